@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * The contract between the code that the compiler generates and the runtime
+ * that loads it. Per CPU variant the code exports two functions, whose names
+ * are the variant's prefix plus "_size" and "_run"; see dlc_entry. The structs
+ * are laid out for LP64; code generators rely on the offsets asserted below.
+ */
+#ifndef DLC_EXEC_H
+#define DLC_EXEC_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * One kernel: does work items [begin, end) of a dispatch.
+ *   buffers  one pointer per operand, then one per result, each to the first
+ *            element of dense row-major data
+ *   sizes    the dispatch's run-time index values
+ *   scratch  this worker's private memory, 64-byte aligned, with unspecified
+ *            content; NULL when the launch asks for no scratch
+ * Items are independent of each other: any partition of them, in any order and
+ * on any threads, must give the same bits.
+ */
+typedef void dlc_kernel(void *const *buffers, const int64_t *sizes,
+                        int64_t begin, int64_t end, void *scratch);
+
+/* One execution of a kernel; read during the call of dlc_exec.launch only. */
+typedef struct dlc_launch {
+  dlc_kernel *kernel;
+  void *const *buffers;
+  const int64_t *sizes;
+  int64_t items;         /* 0 or less: nothing is done */
+  int64_t work;          /* estimated nanoseconds of all items on one core;
+                            small work stays on one thread */
+  int64_t scratch_bytes; /* per worker */
+  uint32_t dispatch;     /* index into the header's dispatch table */
+} dlc_launch;
+
+typedef struct dlc_exec dlc_exec;
+
+/*
+ * What one run gives to the generated code. Pointers to arrays are never NULL
+ * where the array has elements. The code writes only what is marked written;
+ * it keeps nothing between runs, and has no writable globals.
+ */
+struct dlc_exec {
+  uint64_t struct_size; /* bytes of this struct in the runtime */
+
+  /* First element of each input, dense row-major, aligned to its element; not
+     given to the sizing function, which sees dims only. */
+  void *const *inputs;
+  /* All inputs' dims, concatenated in input order. Checked against the header
+     before any generated code runs. */
+  const int64_t *input_dims;
+  /* First element of each output, dense row-major, aligned to its element;
+     outputs with an unknown dim are NULL until late_output is called, and the
+     runtime then stores the pointer here. Not given to the sizing function. */
+  void **outputs;
+  /* All outputs' dims, concatenated. Written by the sizing function; dims that
+     data decides are -1 until the run writes them, before it returns. */
+  int64_t *output_dims;
+
+  /* Base of the arena, 64-byte aligned. Not given to the sizing function. */
+  char *arena;
+  /* Bytes per buffer of the header's buffer table. Written by the sizing
+     function for buffers whose bytes there are DLC_BYTES_AT_SIZING. */
+  int64_t *buffer_bytes;
+  /* Offset of each buffer in the arena; -1 for late buffers. Not given to the
+     sizing function. */
+  const int64_t *buffer_offsets;
+  /* The mapped weights, page-aligned. Not given to the sizing function. */
+  const char *params;
+
+  /* Runs all items of a launch, on as many threads as pay off; returns when
+     they are done. Returns 0, or a status that the code returns at once. */
+  int32_t (*launch)(dlc_exec *exec, const dlc_launch *launch);
+  /* Reports that a check of the header's check table failed; values fill the
+     places {0}, {1}, ... of its message. Returns the status that the code
+     returns at once. */
+  int32_t (*fail)(dlc_exec *exec, uint32_t check, const int64_t *values,
+                  uint32_t count);
+  /* Memory for a late buffer (DLC_BYTES_LATE in the table) of which the run
+     now knows the size; 64-byte aligned, kept and grown by the context, so a
+     second call for the same buffer ends the first call's memory. NULL when
+     there is none: the code returns DLC_EXEC_STOP at once. */
+  void *(*late)(dlc_exec *exec, uint32_t buffer, int64_t bytes);
+  /* The same for an output with unknown dims, the caller's memory if he gave
+     some. Its dims are written to output_dims before or after. */
+  void *(*late_output)(dlc_exec *exec, uint32_t output, int64_t bytes);
+};
+
+/* Returned by generated code after late or late_output gave NULL; the runtime
+   has noted the status and the message. */
+#define DLC_EXEC_STOP (-1)
+
+/*
+ * "<prefix>_size" computes output_dims and buffer_bytes from input_dims;
+ * "<prefix>_run" does the work. Both return 0, or the status that launch or
+ * fail gave, or DLC_EXEC_STOP. Either may be called from several threads at
+ * once, each with its own dlc_exec.
+ */
+typedef int32_t dlc_entry(dlc_exec *exec);
+
+#ifdef __cplusplus
+#define DLC_EXEC_ASSERT(condition, text) static_assert(condition, text)
+#else
+#define DLC_EXEC_ASSERT(condition, text) _Static_assert(condition, text)
+#endif
+DLC_EXEC_ASSERT(offsetof(dlc_launch, kernel) == 0, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_launch, buffers) == 8, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_launch, sizes) == 16, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_launch, items) == 24, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_launch, work) == 32, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_launch, scratch_bytes) == 40, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_launch, dispatch) == 48, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_exec, struct_size) == 0, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_exec, inputs) == 8, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_exec, input_dims) == 16, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_exec, outputs) == 24, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_exec, output_dims) == 32, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_exec, arena) == 40, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_exec, buffer_bytes) == 48, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_exec, buffer_offsets) == 56, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_exec, params) == 64, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_exec, launch) == 72, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_exec, fail) == 80, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_exec, late) == 88, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_exec, late_output) == 96, "layout");
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* DLC_EXEC_H */
