@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Sums the results of all test suites, for utils/test.sh.
+
+Each suite left NAME.status, its exit status, and most a NAME.xml in JUnit's
+form. A suite without an XML file counts as one test; so does one that ended
+badly although no test of it failed.
+"""
+
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+
+def count(xml: Path) -> tuple[int, int, int]:
+    """How many test cases of a JUnit file passed, failed, and were skipped."""
+    passed = failed = skipped = 0
+    for case in ElementTree.parse(xml).getroot().iter("testcase"):
+        outcomes = {child.tag for child in case}
+        if outcomes & {"failure", "error"}:
+            failed += 1
+        elif "skipped" in outcomes:
+            skipped += 1
+        else:
+            passed += 1
+    return passed, failed, skipped
+
+
+def main() -> int:
+    totals = [0, 0, 0]
+    print(f"\n{'suite':14}{'passed':>8}{'failed':>8}{'skipped':>9}")
+    for status in sorted(Path(sys.argv[1]).glob("*.status")):
+        broke = status.read_text().strip() != "0"
+        xml = status.with_suffix(".xml")
+        passed, failed, skipped = count(xml) if xml.exists() else (0, 0, 0)
+        if broke and not failed:
+            failed += 1
+        elif not xml.exists() and not broke:
+            passed += 1
+        print(f"{status.stem:14}{passed:8}{failed:8}{skipped:9}")
+        totals = [a + b for a, b in zip(totals, (passed, failed, skipped), strict=True)]
+    passed, failed, skipped = totals
+    print(f"{'all':14}{passed:8}{failed:8}{skipped:9}\n")
+    print(f"{passed} passed, {failed} failed")
+    return 1 if failed or not passed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
