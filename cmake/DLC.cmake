@@ -80,6 +80,8 @@ endfunction()
 function(dlc_add_tool target)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
   add_executable(${target} ${ARG_UNPARSED_ARGUMENTS})
+  # As the precompiled header was built; CMake would compile a program as -fPIE.
+  target_compile_options(${target} PRIVATE -fPIC)
   _dlc_use_pch(${target})
   target_link_libraries(${target} PRIVATE ${ARG_LINK} MLIR LLVM-22)
 endfunction()

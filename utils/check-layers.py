@@ -31,7 +31,7 @@ LAYERS: dict[str, set[str]] = {
     "Conversion": {"Support", "Dialect", "Analysis"},
     "Import": {"Support", "Dialect", "Analysis"},
     # The binary writer shares its format's header with the runtime.
-    "Target": {"Support", "Dialect", "Analysis", "dlc"},
+    "Target": {"Support", "Dialect", "Analysis", "Conversion", "dlc"},
     "Pipelines": {"Support", "Import", "dlc"} | COMPILER,
     "CAPI": {"Support", "Import", "Pipelines", "dlc"} | COMPILER,
     "tools/dlc-opt": {"Support", "Import", "Pipelines"} | COMPILER,

@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The pass that replaces math ops by dlc's own code for them.
+#ifndef DLC_CONVERSION_COMMON_EXPANDMATH_H
+#define DLC_CONVERSION_COMMON_EXPANDMATH_H
+
+#include <memory>
+
+namespace mlir {
+class Pass;
+}
+
+namespace dlc {
+
+struct ExpandMathOptions {
+  /// The target has fused multiply-add. Without it, math.fma (whose accuracy
+  /// somebody relies on) is computed in f64, and vector.fma (a multiply and an
+  /// add that may fuse) becomes two ops.
+  bool hasFMA = true;
+};
+
+/// `dlc-expand-math`: elementary functions on f16, bf16 and f32, scalar or
+/// vector, become straight-line arithmetic (ScalarMath.h), so that no call into
+/// libm remains and LLVM can vectorise them; those on f64 are left to libm.
+std::unique_ptr<mlir::Pass> createExpandMathPass(ExpandMathOptions options);
+
+} // namespace dlc
+
+#endif // DLC_CONVERSION_COMMON_EXPANDMATH_H

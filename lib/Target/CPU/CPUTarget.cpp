@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Turns a CPU name into features, vector shape and loader requirements.
+#include "Target/CPU/CPUTarget.h"
+
+#include "llvm/ADT/STLExtras.h"
+#include "llvm/ADT/StringMap.h"
+#include "llvm/MC/MCSubtargetInfo.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/TargetParser/Host.h"
+#include "llvm/TargetParser/Triple.h"
+#include <mutex>
+
+using namespace llvm;
+
+namespace dlc {
+
+// The features that LLVM may use for plain vector code. AVX512-FP16 and
+// AVX512-BF16 are left out on purpose: with them LLVM computes f16 and bf16 in
+// their own precision, while dlc's semantics are f32 with one rounding.
+static constexpr StringLiteral kCodeFeatures[] = {"avx",
+                                                  "avx2",
+                                                  "avx512bitalg",
+                                                  "avx512bw",
+                                                  "avx512cd",
+                                                  "avx512dq",
+                                                  "avx512f",
+                                                  "avx512ifma",
+                                                  "avx512vbmi",
+                                                  "avx512vbmi2",
+                                                  "avx512vl",
+                                                  "avx512vnni",
+                                                  "avx512vpopcntdq",
+                                                  "avxvnni",
+                                                  "bmi",
+                                                  "bmi2",
+                                                  "cx16",
+                                                  "f16c",
+                                                  "fma",
+                                                  "gfni",
+                                                  "lzcnt",
+                                                  "movbe",
+                                                  "popcnt",
+                                                  "sse3",
+                                                  "sse4.1",
+                                                  "sse4.2",
+                                                  "ssse3"};
+static constexpr StringLiteral kSuppressedFeatures[] = {
+    "avx512bf16", "avx512fp16", "amx-tile", "amx-bf16", "amx-int8"};
+
+void initializeX86BackEnd() {
+  static std::once_flag once;
+  std::call_once(once, [] {
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmPrinter();
+  });
+}
+
+static std::unique_ptr<MCSubtargetInfo> createSubtarget(StringRef cpu) {
+  initializeX86BackEnd();
+  std::string error;
+  Triple triple(kCPUTriple);
+  const Target *target = TargetRegistry::lookupTarget(triple, error);
+  if (!target)
+    return nullptr;
+  return std::unique_ptr<MCSubtargetInfo>(
+      target->createMCSubtargetInfo(triple, cpu, ""));
+}
+
+static Error unknownName(StringRef name, const MCSubtargetInfo &subtarget) {
+  // LLVM writes to stderr when asked for an unknown CPU, so the table of
+  // names is consulted instead.
+  std::string known = "native";
+  for (const SubtargetSubTypeKV &entry :
+       subtarget.getAllProcessorDescriptions()) {
+    known += ", ";
+    known += entry.Key;
+  }
+  return createStringError("unknown cpu '" + name +
+                           "', expected one of: " + known);
+}
+
+static bool isKnownCPU(StringRef name, const MCSubtargetInfo &subtarget) {
+  return any_of(
+      subtarget.getAllProcessorDescriptions(),
+      [&](const SubtargetSubTypeKV &entry) { return name == entry.Key; });
+}
+
+static void setFeatures(CPUTarget &target,
+                        function_ref<bool(StringRef)> hasFeature) {
+  for (StringRef feature : kCodeFeatures) {
+    bool on = hasFeature(feature);
+    if (!target.features.empty())
+      target.features += ',';
+    target.features += (on ? "+" : "-") + feature.str();
+    if (on)
+      target.requiredFeatures.push_back(feature.str());
+  }
+  for (StringRef feature : kSuppressedFeatures)
+    target.features += ",-" + feature.str();
+
+  auto has = [&](StringRef feature) {
+    return is_contained(target.requiredFeatures, feature);
+  };
+  // Without VL and DQ, LLVM has to widen or scalarise a part of the code; no
+  // machine that matters has F alone.
+  bool wide =
+      has("avx512f") && has("avx512vl") && has("avx512dq") && has("avx512bw");
+  target.vectorLanes = wide ? 16 : has("avx2") ? 8 : 4;
+  target.numVectorRegisters = wide ? 32 : 16;
+  target.hasFMA = has("fma") || wide;
+  target.hasF16C = has("f16c") || wide;
+}
+
+Expected<CPUTarget> CPUTarget::create(StringRef name) {
+  std::unique_ptr<MCSubtargetInfo> generic = createSubtarget("x86-64");
+  if (!generic)
+    return createStringError("LLVM was built without its X86 back end");
+  CPUTarget target;
+  target.name = name.str();
+  if (name == "native") {
+    target.cpu = sys::getHostCPUName().str();
+    if (!isKnownCPU(target.cpu, *generic))
+      target.cpu = "x86-64";
+    // The host's own list, since a virtual machine may mask features that its
+    // CPU model has.
+    StringMap<bool> host = sys::getHostCPUFeatures();
+    setFeatures(target,
+                [&](StringRef feature) { return host.lookup(feature); });
+    return target;
+  }
+  if (!isKnownCPU(name, *generic))
+    return unknownName(name, *generic);
+  target.cpu = name.str();
+  std::unique_ptr<MCSubtargetInfo> subtarget = createSubtarget(name);
+  if (!subtarget->checkFeatures("+64bit"))
+    return createStringError("cpu '" + name + "' has no 64-bit mode");
+  setFeatures(target, [&](StringRef feature) {
+    return subtarget->checkFeatures(("+" + feature).str());
+  });
+  return target;
+}
+
+} // namespace dlc
