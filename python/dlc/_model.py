@@ -7,6 +7,7 @@ import ctypes
 import os
 import shutil
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -172,12 +173,17 @@ class Model:
         results = self._run(self._order((), feeds))
         return {spec.name: r for spec, r in zip(self.outputs, results, strict=True)}
 
+    def named(self, arrays: Sequence) -> dict[str, object]:
+        """The feeds of `run` for arrays in the order of the inputs."""
+        if len(arrays) > len(self.inputs):
+            raise ShapeError(f"expected {len(self.inputs)} inputs, got {len(arrays)}")
+        names = [spec.name for spec in self.inputs]
+        return dict(zip(names, arrays, strict=False))
+
     def _order(self, arrays: tuple, named: dict[str, object]) -> list:
         """All inputs in the model's order."""
         expected = [spec.name for spec in self.inputs]
-        if len(arrays) > len(expected):
-            raise ShapeError(f"expected {len(expected)} inputs, got {len(arrays)}")
-        values = dict(zip(expected, arrays, strict=False))
+        values = self.named(arrays)
         for name, value in named.items():
             if name not in expected:
                 listing = ", ".join(f"'{n}'" for n in expected)

@@ -24,13 +24,8 @@ class DlcBackendRep(BackendRep):
         if isinstance(inputs, dict):
             results = self.model.run(inputs)
         else:
-            if not isinstance(inputs, list | tuple):
-                inputs = [inputs]
-            results = self.model.run(
-                dict(
-                    zip([spec.name for spec in self.model.inputs], inputs, strict=False)
-                )
-            )
+            arrays = inputs if isinstance(inputs, list | tuple) else [inputs]
+            results = self.model.run(self.model.named(arrays))
         names = [spec.name for spec in self.model.outputs]
         return namedtupledict("Outputs", names)(*(results[name] for name in names))
 
