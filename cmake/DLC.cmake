@@ -34,6 +34,7 @@ target_precompile_headers(dlc-pch PRIVATE ${CMAKE_SOURCE_DIR}/cmake/pch.h)
 target_compile_options(dlc-pch PRIVATE -Xclang -fno-pch-timestamp -fpch-instantiate-templates)
 
 function(_dlc_use_pch target)
+  add_dependencies(${target} dlc-pch)
   target_precompile_headers(${target} REUSE_FROM dlc-pch)
   target_compile_options(${target} PRIVATE -Xclang -fno-pch-timestamp -fpch-instantiate-templates)
 endfunction()
@@ -80,7 +81,8 @@ endfunction()
 function(dlc_add_tool target)
   cmake_parse_arguments(ARG "" "" "LINK" ${ARGN})
   add_executable(${target} ${ARG_UNPARSED_ARGUMENTS})
-  # As the precompiled header was built; CMake would compile a program as -fPIE.
+  # CMake would compile a program with -fPIE, which the precompiled header was not made with.
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
   target_compile_options(${target} PRIVATE -fPIC)
   _dlc_use_pch(${target})
   target_link_libraries(${target} PRIVATE ${ARG_LINK} MLIR LLVM-22)
