@@ -10,16 +10,29 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "test" / folder) for folder in ("Models", "BadInput")]
+# The package of this tree, in whatever environment the tests run.
+sys.path.insert(0, str(ROOT / "python"))
+
+
+def _built(path: Path) -> Path:
+    if not path.exists():
+        pytest.skip(f"{path.relative_to(ROOT)} is not built")
+    return path
 
 
 @pytest.fixture(scope="session")
 def tool():
     """tool("dlc-compile"): the path of a built tool."""
+    return lambda name: _built(ROOT / "build" / "bin" / name)
 
-    def find(name: str) -> Path:
-        path = ROOT / "build" / "bin" / name
-        if not path.exists():
-            pytest.skip(f"{name} is not built")
-        return path
 
-    return find
+@pytest.fixture(scope="session")
+def runtime() -> Path:
+    """The runtime's library; for tests that need it built."""
+    return _built(ROOT / "build" / "lib" / "libdlc.so")
+
+
+@pytest.fixture(scope="session")
+def compiler(runtime) -> Path:
+    """The compiler's library; for tests that need both built."""
+    return _built(ROOT / "build" / "lib" / "libdlc-compiler.so")
