@@ -7,7 +7,7 @@
 #include "Conversion/NNToVector/Emit.h"
 #include "Conversion/NNToVector/Gemm.h"
 #include "Harness.h"
-#include "KernelRunner.h"
+#include "KernelHarness.h"
 #include "llvm/Support/FormatVariadic.h"
 
 using namespace mlir;

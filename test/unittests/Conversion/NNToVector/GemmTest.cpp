@@ -3,7 +3,7 @@
 #include "Conversion/NNToVector/Gemm.h"
 #include "Conversion/NNToVector/Emit.h"
 #include "Conversion/NNToVector/Pack.h"
-#include "KernelRunner.h"
+#include "KernelHarness.h"
 #include "TestBuffers.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"

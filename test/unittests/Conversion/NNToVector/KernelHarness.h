@@ -1,21 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Compiles a kernel in process for a CPU and runs it: shared by the tests and
 // benchmarks of the kernel emitters.
-#ifndef DLC_TEST_UNITTESTS_CONVERSION_NNTOVECTOR_KERNELRUNNER_H
-#define DLC_TEST_UNITTESTS_CONVERSION_NNTOVECTOR_KERNELRUNNER_H
+#ifndef DLC_TEST_UNITTESTS_CONVERSION_NNTOVECTOR_KERNELHARNESS_H
+#define DLC_TEST_UNITTESTS_CONVERSION_NNTOVECTOR_KERNELHARNESS_H
 
 #include "Conversion/NNToVector/Schedule.h"
 
+#include "dlc/exec.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/IR/MLIRContext.h"
 
 #include <functional>
 #include <memory>
 #include <string>
-
-namespace mlir {
-class ExecutionEngine;
-}
 
 namespace dlc::kernel::testing {
 
@@ -50,6 +47,8 @@ public:
   /// when `source` does not compile.
   CompiledKernel(mlir::MLIRContext &context, const KernelSource &source,
                  llvm::StringRef cpu);
+  CompiledKernel(const CompiledKernel &) = delete;
+  CompiledKernel &operator=(const CompiledKernel &) = delete;
   ~CompiledKernel();
 
   KernelPlan plan(llvm::ArrayRef<int64_t> sizes) const;
@@ -62,20 +61,19 @@ public:
   void runScattered(llvm::ArrayRef<void *> buffers,
                     llvm::ArrayRef<int64_t> sizes) const;
 
-  /// Seconds spent in emission, MLIR lowering, and LLVM.
+  /// Seconds spent in emission, MLIR lowering, LLVM and linking.
   double emitSeconds = 0, lowerSeconds = 0, llvmSeconds = 0;
 
 private:
-  std::unique_ptr<mlir::ExecutionEngine> engine;
-  void (*kernel)(void **) = nullptr;
-  void (*planner)(void **) = nullptr;
+  void *library = nullptr;
+  dlc_kernel *kernel = nullptr;
+  dlc_kernel *planner = nullptr;
 };
 
 /// A context with the dialects and translations of the kernels.
 std::unique_ptr<mlir::MLIRContext> makeKernelContext();
 
-/// The vector target of an LLVM CPU name the tests use: "native", "x86-64-v3"
-/// or "x86-64-v4".
+/// The vector unit of an LLVM CPU name or "native".
 VectorTarget vectorTargetOf(llvm::StringRef cpu);
 
 /// Whether this machine can run code for `cpu`.
@@ -83,4 +81,4 @@ bool canRun(llvm::StringRef cpu);
 
 } // namespace dlc::kernel::testing
 
-#endif // DLC_TEST_UNITTESTS_CONVERSION_NNTOVECTOR_KERNELRUNNER_H
+#endif // DLC_TEST_UNITTESTS_CONVERSION_NNTOVECTOR_KERNELHARNESS_H
