@@ -53,8 +53,9 @@ def one_line(text: str) -> str:
 
 def run_case(case: Case) -> Outcome:
     """Runs one test in this process."""
-    import dlc
     from onnx.backend.test.runner import Runner
+
+    import dlc
 
     model = case.model()
     try:

@@ -23,8 +23,9 @@ from pathlib import Path
 import numpy as np
 import onnx
 import onnxruntime as ort
-from common import cache_dir, cached, rng_for
 from onnx import helper, numpy_helper
+
+from common import cache_dir, cached, rng_for
 
 MODELS = (
     "bvlc_alexnet",

@@ -20,8 +20,9 @@ from pathlib import Path
 
 import numpy as np
 import onnx
-from common import cache_dir, cached
 from onnx import TensorProto, helper, numpy_helper
+
+from common import cache_dir, cached
 
 OPSET = 17
 HIDDEN = 384

@@ -142,10 +142,10 @@ def _token_inputs(vocabulary: int, with_mask: bool) -> Callable:
         tokens = torch.randint(0, vocabulary, (batch, length))
         if not with_mask:
             return (tokens,)
-        # The first row is full, the others are padded at the end.
+        # Each row is padded at its end, by a different number of tokens.
         mask = torch.ones(batch, length, dtype=torch.int64)
-        for row in range(1, batch):
-            mask[row, max(1, length - 1 - (7 * row) % length) :] = 0
+        for row in range(batch):
+            mask[row, max(1, length - (11 + 7 * row) % length) :] = 0
         return tokens, mask
 
     return make

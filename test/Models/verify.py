@@ -19,10 +19,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 import dlc
 import light
 import minilm
-import numpy as np
 import zoo
 from common import relative_error, rng_for
 

@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+
 from common import cache_dir, relative_error
 
 SEED = 0
@@ -77,6 +78,7 @@ def _dynamic_shapes(network, variant: str):
 
 def _export(name: str, variant: str, folder: Path) -> None:
     import torch
+
     from networks import build
 
     network = build(name, SEED)

@@ -5,8 +5,9 @@ from __future__ import annotations
 
 import subprocess
 
-import corpus
 import pytest
+
+import corpus
 
 CASES = {case.name: case for case in corpus.cases()}
 

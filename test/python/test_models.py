@@ -3,8 +3,9 @@
 
 from __future__ import annotations
 
-import light
 import pytest
+
+import light
 import verify
 
 pytestmark = pytest.mark.usefixtures("compiler")

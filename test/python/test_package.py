@@ -7,11 +7,12 @@ import subprocess
 import sys
 import threading
 
-import corpus
-import dlc
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
+
+import corpus
+import dlc
 
 pytestmark = pytest.mark.usefixtures("compiler")
 
