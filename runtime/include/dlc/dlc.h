@@ -133,6 +133,13 @@ DLC_API dlc_status dlc_model_load(const char *path,
                                   const dlc_load_options *options,
                                   dlc_model **model);
 
+/* The same for a model that the compiler made as an object file, whose header
+   declares the argument; it stays in use until the model is freed. */
+typedef struct dlc_embedded_model dlc_embedded_model;
+DLC_API dlc_status dlc_model_load_embedded(const dlc_embedded_model *embedded,
+                                           const dlc_load_options *options,
+                                           dlc_model **model);
+
 /* Gives up the model; its memory goes when its last context went too. NULL is
    allowed. */
 DLC_API void dlc_model_free(dlc_model *model);

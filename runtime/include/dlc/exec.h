@@ -105,6 +105,22 @@ struct dlc_exec {
  */
 typedef int32_t dlc_entry(dlc_exec *exec);
 
+/*
+ * A model that is linked into the program instead of loaded from a file: what
+ * dlc_model_load_embedded takes. The compiler emits one in the object file.
+ */
+struct dlc_embedded_model {
+  uint64_t struct_size;
+  const void *header; /* header block, see format.h; 8-byte aligned */
+  uint64_t header_bytes;
+  const void *weights; /* 64-byte aligned */
+  uint64_t weights_bytes;
+  /* Per variant of the header's table; size may be NULL with
+     DLC_HEADER_NO_SIZING. */
+  dlc_entry *const *size;
+  dlc_entry *const *run;
+};
+
 #ifdef __cplusplus
 #define DLC_EXEC_ASSERT(condition, text) static_assert(condition, text)
 #else

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Sizes, names and copies of tensors. */
+#ifndef DLC_LIB_TENSOR_H
+#define DLC_LIB_TENSOR_H
+
+#include "message.h"
+
+#include "dlc/dlc.h"
+
+#include <stdbool.h>
+
+/* Elements of dims that are all >= 0; false when they overflow. */
+bool dlc_count_elements(const int64_t *dims, uint32_t rank, int64_t *count);
+
+/* Bytes of that many elements, packed below 8 bits; false on overflow. */
+bool dlc_count_bytes(dlc_data_type type, int64_t elements, int64_t *bytes);
+
+/* "float32" and so on, into the text. */
+void dlc_text_add_type(dlc_text *text, dlc_data_type type);
+/* "[2, 3]" */
+void dlc_text_add_dims(dlc_text *text, const int64_t *dims, uint32_t rank);
+
+/* First element of the tensor. */
+static inline char *dlc_tensor_data(const dlc_tensor *tensor) {
+  return (char *)tensor->data + tensor->byte_offset;
+}
+
+/* Whether elements lie row-major without gaps; dims are >= 0. */
+bool dlc_is_dense(const dlc_tensor *tensor);
+
+/* First byte and the byte after the last that a tensor of some elements
+   touches, whatever its strides; elements have whole bytes unless dense.
+   False on overflow. */
+bool dlc_tensor_range(const dlc_tensor *tensor, uintptr_t *begin,
+                      uintptr_t *end);
+
+/* Copies a tensor of whole-byte elements to or from dense memory. */
+void dlc_copy_to_dense(const dlc_tensor *tensor, void *dense);
+void dlc_copy_from_dense(const void *dense, const dlc_tensor *tensor);
+
+#endif /* DLC_LIB_TENSOR_H */

@@ -1,0 +1,466 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Runs: entry checks, kinds of inputs and outputs, memory, profiles.
+#include "TestModels.h"
+
+#include "gtest/gtest.h"
+
+#include <cstddef>
+#include <cstdio>
+#include <xmmintrin.h>
+
+using namespace dlc;
+using namespace dlc::binary;
+using namespace dlc::test;
+
+namespace {
+
+class ContextTest : public testing::Test {
+protected:
+  std::string write(const Header &header, const std::string &code,
+                    const std::vector<char> &weights = {}) {
+    std::string path = folder.file(header.modelName + ".dlc");
+    writeModel(path, header, code, weights);
+    return path;
+  }
+  std::string affine() {
+    return write(affineHeader(), "affine", affineWeights());
+  }
+
+  void expectRunError(dlc_context *context, std::vector<dlc_tensor> inputs,
+                      const std::string &message,
+                      dlc_status status = DLC_USAGE) {
+    dlc_tensor output{};
+    EXPECT_EQ(dlc_context_run(context, inputs.data(),
+                              static_cast<uint32_t>(inputs.size()), &output, 1),
+              status);
+    EXPECT_EQ(std::string(dlc_message()), message);
+  }
+
+  TempFolder folder;
+};
+
+dlc_context_info infoOf(dlc_context *context) {
+  dlc_context_info info{};
+  info.struct_size = sizeof(info);
+  EXPECT_EQ(dlc_context_get_info(context, &info), DLC_OK);
+  return info;
+}
+
+TEST(TensorTest, LayoutIsDLPacks) {
+  EXPECT_EQ(sizeof(dlc_tensor), 48u);
+  EXPECT_EQ(offsetof(dlc_tensor, data), 0u);
+  EXPECT_EQ(offsetof(dlc_tensor, device), 8u);
+  EXPECT_EQ(offsetof(dlc_tensor, ndim), 16u);
+  EXPECT_EQ(offsetof(dlc_tensor, dtype), 20u);
+  EXPECT_EQ(offsetof(dlc_tensor, shape), 24u);
+  EXPECT_EQ(offsetof(dlc_tensor, strides), 32u);
+  EXPECT_EQ(offsetof(dlc_tensor, byte_offset), 40u);
+  EXPECT_EQ(sizeof(dlc_data_type), 4u);
+}
+
+// ---- Entry checks ----------------------------------------------------------
+
+TEST_F(ContextTest, NumberOfInputs) {
+  Loaded m(affine());
+  expectRunError(m.context, {}, "expected 1 inputs, got 0");
+}
+
+TEST_F(ContextTest, NumberOfOutputs) {
+  Loaded m(affine());
+  Tensor<float> x({1, 3}, {1, 1, 1}, float32);
+  dlc_tensor input = x.get(), outputs[2] = {};
+  EXPECT_EQ(dlc_context_run(m.context, &input, 1, outputs, 2), DLC_USAGE);
+  EXPECT_STREQ(dlc_message(), "expected 1 outputs, got 2");
+}
+
+TEST_F(ContextTest, WrongName) {
+  Loaded m(affine());
+  uint32_t index = 9;
+  EXPECT_EQ(dlc_model_find_input(m.model, "x", &index), DLC_OK);
+  EXPECT_EQ(index, 0u);
+  EXPECT_EQ(dlc_model_find_input(m.model, "z", &index), DLC_USAGE);
+  EXPECT_STREQ(dlc_message(), "no input 'z', expected one of 'x'");
+  EXPECT_EQ(dlc_model_find_output(m.model, "x", &index), DLC_USAGE);
+  EXPECT_STREQ(dlc_message(), "no output 'x', expected one of 'y'");
+}
+
+TEST_F(ContextTest, WrongType) {
+  Loaded m(affine());
+  Tensor<int64_t> x({1, 3}, {1, 1, 1}, int64);
+  expectRunError(m.context, {x.get()},
+                 "input 'x': expected type float32, got int64");
+}
+
+TEST_F(ContextTest, WrongDevice) {
+  Loaded m(affine());
+  Tensor<float> x({1, 3}, {1, 1, 1}, float32);
+  dlc_tensor input = x.get();
+  input.device.device_type = DLC_DEVICE_CUDA;
+  expectRunError(m.context, {input},
+                 "input 'x': expected data on the CPU, got device type 2");
+}
+
+TEST_F(ContextTest, WrongRank) {
+  Loaded m(affine());
+  Tensor<float> x({3}, {1, 1, 1}, float32);
+  expectRunError(m.context, {x.get()},
+                 "input 'x': expected rank 2 [batch, 3], got rank 1");
+}
+
+TEST_F(ContextTest, WrongStaticDim) {
+  Loaded m(affine());
+  Tensor<float> x({1, 4}, {1, 1, 1, 1}, float32);
+  expectRunError(m.context, {x.get()},
+                 "input 'x': expected dim 1 to be 3, got 4");
+}
+
+TEST_F(ContextTest, NegativeDim) {
+  Loaded m(affine());
+  Tensor<float> x({-1, 3}, {1, 1, 1}, float32);
+  expectRunError(m.context, {x.get()},
+                 "input 'x': expected dim 0 to be 0 or more, got -1");
+}
+
+TEST_F(ContextTest, OutOfRange) {
+  Loaded m(affine());
+  std::vector<float> values(99);
+  Tensor<float> x({33, 3}, values, float32);
+  expectRunError(m.context, {x.get()},
+                 "input 'x': expected dim 0 'batch' to be in 1..32, got 33");
+  x.dims = {0, 3};
+  expectRunError(m.context, {x.get()},
+                 "input 'x': expected dim 0 'batch' to be in 1..32, got 0");
+}
+
+TEST_F(ContextTest, NoMultiple) {
+  Header header = affineHeader();
+  header.symbols[0] = {"batch", 0, -1, 8};
+  Loaded m(write(header, "affine", affineWeights()));
+  Tensor<float> x({4, 3}, std::vector<float>(12), float32);
+  expectRunError(
+      m.context, {x.get()},
+      "input 'x': expected dim 0 'batch' to be a multiple of 8, got 4");
+}
+
+TEST_F(ContextTest, BelowTheMinimum) {
+  Header header = affineHeader();
+  header.symbols[0] = {"batch", 2, -1, -1};
+  Loaded m(write(header, "affine", affineWeights()));
+  Tensor<float> x({1, 3}, std::vector<float>(3), float32);
+  expectRunError(m.context, {x.get()},
+                 "input 'x': expected dim 0 'batch' to be 2 or more, got 1");
+}
+
+TEST_F(ContextTest, UnequalSymbols) {
+  Header header = affineHeader();
+  header.inputs.push_back({"mask", DLC_FLOAT, 32, {Dim::symbol(0)}});
+  Loaded m(write(header, "affine", affineWeights()));
+  Tensor<float> x({4, 3}, std::vector<float>(12), float32);
+  Tensor<float> mask({3}, std::vector<float>(3), float32);
+  expectRunError(m.context, {x.get(), mask.get()},
+                 "input 'mask': expected dim 0 'batch' to be 4 as in input "
+                 "'x', got 3");
+}
+
+TEST_F(ContextTest, NoData) {
+  Loaded m(affine());
+  Tensor<float> x({1, 3}, {1, 1, 1}, float32);
+  dlc_tensor input = x.get();
+  input.data = nullptr;
+  expectRunError(m.context, {input}, "input 'x': expected data, got NULL");
+}
+
+TEST_F(ContextTest, OverflowingDims) {
+  Loaded m(write(subnormalHeader(), "subnormal"));
+  Tensor<float> x({INT64_MAX}, {1}, float32);
+  expectRunError(m.context, {x.get()},
+                 "input 'x': dims [9223372036854775807] are too large");
+}
+
+TEST_F(ContextTest, ContextOptions) {
+  Loaded m(affine());
+  dlc_context *context;
+  dlc_context_options options{};
+  EXPECT_EQ(dlc_context_create(m.model, &options, &context), DLC_USAGE);
+  options.struct_size = sizeof(options);
+  options.device = {DLC_DEVICE_CUDA, 0};
+  EXPECT_EQ(dlc_context_create(m.model, &options, &context), DLC_UNSUPPORTED);
+  options.device = {DLC_DEVICE_CPU, 0};
+  options.stream = &options;
+  EXPECT_EQ(dlc_context_create(m.model, &options, &context), DLC_USAGE);
+}
+
+TEST_F(ContextTest, IndicesAreChecked) {
+  Loaded m(affine());
+  dlc_value_info value{};
+  value.struct_size = sizeof(value);
+  EXPECT_EQ(dlc_model_get_input(m.model, 1, &value), DLC_USAGE);
+  EXPECT_STREQ(dlc_message(), "expected an input below 1, got 1");
+  dlc_dim_info dim{};
+  dim.struct_size = sizeof(dim);
+  EXPECT_EQ(dlc_model_get_input_dim(m.model, 0, 2, &dim), DLC_USAGE);
+  ASSERT_EQ(dlc_model_get_input_dim(m.model, 0, 0, &dim), DLC_OK);
+  EXPECT_STREQ(dim.symbol, "batch");
+  EXPECT_EQ(dim.min, 1);
+  EXPECT_EQ(dim.max, 32);
+}
+
+// ---- Inputs ----------------------------------------------------------------
+
+TEST_F(ContextTest, StridedInputWithOffset) {
+  Loaded m(affine());
+  // Column-major 2x3 behind four bytes.
+  std::vector<float> memory = {-1, 1, 4, 2, 5, 3, 6};
+  int64_t dims[] = {2, 3}, strides[] = {1, 2};
+  dlc_tensor input = {
+      memory.data(), {DLC_DEVICE_CPU, 0}, 2, float32, dims, strides, 4};
+  dlc_tensor output{};
+  ASSERT_EQ(dlc_context_run(m.context, &input, 1, &output, 1), DLC_OK)
+      << dlc_message();
+  EXPECT_EQ(valuesOf<float>(output), (std::vector<float>{2, 5, 10, 5, 11, 19}));
+}
+
+TEST_F(ContextTest, ReversedInput) {
+  Loaded m(affine());
+  std::vector<float> memory = {3, 2, 1};
+  int64_t dims[] = {1, 3}, strides[] = {77, -1};
+  dlc_tensor input = {
+      memory.data() + 2, {DLC_DEVICE_CPU, 0}, 2, float32, dims, strides, 0};
+  dlc_tensor output{};
+  ASSERT_EQ(dlc_context_run(m.context, &input, 1, &output, 1), DLC_OK);
+  EXPECT_EQ(valuesOf<float>(output), (std::vector<float>{2, 5, 10}));
+}
+
+TEST_F(ContextTest, MisalignedInput) {
+  Loaded m(affine());
+  float values[] = {1, 2, 3};
+  std::vector<char> memory(13);
+  memcpy(memory.data() + 1, values, 12);
+  int64_t dims[] = {1, 3};
+  dlc_tensor input = {
+      memory.data(), {DLC_DEVICE_CPU, 0}, 2, float32, dims, nullptr, 1};
+  dlc_tensor output{};
+  ASSERT_EQ(dlc_context_run(m.context, &input, 1, &output, 1), DLC_OK);
+  EXPECT_EQ(valuesOf<float>(output), (std::vector<float>{2, 5, 10}));
+}
+
+TEST_F(ContextTest, EmptyInputNeedsNoData) {
+  Loaded m(write(subnormalHeader(), "subnormal"));
+  int64_t dims[] = {0};
+  dlc_tensor input = {nullptr, {DLC_DEVICE_CPU, 0}, 1, float32, dims, nullptr,
+                      0};
+  dlc_tensor output{};
+  ASSERT_EQ(dlc_context_run(m.context, &input, 1, &output, 1), DLC_OK);
+  EXPECT_EQ(output.shape[0], 0);
+  EXPECT_NE(output.data, nullptr);
+}
+
+// ---- Outputs ---------------------------------------------------------------
+
+TEST_F(ContextTest, CallersOutput) {
+  Loaded m(affine());
+  Tensor<float> x({1, 3}, {1, 1, 1}, float32), y({1, 3}, {0, 0, 0}, float32);
+  dlc_tensor input = x.get(), output = y.get();
+  ASSERT_EQ(dlc_context_run(m.context, &input, 1, &output, 1), DLC_OK);
+  EXPECT_EQ(y.values, (std::vector<float>{2, 3, 4}));
+  EXPECT_EQ(output.data, y.values.data());
+}
+
+TEST_F(ContextTest, CallersStridedOutput) {
+  Loaded m(affine());
+  std::vector<float> memory(6, -1);
+  Tensor<float> x({1, 3}, {1, 1, 1}, float32);
+  int64_t dims[] = {1, 3}, strides[] = {6, 2};
+  dlc_tensor input = x.get();
+  dlc_tensor output = {
+      memory.data(), {DLC_DEVICE_CPU, 0}, 2, float32, dims, strides, 0};
+  ASSERT_EQ(dlc_context_run(m.context, &input, 1, &output, 1), DLC_OK);
+  EXPECT_EQ(memory, (std::vector<float>{2, -1, 3, -1, 4, -1}));
+}
+
+TEST_F(ContextTest, CallersOutputOfWrongDims) {
+  Loaded m(affine());
+  Tensor<float> x({1, 3}, {1, 1, 1}, float32), y({3, 1}, {0, 0, 0}, float32);
+  dlc_tensor input = x.get(), output = y.get();
+  EXPECT_EQ(dlc_context_run(m.context, &input, 1, &output, 1), DLC_USAGE);
+  EXPECT_STREQ(dlc_message(), "output 'y': expected dims [1, 3], got [3, 1]");
+}
+
+TEST_F(ContextTest, OutputOverInput) {
+  Loaded m(affine());
+  Tensor<float> x({1, 3}, {1, 1, 1}, float32);
+  dlc_tensor input = x.get(), output = x.get();
+  EXPECT_EQ(dlc_context_run(m.context, &input, 1, &output, 1), DLC_USAGE);
+  EXPECT_STREQ(dlc_message(), "output 'y': its memory overlaps input 'x'");
+}
+
+TEST_F(ContextTest, PrepareTellsDims) {
+  Loaded m(affine());
+  Tensor<float> x({5, 3}, std::vector<float>(15), float32);
+  dlc_tensor input = x.get(), output{};
+  input.data = nullptr;
+  ASSERT_EQ(dlc_context_prepare(m.context, &input, 1, &output, 1), DLC_OK)
+      << dlc_message();
+  EXPECT_EQ(output.ndim, 2);
+  EXPECT_EQ(output.shape[0], 5);
+  EXPECT_EQ(output.shape[1], 3);
+  EXPECT_EQ(output.data, nullptr);
+  EXPECT_EQ(infoOf(m.context).runs, 0u);
+  EXPECT_EQ(infoOf(m.context).arena_bytes, 64); // 60 bytes rounded up
+}
+
+// ---- Late memory and checks ------------------------------------------------
+
+TEST_F(ContextTest, LateOutput) {
+  Loaded m(write(nonzeroHeader(), "nonzero"));
+  Tensor<int64_t> x({6}, {0, 5, 0, 0, 7, 1}, int64);
+  dlc_tensor input = x.get(), output{};
+  ASSERT_EQ(dlc_context_run(m.context, &input, 1, &output, 1), DLC_OK)
+      << dlc_message();
+  EXPECT_EQ(valuesOf<int64_t>(output), (std::vector<int64_t>{1, 4, 5}));
+}
+
+TEST_F(ContextTest, EmptyLateOutput) {
+  Loaded m(write(nonzeroHeader(), "nonzero"));
+  Tensor<int64_t> x({2}, {0, 0}, int64);
+  dlc_tensor input = x.get(), output{};
+  ASSERT_EQ(dlc_context_run(m.context, &input, 1, &output, 1), DLC_OK);
+  EXPECT_EQ(output.shape[0], 0);
+}
+
+TEST_F(ContextTest, CallersRoomForALateOutput) {
+  Loaded m(write(nonzeroHeader(), "nonzero"));
+  Tensor<int64_t> x({3}, {1, 0, 1}, int64), y({3}, {-1, -1, -1}, int64);
+  dlc_tensor input = x.get(), output = y.get();
+  ASSERT_EQ(dlc_context_run(m.context, &input, 1, &output, 1), DLC_OK);
+  EXPECT_EQ(y.dims[0], 2);
+  EXPECT_EQ(y.values, (std::vector<int64_t>{0, 2, -1}));
+}
+
+TEST_F(ContextTest, TooLittleRoomForALateOutput) {
+  Loaded m(write(nonzeroHeader(), "nonzero"));
+  Tensor<int64_t> x({3}, {1, 1, 1}, int64), y({2}, {-1, -1}, int64);
+  dlc_tensor input = x.get(), output = y.get();
+  EXPECT_EQ(dlc_context_run(m.context, &input, 1, &output, 1), DLC_USAGE);
+  EXPECT_STREQ(dlc_message(), "output 'y': expected room for 24 bytes, got 16");
+}
+
+TEST_F(ContextTest, PrepareLeavesLateDimsOpen) {
+  Loaded m(write(nonzeroHeader(), "nonzero"));
+  Tensor<int64_t> x({3}, {1, 1, 1}, int64);
+  dlc_tensor input = x.get(), output{};
+  ASSERT_EQ(dlc_context_prepare(m.context, &input, 1, &output, 1), DLC_OK);
+  EXPECT_EQ(output.shape[0], -1);
+  dlc_value_info info{};
+  info.struct_size = sizeof(info);
+  ASSERT_EQ(dlc_model_get_output(m.model, 0, &info), DLC_OK);
+  EXPECT_EQ(info.size_known_before_run, 0u);
+}
+
+TEST_F(ContextTest, FailedCheckTellsItsValues) {
+  Loaded m(write(nonzeroHeader(), "nonzero"));
+  Tensor<int64_t> x({3}, {1, -9, 1}, int64);
+  expectRunError(m.context, {x.get()},
+                 "node 'NonZero_0': expected x[1] to be 0 or more, got -9");
+  x.values[1] = 9; // and the context still works
+  dlc_tensor input = x.get(), output{};
+  EXPECT_EQ(dlc_context_run(m.context, &input, 1, &output, 1), DLC_OK);
+}
+
+// ---- Memory ----------------------------------------------------------------
+
+TEST_F(ContextTest, SeenShapesAllocateAndPlanNothing) {
+  Loaded m(affine());
+  dlc_context_info first{};
+  for (int round = 0; round < 3; round++) {
+    for (int64_t batch = 1; batch <= 8; batch++) {
+      Tensor<float> x({batch, 3}, std::vector<float>(batch * 3, 1), float32);
+      dlc_tensor input = x.get(), output{};
+      ASSERT_EQ(dlc_context_run(m.context, &input, 1, &output, 1), DLC_OK);
+      ASSERT_EQ(output.shape[0], batch);
+    }
+    if (round == 0) {
+      first = infoOf(m.context);
+    }
+  }
+  dlc_context_info last = infoOf(m.context);
+  EXPECT_EQ(last.runs, 24u);
+  EXPECT_EQ(first.plans, 8u);
+  EXPECT_EQ(last.plans, first.plans);
+  EXPECT_EQ(last.allocations, first.allocations);
+  EXPECT_EQ(last.allocated_bytes, first.allocated_bytes);
+}
+
+TEST_F(ContextTest, StaticPlanIsUsedAsWritten) {
+  Header header = affineHeader();
+  header.buffers = {{384, 64, 0, 1}};
+  header.plan = StaticPlan{{64}, 448, 384};
+  Loaded m(write(header, "affine", affineWeights()));
+  Tensor<float> x({32, 3}, std::vector<float>(96, 1), float32);
+  dlc_tensor input = x.get(), output{};
+  ASSERT_EQ(dlc_context_run(m.context, &input, 1, &output, 1), DLC_OK);
+  dlc_context_info info = infoOf(m.context);
+  EXPECT_EQ(info.arena_bytes, 448);
+  EXPECT_EQ(info.arena_lower_bound, 384);
+  EXPECT_EQ(info.plans, 0u);
+}
+
+// ---- Floating point --------------------------------------------------------
+
+class FloatModeTest : public ContextTest,
+                      public testing::WithParamInterface<uint32_t> {};
+
+TEST_P(FloatModeTest, FlushesInTheRunOnly) {
+  Loaded m(write(subnormalHeader(), "subnormal"), GetParam());
+  Tensor<float> x({64}, std::vector<float>(64, 1.17549435e-38f), float32);
+  dlc_tensor input = x.get(), output{};
+  uint32_t before = 0x1f80 | 0x6000; // round towards zero, no flushing
+  uint32_t old = _mm_getcsr();
+  _mm_setcsr(before);
+  dlc_status status = dlc_context_run(m.context, &input, 1, &output, 1);
+  uint32_t after = _mm_getcsr();
+  _mm_setcsr(old);
+  ASSERT_EQ(status, DLC_OK);
+  EXPECT_EQ(after, before);
+  EXPECT_EQ(valuesOf<float>(output), std::vector<float>(64, 0));
+}
+
+INSTANTIATE_TEST_SUITE_P(Threads, FloatModeTest, testing::Values(1, 3));
+
+// ---- Profiles --------------------------------------------------------------
+
+TEST_F(ContextTest, ProfileNamesDispatches) {
+  Loaded m(affine(), 1, /*profile=*/true);
+  Tensor<float> x({2, 3}, std::vector<float>(6, 1), float32);
+  dlc_tensor input = x.get(), output{};
+  for (int i = 0; i < 2; i++) {
+    ASSERT_EQ(dlc_context_run(m.context, &input, 1, &output, 1), DLC_OK);
+  }
+  const dlc_profile_event *events;
+  uint64_t count;
+  ASSERT_EQ(dlc_context_get_profile(m.context, &events, &count), DLC_OK);
+  ASSERT_EQ(count, 2u);
+  EXPECT_EQ(events[0].dispatch, 0u);
+  EXPECT_EQ(events[1].dispatch, 1u);
+  EXPECT_LE(events[0].begin_ns, events[0].end_ns);
+  EXPECT_LE(events[0].end_ns, events[1].begin_ns);
+  dlc_dispatch_info info{};
+  info.struct_size = sizeof(info);
+  ASSERT_EQ(dlc_model_get_dispatch(m.model, 1, &info), DLC_OK);
+  EXPECT_STREQ(info.kernel, "increment");
+  EXPECT_STREQ(info.nodes, "Add_1\nAdd_2");
+}
+
+// ---- The example -----------------------------------------------------------
+
+TEST_F(ContextTest, EmbedExampleRuns) {
+  std::string command = std::string(DLC_TEST_EMBED_EXAMPLE) + " " + affine();
+  FILE *pipe = popen(command.c_str(), "r");
+  ASSERT_NE(pipe, nullptr);
+  std::string text(100, 0);
+  text.resize(fread(text.data(), 1, text.size(), pipe));
+  EXPECT_EQ(pclose(pipe), 0);
+  EXPECT_EQ(text, "2\n3\n4\n2\n3\n4\n");
+}
+
+} // namespace
