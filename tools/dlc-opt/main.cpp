@@ -2,6 +2,7 @@
 // dlc-opt: the stock mlir-opt surface over dlc's dialects, passes and
 // pipelines.
 #include "Dialect/NN/NNDialect.h"
+#include "Dialect/RT/RTDialect.h"
 
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllPasses.h"
@@ -11,7 +12,7 @@ int main(int argc, char **argv) {
   mlir::registerAllPasses();
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);
-  registry.insert<dlc::nn::NNDialect>();
+  registry.insert<dlc::nn::NNDialect, dlc::rt::RTDialect>();
   return mlir::asMainReturnCode(
       mlir::MlirOptMain(argc, argv, "dlc optimizer driver\n", registry));
 }
