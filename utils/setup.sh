@@ -9,7 +9,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
 PACKAGES=(
   libmlir-22-dev mlir-22-tools llvm-22-dev llvm-22-tools clang-22 lld-22 liblld-22-dev
-  libclang-rt-22-dev clang-format-22 cmake ninja-build ccache
+  libclang-rt-22-dev clang-format-22 cmake ninja-build ccache git
   libprotobuf-dev protobuf-compiler libgtest-dev libxxhash-dev zlib1g-dev libzstd-dev
 )
 
