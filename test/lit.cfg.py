@@ -17,7 +17,11 @@ config.excludes = ["Inputs", "unittests", "python", "Conformance", "Models", "Ba
 config.test_source_root = os.path.join(config.dlc_source_root, "test")
 config.test_exec_root = os.path.join(build, "test")
 config.environment["PATH"] = os.pathsep.join(
-    [os.path.join(build, "bin"), config.llvm_bin, config.environment.get("PATH", os.defpath)]
+    [
+        os.path.join(build, "bin"),
+        config.llvm_bin,
+        config.environment.get("PATH", os.defpath),
+    ]
 )
 # A capture that leaks from one function into the next hides a missing match.
 config.environment["FILECHECK_OPTS"] = "--enable-var-scope --dump-input-filter=error"

@@ -14,6 +14,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 import corpus
+import light
 
 WEIGHT = np.random.default_rng(0).standard_normal((8, 5)).astype(np.float32)
 BIAS = np.linspace(-1, 1, 5, dtype=np.float32)
