@@ -16,11 +16,14 @@ struct ExpandMathOptions {
   /// somebody relies on) is computed in f64, and vector.fma (a multiply and an
   /// add that may fuse) becomes two ops.
   bool hasFMA = true;
+  /// The target rounds f32 to integers in one instruction (SSE4.1).
+  bool hasRounding = true;
 };
 
 /// `dlc-expand-math`: elementary functions on f16, bf16 and f32, scalar or
 /// vector, become straight-line arithmetic (ScalarMath.h), so that no call into
-/// libm remains and LLVM can vectorise them; those on f64 are left to libm.
+/// libm remains and LLVM can vectorise them; those on f64 call libm. Arithmetic
+/// on f16 and bf16 is done in f32 and rounded after each op.
 std::unique_ptr<mlir::Pass> createExpandMathPass(ExpandMathOptions options);
 
 } // namespace dlc

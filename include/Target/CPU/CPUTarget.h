@@ -26,6 +26,8 @@ struct CPUTarget {
   /// Architectural vector registers: 32 with AVX-512, else 16.
   unsigned numVectorRegisters = 16;
   bool hasFMA = false;
+  /// SSE4.1's rounding to integers.
+  bool hasRounding = false;
   /// Hardware conversion between f16 and f32.
   bool hasF16C = false;
   /// Features that code for this target needs, by LLVM's names, sorted.

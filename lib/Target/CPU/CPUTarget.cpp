@@ -111,6 +111,7 @@ static void setFeatures(CPUTarget &target,
   target.vectorLanes = wide ? 16 : has("avx2") ? 8 : 4;
   target.numVectorRegisters = wide ? 32 : 16;
   target.hasFMA = has("fma") || wide;
+  target.hasRounding = has("sse4.1");
   target.hasF16C = has("f16c") || wide;
 }
 

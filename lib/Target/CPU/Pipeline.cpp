@@ -5,7 +5,6 @@
 #include "Conversion/Common/ExpandMath.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
-#include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlow.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/Index/IR/IndexDialect.h"
@@ -27,9 +26,8 @@ namespace dlc {
 
 void buildLowerToCPUPipeline(OpPassManager &pm, const CPUTarget &target) {
   pm.addPass(createLowerVectorsPass());
-  pm.addPass(createExpandMathPass({.hasFMA = target.hasFMA}));
-  // LLVM would round to bf16 by a call into compiler-rt.
-  pm.addPass(arith::createArithExpandOpsPass({.includeBf16 = true}));
+  pm.addPass(createExpandMathPass(
+      {.hasFMA = target.hasFMA, .hasRounding = target.hasRounding}));
   pm.addPass(createStoreBoolsAsBytesPass());
   pm.addPass(createConvertKernelsToLLVMPass());
   pm.addPass(createWrapKernelsPass());
