@@ -20,16 +20,22 @@ static dlc_status corrupt(const char *path, const char *what) {
   return dlc_fail(DLC_CORRUPT, "'%s' is damaged: %s", path, what);
 }
 
+/* A file that cannot be read is a bad file, unless this process is at a
+   limit. */
+static dlc_status unreadable(const char *action, const char *path) {
+  bool limit = errno == EMFILE || errno == ENFILE || errno == ENOMEM;
+  return dlc_fail(limit ? DLC_RESOURCE : DLC_CORRUPT, "cannot %s '%s': %s",
+                  action, path, strerror(errno));
+}
+
 static dlc_status open_file(const char *path, int *file, uint64_t *bytes) {
   *file = open(path, O_RDONLY | O_CLOEXEC);
   if (*file < 0) {
-    return dlc_fail(DLC_RESOURCE, "cannot open '%s': %s", path,
-                    strerror(errno));
+    return unreadable("open", path);
   }
   struct stat info;
   if (fstat(*file, &info)) {
-    return dlc_fail(DLC_RESOURCE, "cannot read '%s': %s", path,
-                    strerror(errno));
+    return unreadable("read", path);
   }
   if (!S_ISREG(info.st_mode)) {
     return dlc_fail(DLC_CORRUPT, "'%s' is not a file", path);
@@ -46,9 +52,11 @@ static dlc_status read_at(const char *path, int file, void *data, size_t bytes,
     if (count < 0 && errno == EINTR) {
       continue;
     }
-    if (count <= 0) {
-      return dlc_fail(DLC_RESOURCE, "cannot read '%s': %s", path,
-                      count < 0 ? strerror(errno) : "file ended");
+    if (count < 0) {
+      return unreadable("read", path);
+    }
+    if (count == 0) {
+      return corrupt(path, "it became shorter while it was read");
     }
     at += count;
     offset += (uint64_t)count;
@@ -144,7 +152,7 @@ static dlc_status map_file(const char *path, int file, uint64_t base,
                            uint64_t bytes, const char **map) {
   void *memory = mmap(NULL, bytes, PROT_READ, MAP_PRIVATE, file, (off_t)base);
   if (memory == MAP_FAILED) {
-    return dlc_fail(DLC_RESOURCE, "cannot map '%s': %s", path, strerror(errno));
+    return unreadable("map", path);
   }
   *map = memory;
   return DLC_OK;

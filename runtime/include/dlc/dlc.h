@@ -38,10 +38,10 @@ typedef enum dlc_status {
   DLC_OK = 0,
   DLC_USAGE = 1,       /* wrong argument, input name, type, rank, size, value */
   DLC_UNSUPPORTED = 2, /* this machine or library cannot do it */
-  DLC_RESOURCE = 3,    /* no memory, no file handle, file not readable */
+  DLC_RESOURCE = 3,    /* no memory, no file handle */
   DLC_MISMATCH = 4,    /* a verification found wrong numbers (tools only) */
   DLC_INTERNAL = 5,    /* a defect of dlc */
-  DLC_CORRUPT = 6,     /* not a model, of another version, or damaged */
+  DLC_CORRUPT = 6, /* not a model, unreadable, of another version, damaged */
 } dlc_status;
 
 /* What was wrong in the last failed call on this thread; "" if none failed.

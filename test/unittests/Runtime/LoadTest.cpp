@@ -76,7 +76,7 @@ TEST_F(LoadTest, RunsWhatTheWriterWrote) {
 }
 
 TEST_F(LoadTest, MissingFile) {
-  expectError(folder.file("none.dlc"), DLC_RESOURCE, "cannot open");
+  expectError(folder.file("none.dlc"), DLC_CORRUPT, "cannot open");
 }
 
 TEST_F(LoadTest, Folder) {
@@ -338,7 +338,7 @@ TEST_F(ExternalTest, RunsThroughALink) {
 TEST_F(ExternalTest, MissingWeights) {
   std::string path = write();
   std::filesystem::remove(path + ".weights");
-  expectError(path, DLC_RESOURCE, "e.dlc.weights");
+  expectError(path, DLC_CORRUPT, "e.dlc.weights");
 }
 
 TEST_F(ExternalTest, ShortWeights) {
