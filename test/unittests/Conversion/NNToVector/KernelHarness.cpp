@@ -106,15 +106,15 @@ static void buildKernel(ImplicitLocOpBuilder &b, const KernelSource &source) {
   func::ReturnOp::create(b);
 }
 
-static void *loadObject(const Bytes &bytes) {
-  int file = memfd_create("kernel", 0);
+/// Loads from memory file `file`, which stays open with the library: the loader
+/// takes two libraries of one path for the same.
+static void *loadObject(const Bytes &bytes, int file) {
   if (write(file, bytes.data(), bytes.size()) != ssize_t(bytes.size()))
     llvm::report_fatal_error("expected to write the kernel's code");
   std::string path = "/proc/self/fd/" + std::to_string(file);
   void *library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (!library)
     llvm::report_fatal_error(dlerror());
-  close(file);
   return library;
 }
 
@@ -150,13 +150,18 @@ CompiledKernel::CompiledKernel(MLIRContext &context, const KernelSource &source,
     dumpTo("DLC_TEST_DUMP_ASSEMBLY", orDie(emitAssembly(*module, target)));
   start = now();
   Bytes object = orDie(emitObject(*module, target));
-  library = loadObject(orDie(linkSharedObject({object}, {"kernel", "plan"})));
+  file = memfd_create("kernel", 0);
+  library =
+      loadObject(orDie(linkSharedObject({object}, {"kernel", "plan"})), file);
   llvmSeconds = now() - start;
   kernel = reinterpret_cast<dlc_kernel *>(dlsym(library, "kernel"));
   planner = reinterpret_cast<dlc_kernel *>(dlsym(library, "plan"));
 }
 
-CompiledKernel::~CompiledKernel() { dlclose(library); }
+CompiledKernel::~CompiledKernel() {
+  dlclose(library);
+  close(file);
+}
 
 KernelPlan CompiledKernel::plan(llvm::ArrayRef<int64_t> sizes) const {
   int64_t results[2];

@@ -65,6 +65,7 @@ public:
   double emitSeconds = 0, lowerSeconds = 0, llvmSeconds = 0;
 
 private:
+  int file = -1;
   void *library = nullptr;
   dlc_kernel *kernel = nullptr;
   dlc_kernel *planner = nullptr;
