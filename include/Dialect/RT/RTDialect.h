@@ -16,11 +16,17 @@
 #include "mlir/Interfaces/SideEffectInterfaces.h"
 
 namespace dlc::rt {
+class SizeOp;
+class RunOp;
+class CheckOp;
+
 /// The module of the kernels, beside the host program.
 inline constexpr llvm::StringLiteral kKernelsModuleName = "kernels";
 } // namespace dlc::rt
 
 #include "Dialect/RT/RTDialect.h.inc"
+#define GET_TYPEDEF_CLASSES
+#include "Dialect/RT/RTTypes.h.inc"
 #define GET_OP_CLASSES
 #include "Dialect/RT/RTOps.h.inc"
 

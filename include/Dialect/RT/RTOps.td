@@ -5,5 +5,6 @@
 
 include "Dialect/RT/RTBase.td"
 include "Dialect/RT/RTTensorOps.td"
+include "Dialect/RT/RTProgramOps.td"
 
 #endif // DLC_DIALECT_RT_RTOPS_TD
