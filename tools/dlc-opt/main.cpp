@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // dlc-opt: the stock mlir-opt surface over dlc's dialects, passes and
 // pipelines.
+#include "Conversion/NNToRT/NNToRT.h"
 #include "Dialect/NN/NNDialect.h"
 #include "Dialect/RT/RTDialect.h"
 
@@ -10,6 +11,7 @@
 
 int main(int argc, char **argv) {
   mlir::registerAllPasses();
+  dlc::registerNNToRTPasses();
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);
   registry.insert<dlc::nn::NNDialect, dlc::rt::RTDialect>();
