@@ -2,6 +2,7 @@
 // dlc-opt: the stock mlir-opt surface over dlc's dialects, passes and
 // pipelines.
 #include "Conversion/NNToRT/NNToRT.h"
+#include "Conversion/RTToLLVM/RTToLLVM.h"
 #include "Dialect/NN/NNDialect.h"
 #include "Dialect/RT/RTDialect.h"
 
@@ -12,6 +13,7 @@
 int main(int argc, char **argv) {
   mlir::registerAllPasses();
   dlc::registerNNToRTPasses();
+  dlc::registerRTToLLVMPasses();
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);
   registry.insert<dlc::nn::NNDialect, dlc::rt::RTDialect>();

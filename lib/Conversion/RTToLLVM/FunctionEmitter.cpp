@@ -1,0 +1,276 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// rt ops as loads, stores and calls on the structs of dlc/exec.h.
+#include "FunctionEmitter.h"
+
+#include "Conversion/RTToLLVM/RTToLLVM.h"
+#include "dlc/exec.h"
+#include "mlir/Dialect/Arith/IR/Arith.h"
+#include "llvm/ADT/TypeSwitch.h"
+
+using namespace mlir;
+
+namespace dlc {
+
+FunctionEmitter::FunctionEmitter(rt::ProgramOp program, StringRef name,
+                                 StringRef prefix)
+    : program(program), prefix(prefix), b(program.getLoc(), program),
+      pointer(LLVM::LLVMPointerType::get(b.getContext())), i32(b.getI32Type()),
+      i64(b.getI64Type()) {
+  function = LLVM::LLVMFuncOp::create(
+      b, name, LLVM::LLVMFunctionType::get(i32, {pointer}));
+  function.setNoUnwind(true);
+  Block *entry = function.addEntryBlock(b);
+  exec = entry->getArgument(0);
+  exit = b.createBlock(&function.getBody());
+  exit->addArgument(i32, program.getLoc());
+  LLVM::ReturnOp::create(b, exit->getArgument(0));
+  b.setInsertionPointToEnd(entry);
+}
+
+Value FunctionEmitter::constant(Type type, int64_t value) {
+  return LLVM::ConstantOp::create(b, type, b.getIntegerAttr(type, value));
+}
+
+Value FunctionEmitter::asI64(Value index) {
+  return arith::IndexCastOp::create(b, i64, index);
+}
+
+Value FunctionEmitter::advance(Value base, int64_t bytes) {
+  if (bytes == 0) {
+    return base;
+  }
+  return LLVM::GEPOp::create(
+      b, pointer, b.getI8Type(), base,
+      ArrayRef<LLVM::GEPArg>{static_cast<int32_t>(bytes)});
+}
+
+Value FunctionEmitter::loadField(size_t field, Type type) {
+  return LLVM::LoadOp::create(b, type, advance(exec, field));
+}
+
+Value FunctionEmitter::elementAddress(size_t field, int64_t index) {
+  return advance(loadField(field, pointer), index * 8);
+}
+
+void FunctionEmitter::storeAt(Value base, int64_t bytes, Value value) {
+  LLVM::StoreOp::create(b, value, advance(base, bytes));
+}
+
+void FunctionEmitter::storeArray(Value array, ValueRange range) {
+  for (auto [i, value] : llvm::enumerate(range)) {
+    storeAt(array, i * 8, value);
+  }
+}
+
+SmallVector<Value> FunctionEmitter::lookUp(ValueRange range, bool asI64s) {
+  return llvm::map_to_vector(range, [&](Value value) {
+    Value here = values.lookup(value);
+    return asI64s ? asI64(here) : here;
+  });
+}
+
+template <typename RecordT>
+int64_t FunctionEmitter::flatDim(int64_t value, int64_t dim) {
+  for (RecordT record : program.getBody().getOps<RecordT>()) {
+    if (value-- == 0) {
+      break;
+    }
+    dim += record.getTensorType().getRank();
+  }
+  return dim;
+}
+
+void FunctionEmitter::returnUnlessZero(Value status) {
+  Value failed = LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::ne, status,
+                                      constant(status.getType(), 0));
+  Block *next = b.createBlock(exit);
+  b.setInsertionPointToEnd(failed.getParentBlock());
+  LLVM::CondBrOp::create(b, failed, exit, ValueRange{status}, next,
+                         ValueRange());
+  b.setInsertionPointToEnd(next);
+}
+
+/// One set of arrays serves all launches: they are read during the call only.
+void FunctionEmitter::allocateFrame(Region &body) {
+  size_t mostBuffers = 0, mostSizes = 0, launches = 0;
+  for (Operation &op : body.front()) {
+    if (auto launch = dyn_cast<rt::LaunchOp>(op)) {
+      mostBuffers = std::max(mostBuffers, launch.getBuffers().size());
+      mostSizes = std::max(mostSizes, launch.getSizes().size());
+      ++launches;
+    } else if (auto check = dyn_cast<rt::CheckOp>(op)) {
+      mostSizes = std::max(mostSizes, check.getValues().size());
+    }
+  }
+  auto allocate = [&](Type element, size_t count) -> Value {
+    return LLVM::AllocaOp::create(b, pointer, element, constant(i64, count), 8);
+  };
+  buffers = allocate(pointer, std::max<size_t>(mostBuffers, 1));
+  sizes = allocate(i64, std::max<size_t>(mostSizes, 1));
+  if (launches > 0) {
+    launchRecord = allocate(i64, sizeof(dlc_launch) / 8);
+    storeAt(launchRecord, offsetof(dlc_launch, buffers), buffers);
+    storeAt(launchRecord, offsetof(dlc_launch, sizes), sizes);
+  }
+}
+
+void FunctionEmitter::emitLaunch(rt::LaunchOp launch) {
+  std::string name = getKernelSymbol(prefix, launch.getKernel());
+  Operation *module = program->getParentOp();
+  if (!SymbolTable::lookupSymbolIn(module, name)) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPoint(program);
+    LLVM::LLVMFuncOp::create(
+        b, name,
+        LLVM::LLVMFunctionType::get(LLVM::LLVMVoidType::get(b.getContext()),
+                                    {pointer, pointer, i64, i64, pointer}));
+  }
+  Value kernel = LLVM::AddressOfOp::create(b, pointer, name);
+  storeAt(launchRecord, offsetof(dlc_launch, kernel), kernel);
+  storeArray(buffers, lookUp(launch.getBuffers(), false));
+  storeArray(sizes, lookUp(launch.getSizes(), true));
+  storeAt(launchRecord, offsetof(dlc_launch, items),
+          asI64(values.lookup(launch.getItems())));
+  storeAt(launchRecord, offsetof(dlc_launch, work),
+          asI64(values.lookup(launch.getWork())));
+  storeAt(launchRecord, offsetof(dlc_launch, scratch_bytes),
+          constant(i64, launch.getScratch()));
+  storeAt(launchRecord, offsetof(dlc_launch, dispatch),
+          constant(i32, nextDispatch++));
+  Value callee = loadField(offsetof(dlc_exec, launch), pointer);
+  auto type = LLVM::LLVMFunctionType::get(i32, {pointer, pointer});
+  returnUnlessZero(
+      LLVM::CallOp::create(b, type, ValueRange{callee, exec, launchRecord})
+          .getResult());
+}
+
+void FunctionEmitter::emitCheck(rt::CheckOp check) {
+  Block *failed = b.createBlock(exit), *next = b.createBlock(exit);
+  Value condition = values.lookup(check.getCondition());
+  b.setInsertionPointToEnd(failed->getPrevNode());
+  LLVM::CondBrOp::create(b, condition, next, ValueRange(), failed,
+                         ValueRange());
+  b.setInsertionPointToEnd(failed);
+  storeArray(sizes, lookUp(check.getValues(), true));
+  Value callee = loadField(offsetof(dlc_exec, fail), pointer);
+  auto type = LLVM::LLVMFunctionType::get(i32, {pointer, i32, pointer, i32});
+  Value status = LLVM::CallOp::create(
+                     b, type,
+                     ValueRange{callee, exec, constant(i32, nextCheck++), sizes,
+                                constant(i32, check.getValues().size())})
+                     .getResult();
+  LLVM::BrOp::create(b, ValueRange{status}, exit);
+  b.setInsertionPointToEnd(next);
+}
+
+Value FunctionEmitter::emitLoad(rt::LoadOp load) {
+  Type type = load.getType();
+  bool isBool = type.isInteger(1);
+  Type stored = isBool ? b.getI8Type() : type;
+  Value address = LLVM::GEPOp::create(
+      b, pointer, stored, values.lookup(load.getAddress()),
+      ArrayRef<LLVM::GEPArg>{asI64(values.lookup(load.getPlace()))});
+  Value element = LLVM::LoadOp::create(b, stored, address);
+  return isBool ? LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::ne, element,
+                                       constant(stored, 0))
+                      .getResult()
+                : element;
+}
+
+Value FunctionEmitter::emitLate(size_t field, unsigned index, Value bytes) {
+  Value callee = loadField(field, pointer);
+  auto type = LLVM::LLVMFunctionType::get(pointer, {pointer, i32, i64});
+  Value address =
+      LLVM::CallOp::create(
+          b, type, ValueRange{callee, exec, constant(i32, index), asI64(bytes)})
+          .getResult();
+  Value null = LLVM::ZeroOp::create(b, pointer);
+  Value missing =
+      LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::eq, address, null);
+  returnUnlessZero(LLVM::SExtOp::create(b, i32, missing));
+  return address;
+}
+
+/// The ops that give an address or a size without an effect; null for others.
+Value FunctionEmitter::emitPlace(Operation *op) {
+  auto element = [&](size_t field, Type type, int64_t index) -> Value {
+    return LLVM::LoadOp::create(b, type, elementAddress(field, index));
+  };
+  auto offset = [&](size_t field, Value bytes) -> Value {
+    return LLVM::GEPOp::create(b, pointer, b.getI8Type(),
+                               loadField(field, pointer),
+                               ArrayRef<LLVM::GEPArg>{bytes});
+  };
+  return TypeSwitch<Operation *, Value>(op)
+      .Case([&](rt::InputDimOp o) -> Value {
+        int64_t place = flatDim<rt::InputOp>(o.getInput(), o.getDim());
+        return arith::IndexCastOp::create(
+            b, b.getIndexType(),
+            element(offsetof(dlc_exec, input_dims), i64, place));
+      })
+      .Case([&](rt::InputAddressOp o) {
+        return element(offsetof(dlc_exec, inputs), pointer, o.getIndex());
+      })
+      .Case([&](rt::OutputAddressOp o) {
+        return element(offsetof(dlc_exec, outputs), pointer, o.getIndex());
+      })
+      .Case([&](rt::ArenaAddressOp o) {
+        return offset(
+            offsetof(dlc_exec, arena),
+            element(offsetof(dlc_exec, buffer_offsets), i64, o.getIndex()));
+      })
+      .Case([&](rt::ParamAddressOp o) {
+        return offset(offsetof(dlc_exec, params), constant(i64, o.getOffset()));
+      })
+      .Case([&](rt::LateAddressOp o) {
+        return emitLate(offsetof(dlc_exec, late), o.getIndex(),
+                        values.lookup(o.getSize()));
+      })
+      .Case([&](rt::LateOutputAddressOp o) {
+        return emitLate(offsetof(dlc_exec, late_output), o.getIndex(),
+                        values.lookup(o.getSize()));
+      })
+      .Case([&](rt::LoadOp o) { return emitLoad(o); })
+      .Default([](Operation *) { return Value(); });
+}
+
+void FunctionEmitter::emitOp(Operation *op) {
+  b.setLoc(op->getLoc());
+  if (Value result = emitPlace(op)) {
+    values.map(op->getResult(0), result);
+    return;
+  }
+  auto store = [&](Value size, size_t field, int64_t index) {
+    LLVM::StoreOp::create(b, asI64(values.lookup(size)),
+                          elementAddress(field, index));
+  };
+  TypeSwitch<Operation *>(op)
+      .Case([&](rt::SetOutputDimOp o) {
+        store(o.getSize(), offsetof(dlc_exec, output_dims),
+              flatDim<rt::OutputOp>(o.getOutput(), o.getDim()));
+      })
+      .Case([&](rt::SetBufferBytesOp o) {
+        store(o.getSize(), offsetof(dlc_exec, buffer_bytes), o.getBuffer());
+      })
+      .Case([&](rt::LaunchOp o) { emitLaunch(o); })
+      .Case([&](rt::CopyOp o) {
+        LLVM::MemcpyOp::create(b, values.lookup(o.getTarget()),
+                               values.lookup(o.getSource()),
+                               asI64(values.lookup(o.getSize())),
+                               /*isVolatile=*/false);
+      })
+      .Case([&](rt::CheckOp o) { emitCheck(o); })
+      .Default([&](Operation *other) { b.clone(*other, values); });
+}
+
+void FunctionEmitter::emit(Region &body, unsigned firstCheck) {
+  nextCheck = firstCheck;
+  allocateFrame(body);
+  for (Operation &op : body.front()) {
+    emitOp(&op);
+  }
+  b.setLoc(program.getLoc());
+  LLVM::BrOp::create(b, ValueRange{constant(i32, 0)}, exit);
+}
+
+} // namespace dlc
