@@ -4,7 +4,7 @@
 // panel stays in the L2 cache.
 #include "Conversion/NNToVector/Conv.h"
 
-#include "ConvGeometry.h"
+#include "RowPlan.h"
 #include "Tile.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -16,27 +16,13 @@ using namespace dlc::kernel;
 
 namespace {
 
-/// Neighbouring taps that see the same pixels of a tile.
-struct TapRange {
-  int64_t first, last; // positions in RowPhase::taps, half open
-  SmallVector<int64_t> pixels;
-};
+/// Pixels of the window copy.
+int64_t windowPixels(const RowPhase &phase, int64_t mr) {
+  return (mr - 1) * phase.inputStep + phase.maxOffset() - phase.minOffset() + 1;
+}
 
-/// A tile at a known place of its row.
-struct BorderTile {
-  int64_t first, pixels;
-  SmallVector<TapRange> ranges;
-};
-
-/// How the pixels of a static row are covered.
-struct RowPlan {
-  SmallVector<BorderTile> left, right;
-  /// Whole tiles without border, [first, last) in pixels.
-  int64_t first = 0, last = 0;
-};
-
-/// Border tiles are unrolled code; past so many tap ranges the window copy is
-/// used instead.
+/// Border tiles are unrolled code; past so many tap ranges the window is copied
+/// instead.
 constexpr int64_t kMaxBorderRanges = 24;
 
 class ConvEmitter {
@@ -103,62 +89,6 @@ private:
   const TileContext *ctx = nullptr;
   Value input, filter, window;
 };
-
-//===--- Planning
-//----------------------------------------------------------===//
-
-/// Pixels of the window copy.
-int64_t windowPixels(const RowPhase &phase, int64_t mr) {
-  return (mr - 1) * phase.inputStep + phase.maxOffset() - phase.minOffset() + 1;
-}
-
-BorderTile makeBorderTile(const RowPhase &phase, int64_t base, int64_t size,
-                          int64_t first, int64_t pixels) {
-  BorderTile tile{first, pixels, {}};
-  for (auto [t, tap] : llvm::enumerate(phase.taps)) {
-    SmallVector<int64_t> valid;
-    for (int64_t i = 0; i < pixels; ++i) {
-      int64_t at = (first + i) * phase.inputStep + base + tap.offset;
-      if (at >= 0 && at < size)
-        valid.push_back(i);
-    }
-    if (!tile.ranges.empty() && tile.ranges.back().pixels == valid)
-      tile.ranges.back().last = t + 1;
-    else
-      tile.ranges.push_back({int64_t(t), int64_t(t) + 1, std::move(valid)});
-  }
-  return tile;
-}
-
-/// Covers a row of static sizes; nothing where that takes too much code.
-std::optional<RowPlan> planRow(const RowPhase &phase, OpFoldResult inputWidth,
-                               int64_t mr) {
-  auto pixels = IndexMath::known(phase.pixels);
-  auto base = IndexMath::known(phase.base);
-  auto size = IndexMath::known(inputWidth);
-  if (!pixels || !base || !size)
-    return std::nullopt;
-  RowPlan plan;
-  int64_t ranges = 0;
-  for (int64_t first = 0; first < *pixels; first += mr) {
-    int64_t count = std::min(mr, *pixels - first);
-    BorderTile tile = makeBorderTile(phase, *base, *size, first, count);
-    bool whole = count == mr && (phase.taps.empty() ||
-                                 (tile.ranges.size() == 1 &&
-                                  int64_t(tile.ranges[0].pixels.size()) == mr));
-    if (whole) {
-      if (plan.last == 0)
-        plan.first = first;
-      plan.last = first + mr;
-      continue;
-    }
-    ranges += std::max<size_t>(tile.ranges.size(), 1);
-    if (ranges > kMaxBorderRanges)
-      return std::nullopt;
-    (plan.last == 0 ? plan.left : plan.right).push_back(std::move(tile));
-  }
-  return plan;
-}
 
 //===--- Emission
 //----------------------------------------------------------===//
@@ -239,7 +169,8 @@ void ConvEmitter::emitRows(const Panel &panel, OpFoldResult block) {
 
 void ConvEmitter::emitRow(const Panel &panel, const OutputRow &row) {
   for (const RowPhase &phase : geometry.phases()) {
-    if (auto plan = planRow(phase, geometry.inputWidth, sched.mr)) {
+    if (auto plan =
+            planRow(phase, geometry.inputWidth, sched.mr, kMaxBorderRanges)) {
       emitPlannedRow(panel, row, phase, *plan);
       continue;
     }

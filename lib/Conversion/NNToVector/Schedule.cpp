@@ -121,3 +121,24 @@ ConvSchedule dlc::kernel::chooseConvSchedule(int64_t width, int64_t rows,
     best.rowBlock = std::max<int64_t>(1, rows / ceilDiv(minItems, panels));
   return best;
 }
+
+ConvSchedule dlc::kernel::chooseDepthwiseSchedule(int64_t width,
+                                                  int64_t channels,
+                                                  const VectorTarget &target,
+                                                  int64_t lanes) {
+  // Eight accumulators cover the FMA latency on two units; sixteen share the
+  // loads of the weights better where there are registers for them.
+  ConvSchedule best;
+  best.nv = target.registers >= 32 && channels >= 2 * lanes ? 2 : 1;
+  best.mr = best.nv == 2 ? 6 : 8;
+  if (width == kDynamic || width <= best.mr)
+    return best;
+  // The tallest tile near that leaves no short one at the end of the row.
+  for (int64_t mr = 8; mr >= 5; --mr) {
+    if (width % mr == 0) {
+      best.mr = mr;
+      break;
+    }
+  }
+  return best;
+}

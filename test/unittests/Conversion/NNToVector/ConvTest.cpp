@@ -3,6 +3,7 @@
 // double.
 #include "Conversion/NNToVector/Conv.h"
 #include "ConvReference.h"
+#include "Conversion/NNToVector/DepthwiseConv.h"
 #include "Conversion/NNToVector/Emit.h"
 #include "KernelHarness.h"
 #include "TestBuffers.h"
@@ -24,8 +25,9 @@ constexpr int64_t kZeroPoint = 3;
 template <typename TA, typename TB, typename TAcc, typename TC> class ConvRun {
 public:
   ConvRun(MLIRContext &context, const ConvProblem &problem,
-          const ConvSchedule &sched, llvm::StringRef cpu, unsigned seed)
-      : context(context), problem(problem), sched(sched),
+          const ConvSchedule &sched, llvm::StringRef cpu, unsigned seed,
+          bool depthwise)
+      : context(context), problem(problem), sched(sched), depthwise(depthwise),
         target(vectorTargetOf(cpu)), cpu(cpu), random(seed),
         lanes(target.lanesFor(sizeof(TAcc) * 8)) {
     Builder b(&context);
@@ -49,10 +51,14 @@ public:
     ConvProblem fixed = problem;
     fixed.dynamicBatch = fixed.dynamicSpatial = false;
     ConvSpec spec = makeConvSpec(b, fixed, types, {});
-    PackedLayout layout = getFilterLayout(spec, sched, target);
+    PackedLayout layout = depthwise
+                              ? getDepthwiseFilterLayout(spec, sched, target)
+                              : getFilterLayout(spec, sched, target);
+    SourceStrides strides = depthwise
+                                ? depthwiseFilterStrides(spec)
+                                : filterStrides(layout, problem.transposed);
     GuardedBuffer<TB> packed(layout.elements());
-    pack(layout, filterStrides(layout, problem.transposed), filter.data(),
-         packed.data(), sizeof(TB));
+    pack(layout, strides, filter.data(), packed.data(), sizeof(TB));
 
     CompiledKernel kernel(context, source(), cpu);
     SmallVector<int64_t> sizes = runtimeSizes(problem);
@@ -89,13 +95,17 @@ private:
         };
         spec.padValue = arith::ConstantIntOp::create(b, types.a, kZeroPoint);
       }
-      emitConv(
-          b, spec, sched, target,
-          {args.buffers[0], args.buffers[1], args.buffers[2], args.scratch},
-          args.begin, args.end);
+      ConvBuffers buffers{args.buffers[0], args.buffers[1], args.buffers[2],
+                          args.scratch};
+      (depthwise ? emitDepthwiseConv : emitConv)(b, spec, sched, target,
+                                                 buffers, args.begin, args.end);
     };
     source.plan = [this](ImplicitLocOpBuilder &b, ArrayRef<Value> sizes) {
       ConvSpec spec = makeConvSpec(b, problem, types, sizes);
+      if (depthwise)
+        return std::pair<OpFoldResult, OpFoldResult>(
+            getDepthwiseItems(b, spec, sched, target),
+            b.getIndexAttr(getDepthwiseScratchBytes(spec, sched, target)));
       return std::pair<OpFoldResult, OpFoldResult>(
           getConvItems(b, spec, sched, target),
           b.getIndexAttr(getConvScratchBytes(spec, sched, target)));
@@ -136,6 +146,7 @@ private:
   MLIRContext &context;
   const ConvProblem &problem;
   ConvSchedule sched;
+  bool depthwise;
   VectorTarget target;
   std::string cpu;
   std::mt19937 random;
@@ -150,8 +161,16 @@ protected:
   template <typename TA = float, typename TB = float, typename TAcc = float,
             typename TC = float>
   void check(const ConvProblem &problem, const ConvSchedule &sched,
-             llvm::StringRef cpu = "native", unsigned seed = 1) {
-    ConvRun<TA, TB, TAcc, TC>(*context, problem, sched, cpu, seed).check();
+             llvm::StringRef cpu = "native", unsigned seed = 1,
+             bool depthwise = false) {
+    ConvRun<TA, TB, TAcc, TC>(*context, problem, sched, cpu, seed, depthwise)
+        .check();
+  }
+
+  template <typename TA = float, typename TB = float, typename TAcc = float,
+            typename TC = float>
+  void checkDepthwise(const ConvProblem &problem, const ConvSchedule &sched) {
+    check<TA, TB, TAcc, TC>(problem, sched, "native", 1, /*depthwise=*/true);
   }
 
   /// A square 2-D problem.
@@ -231,6 +250,63 @@ TEST_F(ConvTest, AgreesOnRandomProblems) {
       sched.rowBlock = random() % 3;
     }
     check(problem, sched, cpu, i);
+    if (HasFatalFailure())
+      return;
+  }
+}
+
+TEST_F(ConvTest, ConvolvesChannelByChannel) {
+  for (int64_t size : {3, 7, 20}) {
+    ConvProblem problem = square(size, 1, 1, 3, 1, 1);
+    problem.groups = 37;
+    checkDepthwise(problem, {.mr = 6, .nv = 2});
+    problem.dynamicSpatial = true;
+    checkDepthwise(problem, {.mr = 6, .nv = 2});
+  }
+}
+
+TEST_F(ConvTest, SharesVectorsBetweenGroups) {
+  // Multipliers and groups that do and do not divide a vector.
+  for (auto [inputs, outputs] :
+       {std::pair(1, 2), {1, 3}, {4, 4}, {2, 8}, {3, 3}, {8, 4}, {1, 40}}) {
+    ConvProblem problem = square(8, inputs, outputs, 3, 2, 1);
+    problem.groups = 9;
+    checkDepthwise(problem, {.mr = 4, .nv = 2});
+  }
+}
+
+TEST_F(ConvTest, SpreadsTransposedInputChannelByChannel) {
+  ConvProblem problem = square(6, 1, 1, 4, 2, 1);
+  problem.transposed = true;
+  problem.groups = 20;
+  checkDepthwise(problem, {.mr = 4, .nv = 1});
+}
+
+TEST_F(ConvTest, RunsDepthwiseOnOtherElementTypes) {
+  for (auto [inputs, outputs] : {std::pair(1, 1), {2, 2}, {1, 3}}) {
+    ConvProblem problem = square(9, inputs, outputs, 3, 1, 1);
+    problem.groups = 20;
+    ConvSchedule sched{.mr = 4, .nv = 1};
+    checkDepthwise<double, double, double, double>(problem, sched);
+    checkDepthwise<_Float16, _Float16, float, _Float16>(problem, sched);
+    checkDepthwise<int8_t, int8_t, int32_t, int32_t>(problem, sched);
+    checkDepthwise<uint8_t, int8_t, int32_t, int32_t>(problem, sched);
+  }
+}
+
+TEST_F(ConvTest, AgreesOnRandomDepthwiseProblems) {
+  std::mt19937 random(13);
+  for (int i = 0; i < 60; ++i) {
+    llvm::StringRef cpu = i % 3 == 0 ? "x86-64-v3" : "native";
+    if (!canRun(cpu))
+      continue;
+    ConvProblem problem = randomProblem(random, /*depthwise=*/true);
+    VectorTarget target = vectorTargetOf(cpu);
+    ConvSchedule sched = chooseDepthwiseSchedule(
+        problem.dynamicSpatial ? kDynamic : problem.output().back(),
+        problem.groups * problem.outputChannels, target, target.lanes);
+    sched.rowBlock = random() % 3;
+    check(problem, sched, cpu, i, /*depthwise=*/true);
     if (HasFatalFailure())
       return;
   }
