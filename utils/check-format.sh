@@ -9,7 +9,7 @@ cd "$ROOT"
 fix=no
 [ "${1:-}" != --fix ] || fix=yes
 mapfile -t sources < <(git ls-files -co --exclude-standard '*.c' '*.h' '*.cpp')
-ruff=$BUILD/venv/bin/ruff
+ruff=$VENV/bin/ruff
 if [ $fix = yes ]; then
   clang-format-22 -i "${sources[@]}"
   "$ruff" format -q .

@@ -2,8 +2,10 @@
 # What the scripts in this folder share; sourced, not run.
 
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-BUILD=$ROOT/build
-PYTHON=$BUILD/venv/bin/python
+# The build folder; another one than build/ is for a build with other flags.
+BUILD=${DLC_BUILD:-$ROOT/build}
+VENV=$ROOT/build/venv
+PYTHON=$VENV/bin/python
 
 # say TEXT: one line about what happens next.
 say() { printf '\033[1m==>\033[0m %s\n' "$*"; }

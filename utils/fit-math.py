@@ -104,7 +104,9 @@ def fit_polynomial(
         for k in range(len(powers)):
             for direction in (-np.inf, np.inf):
                 trial = list(coefficients)
-                trial[k] = float(np.nextafter(np.float32(trial[k]), np.float32(direction)))
+                trial[k] = float(
+                    np.nextafter(np.float32(trial[k]), np.float32(direction))
+                )
                 error = worst(trial)
                 if error < best:
                     best, coefficients, improved = error, trial, True

@@ -48,7 +48,7 @@ install_debian_packages() {
 # install_requirements NAME: the packages of utils/NAME.txt, unless the very same
 # list was installed before.
 install_requirements() {
-  local list=$ROOT/utils/$1.txt stamp=$BUILD/venv/.$1
+  local list=$ROOT/utils/$1.txt stamp=$VENV/.$1
   cmp -s "$list" "$stamp" && return 0
   say "Python packages: installing utils/$1.txt into build/venv"
   quietly "$BUILD/log/pip-$1.log" "$PYTHON" -m pip install --no-deps \
@@ -61,8 +61,8 @@ make_venv() {
     say "Python: making build/venv"
     python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' ||
       die "expected Python 3.11 or newer, got $(python3 --version)"
-    rm -rf "$BUILD/venv"
-    python3 -m venv "$BUILD/venv"
+    rm -rf "$VENV"
+    python3 -m venv "$VENV"
   fi
   local site
   site=$("$PYTHON" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')

@@ -38,12 +38,23 @@ fi
 
 suite format "$ROOT/utils/check-format.sh"
 suite layers "$PYTHON" "$ROOT/utils/check-layers.py"
-suite unit ctest --test-dir "$BUILD" --output-on-failure --output-junit "$RESULTS/unit.xml" \
-  -j"$(nproc)"
-suite lit "$BUILD/venv/bin/lit" -s --xunit-xml-output "$RESULTS/lit.xml" "$BUILD/test"
+suite unit env GTEST_OUTPUT="xml:$RESULTS/unit/" \
+  ctest --test-dir "$BUILD" --output-on-failure -j"$(nproc)"
+suite lit "$VENV/bin/lit" -s --xunit-xml-output "$RESULTS/lit.xml" "$BUILD/test"
 suite python "$PYTHON" -m pytest --junitxml "$RESULTS/python.xml" "$ROOT/test/python"
 suite conformance "$PYTHON" "$ROOT/test/Conformance/run.py" --junitxml "$RESULTS/conformance.xml"
 if [ $long = yes ]; then
+  # The importer and the runtime over the broken models, and the runtime's threads.
+  DLC_BUILD=$ROOT/build-asan DLC_SANITIZE=address,undefined "$ROOT/utils/build.sh" \
+    dlc-compile dlc-run dlc-runtime-tests
+  suite asan env DLC_BUILD="$ROOT/build-asan" ASAN_OPTIONS=detect_leaks=0 \
+    UBSAN_OPTIONS=halt_on_error=1 "$PYTHON" -m pytest --junitxml "$RESULTS/asan.xml" \
+    "$ROOT/test/python/test_bad_input.py" "$ROOT/test/python/test_tools.py"
+  suite asan-runtime env GTEST_OUTPUT="xml:$RESULTS/asan-runtime.xml" \
+    "$ROOT/build-asan/bin/dlc-runtime-tests"
+  DLC_BUILD=$ROOT/build-tsan DLC_SANITIZE=thread "$ROOT/utils/build.sh" dlc-runtime-tests
+  suite tsan-runtime env GTEST_OUTPUT="xml:$RESULTS/tsan-runtime.xml" \
+    "$ROOT/build-tsan/bin/dlc-runtime-tests"
   suite zoo "$PYTHON" -m pytest --junitxml "$RESULTS/zoo.xml" "$ROOT/test/python/long"
 fi
 

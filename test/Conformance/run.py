@@ -28,6 +28,7 @@ import xml.etree.ElementTree as ElementTree
 from dataclasses import dataclass
 from pathlib import Path
 
+import dlc
 from cases import Case, load_cases
 
 STATUS_FILE = Path(__file__).with_name("status.tsv")
@@ -233,6 +234,11 @@ def main() -> int:
         for case in load_cases()
         if not options.patterns or any(p in case.key for p in options.patterns)
     ]
+    try:
+        dlc.compiler_version()
+    except ImportError as error:
+        print(f"skipped: {error}")
+        return 0
     if not cases:
         parser.error(f"no test's key contains one of {options.patterns}")
     recorded = read_status()

@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+BUILD = Path(os.environ.get("DLC_BUILD", ROOT / "build"))
 sys.path[:0] = [str(ROOT / "test" / folder) for folder in ("Models", "BadInput")]
 # The package of this tree, in whatever environment the tests run.
 sys.path.insert(0, str(ROOT / "python"))
@@ -16,23 +18,23 @@ sys.path.insert(0, str(ROOT / "python"))
 
 def _built(path: Path) -> Path:
     if not path.exists():
-        pytest.skip(f"{path.relative_to(ROOT)} is not built")
+        pytest.skip(f"{path} is not built")
     return path
 
 
 @pytest.fixture(scope="session")
 def tool():
     """tool("dlc-compile"): the path of a built tool."""
-    return lambda name: _built(ROOT / "build" / "bin" / name)
+    return lambda name: _built(BUILD / "bin" / name)
 
 
 @pytest.fixture(scope="session")
 def runtime() -> Path:
     """The runtime's library; for tests that need it built."""
-    return _built(ROOT / "build" / "lib" / "libdlc.so")
+    return _built(BUILD / "lib" / "libdlc.so")
 
 
 @pytest.fixture(scope="session")
 def compiler(runtime) -> Path:
     """The compiler's library; for tests that need both built."""
-    return _built(ROOT / "build" / "lib" / "libdlc-compiler.so")
+    return _built(BUILD / "lib" / "libdlc-compiler.so")
