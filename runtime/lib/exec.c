@@ -14,7 +14,7 @@
 
 /* Splitting pays off from this much work per thread on: a fork and join costs
    about a fifth of it. */
-#define MIN_THREAD_NANOSECONDS 500
+#define MIN_THREAD_NANOSECONDS 750
 /* Waking sleeping threads costs the caller a few microseconds, and they come
    tens of microseconds later. */
 #define MIN_WAKE_NANOSECONDS 30000

@@ -9,6 +9,7 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -154,6 +155,10 @@ static dlc_entry *find_entry(dlc_model *m, const char *suffix) {
   return entry;
 }
 
+/* Generated code calls functions of the C library and libm, and names neither
+   library. The program need not use libm, nor have loaded it for all to see. */
+static void open_libm(void) { dlopen("libm.so.6", RTLD_NOW | RTLD_GLOBAL); }
+
 static dlc_status open_library(dlc_model *m) {
   int file = m->container.file;
   if (m->container.base != 0) {
@@ -163,6 +168,8 @@ static dlc_status open_library(dlc_model *m) {
     }
     file = m->library_file;
   }
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, open_libm);
   char path[160];
   unique_path(file, path, sizeof path);
   m->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);

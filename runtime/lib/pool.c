@@ -29,7 +29,7 @@
 #define SPIN_CHECK 32u
 
 #define CHUNKS_PER_THREAD 8
-#define MIN_CHUNK_NANOSECONDS 1000
+#define MIN_CHUNK_NANOSECONDS 4000
 #define MAX_CHUNKS 32768
 
 /* Two lines apart, since adjacent lines are fetched in pairs. */
@@ -43,16 +43,19 @@ static struct pool {
   uint32_t threads; /* created, without the caller's */
   uint32_t used_shares;
 
-  /* Of the launch under way. */
-  _Alignas(128) dlc_launch launch;
-  char *scratch;
+  /* The launch under way, in the line that threads wait on, so that they get
+     all of it at once. */
+  _Alignas(128) dlc_kernel *kernel;
+  void *const *buffers;
+  const int64_t *sizes;
+  char *scratch; /* NULL: none */
   int64_t scratch_stride;
   int64_t chunk_items; /* per chunk, one more in the first chunk_rest chunks */
   int64_t chunk_rest;
-
-  _Alignas(128) _Atomic uint32_t epoch; /* futex; 0 before the first launch */
+  _Atomic uint32_t epoch; /* futex; 0 before the first launch */
   _Atomic uint32_t participants;
-  atomic_bool active;
+
+  _Alignas(128) atomic_bool active; /* claimed: threads spin */
   _Atomic uint32_t sleepers;
 
   _Alignas(128) _Atomic uint32_t remaining; /* futex; chunks not done */
@@ -103,11 +106,9 @@ static void run_chunk(uint32_t thread, int64_t chunk) {
   int64_t begin = chunk * pool.chunk_items +
                   (chunk < pool.chunk_rest ? chunk : pool.chunk_rest);
   int64_t end = begin + pool.chunk_items + (chunk < pool.chunk_rest);
-  char *scratch = pool.launch.scratch_bytes > 0
-                      ? pool.scratch + thread * pool.scratch_stride
-                      : NULL;
-  pool.launch.kernel(pool.launch.buffers, pool.launch.sizes, begin, end,
-                     scratch);
+  char *scratch =
+      pool.scratch ? pool.scratch + thread * pool.scratch_stride : NULL;
+  pool.kernel(pool.buffers, pool.sizes, begin, end, scratch);
 }
 
 /* Takes chunks until none is left; returns how many it did. */
@@ -253,18 +254,21 @@ bool dlc_pool_sleeps(uint32_t threads) {
 
 uint32_t dlc_pool_size(void) { return pool.threads; }
 
+/* Each thread gets equally many chunks, more than one so that others can help
+   out where one is slow, but none too small to pay for taking it. */
 static uint32_t count_chunks(const dlc_launch *launch, uint32_t threads) {
-  int64_t chunks = launch->work / MIN_CHUNK_NANOSECONDS;
-  int64_t most = (int64_t)threads * CHUNKS_PER_THREAD;
-  chunks = chunks > most ? most : chunks;
-  chunks = chunks < threads ? threads : chunks;
+  int64_t each = launch->work / MIN_CHUNK_NANOSECONDS / threads;
+  each = each > CHUNKS_PER_THREAD ? CHUNKS_PER_THREAD : each;
+  int64_t chunks = (each < 1 ? 1 : each) * threads;
   chunks = chunks > launch->items ? launch->items : chunks;
   return (uint32_t)(chunks > MAX_CHUNKS ? MAX_CHUNKS : chunks);
 }
 
 static uint32_t publish(const dlc_launch *launch, uint32_t threads) {
   uint32_t chunks = count_chunks(launch, threads);
-  pool.launch = *launch;
+  pool.kernel = launch->kernel;
+  pool.buffers = launch->buffers;
+  pool.sizes = launch->sizes;
   pool.chunk_items = launch->items / chunks;
   pool.chunk_rest = launch->items % chunks;
   atomic_store_explicit(&pool.participants, threads, memory_order_relaxed);

@@ -28,7 +28,8 @@ uint32_t dlc_pool_ready(uint32_t wanted);
 bool dlc_pool_sleeps(uint32_t threads);
 
 /* Executes all items of the launch on up to `threads` threads, >= 2 and <= what
-   dlc_pool_ready gave. Thread t has scratch + t * scratch_stride. */
+   dlc_pool_ready gave. Thread t has scratch + t * scratch_stride; NULL: none.
+ */
 void dlc_pool_run(const dlc_launch *launch, uint32_t threads, char *scratch,
                   int64_t scratch_stride);
 

@@ -453,14 +453,25 @@ TEST_F(ContextTest, ProfileNamesDispatches) {
 
 // ---- The example -----------------------------------------------------------
 
-TEST_F(ContextTest, EmbedExampleRuns) {
-  std::string command = std::string(DLC_TEST_EMBED_EXAMPLE) + " " + affine();
+/// Runs the example on a model, and gives what it prints.
+std::string runExample(const std::string &model) {
+  std::string command = std::string(DLC_TEST_EMBED_EXAMPLE) + " " + model;
   FILE *pipe = popen(command.c_str(), "r");
-  ASSERT_NE(pipe, nullptr);
   std::string text(100, 0);
   text.resize(fread(text.data(), 1, text.size(), pipe));
   EXPECT_EQ(pclose(pipe), 0);
-  EXPECT_EQ(text, "2\n3\n4\n2\n3\n4\n");
+  return text;
+}
+
+TEST_F(ContextTest, EmbedExampleRuns) {
+  EXPECT_EQ(runExample(affine()), "2\n3\n4\n2\n3\n4\n");
+}
+
+/// The example is a C program that does not link libm.
+TEST_F(ContextTest, ModelsFindTheMathLibrary) {
+  Header header = affineHeader();
+  header.variants[0].prefix = "power";
+  EXPECT_EQ(runExample(write(header, "power")), "3\n3\n3\n3\n3\n3\n");
 }
 
 } // namespace

@@ -29,7 +29,9 @@ binary::Header fullHeader() {
 /// A copy in exactly sized memory, so that sanitizers see what lies beyond.
 dlc_status decode(const std::vector<char> &bytes) {
   std::vector<uint64_t> memory(bytes.size() / 8);
-  std::memcpy(memory.data(), bytes.data(), memory.size() * 8);
+  if (!memory.empty()) {
+    std::memcpy(memory.data(), bytes.data(), memory.size() * 8);
+  }
   dlc_header header;
   dlc_status status =
       dlc_header_decode(memory.data(), memory.size() * 8, &header);

@@ -307,6 +307,47 @@ TEST_F(LoadTest, ReplacedFileIsLoadedAnew) {
   EXPECT_EQ(runAffine(path), (std::vector<float>{4, 3, 4}));
 }
 
+/// Each container version leaves one file behind, which must run for ever.
+TEST_F(LoadTest, OldContainersRun) {
+  EXPECT_EQ(runAffine(DLC_TEST_FIXTURES "/affine-1.0.dlc"),
+            (std::vector<float>{2, 3, 4}));
+}
+
+/// A sparse file with 5 GiB of weights: mapped, not read.
+TEST_F(LoadTest, WeightsMayBeLarge) {
+  binary::Header header = busyHeader();
+  header.variants[0].prefix = "far";
+  header.inputs = {{"offset", DLC_INT, 64, {binary::Dim::fixed(1)}}};
+  header.outputs = {{"y", DLC_INT, 64, {binary::Dim::fixed(1)}}};
+  std::string path = folder.file("far.dlc");
+  writeModel(path, header, "far");
+  std::vector<char> bytes = readFile(path);
+  dlc_format_footer footer = footerOf(bytes);
+  footer.weights_bytes = 5ull << 30;
+  footer.digests_offset = footer.weights_offset + footer.weights_bytes;
+  footer.digests_count = 5 << 10;
+  std::vector<char> tail(footer.digests_count * 16 + sizeof(footer));
+  footer.model_bytes = footer.digests_offset + tail.size();
+  footer.digests_digest = dlc_digest(tail.data(), tail.size() - sizeof(footer));
+  seal(tail, footer);
+  int file = open(path.c_str(), O_WRONLY);
+  ASSERT_EQ(ftruncate(file, static_cast<off_t>(footer.weights_offset)), 0);
+  const int64_t marker = 0x1122334455667788, place = (5ll << 30) - 8;
+  auto at = static_cast<off_t>(footer.weights_offset);
+  ASSERT_EQ(pwrite(file, &marker, 8, at + place), 8);
+  ASSERT_EQ(pwrite(file, tail.data(), tail.size(),
+                   static_cast<off_t>(footer.digests_offset)),
+            static_cast<ssize_t>(tail.size()));
+  close(file);
+
+  Loaded loaded(path);
+  Tensor<int64_t> offset({1}, {place}, int64);
+  dlc_tensor input = offset.get(), output{};
+  ASSERT_EQ(dlc_context_run(loaded.context, &input, 1, &output, 1), DLC_OK)
+      << dlc_message();
+  EXPECT_EQ(valuesOf<int64_t>(output), std::vector<int64_t>{marker});
+}
+
 // ---- External weights ------------------------------------------------------
 
 class ExternalTest : public LoadTest {
