@@ -136,16 +136,19 @@ static bool share_is_of(uint32_t thread, uint32_t epoch) {
          epoch;
 }
 
-static uint32_t await_launch(uint32_t thread, uint32_t seen) {
+/* Waits for a launch after `seen`: spins until *awake_since is long ago, then
+   sleeps. */
+static uint32_t await_launch(uint32_t thread, uint32_t seen,
+                             uint64_t *awake_since) {
   for (;;) {
-    uint64_t start = dlc_cpu_ticks();
-    for (uint32_t i = 0;; i++) {
+    for (uint32_t i = 1;; i++) {
       uint32_t epoch = atomic_load_explicit(&pool.epoch, memory_order_acquire);
       if (epoch != seen) {
         return epoch;
       }
       if (!atomic_load_explicit(&pool.active, memory_order_relaxed) ||
-          (i % SPIN_CHECK == 0 && dlc_cpu_ticks() - start > SPIN_TICKS)) {
+          (i % SPIN_CHECK == 0 &&
+           dlc_cpu_ticks() - *awake_since > SPIN_TICKS)) {
         break;
       }
       dlc_cpu_pause();
@@ -155,6 +158,7 @@ static uint32_t await_launch(uint32_t thread, uint32_t seen) {
     atomic_fetch_add(&pool.sleepers, 1);
     futex_wait(&pool.epoch, seen, wake_bit(thread));
     atomic_fetch_sub(&pool.sleepers, 1);
+    *awake_since = dlc_cpu_ticks();
   }
 }
 
@@ -162,8 +166,9 @@ static void *thread_main(void *argument) {
   uint32_t thread = (uint32_t)(uintptr_t)argument;
   dlc_cpu_set_float_mode();
   uint32_t epoch = 0;
+  uint64_t awake_since = dlc_cpu_ticks();
   for (;;) {
-    epoch = await_launch(thread, epoch);
+    epoch = await_launch(thread, epoch, &awake_since);
     /* Not our launch, unless we have a share: only then there is scratch. */
     if (!share_is_of(thread, epoch)) {
       continue;
@@ -173,6 +178,7 @@ static void *thread_main(void *argument) {
         atomic_load(&pool.caller_sleeps)) {
       futex_wake(&pool.remaining, FUTEX_BITSET_MATCH_ANY);
     }
+    awake_since = dlc_cpu_ticks();
   }
   return NULL;
 }

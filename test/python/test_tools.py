@@ -267,7 +267,7 @@ def test_run_compiles_an_onnx_file_into_the_cache(call, binary, onnx_file, tmp_p
     [
         (["--input=z=2x8xf32=0", "--input=ids=2xi64=0"], ["'z'"]),
         (["--input=x=2x8xf32=0"], ["'ids'"]),
-        (["--input=x=2x8xf64=0", "--input=ids=2xi64=0"], ["'x'", "f64"]),
+        (["--input=x=2x8xf64=0", "--input=ids=2xi64=0"], ["'x'", "float64"]),
         (["--input=x=2x9xf32=0", "--input=ids=2xi64=0"], ["'x'", "8", "9"]),
         (["--input=x=8xf32=0", "--input=ids=2xi64=0"], ["'x'"]),
         (["--input=x=2x8xf32=0", "--input=ids=3xi64=0"], ["2", "3"]),

@@ -97,8 +97,6 @@ void dlc::run::addInfo(const Model &model, Json &json) {
   json.key("arena_bytes").integer(info.arena_bytes);
   json.key("arena_lower_bound").integer(info.arena_lower_bound);
   json.key("source_digest").text(hex(info.source_digest, 16));
-  addValues("inputs", model.inputs, json);
-  addValues("outputs", model.outputs, json);
   json.key("memory").open('{');
   for (uint32_t i = 0; i < info.num_metrics; i++) {
     const char *name;
@@ -108,4 +106,6 @@ void dlc::run::addInfo(const Model &model, Json &json) {
     }
   }
   json.close('}').close('}');
+  addValues("inputs", model.inputs, json);
+  addValues("outputs", model.outputs, json);
 }

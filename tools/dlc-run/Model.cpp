@@ -14,7 +14,7 @@ std::string ValueInfo::dimsText() const {
     }
     text += std::string(dim.symbol) + ": " + std::to_string(dim.min) + "..";
     text += dim.max < 0 ? "" : std::to_string(dim.max);
-    text += dim.divisor > 1 ? ":" + std::to_string(dim.divisor) : "";
+    text += dim.divisor > 1 ? " by " + std::to_string(dim.divisor) : "";
   }
   return text + "]";
 }

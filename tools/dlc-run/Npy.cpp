@@ -23,7 +23,8 @@ Error dlc::run::readFile(const std::string &path, std::vector<char> &bytes) {
   if (file) {
     std::fclose(file);
   }
-  return error ? usage("cannot read '" + path + "': " + std::strerror(error))
+  return error ? Error{DLC_RESOURCE,
+                       "cannot read '" + path + "': " + std::strerror(error)}
                : Error();
 }
 

@@ -66,7 +66,7 @@ void dlc::run::printOutputs(const Model &model,
 
 void dlc::run::addOutputs(const Model &model,
                           const std::vector<dlc_tensor> &outputs, Json &json) {
-  json.key("outputs").open('[');
+  json.key("results").open('[');
   for (size_t i = 0; i < outputs.size(); i++) {
     const dlc_tensor &t = outputs[i];
     Summary s = summarise(t);

@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Time per dispatch.
 #include "Benchmark.h"
+#include "Trace.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cstdio>
-#include <cstring>
 #include <map>
-#include <span>
 
 using namespace dlc::run;
 
@@ -25,8 +23,6 @@ struct Row {
   double total() const { return median() * static_cast<double>(launches); }
 };
 
-using Events = std::span<const dlc_profile_event>;
-
 constexpr int runs = 11;
 
 } // namespace
@@ -36,44 +32,6 @@ double Row::median() const {
   auto middle = sorted.begin() + static_cast<int64_t>(sorted.size() / 2);
   std::nth_element(sorted.begin(), middle, sorted.end());
   return *middle;
-}
-
-static std::string oneLine(const char *nodes) {
-  std::string text = nodes;
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  return text;
-}
-
-/// The Trace Event Format, which chrome://tracing and Perfetto read.
-static Error writeTrace(const std::string &path, const Model &model,
-                        Events events) {
-  Json json;
-  json.open('{').key("displayTimeUnit").text("ns").key("traceEvents").open('[');
-  for (const dlc_profile_event &event : events) {
-    dlc_dispatch_info info{};
-    info.struct_size = sizeof(info);
-    if (Error error = fromStatus(
-            dlc_model_get_dispatch(model.model, event.dispatch, &info))) {
-      return error;
-    }
-    json.open('{').key("name").text(info.kernel).key("ph").text("X");
-    json.key("pid").integer(1).key("tid").integer(1);
-    json.key("ts").number(static_cast<double>(event.begin_ns) * 1e-3);
-    json.key("dur").number(static_cast<double>(event.end_ns - event.begin_ns) *
-                           1e-3);
-    json.key("args").open('{').key("nodes").text(oneLine(info.nodes));
-    json.key("threads").integer(event.num_threads);
-    json.key("flops").integer(info.flops).key("bytes").integer(info.bytes);
-    json.close('}').close('}');
-  }
-  json.close(']').close('}');
-  FILE *file = std::fopen(path.c_str(), "wb");
-  bool good = file && std::fwrite(json.str().data(), 1, json.str().size(),
-                                  file) == json.str().size();
-  good = (file && std::fclose(file) == 0) && good;
-  return good ? Error()
-              : Error{DLC_RESOURCE,
-                      "cannot write '" + path + "': " + std::strerror(errno)};
 }
 
 static void report(const std::vector<Row> &rows, bool print, Json &json) {

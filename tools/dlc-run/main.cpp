@@ -115,13 +115,12 @@ static Error runModel(const Options &options, Json &json) {
 int main(int argc, char **argv) {
   Options options;
   Error error = parseOptions(argc, argv, ownModel(), options);
-  if (!error && (options.help || options.version)) {
-    if (options.help) {
-      std::fputs(helpText, stdout);
-    } else {
-      std::printf("dlc-run %s\n", dlc_version());
-    }
-    return 0;
+  if (!error && options.help) {
+    return std::fputs(helpText, stdout) < 0 ? DLC_RESOURCE : DLC_OK;
+  }
+  if (!error && options.version) {
+    return std::printf("dlc-run %s\n", dlc_version()) < 0 ? DLC_RESOURCE
+                                                          : DLC_OK;
   }
   Json json;
   json.open('{').key("schema").text("dlc-run/1");

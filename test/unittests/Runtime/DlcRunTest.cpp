@@ -135,7 +135,7 @@ TEST_F(DlcRunTest, InputErrors) {
   expectError(model + " --input x=1x3xq7=1", 1,
               "expected @FILE.npy or a shape");
   expectError(model + " --input x=1x3xf32=1,2", 1, "expected 1 or 3 numbers");
-  expectError(model + " --input x=@none.npy", 1, "cannot read 'none.npy'");
+  expectError(model + " --input x=@none.npy", 3, "cannot read 'none.npy'");
   expectError(model + " --input x=40x3xf32=1", 1, "to be in 1..32, got 40");
 }
 
