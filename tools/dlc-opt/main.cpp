@@ -3,8 +3,11 @@
 // pipelines.
 #include "Conversion/NNToRT/NNToRT.h"
 #include "Conversion/RTToLLVM/RTToLLVM.h"
+#include "Conversion/NNToKernel/Passes.h"
 #include "Dialect/NN/NNDialect.h"
 #include "Dialect/RT/RTDialect.h"
+#include "Target/CPU/LowerToLLVM.h"
+#include "Transforms/Dispatch/Passes.h"
 
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllPasses.h"
@@ -14,6 +17,9 @@ int main(int argc, char **argv) {
   mlir::registerAllPasses();
   dlc::registerNNToRTPasses();
   dlc::registerRTToLLVMPasses();
+  dlc::registerDispatchPasses();
+  dlc::registerNNToKernelPasses();
+  dlc::registerCPUTargetPasses();
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);
   registry.insert<dlc::nn::NNDialect, dlc::rt::RTDialect>();

@@ -53,4 +53,17 @@ def NN_PackPanelsAttr : NN_Attr<"PackPanels", "pack_panels"> {
   let assemblyFormat = "`<` $width `>`";
 }
 
+// Schedules of dispatches. The fields are those of the structs in Conversion/NNToVector/Schedule.h.
+def NN_GemmScheduleAttr : NN_Attr<"GemmSchedule", "gemm_schedule"> {
+  let summary = "register tile and blocking of a matrix product on the CPU";
+  let parameters = (ins "int64_t":$mr, "int64_t":$nv, "int64_t":$m_block, "bool":$blocks_outside,
+                        "bool":$pack_b);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+def NN_ConvScheduleAttr : NN_Attr<"ConvSchedule", "conv_schedule"> {
+  let summary = "register tile and blocking of a direct convolution on the CPU";
+  let parameters = (ins "int64_t":$mr, "int64_t":$nv, "int64_t":$row_block);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
 #endif // DLC_DIALECT_NN_NNATTRS_TD

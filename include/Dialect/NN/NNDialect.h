@@ -33,6 +33,9 @@ enum class FusionRole {
   Container,
   Opaque
 };
+
+/// Unit attribute of the op that rules a fused group or a dispatch.
+inline constexpr llvm::StringLiteral kRootAttrName = "nn.root";
 } // namespace dlc::nn
 
 #include "Dialect/NN/NNDialect.h.inc"

@@ -66,13 +66,13 @@ def NN_FusedOp : NN_Op<"fused", [SingleBlockImplicitTerminator<"YieldOp">, Recur
                                  DeclareOpInterfaceMethods<NN_FusionRoleInterface>]> {
   let summary = "nn ops that become one kernel";
   let description = [{
-    One block of nn ops that captures its inputs implicitly. `root` is the place of the op whose
-    schedule rules the kernel. Made by fusion only; other patterns do not enter it.
+    One block of nn ops that captures its inputs implicitly. The op that carries the unit attribute
+    `nn.root` is the one whose schedule rules the kernel. Made by fusion only; other patterns do not
+    enter it.
   }];
-  let arguments = (ins I64Attr:$root);
   let results = (outs Variadic<NN_Tensor>:$outputs);
   let regions = (region SizedRegion<1>:$body);
-  let assemblyFormat = "`root` $root attr-dict-with-keyword `->` type($outputs) $body";
+  let assemblyFormat = "attr-dict-with-keyword `->` type($outputs) $body";
   let hasVerifier = 1;
   let extraClassDeclaration = [{
     ::mlir::Operation *getRootOp();
@@ -85,21 +85,35 @@ def NN_DispatchOp : NN_Op<"dispatch", [IsolatedFromAbove, SingleBlockImplicitTer
   let summary = "one kernel launch: isolated nn ops on explicit operands";
   let description = [{
     Block arguments are the tensor `inputs`, then the index `sizes`. `result_sizes` are the sizes of the
-    results' dynamic dims, in order. `schedule` is the #sched attribute that the kernel follows.
-    Two dispatches with equal bodies and schedules share one kernel.
+    results' dynamic dims, in order. The op that carries the unit attribute `nn.root` is the one that
+    rules the kernel; `schedule` is the #sched attribute that the kernel follows.
+    Dispatches with equal bodies and schedules share one kernel.
   }];
   let arguments = (ins Variadic<NN_Tensor>:$inputs, Variadic<Index>:$sizes, Variadic<Index>:$result_sizes,
-                       I64Attr:$root, OptionalAttr<AnyAttr>:$schedule);
+                       OptionalAttr<AnyAttr>:$schedule);
   let results = (outs Variadic<NN_Tensor>:$outputs);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
-    `root` $root `(` $inputs `)` `sizes` `(` $sizes `)` `result_sizes` `(` $result_sizes `)`
+    `(` $inputs `)` `sizes` `(` $sizes `)` `result_sizes` `(` $result_sizes `)`
     (`schedule` `(` $schedule^ `)`)? attr-dict-with-keyword `:` functional-type($inputs, $outputs) $body
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{
     ::mlir::Operation *getRootOp();
   }];
+}
+
+def NN_PackedOp : NN_PureOp<"packed"> {
+  let summary = "the tensor that these transforms turn into the operand";
+  let description = [{
+    Inside a dispatch: a contraction's or convolution's constant operand, which the kernel reads in the
+    layout its schedule asks for. `transforms` are those of nn.param.
+    c1: the transforms lead from the result's type to the input's.
+  }];
+  let arguments = (ins NN_Tensor:$input, ArrayAttr:$transforms);
+  let results = (outs NN_Tensor:$result);
+  let assemblyFormat = "$input `by` $transforms attr-dict `:` type($input) `->` type($result)";
+  let hasVerifier = 1;
 }
 
 def NN_YieldOp : NN_Op<"yield", [Pure, ReturnLike, Terminator]> {

@@ -10,6 +10,20 @@ using namespace dlc::nn;
 
 FusionRole FusedOp::getFusionRole() { return FusionRole::Container; }
 
+/// The type that the transforms lead to from `type`.
+static FailureOr<RankedTensorType>
+applyTransforms(Operation *op, RankedTensorType type, ArrayAttr transforms) {
+  for (Attribute transform : transforms) {
+    FailureOr<RankedTensorType> next =
+        applyTransformType(type, transform, [&] { return op->emitOpError(); });
+    if (failed(next)) {
+      return failure();
+    }
+    type = *next;
+  }
+  return type;
+}
+
 LogicalResult ParamOp::verify() {
   auto source = cast<RankedTensorType>(getSourceType());
   if (!source.hasStaticShape()) {
@@ -26,17 +40,13 @@ LogicalResult ParamOp::verify() {
                            << ", got " << data.getBytes();
     }
   }
-  RankedTensorType type = source;
-  for (Attribute transform : getTransforms()) { // c1
-    FailureOr<RankedTensorType> next =
-        applyTransformType(type, transform, [&] { return emitOpError(); });
-    if (failed(next)) {
-      return failure();
-    }
-    type = *next;
+  FailureOr<RankedTensorType> type =
+      applyTransforms(*this, source, getTransforms()); // c1
+  if (failed(type)) {
+    return failure();
   }
-  if (type != getType()) {
-    return emitOpError() << "expected type " << type
+  if (*type != getType()) {
+    return emitOpError() << "expected type " << *type
                          << " after the transforms, got " << getType();
   }
   return success();
@@ -86,39 +96,60 @@ LogicalResult CheckOp::canonicalize(CheckOp op, PatternRewriter &rewriter) {
   return success();
 }
 
-/// The op at place `root` of `block`, or null.
-static Operation *opAt(Block &block, int64_t root) {
-  auto it = block.begin();
-  for (int64_t i = 0; i < root && it != block.end(); ++i) {
-    ++it;
+FusionRole PackedOp::getFusionRole() { return FusionRole::Opaque; }
+
+LogicalResult PackedOp::verify() {
+  if (!getType().hasStaticShape()) {
+    return emitOpError() << "expected a static result type, got " << getType();
   }
+  FailureOr<RankedTensorType> packed =
+      applyTransforms(*this, getType(), getTransforms()); // c1
+  if (failed(packed)) {
+    return failure();
+  }
+  if (*packed != getInput().getType()) {
+    return emitOpError() << "expected an input of type " << *packed
+                         << " from the transforms, got "
+                         << getInput().getType();
+  }
+  return success();
+}
+
+LogicalResult PackedOp::reifyResultShapes(OpBuilder &b,
+                                          ReifiedRankedShapedTypeDims &dims) {
+  appendShape(b, getResult(), mixedSizes(b, getType(), {}), dims);
+  return success();
+}
+
+/// The op of `block` marked as root, or null.
+static Operation *findRoot(Block &block) {
+  auto it = llvm::find_if(
+      block, [](Operation &op) { return op.hasAttr(kRootAttrName); });
   return it == block.end() ? nullptr : &*it;
 }
 
-/// The block yields the op's results, and `root` is one of its ops before the
-/// yield.
-static LogicalResult verifyGroup(Operation *op, Block &block, int64_t root) {
+/// The block yields the op's results, and one of its ops is the root.
+static LogicalResult verifyGroup(Operation *op, Block &block) {
   auto yield = cast<YieldOp>(block.getTerminator());
   if (yield.getValues().getTypes() != op->getResultTypes()) {
     return op->emitOpError() << "expected to yield " << op->getNumResults()
                              << " values of the results' types";
   }
-  if (root < 0 || !opAt(block, root) ||
-      opAt(block, root) == yield.getOperation()) {
+  int64_t roots = llvm::count_if(
+      block, [](Operation &inner) { return inner.hasAttr(kRootAttrName); });
+  if (roots != 1) {
     return op->emitOpError()
-           << "expected 'root' to be an op of the body, got " << root;
+           << "expected one op marked '" << kRootAttrName << "', got " << roots;
   }
   return success();
 }
 
-Operation *FusedOp::getRootOp() { return opAt(getBody().front(), getRoot()); }
+Operation *FusedOp::getRootOp() { return findRoot(getBody().front()); }
 LogicalResult FusedOp::verify() {
-  return verifyGroup(*this, getBody().front(), getRoot());
+  return verifyGroup(*this, getBody().front());
 }
 
-Operation *DispatchOp::getRootOp() {
-  return opAt(getBody().front(), getRoot());
-}
+Operation *DispatchOp::getRootOp() { return findRoot(getBody().front()); }
 
 LogicalResult DispatchOp::verify() {
   Block &block = getBody().front();
@@ -136,7 +167,7 @@ LogicalResult DispatchOp::verify() {
     return emitOpError() << "expected " << dynamic << " result sizes, got "
                          << getResultSizes().size();
   }
-  return verifyGroup(*this, block, getRoot());
+  return verifyGroup(*this, block);
 }
 
 LogicalResult DispatchOp::reifyResultShapes(OpBuilder &b,

@@ -1,0 +1,115 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What every kernel family builds with: the dispatch's buffers as memrefs, its
+// sizes as values, and its elementwise and view ops as index functions.
+#ifndef DLC_CONVERSION_NNTOKERNEL_KERNELBUILDER_H
+#define DLC_CONVERSION_NNTOKERNEL_KERNELBUILDER_H
+
+#include "Conversion/NNToKernel/DispatchSizes.h"
+#include "Conversion/NNToVector/Emit.h"
+#include "Conversion/NNToVector/Schedule.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace dlc {
+
+/// A dispatch together with a place to build code about it: the host program,
+/// which computes launch sizes, or the kernel.
+class DispatchContext {
+public:
+  /// `indexValues` stand for the dispatch's `sizes`.
+  DispatchContext(nn::DispatchOp dispatch, mlir::OpBuilder builder,
+                  mlir::ValueRange indexValues,
+                  const kernel::VectorTarget &target)
+      : b(dispatch.getLoc(), builder), math(b), target(target),
+        dispatch(dispatch), resolver(dispatch, b, indexValues) {}
+
+  mlir::ImplicitLocOpBuilder b;
+  kernel::IndexMath math;
+  const kernel::VectorTarget &target;
+
+  nn::DispatchOp getDispatch() { return dispatch; }
+  mlir::Operation *getRoot() { return dispatch.getRootOp(); }
+  /// The value that the dispatch yields as result `i`.
+  mlir::Value getYielded(unsigned i) {
+    return llvm::cast<nn::YieldOp>(dispatch.getBody().front().getTerminator())
+        .getValues()[i];
+  }
+
+  mlir::OpFoldResult size(mlir::Value tensor, int64_t dim) {
+    return resolver.size(tensor, dim);
+  }
+  nn::Sizes sizes(mlir::Value tensor) { return resolver.sizes(tensor); }
+  mlir::OpFoldResult index(mlir::OpFoldResult value) {
+    return resolver.index(value);
+  }
+
+protected:
+  nn::DispatchOp dispatch;
+  DispatchSizes resolver;
+};
+
+/// Builds the kernel function of one dispatch. The function has one rank-0
+/// memref per input and result, one index per size, begin, end and scratch (see
+/// Target/CPU/LowerToLLVM.h).
+class KernelBuilder : public DispatchContext {
+public:
+  KernelBuilder(nn::DispatchOp dispatch, mlir::func::FuncOp kernel,
+                const kernel::VectorTarget &target);
+
+  /// Work items [begin, end).
+  mlir::Value getBegin();
+  mlir::Value getEnd();
+  /// !llvm.ptr to this worker's private memory.
+  mlir::Value getScratch();
+
+  /// Rank-0 memref of an input's first element.
+  mlir::Value getInputBase(mlir::Value input);
+  /// Rank-0 memref of result `i`'s first element.
+  mlir::Value getResultBase(unsigned i);
+  /// Dense row-major view of a buffer as memref of `sizes`.
+  mlir::Value view(mlir::Value base, llvm::ArrayRef<mlir::OpFoldResult> sizes);
+  /// View of an input (a block argument) in its own shape.
+  mlir::Value viewInput(mlir::Value input) { return inputViews.lookup(input); }
+  mlir::Value viewResult(unsigned i);
+
+  /// A small array of `count` elements on the worker's stack, made once at the
+  /// kernel's start.
+  mlir::Value allocate(mlir::Type element, int64_t count);
+
+  /// Element of any tensor of the body at `indices`: a load where it is an
+  /// input, else the code of the index function that computes it. See
+  /// IndexFunctions.cpp.
+  mlir::Value load(mlir::Value tensor, mlir::ValueRange indices);
+  /// From now on `load(tensor, ...)` gives `element`: how an epilogue sees the
+  /// root's result.
+  void setElement(mlir::Value tensor, mlir::Value element) {
+    known = {tensor, element};
+  }
+
+  /// Forgets loaded elements; to be called where control flow leaves the block
+  /// they were loaded in.
+  struct MemoScope {
+    explicit MemoScope(KernelBuilder &builder)
+        : builder(builder), saved(builder.memo) {}
+    ~MemoScope() { builder.memo = std::move(saved); }
+    KernelBuilder &builder;
+    llvm::DenseMap<std::pair<mlir::Value, size_t>, mlir::Value> saved;
+  };
+
+private:
+  void resolveSizes();
+  mlir::Value loadUncached(mlir::Value tensor, mlir::ValueRange indices);
+
+  mlir::func::FuncOp kernel;
+  std::pair<mlir::Value, mlir::Value> known;
+  /// Elements loaded in the current scope, by tensor and hash of the indices.
+  llvm::DenseMap<std::pair<mlir::Value, size_t>, mlir::Value> memo;
+  llvm::DenseMap<mlir::Value, mlir::Value> inputViews;
+};
+
+/// Element type in memory of tensor element type `type`.
+mlir::MemRefType getBaseType(mlir::Type elementType);
+
+} // namespace dlc
+
+#endif // DLC_CONVERSION_NNTOKERNEL_KERNELBUILDER_H

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Schedules of dispatches, and the operand layouts that follow from them.
+#ifndef DLC_CONVERSION_NNTOKERNEL_SCHEDULING_H
+#define DLC_CONVERSION_NNTOKERNEL_SCHEDULING_H
+
+#include "Conversion/NNToKernel/ContractShape.h"
+#include "Conversion/NNToVector/Schedule.h"
+
+namespace dlc {
+
+/// The type that products of `element` are summed in: f32 for floats below f64,
+/// i32 for integers of up to 16 bits, else the type itself.
+mlir::Type getAccumulatorType(mlir::Type element);
+
+/// Whether the matrix product kernel takes the operands: whole buffers, with
+/// the columns or the reduced dim of B innermost.
+bool isGemmOperand(nn::ContractOp op, const ContractShape &shape);
+kernel::BLayout getBLayout(nn::ContractOp op, const ContractShape &shape);
+
+/// The schedule that the dispatch carries, else the static rules' choice.
+kernel::GemmSchedule getGemmSchedule(nn::DispatchOp dispatch,
+                                     const ContractShape &shape,
+                                     const kernel::VectorTarget &target);
+
+} // namespace dlc
+
+#endif // DLC_CONVERSION_NNTOKERNEL_SCHEDULING_H

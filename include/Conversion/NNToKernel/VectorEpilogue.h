@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The elementwise ops behind a contraction or convolution, computed on whole
+// vectors of its results before they are stored.
+#ifndef DLC_CONVERSION_NNTOKERNEL_VECTOREPILOGUE_H
+#define DLC_CONVERSION_NNTOKERNEL_VECTOREPILOGUE_H
+
+#include "Conversion/NNToKernel/KernelBuilder.h"
+#include "Conversion/NNToVector/Epilogue.h"
+
+namespace dlc {
+
+/// Computes what a dispatch yields from its root's result, `lanes` neighbours
+/// along the last dim at a time. The result's dims are seen as consecutive
+/// groups, each with one linear index; the last group is the one that lanes run
+/// along.
+class VectorEpilogue {
+public:
+  VectorEpilogue(KernelBuilder &kb, mlir::Value root,
+                 llvm::ArrayRef<llvm::SmallVector<unsigned>> groups);
+
+  /// The yielded vector from the accumulators `acc` of lane 0 at
+  /// `groupIndices`; `offset` is that lane's place in the dense result. See
+  /// kernel::EpilogueFn for `mask`.
+  mlir::Value compute(mlir::Value acc, mlir::ValueRange groupIndices,
+                      mlir::Value offset, mlir::Value mask);
+
+  /// Whether the ops are worth a rolled loop.
+  bool isExpensive() const;
+
+private:
+  mlir::Value evaluate(mlir::Value tensor);
+  mlir::Value loadDense(mlir::Value tensor);
+  mlir::Value loadLanes(mlir::Value tensor);
+  std::optional<llvm::SmallVector<mlir::OpFoldResult>>
+  groupStrides(mlir::Value tensor);
+
+  KernelBuilder &kb;
+  mlir::Value root;
+  llvm::SmallVector<llvm::SmallVector<unsigned>> groups;
+  /// State of one call of compute.
+  llvm::DenseMap<mlir::Value, mlir::Value> vectors;
+  llvm::SmallVector<mlir::Value> at;
+  mlir::Value offset, mask;
+  int64_t lanes = 0;
+};
+
+} // namespace dlc
+
+#endif // DLC_CONVERSION_NNTOKERNEL_VECTOREPILOGUE_H

@@ -1,0 +1,38 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Passes of the dispatch phase.
+#ifndef DLC_TRANSFORMS_DISPATCH_PASSES
+#define DLC_TRANSFORMS_DISPATCH_PASSES
+
+include "mlir/Pass/PassBase.td"
+
+def FormDispatchesPass : Pass<"dlc-form-dispatches", "mlir::func::FuncOp"> {
+  let summary = "Group nn ops into dispatches, each one kernel";
+  let description = [{
+    A dispatch is a root (conv, contract, reduce, ...) with the elementwise ops behind it that only it
+    feeds (epilogue), and the elementwise and view ops before it that its loops can compute in place
+    (prologue); or an elementwise or view op that has to lie in memory, with its prologue.
+
+    ```mlir
+    %c = nn.conv %x, %w {...}
+    %r = nn.elementwise relu(%c)
+    // becomes
+    %r = nn.dispatch(%x, %w) sizes() result_sizes() : ... {
+    ^bb0(%a, %b):
+      %c = nn.conv %a, %b {..., nn.root}
+      %r = nn.elementwise relu(%c)
+      nn.yield %r
+    }
+    ```
+
+    reshape stays outside: it is another view of the same memory. An op is computed twice only if that is
+    cheap (views, iota, constants).
+  }];
+  let dependentDialects = ["::dlc::nn::NNDialect", "::mlir::tensor::TensorDialect",
+                           "::mlir::affine::AffineDialect"];
+  let statistics = [
+    Statistic<"numDispatches", "num-dispatches", "dispatches formed">,
+    Statistic<"numFusedOps", "num-fused-ops", "ops computed in the dispatch of another">
+  ];
+}
+
+#endif // DLC_TRANSFORMS_DISPATCH_PASSES

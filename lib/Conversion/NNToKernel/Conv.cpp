@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// conv: one accumulator per result element, over the taps that meet the input.
+#include "Conversion/Common/ElementwiseFn.h"
+#include "Conversion/NNToKernel/KernelFamily.h"
+#include "Conversion/NNToKernel/LoopSpace.h"
+#include "Conversion/NNToKernel/Scheduling.h"
+
+using namespace mlir;
+
+namespace dlc {
+
+namespace {
+
+Type elementOf(Value tensor) {
+  return cast<RankedTensorType>(tensor.getType()).getElementType();
+}
+
+class ConvLoops {
+public:
+  explicit ConvLoops(KernelBuilder &kb)
+      : kb(kb), b(kb.b), math(kb.math), op(cast<nn::ConvOp>(kb.getRoot())),
+        accumulator(op.getAcc()
+                        ? *op.getAcc()
+                        : getAccumulatorType(elementOf(op.getInput()))) {}
+
+  void emitElement(ValueRange indices);
+
+private:
+  /// Input coordinate of tap `tap` of spatial dim `i`, and whether it exists.
+  std::pair<Value, Value> inputCoordinate(unsigned i, Value output, Value tap);
+  Value emitProduct(ArrayRef<Value> inputAt, ArrayRef<Value> filterAt);
+  Value operand(Value tensor, Value zeroPoint, ArrayRef<Value> at);
+
+  KernelBuilder &kb;
+  ImplicitLocOpBuilder &b;
+  kernel::IndexMath &math;
+  nn::ConvOp op;
+  Type accumulator;
+};
+
+std::pair<Value, Value> ConvLoops::inputCoordinate(unsigned i, Value output,
+                                                   Value tap) {
+  OpFoldResult low = kb.index(op.getMixedPadLow()[i]),
+               stride = math.constant(op.getStrides()[i]);
+  OpFoldResult reach = math.mul(tap, op.getDilations()[i]);
+  Value size = math.value(kb.size(op.getInput(), op.getSpatialDim(i)));
+  auto below = [&](Value x, Value y) -> Value {
+    return arith::CmpIOp::create(b, arith::CmpIPredicate::ult, x, y);
+  };
+  if (!op.getTransposed()) {
+    Value position =
+        math.value(math.sub(math.add(math.mul(output, stride), reach), low));
+    return {position, below(position, size)};
+  }
+  // output = input * stride - low + reach
+  Value spread = math.value(math.sub(math.add(output, low), reach));
+  Value step = math.value(stride);
+  Value position = arith::FloorDivSIOp::create(b, spread, step);
+  Value exact =
+      arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
+                            arith::MulIOp::create(b, position, step), spread);
+  return {position, arith::AndIOp::create(b, exact, below(position, size))};
+}
+
+Value ConvLoops::operand(Value tensor, Value zeroPoint, ArrayRef<Value> at) {
+  Value value =
+      emitCast(b, kb.load(tensor, at), elementOf(tensor), accumulator);
+  if (!zeroPoint) {
+    return value;
+  }
+  // A vector of zero points runs along the filter's output channels.
+  SmallVector<Value> zeroAt;
+  auto type = cast<RankedTensorType>(zeroPoint.getType());
+  if (type.getRank() > 0) {
+    zeroAt.push_back(type.getDimSize(0) == 1 ? math.value(0) : at[0]);
+  }
+  Value zero = emitCast(b, kb.load(zeroPoint, zeroAt), elementOf(zeroPoint),
+                        accumulator);
+  return emitElementwise(b, nn::Fn::sub, {value, zero}, {}, accumulator,
+                         accumulator);
+}
+
+Value ConvLoops::emitProduct(ArrayRef<Value> inputAt,
+                             ArrayRef<Value> filterAt) {
+  Value x = operand(op.getInput(), op.getInputZero(), inputAt);
+  Value w = operand(op.getFilter(), op.getFilterZero(), filterAt);
+  return emitElementwise(b, nn::Fn::mul, {x, w}, {}, accumulator, accumulator);
+}
+
+void ConvLoops::emitElement(ValueRange indices) {
+  unsigned channelDim = op.getChannelDim(), spatial = op.getSpatialRank();
+  OpFoldResult groups = math.constant(op.getGroups());
+  OpFoldResult outPerGroup =
+      math.div(kb.size(op.getResult(), channelDim), groups);
+  OpFoldResult inPerGroup =
+      math.div(kb.size(op.getInput(), channelDim), groups);
+  Value channel = indices[channelDim];
+  OpFoldResult group = math.div(channel, outPerGroup);
+  OpFoldResult firstIn = math.mul(group, inPerGroup);
+
+  // Loops over input channels of the group, then taps; places 0 and 1 + i of
+  // `loops`.
+  SmallVector<LoopRange> ranges{{0, math.constant(0), inPerGroup}};
+  for (unsigned i = 0; i < spatial; ++i) {
+    ranges.push_back({i + 1, math.constant(0), kb.size(op.getFilter(), i + 2)});
+  }
+  SmallVector<Value> loops(spatial + 1);
+  Value init = emitConstant(b, getCodeType(accumulator), 0);
+  Value sum = emitLoopNest(
+      kb, ranges, loops, init, [&](ValueRange state) -> SmallVector<Value> {
+        SmallVector<Value> inputAt(indices), filterAt;
+        Value inChannel = math.value(math.add(firstIn, loops[0]));
+        inputAt[channelDim] = inChannel;
+        if (op.getTransposed()) {
+          filterAt = {inChannel, math.value(math.sub(
+                                     channel, math.mul(group, outPerGroup)))};
+        } else {
+          filterAt = {channel, loops[0]};
+        }
+        Value exists = arith::ConstantIntOp::create(b, 1, 1);
+        for (unsigned i = 0; i < spatial; ++i) {
+          auto [position, inside] =
+              inputCoordinate(i, indices[op.getSpatialDim(i)], loops[i + 1]);
+          inputAt[op.getSpatialDim(i)] = position;
+          exists = arith::AndIOp::create(b, exists, inside);
+          filterAt.push_back(loops[i + 1]);
+        }
+        return kernel::emitIf(
+            b, exists, state[0].getType(),
+            [&] {
+              Value product = emitProduct(inputAt, filterAt);
+              return SmallVector<Value>{
+                  emitElementwise(b, nn::Fn::add, {state[0], product}, {},
+                                  accumulator, accumulator)};
+            },
+            [&] { return SmallVector<Value>{state[0]}; });
+      })[0];
+  if (op.getBias()) {
+    Value bias = emitCast(b, kb.load(op.getBias(), channel),
+                          elementOf(op.getBias()), accumulator);
+    sum = emitElementwise(b, nn::Fn::add, {sum, bias}, {}, accumulator,
+                          accumulator);
+  }
+  emitEpilogueStore(kb, 0, op.getResult(),
+                    emitCast(b, sum, accumulator, elementOf(op.getResult())),
+                    indices);
+}
+
+class ConvFamily final : public KernelFamily {
+public:
+  Launch getLaunch(DispatchContext &context) const override {
+    auto op = cast<nn::ConvOp>(context.getRoot());
+    OpFoldResult elements =
+        nn::productOf(context.b, op.getLoc(), context.sizes(op.getResult()));
+    return {LoopSpace(context, op.getResult(), 256).getItems(),
+            estimateWork(context, elements, 500), context.math.constant(0)};
+  }
+
+  LogicalResult emit(KernelBuilder &kb) const override {
+    auto op = cast<nn::ConvOp>(kb.getRoot());
+    LoopSpace(kb, op.getResult(), 256).emitLoops(kb, [&](ValueRange indices) {
+      ConvLoops(kb).emitElement(indices);
+    });
+    return success();
+  }
+};
+
+} // namespace
+
+const KernelFamily *getConvFamily() {
+  static const ConvFamily family;
+  return &family;
+}
+
+} // namespace dlc

@@ -1,0 +1,433 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Elementwise and view ops as index functions: the element of a result at given
+// indices, as code on elements of the operands. This is how producers fuse into
+// the loops of their consumers.
+#include "Conversion/Common/ElementwiseFn.h"
+#include "Conversion/NNToKernel/KernelBuilder.h"
+
+#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "mlir/IR/Matchers.h"
+
+using namespace mlir;
+
+namespace dlc {
+
+namespace {
+
+/// The index functions of one kernel.
+class IndexFunctions {
+public:
+  explicit IndexFunctions(KernelBuilder &kb) : kb(kb), b(kb.b), math(kb.math) {}
+
+  Value constant(arith::ConstantOp op);
+  Value elementwise(nn::ElementwiseOp op, ValueRange indices);
+  Value cast(nn::CastOp op, ValueRange indices);
+  Value iota(nn::IotaOp op, ValueRange indices);
+  Value broadcast(nn::BroadcastOp op, ValueRange indices);
+  Value transpose(nn::TransposeOp op, ValueRange indices);
+  Value slice(nn::SliceOp op, ValueRange indices);
+  Value reshape(nn::ReshapeOp op, ValueRange indices);
+  Value pad(nn::PadOp op, ValueRange indices);
+  Value gather(nn::GatherOp op, ValueRange indices);
+  Value rotary(nn::RotaryOp op, ValueRange indices);
+  Value batchNorm(nn::BatchNormOp op, ValueRange indices);
+  Value quantize(nn::QuantizeOp op, ValueRange indices);
+  Value dequantize(nn::DequantizeOp op, ValueRange indices);
+
+private:
+  Value zero() { return math.value(0); }
+  Value value(OpFoldResult size) { return math.value(size); }
+  /// Index into an operand's dim that may have size 1 where the result's has
+  /// not.
+  Value broadcastIndex(Value operand, int64_t dim, Value index, bool mayBeOne);
+  /// Where padded coordinate `index - low` falls inside a dim of `size`; sets
+  /// `inside` for mode constant.
+  Value padIndex(nn::PadMode mode, Value position, Value size, Value &inside);
+  /// The indices of a quantisation parameter for element `indices` of the
+  /// input.
+  SmallVector<Value> quantIndices(Value parameter, int64_t axis, int64_t block,
+                                  ValueRange indices);
+  /// Loads under a condition, else gives `otherwise`: for places that may not
+  /// exist.
+  Value guardedLoad(Value condition, Value tensor, ValueRange indices,
+                    Value otherwise);
+
+  KernelBuilder &kb;
+  ImplicitLocOpBuilder &b;
+  kernel::IndexMath &math;
+};
+
+Type elementOf(Value tensor) {
+  return llvm::cast<RankedTensorType>(tensor.getType()).getElementType();
+}
+
+Value IndexFunctions::constant(arith::ConstantOp op) {
+  auto elements = llvm::cast<DenseElementsAttr>(op.getValue());
+  auto attr = elements.getSplatValue<Attribute>();
+  Type code = getCodeType(elements.getElementType());
+  if (auto integer = dyn_cast<IntegerAttr>(attr)) {
+    return arith::ConstantOp::create(
+        b, b.getIntegerAttr(code, integer.getValue()));
+  }
+  return arith::ConstantOp::create(b, llvm::cast<TypedAttr>(attr));
+}
+
+Value IndexFunctions::broadcastIndex(Value operand, int64_t dim, Value index,
+                                     bool mayBeOne) {
+  if (llvm::cast<RankedTensorType>(operand.getType()).getDimSize(dim) == 1) {
+    return zero();
+  }
+  if (!mayBeOne) {
+    return index;
+  }
+  Value isOne = math.equal(kb.size(operand, dim), math.constant(1));
+  return arith::SelectOp::create(b, isOne, zero(), index);
+}
+
+Value IndexFunctions::elementwise(nn::ElementwiseOp op, ValueRange indices) {
+  SmallVector<Value> elements;
+  for (auto [i, input] : llvm::enumerate(op.getInputs())) {
+    SmallVector<Value> at;
+    for (auto [dim, index] : llvm::enumerate(indices)) {
+      at.push_back(broadcastIndex(input, dim, index, op.mayBroadcast(i, dim)));
+    }
+    elements.push_back(kb.load(input, at));
+  }
+  Type element = elementOf(op.getFn() == nn::Fn::select ? op.getInputs()[1]
+                                                        : op.getInputs()[0]);
+  return emitElementwise(b, op.getFn(), elements, op.getParamsAttr(), element,
+                         elementOf(op.getResult()));
+}
+
+Value IndexFunctions::cast(nn::CastOp op, ValueRange indices) {
+  return emitCast(b, kb.load(op.getInput(), indices), elementOf(op.getInput()),
+                  elementOf(op.getResult()));
+}
+
+Value IndexFunctions::iota(nn::IotaOp op, ValueRange indices) {
+  Value integer =
+      arith::IndexCastOp::create(b, b.getI64Type(), indices[op.getDim()]);
+  return emitCast(b, integer, b.getI64Type(), elementOf(op.getResult()));
+}
+
+Value IndexFunctions::broadcast(nn::BroadcastOp op, ValueRange indices) {
+  ArrayRef<int64_t> flagged =
+      op.getMaybeBroadcast().value_or(ArrayRef<int64_t>());
+  SmallVector<Value> at;
+  for (auto [dim, index] : llvm::enumerate(indices)) {
+    at.push_back(
+        broadcastIndex(op.getInput(), dim, index,
+                       llvm::is_contained(flagged, static_cast<int64_t>(dim))));
+  }
+  return kb.load(op.getInput(), at);
+}
+
+Value IndexFunctions::transpose(nn::TransposeOp op, ValueRange indices) {
+  SmallVector<Value> at(indices.size());
+  for (auto [i, dim] : llvm::enumerate(op.getPermutation())) {
+    at[dim] = indices[i];
+  }
+  return kb.load(op.getInput(), at);
+}
+
+Value IndexFunctions::slice(nn::SliceOp op, ValueRange indices) {
+  SmallVector<Value> at;
+  for (auto [index, offset, stride] :
+       llvm::zip_equal(indices, op.getMixedOffsets(), op.getMixedStrides())) {
+    OpFoldResult step = math.mul(index, kb.index(stride));
+    at.push_back(value(math.add(kb.index(offset), step)));
+  }
+  return kb.load(op.getInput(), at);
+}
+
+Value IndexFunctions::reshape(nn::ReshapeOp op, ValueRange indices) {
+  nn::Sizes from = kb.sizes(op.getResult()), to = kb.sizes(op.getInput());
+  OpFoldResult linear = math.constant(0);
+  for (auto [index, size] : llvm::zip_equal(indices, from)) {
+    linear = math.add(math.mul(linear, size), index);
+  }
+  SmallVector<Value> at;
+  for (OpFoldResult index : kernel::delinearize(math, linear, to)) {
+    at.push_back(value(index));
+  }
+  return kb.load(op.getInput(), at);
+}
+
+Value IndexFunctions::guardedLoad(Value condition, Value tensor,
+                                  ValueRange indices, Value otherwise) {
+  KernelBuilder::MemoScope scope(kb);
+  return kernel::emitIf(
+      b, condition, otherwise.getType(),
+      [&] { return SmallVector<Value>{kb.load(tensor, indices)}; },
+      [&] { return SmallVector<Value>{otherwise}; })[0];
+}
+
+Value IndexFunctions::padIndex(nn::PadMode mode, Value position, Value size,
+                               Value &inside) {
+  Value last = value(math.sub(size, math.constant(1)));
+  switch (mode) {
+  case nn::PadMode::constant: {
+    Value inRange =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::ult, position, size);
+    inside =
+        inside ? Value(arith::AndIOp::create(b, inside, inRange)) : inRange;
+    return position;
+  }
+  case nn::PadMode::edge:
+    return value(math.max(math.constant(0), math.min(position, last)));
+  case nn::PadMode::reflect: { // |position|, then last - |last - position|
+    Value mirrored = ::mlir::math::AbsIOp::create(b, position);
+    Value beyond =
+        ::mlir::math::AbsIOp::create(b, value(math.sub(last, mirrored)));
+    return value(math.sub(last, beyond));
+  }
+  case nn::PadMode::wrap: {
+    Value below =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::slt, position, zero());
+    Value above =
+        arith::CmpIOp::create(b, arith::CmpIPredicate::sge, position, size);
+    Value raised = arith::SelectOp::create(
+        b, below, value(math.add(position, size)), position);
+    return arith::SelectOp::create(b, above, value(math.sub(position, size)),
+                                   raised);
+  }
+  }
+  llvm_unreachable("closed enum");
+}
+
+Value IndexFunctions::pad(nn::PadOp op, ValueRange indices) {
+  SmallVector<Value> at;
+  Value inside;
+  SmallVector<OpFoldResult> low = op.getMixedLow();
+  for (auto [dim, index] : llvm::enumerate(indices)) {
+    bool untouched =
+        op.getStaticLow()[dim] == 0 && op.getStaticHigh()[dim] == 0;
+    Value position = value(math.sub(index, kb.index(low[dim])));
+    at.push_back(untouched
+                     ? index
+                     : padIndex(op.getMode(), position,
+                                value(kb.size(op.getInput(), dim)), inside));
+  }
+  if (!inside) {
+    return kb.load(op.getInput(), at);
+  }
+  Type type = getCodeType(elementOf(op.getResult()));
+  SmallVector<Value> origin(
+      op.getValue()
+          ? llvm::cast<RankedTensorType>(op.getValue().getType()).getRank()
+          : 0,
+      zero());
+  Value border =
+      op.getValue() ? kb.load(op.getValue(), origin) : emitConstant(b, type, 0);
+  return guardedLoad(inside, op.getInput(), at, border);
+}
+
+/// Applies an affine map of plain dims and constants.
+SmallVector<Value> applyMap(ImplicitLocOpBuilder &b, AffineMap map,
+                            ValueRange indices) {
+  SmallVector<Value> results;
+  for (AffineExpr expr : map.getResults()) {
+    if (auto dim = dyn_cast<AffineDimExpr>(expr)) {
+      results.push_back(indices[dim.getPosition()]);
+    } else if (auto number = dyn_cast<AffineConstantExpr>(expr)) {
+      results.push_back(arith::ConstantIndexOp::create(b, number.getValue()));
+    } else {
+      results.push_back(affine::AffineApplyOp::create(
+          b, AffineMap::get(map.getNumDims(), 0, expr), indices));
+    }
+  }
+  return results;
+}
+
+Value IndexFunctions::gather(nn::GatherOp op, ValueRange indices) {
+  SmallVector<Value> others = applyMap(b, op.getInputMap(), indices);
+  auto inputRank = op.getInput().getType().getRank();
+  SmallVector<Value> at(inputRank);
+  Value inside;
+  for (auto [i, dim] : llvm::enumerate(op.getIndexedDims())) {
+    Value index =
+        kb.load(op.getIndices()[i], applyMap(b, op.getIndexMap(i), indices));
+    Type type = elementOf(op.getIndices()[i]);
+    index = type.isUnsignedInteger()
+                ? arith::IndexCastUIOp::create(b, b.getIndexType(), index)
+                      .getResult()
+                : arith::IndexCastOp::create(b, b.getIndexType(), index)
+                      .getResult();
+    OpFoldResult size = kb.size(op.getInput(), dim);
+    if (op.getNegativeWrap()) {
+      Value negative =
+          arith::CmpIOp::create(b, arith::CmpIPredicate::slt, index, zero());
+      index = arith::SelectOp::create(b, negative, value(math.add(index, size)),
+                                      index);
+    }
+    if (op.getBounds() == nn::BoundsMode::zero) {
+      Value inRange = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, index,
+                                            value(size));
+      inside =
+          inside ? Value(arith::AndIOp::create(b, inside, inRange)) : inRange;
+    } else {
+      // Also where an index out of range is the caller's error: memory stays
+      // safe.
+      index = value(math.max(
+          math.constant(0), math.min(index, math.sub(size, math.constant(1)))));
+    }
+    at[dim] = index;
+  }
+  auto next = others.begin();
+  for (Value &index : at) {
+    index = index ? index : *next++;
+  }
+  if (!inside) {
+    return kb.load(op.getInput(), at);
+  }
+  Value nothing = emitConstant(b, getCodeType(elementOf(op.getResult())), 0);
+  return guardedLoad(inside, op.getInput(), at, nothing);
+}
+
+Value IndexFunctions::rotary(nn::RotaryOp op, ValueRange indices) {
+  int64_t dim = op.getDim();
+  OpFoldResult width = kb.size(op.getCos(), dim);
+  Value index = indices[dim], two = math.value(2);
+  Value rotated = math.less(index, math.mul(width, 2));
+  // Place within the pair, and the pair's number.
+  Value isSecond, pair;
+  if (op.getInterleaved()) {
+    isSecond = math.equal(math.rem(index, two), math.constant(1));
+    pair = value(math.div(index, two));
+  } else {
+    isSecond = math.lessEqual(width, index);
+    pair = arith::SelectOp::create(b, isSecond, value(math.sub(index, width)),
+                                   index);
+  }
+  OpFoldResult distance = op.getInterleaved() ? math.constant(1) : width;
+  Value partner =
+      arith::SelectOp::create(b, isSecond, value(math.sub(index, distance)),
+                              value(math.add(index, distance)));
+  partner = arith::SelectOp::create(b, rotated, partner, index);
+  pair = arith::SelectOp::create(b, rotated, pair, zero());
+
+  SmallVector<Value> other(indices), table(indices);
+  other[dim] = partner;
+  table[dim] = pair;
+  auto tableIndex = [&](Value operand) {
+    SmallVector<Value> at;
+    for (auto [i, at_i] : llvm::enumerate(table)) {
+      at.push_back(broadcastIndex(operand, i, at_i, false));
+    }
+    return at;
+  };
+  Value self = kb.load(op.getInput(), indices),
+        mate = kb.load(op.getInput(), other);
+  Value cos = kb.load(op.getCos(), tableIndex(op.getCos())),
+        sin = kb.load(op.getSin(), tableIndex(op.getSin()));
+  // First of a pair: x1 cos - x2 sin; second: x2 cos + x1 sin.
+  Value signedSin =
+      arith::SelectOp::create(b, isSecond, sin, arith::NegFOp::create(b, sin));
+  Value turned =
+      arith::AddFOp::create(b, arith::MulFOp::create(b, self, cos),
+                            arith::MulFOp::create(b, mate, signedSin));
+  return arith::SelectOp::create(b, rotated, turned, self);
+}
+
+Value IndexFunctions::batchNorm(nn::BatchNormOp op, ValueRange indices) {
+  Value channel = indices[op.getChannelDim()];
+  auto vector = [&](Value tensor) { return kb.load(tensor, channel); };
+  Value variance = vector(op.getVariance());
+  Value epsilon =
+      emitConstant(b, variance.getType(), op.getEpsilon().convertToDouble());
+  Value deviation = ::mlir::math::SqrtOp::create(
+      b, arith::AddFOp::create(b, variance, epsilon));
+  Value factor = arith::DivFOp::create(b, vector(op.getScale()), deviation);
+  Value centred = arith::SubFOp::create(b, kb.load(op.getInput(), indices),
+                                        vector(op.getMean()));
+  return arith::AddFOp::create(b, arith::MulFOp::create(b, centred, factor),
+                               vector(op.getBias()));
+}
+
+SmallVector<Value> IndexFunctions::quantIndices(Value parameter, int64_t axis,
+                                                int64_t block,
+                                                ValueRange indices) {
+  auto type = llvm::cast<RankedTensorType>(parameter.getType());
+  if (type.getRank() == 0) {
+    return {};
+  }
+  if (block > 0) {
+    SmallVector<Value> at(indices);
+    at[axis] = value(math.div(indices[axis], math.constant(block)));
+    return at;
+  }
+  return {type.getDimSize(0) == 1 ? zero() : indices[axis]};
+}
+
+Value IndexFunctions::quantize(nn::QuantizeOp op, ValueRange indices) {
+  SmallVector<Value> at =
+      quantIndices(op.getScale(), op.getAxis(), op.getBlock(), indices);
+  Type target = elementOf(op.getResult());
+  Value x = emitCast(b, kb.load(op.getInput(), indices),
+                     elementOf(op.getInput()), b.getF32Type());
+  Value scale = emitCast(b, kb.load(op.getScale(), at),
+                         elementOf(op.getScale()), b.getF32Type());
+  Value rounded =
+      ::mlir::math::RoundEvenOp::create(b, arith::DivFOp::create(b, x, scale));
+  if (op.getZeroPoint()) {
+    Value zeroPoint =
+        emitCast(b, kb.load(op.getZeroPoint(), at), target, b.getF32Type());
+    rounded = arith::AddFOp::create(b, rounded, zeroPoint);
+  }
+  return emitCast(b, rounded, b.getF32Type(), target);
+}
+
+Value IndexFunctions::dequantize(nn::DequantizeOp op, ValueRange indices) {
+  SmallVector<Value> at =
+      quantIndices(op.getScale(), op.getAxis(), op.getBlock(), indices);
+  Type source = elementOf(op.getInput()), target = elementOf(op.getResult());
+  Value x =
+      emitCast(b, kb.load(op.getInput(), indices), source, b.getF32Type());
+  if (op.getZeroPoint()) {
+    Value zeroPoint =
+        emitCast(b, kb.load(op.getZeroPoint(), at), source, b.getF32Type());
+    x = arith::SubFOp::create(b, x, zeroPoint);
+  }
+  Value scale = emitCast(b, kb.load(op.getScale(), at),
+                         elementOf(op.getScale()), b.getF32Type());
+  return emitCast(b, arith::MulFOp::create(b, x, scale), b.getF32Type(),
+                  target);
+}
+
+} // namespace
+
+Value KernelBuilder::loadUncached(Value tensor, ValueRange indices) {
+  if (auto argument = dyn_cast<BlockArgument>(tensor)) {
+    return memref::LoadOp::create(b, viewInput(argument), indices);
+  }
+  IndexFunctions functions(*this);
+  return llvm::TypeSwitch<Operation *, Value>(tensor.getDefiningOp())
+      .Case<arith::ConstantOp>([&](auto op) { return functions.constant(op); })
+      .Case<nn::ElementwiseOp>(
+          [&](auto op) { return functions.elementwise(op, indices); })
+      .Case<nn::CastOp>([&](auto op) { return functions.cast(op, indices); })
+      .Case<nn::IotaOp>([&](auto op) { return functions.iota(op, indices); })
+      .Case<nn::BroadcastOp>(
+          [&](auto op) { return functions.broadcast(op, indices); })
+      .Case<nn::TransposeOp>(
+          [&](auto op) { return functions.transpose(op, indices); })
+      .Case<nn::SliceOp>([&](auto op) { return functions.slice(op, indices); })
+      .Case<nn::ReshapeOp>(
+          [&](auto op) { return functions.reshape(op, indices); })
+      .Case<nn::PadOp>([&](auto op) { return functions.pad(op, indices); })
+      .Case<nn::GatherOp>(
+          [&](auto op) { return functions.gather(op, indices); })
+      .Case<nn::RotaryOp>(
+          [&](auto op) { return functions.rotary(op, indices); })
+      .Case<nn::BatchNormOp>(
+          [&](auto op) { return functions.batchNorm(op, indices); })
+      .Case<nn::QuantizeOp>(
+          [&](auto op) { return functions.quantize(op, indices); })
+      .Case<nn::DequantizeOp>(
+          [&](auto op) { return functions.dequantize(op, indices); })
+      .Default([](Operation *) -> Value {
+        llvm_unreachable("a dispatch holds one root and index functions");
+      });
+}
+
+} // namespace dlc

@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Buffers, sizes and items of a kernel under construction.
+#include "Conversion/NNToKernel/KernelBuilder.h"
+
+#include "Conversion/Common/ElementwiseFn.h"
+
+using namespace mlir;
+
+namespace dlc {
+
+MemRefType getBaseType(Type elementType) {
+  return MemRefType::get({}, getCodeType(elementType));
+}
+
+/// The kernel's index arguments that stand for the dispatch's sizes.
+static ValueRange sizeArguments(nn::DispatchOp dispatch, func::FuncOp kernel) {
+  unsigned buffers = dispatch.getInputs().size() + dispatch.getOutputs().size();
+  return kernel.getArguments().slice(buffers, dispatch.getSizes().size());
+}
+
+KernelBuilder::KernelBuilder(nn::DispatchOp dispatch, func::FuncOp kernel,
+                             const kernel::VectorTarget &target)
+    : DispatchContext(dispatch,
+                      OpBuilder::atBlockEnd(&kernel.getBody().front()),
+                      sizeArguments(dispatch, kernel), target),
+      kernel(kernel) {
+  resolveSizes();
+}
+
+/// Puts every size of the body at the kernel's start, where it dominates all
+/// uses; what stays unused is dropped by LLVM.
+void KernelBuilder::resolveSizes() {
+  Block &body = dispatch.getBody().front();
+  for (Value input :
+       body.getArguments().take_front(dispatch.getInputs().size())) {
+    inputViews[input] = view(getInputBase(input), sizes(input));
+  }
+  SmallVector<Operation *> ops;
+  for (Operation &op : body) {
+    ops.push_back(&op);
+  }
+  for (Operation *op : ops) {
+    for (Value operand : op->getOperands()) {
+      if (operand.getType().isIndex() && !isa<nn::BindShapeOp>(op)) {
+        index(operand);
+      }
+    }
+    for (Value result : op->getResults()) {
+      if (isa<RankedTensorType>(result.getType())) {
+        sizes(result);
+      }
+    }
+  }
+}
+
+Value KernelBuilder::getBegin() {
+  return kernel.getArgument(kernel.getNumArguments() - 3);
+}
+Value KernelBuilder::getEnd() {
+  return kernel.getArgument(kernel.getNumArguments() - 2);
+}
+Value KernelBuilder::getScratch() { return kernel.getArguments().back(); }
+
+Value KernelBuilder::getInputBase(Value input) {
+  return kernel.getArgument(cast<BlockArgument>(input).getArgNumber());
+}
+
+Value KernelBuilder::getResultBase(unsigned i) {
+  return kernel.getArgument(dispatch.getInputs().size() + i);
+}
+
+Value KernelBuilder::view(Value base, ArrayRef<OpFoldResult> sizes) {
+  SmallVector<OpFoldResult> strides(sizes.size());
+  OpFoldResult stride = b.getIndexAttr(1);
+  for (size_t i = sizes.size(); i-- > 0;) {
+    strides[i] = stride;
+    stride = math.mul(stride, sizes[i]);
+  }
+  Type element = cast<MemRefType>(base.getType()).getElementType();
+  SmallVector<int64_t> shape = nn::staticShape(sizes),
+                       staticStrides = nn::staticShape(strides);
+  auto layout = StridedLayoutAttr::get(b.getContext(), 0, staticStrides);
+  MemRefType type = MemRefType::get(shape, element, layout);
+  return memref::ReinterpretCastOp::create(b, type, base, b.getIndexAttr(0),
+                                           sizes, strides);
+}
+
+Value KernelBuilder::allocate(Type element, int64_t count) {
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(&kernel.getBody().front());
+  return memref::AllocaOp::create(b, MemRefType::get({count}, element));
+}
+
+Value KernelBuilder::viewResult(unsigned i) {
+  return view(getResultBase(i), sizes(getYielded(i)));
+}
+
+Value KernelBuilder::load(Value tensor, ValueRange indices) {
+  if (tensor == known.first) {
+    return known.second;
+  }
+  size_t hash = llvm::hash_combine_range(indices.begin(), indices.end());
+  if (Value value = memo.lookup({tensor, hash})) {
+    return value;
+  }
+  Value value = loadUncached(tensor, indices);
+  memo[{tensor, hash}] = value;
+  return value;
+}
+
+} // namespace dlc

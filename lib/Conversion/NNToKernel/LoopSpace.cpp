@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Merging of dims and splitting into work items.
+#include "Conversion/NNToKernel/LoopSpace.h"
+
+using namespace mlir;
+
+namespace dlc {
+
+/// An item of fewer elements costs more to hand out than to do.
+static constexpr int64_t kItemElements = 4096;
+
+LoopSpace::LoopSpace(DispatchContext &context, Value tensor,
+                     int64_t elementCost)
+    : context(context),
+      rank(cast<RankedTensorType>(tensor.getType()).getRank()) {
+  mergeDims(tensor);
+  splitItems(
+      std::max<int64_t>(1, kItemElements / std::max<int64_t>(1, elementCost)));
+}
+
+namespace {
+
+/// How one tensor takes part in two adjacent loop dims.
+enum class Walk { Dense, Repeated, Mixed };
+
+Walk walkOf(ArrayRef<int64_t> shape, ArrayRef<int64_t> loops, unsigned dim,
+            bool flagged) {
+  auto isDense = [&](unsigned d) { return shape[d] == loops[d]; };
+  if (isDense(dim) && isDense(dim + 1) && !flagged) {
+    return Walk::Dense;
+  }
+  return shape[dim] == 1 && shape[dim + 1] == 1 ? Walk::Repeated : Walk::Mixed;
+}
+
+/// Whether loop dims `dim` and `dim + 1` can run as one in all ops of the body.
+bool canMerge(Block &body, ArrayRef<int64_t> loops, unsigned dim) {
+  for (Operation &op : body) {
+    if (isa<nn::YieldOp, nn::BindShapeOp, arith::ConstantOp>(op)) {
+      continue;
+    }
+    if (!isa<nn::ElementwiseOp, nn::CastOp>(op)) {
+      // Index arithmetic on sizes does not matter; other tensor ops look at
+      // single indices.
+      if (llvm::none_of(op.getResultTypes(), llvm::IsaPred<RankedTensorType>)) {
+        continue;
+      }
+      return false;
+    }
+    auto elementwise = dyn_cast<nn::ElementwiseOp>(op);
+    for (auto [i, operand] : llvm::enumerate(op.getOperands())) {
+      auto type = dyn_cast<RankedTensorType>(operand.getType());
+      if (!type || type.getRank() != static_cast<int64_t>(loops.size())) {
+        return false;
+      }
+      bool flagged = elementwise && (elementwise.mayBroadcast(i, dim) ||
+                                     elementwise.mayBroadcast(i, dim + 1));
+      if (walkOf(type.getShape(), loops, dim, flagged) == Walk::Mixed) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+} // namespace
+
+void LoopSpace::mergeDims(Value tensor) {
+  ArrayRef<int64_t> loops = cast<RankedTensorType>(tensor.getType()).getShape();
+  nn::Sizes sizes = context.sizes(tensor);
+  Block &body = context.getDispatch().getBody().front();
+  for (unsigned dim = 0; dim < rank; ++dim) {
+    if (dim > 0 && canMerge(body, loops, dim - 1)) {
+      lastDims.back() = dim;
+      groupSizes.back() = context.math.mul(groupSizes.back(), sizes[dim]);
+    } else {
+      lastDims.push_back(dim);
+      groupSizes.push_back(sizes[dim]);
+    }
+  }
+}
+
+void LoopSpace::splitItems(int64_t itemElements) {
+  if (lastDims.empty()) {
+    return;
+  }
+  itemGroups = lastDims.size() - 1;
+  std::optional<int64_t> volume = kernel::IndexMath::known(groupSizes.back());
+  if (!volume || *volume > itemElements) {
+    blockSize = itemGroups == 0 ? itemElements : 0;
+    return;
+  }
+  while (itemGroups > 0) {
+    std::optional<int64_t> next =
+        kernel::IndexMath::known(groupSizes[itemGroups - 1]);
+    if (!next || *next * *volume > itemElements) {
+      return;
+    }
+    volume = *next * *volume;
+    --itemGroups;
+  }
+}
+
+OpFoldResult LoopSpace::getItems() {
+  if (blockSize > 0) {
+    return context.math.ceilDiv(groupSizes[0],
+                                context.math.constant(blockSize));
+  }
+  ArrayRef<OpFoldResult> items = ArrayRef(groupSizes).take_front(itemGroups);
+  return nn::productOf(context.b, context.b.getLoc(), items);
+}
+
+void LoopSpace::emitLoops(KernelBuilder &kb,
+                          llvm::function_ref<void(ValueRange)> body) {
+  kernel::IndexMath &math = kb.math;
+  SmallVector<Value> groupIndices(lastDims.size());
+  auto emitBody = [&] {
+    SmallVector<Value> indices(rank);
+    unsigned group = 0;
+    for (unsigned dim = 0; dim < rank; ++dim) {
+      bool isLast = lastDims[group] == dim;
+      indices[dim] = isLast ? groupIndices[group] : math.value(0);
+      group += isLast ? 1 : 0;
+    }
+    body(indices);
+  };
+  std::function<void(unsigned)> emitInner = [&](unsigned group) {
+    if (group == lastDims.size()) {
+      emitBody();
+      return;
+    }
+    kernel::emitFor(kb.b, math.constant(0), groupSizes[group], math.constant(1),
+                    [&](Value index) {
+                      groupIndices[group] = index;
+                      emitInner(group + 1);
+                    });
+  };
+  kernel::emitFor(
+      kb.b, kb.getBegin(), kb.getEnd(), math.constant(1), [&](Value item) {
+        if (blockSize > 0) {
+          OpFoldResult lower = math.mul(item, blockSize);
+          OpFoldResult upper = math.min(
+              math.add(lower, math.constant(blockSize)), groupSizes[0]);
+          kernel::emitFor(kb.b, lower, upper, math.constant(1),
+                          [&](Value index) {
+                            groupIndices[0] = index;
+                            emitBody();
+                          });
+          return;
+        }
+        SmallVector<OpFoldResult> leading = kernel::delinearize(
+            math, item, ArrayRef(groupSizes).take_front(itemGroups));
+        for (unsigned group = 0; group < itemGroups; ++group) {
+          groupIndices[group] = math.value(leading[group]);
+        }
+        emitInner(itemGroups);
+      });
+}
+
+SmallVector<Value>
+emitLoopNest(KernelBuilder &kb, ArrayRef<LoopRange> ranges,
+             MutableArrayRef<Value> indices, ValueRange state,
+             llvm::function_ref<SmallVector<Value>(ValueRange)> body) {
+  if (ranges.empty()) {
+    KernelBuilder::MemoScope scope(kb);
+    return body(state);
+  }
+  const LoopRange &range = ranges.front();
+  return kernel::emitFor(kb.b, range.lower, range.upper, kb.math.constant(1),
+                         state, [&](Value index, ValueRange carried) {
+                           indices[range.dim] = index;
+                           return emitLoopNest(kb, ranges.drop_front(), indices,
+                                               carried, body);
+                         });
+}
+
+SmallVector<LoopRange> wholeRanges(KernelBuilder &kb, Value tensor,
+                                   ArrayRef<int64_t> dims) {
+  return llvm::map_to_vector(dims, [&](int64_t dim) {
+    return LoopRange{static_cast<unsigned>(dim), kb.math.constant(0),
+                     kb.size(tensor, dim)};
+  });
+}
+
+} // namespace dlc

@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// norm: mean, then variance about it, then the result, one set of statistics at
+// a time.
+#include "Conversion/Common/ElementwiseFn.h"
+#include "Conversion/NNToKernel/KernelFamily.h"
+#include "Conversion/NNToKernel/LoopSpace.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+
+using namespace mlir;
+
+namespace dlc {
+
+namespace {
+
+class NormEmitter {
+public:
+  explicit NormEmitter(KernelBuilder &kb)
+      : kb(kb), b(kb.b), op(cast<nn::NormOp>(kb.getRoot())) {
+    element = op.getInput().getType().getElementType();
+    stat = op.getStatType()  ? *op.getStatType()
+           : element.isF64() ? element
+                             : Type(b.getF32Type());
+  }
+
+  /// Emits the set of statistics whose place among the other dims is `indices`;
+  /// with groups, the channel index is the group's number.
+  void emitSet(MutableArrayRef<Value> indices);
+
+private:
+  Value load(ArrayRef<Value> indices) {
+    return emitCast(b, kb.load(op.getInput(), indices), element, stat);
+  }
+  SmallVector<LoopRange> setRanges(ArrayRef<Value> indices);
+  /// Sum of `term` over the set.
+  Value emitSum(ArrayRef<LoopRange> ranges, MutableArrayRef<Value> indices,
+                llvm::function_ref<Value(Value)> term);
+  /// scale or bias at an element, or null.
+  Value affine(Value vector, ArrayRef<Value> indices);
+  void storeStatistics(ArrayRef<Value> indices, Value mean, Value invStd);
+
+  KernelBuilder &kb;
+  ImplicitLocOpBuilder &b;
+  nn::NormOp op;
+  Type element, stat;
+};
+
+SmallVector<LoopRange> NormEmitter::setRanges(ArrayRef<Value> indices) {
+  SmallVector<LoopRange> ranges;
+  if (op.getGroups() > 0) {
+    unsigned dim = op.getChannelDim();
+    OpFoldResult width = kb.math.div(kb.size(op.getInput(), dim),
+                                     kb.math.constant(op.getGroups()));
+    OpFoldResult first = kb.math.mul(indices[dim], width);
+    ranges.push_back({dim, first, kb.math.add(first, width)});
+  }
+  llvm::append_range(ranges, wholeRanges(kb, op.getInput(), op.getAxes()));
+  return ranges;
+}
+
+Value NormEmitter::emitSum(ArrayRef<LoopRange> ranges,
+                           MutableArrayRef<Value> indices,
+                           llvm::function_ref<Value(Value)> term) {
+  auto reassociate = arith::FastMathFlagsAttr::get(
+      b.getContext(), arith::FastMathFlags::reassoc);
+  return emitLoopNest(kb, ranges, indices, emitConstant(b, stat, 0),
+                      [&](ValueRange state) -> SmallVector<Value> {
+                        return {arith::AddFOp::create(
+                            b, state[0], term(load(indices)), reassociate)};
+                      })[0];
+}
+
+Value NormEmitter::affine(Value vector, ArrayRef<Value> indices) {
+  if (!vector) {
+    return {};
+  }
+  SmallVector<Value> at;
+  for (int64_t dim : op.getAffineDims()) {
+    at.push_back(indices[dim]);
+  }
+  Type type = cast<RankedTensorType>(vector.getType()).getElementType();
+  return emitCast(b, kb.load(vector, at), type, stat);
+}
+
+void NormEmitter::emitSet(MutableArrayRef<Value> indices) {
+  SmallVector<Value> place(indices);
+  SmallVector<LoopRange> ranges = setRanges(indices);
+  OpFoldResult count = kb.math.constant(1);
+  for (const LoopRange &range : ranges) {
+    count = kb.math.mul(count, kb.math.sub(range.upper, range.lower));
+  }
+  Value integer =
+      arith::IndexCastOp::create(b, b.getI64Type(), kb.math.value(count));
+  Value number = emitCast(b, integer, b.getI64Type(), stat);
+  Value mean;
+  if (op.getStat() == nn::NormStat::mean_var) {
+    Value sum = emitSum(ranges, indices, [](Value x) { return x; });
+    mean = arith::DivFOp::create(b, sum, number);
+  }
+  auto centre = [&](Value x) {
+    return mean ? Value(arith::SubFOp::create(b, x, mean)) : x;
+  };
+  Value squares = emitSum(ranges, indices, [&](Value x) -> Value {
+    Value centred = centre(x);
+    return arith::MulFOp::create(b, centred, centred);
+  });
+  Value variance = arith::DivFOp::create(b, squares, number);
+  Value epsilon = emitConstant(b, stat, op.getEpsilon().convertToDouble());
+  Value deviation = math::SqrtOp::create(
+      b, arith::AddFOp::create(b, variance, epsilon).getResult());
+  Value invStd = arith::DivFOp::create(b, emitConstant(b, stat, 1), deviation);
+  emitLoopNest(kb, ranges, indices, {}, [&](ValueRange) -> SmallVector<Value> {
+    Value value = arith::MulFOp::create(b, centre(load(indices)), invStd);
+    if (Value scale = affine(op.getScale(), indices)) {
+      value = arith::MulFOp::create(b, value, scale);
+    }
+    if (Value bias = affine(op.getBias(), indices)) {
+      value = arith::AddFOp::create(b, value, bias);
+    }
+    emitEpilogueStore(kb, 0, op.getResult(), emitCast(b, value, stat, element),
+                      indices);
+    return {};
+  });
+  storeStatistics(place, mean, invStd);
+}
+
+void NormEmitter::storeStatistics(ArrayRef<Value> indices, Value mean,
+                                  Value invStd) {
+  SmallVector<Value> at(indices);
+  for (int64_t axis : op.getAxes()) {
+    at[axis] = kb.math.value(0);
+  }
+  unsigned result = 1;
+  for (auto [tensor, value] :
+       {std::pair(op.getMean(), mean), {op.getInvStd(), invStd}}) {
+    if (tensor) {
+      Value stored = emitCast(b, value ? value : emitConstant(b, stat, 0), stat,
+                              tensor.getType().getElementType());
+      memref::StoreOp::create(b, stored, kb.viewResult(result++), at);
+    }
+  }
+}
+
+class NormFamily final : public KernelFamily {
+public:
+  Launch getLaunch(DispatchContext &context) const override {
+    auto op = cast<nn::NormOp>(context.getRoot());
+    OpFoldResult elements =
+        nn::productOf(context.b, op.getLoc(), context.sizes(op.getInput()));
+    return {nn::productOf(context.b, op.getLoc(), setSizes(context, op)),
+            estimateWork(context, elements, 0.5), context.math.constant(0)};
+  }
+
+  LogicalResult emit(KernelBuilder &kb) const override {
+    auto op = cast<nn::NormOp>(kb.getRoot());
+    nn::Sizes sizes = setSizes(kb, op);
+    kernel::emitFor(
+        kb.b, kb.getBegin(), kb.getEnd(), kb.math.constant(1), [&](Value item) {
+          SmallVector<Value> indices;
+          for (OpFoldResult index : kernel::delinearize(kb.math, item, sizes)) {
+            indices.push_back(kb.math.value(index));
+          }
+          NormEmitter(kb).emitSet(indices);
+        });
+    return success();
+  }
+
+private:
+  /// The input's sizes with 1 for the axes and the groups for the channels.
+  static nn::Sizes setSizes(DispatchContext &context, nn::NormOp op) {
+    nn::Sizes sizes = context.sizes(op.getInput());
+    for (int64_t axis : op.getAxes()) {
+      sizes[axis] = context.math.constant(1);
+    }
+    if (op.getGroups() > 0) {
+      sizes[op.getChannelDim()] = context.math.constant(op.getGroups());
+    }
+    return sizes;
+  }
+};
+
+} // namespace
+
+const KernelFamily *getNormFamily() {
+  static const NormFamily family;
+  return &family;
+}
+
+} // namespace dlc

@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Dispatches become launches of kernels.
+#include "Conversion/NNToKernel/KernelFamily.h"
+#include "Conversion/NNToKernel/Passes.h"
+
+#include "llvm/ADT/StringMap.h"
+
+using namespace mlir;
+
+namespace dlc {
+#define GEN_PASS_DEF_OUTLINEKERNELSPASS
+#include "Conversion/NNToKernel/Passes.h.inc"
+
+namespace {
+
+/// Everything that decides a kernel's code, as text.
+std::string kernelKey(nn::DispatchOp dispatch) {
+  std::string key;
+  llvm::raw_string_ostream os(key);
+  OpPrintingFlags flags =
+      OpPrintingFlags().useLocalScope().printGenericOpForm();
+  os << dispatch.getScheduleAttr() << '\n';
+  llvm::interleaveComma(dispatch.getBody().front().getArgumentTypes(), os);
+  for (Operation &op : dispatch.getBody().front()) {
+    op.print(os << '\n', flags);
+  }
+  return key;
+}
+
+class KernelOutliner {
+public:
+  KernelOutliner(ModuleOp module, const kernel::VectorTarget &target)
+      : module(module), target(target) {}
+
+  LogicalResult run();
+  unsigned numKernels = 0;
+
+private:
+  FailureOr<func::FuncOp> getKernel(nn::DispatchOp dispatch);
+  func::FuncOp createFunction(nn::DispatchOp dispatch);
+  LogicalResult replace(nn::DispatchOp dispatch);
+
+  ModuleOp module;
+  kernel::VectorTarget target;
+  ModuleOp kernels;
+  llvm::StringMap<func::FuncOp> byKey;
+};
+
+/// The kernel's declaration: buffers, sizes, begin, end, scratch.
+func::FuncOp KernelOutliner::createFunction(nn::DispatchOp dispatch) {
+  MLIRContext *context = dispatch.getContext();
+  OpBuilder b = OpBuilder::atBlockEnd(kernels.getBody());
+  SmallVector<Type> types;
+  unsigned buffers = dispatch.getInputs().size() + dispatch.getOutputs().size();
+  for (Type type :
+       llvm::concat<Type>(llvm::to_vector(dispatch.getInputs().getTypes()),
+                          llvm::to_vector(dispatch.getOutputs().getTypes()))) {
+    types.push_back(getBaseType(cast<RankedTensorType>(type).getElementType()));
+  }
+  types.append(dispatch.getSizes().size() + 2, b.getIndexType());
+  types.push_back(LLVM::LLVMPointerType::get(context));
+  std::string name = (dispatch.getRootOp()->getName().stripDialect() + "_" +
+                      Twine(numKernels++))
+                         .str();
+  auto function = func::FuncOp::create(b, dispatch.getLoc(), name,
+                                       b.getFunctionType(types, {}));
+  function->setAttr("dlc.kernel", b.getUnitAttr());
+  for (unsigned i = 0; i < buffers; ++i) {
+    function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
+                        b.getUnitAttr());
+  }
+  function.addEntryBlock();
+  return function;
+}
+
+FailureOr<func::FuncOp> KernelOutliner::getKernel(nn::DispatchOp dispatch) {
+  func::FuncOp &known = byKey[kernelKey(dispatch)];
+  if (known) {
+    return known;
+  }
+  func::FuncOp function = createFunction(dispatch);
+  KernelBuilder builder(dispatch, function, target);
+  if (failed(findKernelFamily(dispatch.getRootOp())->emit(builder))) {
+    return failure();
+  }
+  func::ReturnOp::create(builder.b);
+  known = function;
+  return function;
+}
+
+LogicalResult KernelOutliner::replace(nn::DispatchOp dispatch) {
+  FailureOr<func::FuncOp> kernel = getKernel(dispatch);
+  if (failed(kernel)) {
+    return failure();
+  }
+  DispatchContext context(dispatch, OpBuilder(dispatch), dispatch.getSizes(),
+                          target);
+  Launch launch = findKernelFamily(dispatch.getRootOp())->getLaunch(context);
+  std::optional<int64_t> scratch =
+      kernel::IndexMath::known(launch.scratchBytes);
+  if (!scratch) {
+    return dispatch.emitError(
+        "internal: the kernel's scratch memory is not static");
+  }
+  auto launched = rt::DispatchOp::create(
+      context.b, dispatch.getOutputs().getTypes(), kernel->getSymName(),
+      dispatch.getInputs(), dispatch.getSizes(), dispatch.getResultSizes(),
+      context.math.value(launch.items), context.math.value(launch.work),
+      *scratch,
+      /*flops=*/-1, /*bytes=*/-1, DenseI64ArrayAttr());
+  dispatch.replaceAllUsesWith(launched.getOutputs());
+  dispatch.erase();
+  return success();
+}
+
+LogicalResult KernelOutliner::run() {
+  OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
+  kernels = ModuleOp::create(b, module.getLoc(), "kernels");
+  SmallVector<nn::DispatchOp> dispatches;
+  module.walk([&](nn::DispatchOp dispatch) { dispatches.push_back(dispatch); });
+  for (nn::DispatchOp dispatch : dispatches) {
+    if (failed(replace(dispatch))) {
+      return failure();
+    }
+  }
+  return success();
+}
+
+struct OutlineKernelsPass final
+    : impl::OutlineKernelsPassBase<OutlineKernelsPass> {
+  using Base::Base;
+
+  void runOnOperation() override {
+    KernelOutliner outliner(getOperation(), {lanes, registers});
+    if (failed(outliner.run())) {
+      return signalPassFailure();
+    }
+    numKernels += outliner.numKernels;
+  }
+};
+
+} // namespace
+} // namespace dlc

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Groups nn ops into dispatches.
+#include "DispatchBuilder.h"
+#include "FusionRules.h"
+#include "Transforms/Dispatch/Passes.h"
+
+#include "mlir/Dialect/MemRef/Transforms/Transforms.h"
+#include "mlir/Transforms/GreedyPatternRewriteDriver.h"
+#include "mlir/Transforms/RegionUtils.h"
+
+using namespace mlir;
+
+namespace dlc {
+#define GEN_PASS_DEF_FORMDISPATCHESPASS
+#include "Transforms/Dispatch/Passes.h.inc"
+
+namespace {
+
+/// One kernel to be: ops in program order without the prologue, and the op that
+/// rules it.
+struct Group {
+  Operation *root;
+  SmallVector<Operation *> ops;
+};
+
+class DispatchFormer {
+public:
+  explicit DispatchFormer(func::FuncOp function) : function(function) {}
+
+  void run();
+  unsigned numDispatches = 0, numFusedOps = 0;
+
+private:
+  void findRootGroups();
+  void findMapGroups();
+  bool mustMaterialize(Operation *op);
+  void addPrologue(Operation *op, llvm::SetVector<Operation *> &ops);
+  void build(const Group &group);
+
+  func::FuncOp function;
+  SmallVector<Group> groups;
+  /// Members of a root's group.
+  llvm::DenseSet<Operation *> taken;
+  /// Index functions whose result lies in memory.
+  llvm::DenseSet<Operation *> materialized;
+};
+
+void DispatchFormer::findRootGroups() {
+  for (Operation &op : function.getBody().front()) {
+    if (!isRoot(&op)) {
+      continue;
+    }
+    Group group{&op, {&op}};
+    llvm::append_range(group.ops, findEpilogue(&op, taken));
+    taken.insert(group.ops.begin(), group.ops.end());
+    groups.push_back(group);
+  }
+}
+
+bool DispatchFormer::mustMaterialize(Operation *op) {
+  unsigned numUses = 0;
+  for (OpOperand &use : op->getUses()) {
+    Operation *user = use.getOwner();
+    if (isa<tensor::DimOp>(user)) {
+      continue;
+    }
+    // An epilogue op reads any operand element by element.
+    bool inEpilogue = taken.contains(user) && isIndexFunction(user);
+    bool isFusable = inEpilogue || isIndexFunction(user) || isRoot(user);
+    if (!isFusable || !canFusePrologue(op, use)) {
+      return true;
+    }
+    ++numUses;
+  }
+  return numUses > 1 && !isFree(op);
+}
+
+void DispatchFormer::findMapGroups() {
+  // Users first: whether an op is computed in place depends on its users alone.
+  for (Operation &op : llvm::reverse(function.getBody().front())) {
+    if (isIndexFunction(&op) && !taken.contains(&op) && !op.use_empty() &&
+        mustMaterialize(&op)) {
+      materialized.insert(&op);
+      groups.push_back({&op, {&op}});
+    }
+  }
+}
+
+/// Adds the index functions that `op` computes in place, operands first.
+void DispatchFormer::addPrologue(Operation *op,
+                                 llvm::SetVector<Operation *> &ops) {
+  for (Value operand : op->getOperands()) {
+    Operation *producer = operand.getDefiningOp();
+    if (!producer || ops.contains(producer) || !isIndexFunction(producer) ||
+        taken.contains(producer) || materialized.contains(producer)) {
+      continue;
+    }
+    addPrologue(producer, ops);
+    ops.insert(producer);
+  }
+}
+
+void DispatchFormer::build(const Group &group) {
+  llvm::SetVector<Operation *> ops;
+  for (Operation *op : group.ops) {
+    addPrologue(op, ops);
+    ops.insert(op);
+  }
+  Operation *last = group.ops.back();
+  buildDispatch(ops.getArrayRef(), group.root,
+                llvm::to_vector_of<Value>(last->getResults()));
+  ++numDispatches;
+  numFusedOps += ops.size() - 1;
+}
+
+void DispatchFormer::run() {
+  findRootGroups();
+  findMapGroups();
+  for (const Group &group : groups) {
+    build(group);
+  }
+}
+
+struct FormDispatchesPass final
+    : impl::FormDispatchesPassBase<FormDispatchesPass> {
+  void runOnOperation() override {
+    func::FuncOp function = getOperation();
+    DispatchFormer former(function);
+    former.run();
+    numDispatches += former.numDispatches;
+    numFusedOps += former.numFusedOps;
+
+    // Sizes of ops that are gone come from the dispatches or from further up.
+    RewritePatternSet patterns(&getContext());
+    memref::populateResolveRankedShapedTypeResultDimsPatterns(patterns);
+    affine::AffineApplyOp::getCanonicalizationPatterns(patterns, &getContext());
+    if (failed(applyPatternsGreedily(function, std::move(patterns)))) {
+      signalPassFailure();
+    }
+  }
+};
+
+} // namespace
+} // namespace dlc

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What may share a kernel.
+#include "FusionRules.h"
+
+#include "Dialect/NN/FnInfo.h"
+
+using namespace mlir;
+
+namespace dlc {
+
+/// Ops of an epilogue; beyond this, compile time grows for no gain.
+static constexpr size_t kMaxEpilogueOps = 24;
+
+static RankedTensorType typeOf(Value tensor) {
+  return cast<RankedTensorType>(tensor.getType());
+}
+
+bool isIndexFunction(Operation *op) {
+  return isa<nn::ElementwiseOp, nn::CastOp, nn::IotaOp, nn::BroadcastOp,
+             nn::TransposeOp, nn::SliceOp, nn::PadOp, nn::GatherOp,
+             nn::RotaryOp, nn::BatchNormOp, nn::QuantizeOp, nn::DequantizeOp>(
+      op);
+}
+
+bool isRoot(Operation *op) {
+  return isa_and_present<nn::NNDialect>(op->getDialect()) &&
+         !isIndexFunction(op) && !op->hasTrait<OpTrait::IsTerminator>() &&
+         !isa<nn::ReshapeOp, nn::ParamOp, nn::ParamRefOp, nn::SymDimOp,
+              nn::BindShapeOp, nn::CheckOp>(op);
+}
+
+bool isFree(Operation *op) {
+  if (isa<nn::IotaOp, nn::BroadcastOp, nn::SliceOp>(op)) {
+    return true;
+  }
+  // A scalar, whoever computes it.
+  auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
+  bool isScalar = type && type.hasStaticShape() && type.getNumElements() == 1;
+  auto elementwise = dyn_cast<nn::ElementwiseOp>(op);
+  return isScalar &&
+         (isa<nn::CastOp>(op) ||
+          (elementwise && !nn::getFnInfo(elementwise.getFn()).expensive));
+}
+
+static bool isExpensive(Operation *op) {
+  auto elementwise = dyn_cast<nn::ElementwiseOp>(op);
+  return elementwise && nn::getFnInfo(elementwise.getFn()).expensive;
+}
+
+bool canFusePrologue(Operation *producer, OpOperand &use) {
+  Operation *consumer = use.getOwner();
+  if (isIndexFunction(consumer)) {
+    // Computed anew for every element of the consumer: fine where there are no
+    // more of those, or where each costs little.
+    bool sameCount = typeOf(producer->getResult(0)).getShape() ==
+                         typeOf(consumer->getResult(0)).getShape() ||
+                     isa<nn::TransposeOp>(consumer) ||
+                     isa<nn::SliceOp>(consumer);
+    return sameCount || !isExpensive(producer);
+  }
+  if (isa<nn::ReduceOp, nn::ConcatOp>(consumer)) {
+    return true;
+  }
+  if (isa<nn::SoftmaxOp, nn::NormOp>(consumer)) {
+    // Rows are read several times.
+    return use.getOperandNumber() == 0 && !isExpensive(producer) &&
+           !isa<nn::GatherOp, nn::TransposeOp>(producer);
+  }
+  return false;
+}
+
+namespace {
+
+/// Grows a set of ops from a root along elementwise users.
+class EpilogueSearch {
+public:
+  EpilogueSearch(Operation *root, const llvm::DenseSet<Operation *> &taken)
+      : root(root), taken(taken), shape(typeOf(root->getResult(0)).getShape()) {
+  }
+
+  SmallVector<Operation *> run();
+
+private:
+  bool canJoin(Operation *op) const;
+  /// The one member whose result is used outside, or null if there are several.
+  Operation *findTail() const;
+
+  Operation *root;
+  const llvm::DenseSet<Operation *> &taken;
+  ArrayRef<int64_t> shape;
+  llvm::SetVector<Operation *> members;
+};
+
+bool EpilogueSearch::canJoin(Operation *op) const {
+  return isa<nn::ElementwiseOp, nn::CastOp>(op) && !taken.contains(op) &&
+         typeOf(op->getResult(0)).getShape() == shape;
+}
+
+Operation *EpilogueSearch::findTail() const {
+  Operation *tail = nullptr;
+  for (Operation *member : members) {
+    bool isUsedOutside = llvm::any_of(member->getUsers(), [&](Operation *user) {
+      return !members.contains(user);
+    });
+    if (isUsedOutside && tail) {
+      return nullptr;
+    }
+    tail = isUsedOutside ? member : tail;
+  }
+  return tail;
+}
+
+SmallVector<Operation *> EpilogueSearch::run() {
+  members.insert(root);
+  size_t best = 1;
+  for (Operation *op = root->getNextNode();
+       op && members.size() < kMaxEpilogueOps; op = op->getNextNode()) {
+    bool usesMember = llvm::any_of(op->getOperands(), [&](Value operand) {
+      Operation *producer = operand.getDefiningOp();
+      return producer && members.contains(producer);
+    });
+    if (!usesMember || isa<tensor::DimOp>(op)) {
+      continue;
+    }
+    if (!canJoin(op)) {
+      break; // another op needs a member as it is; nothing further down can
+             // hide it
+    }
+    members.insert(op);
+    if (findTail() == op) {
+      best = members.size();
+    }
+  }
+  return llvm::to_vector(ArrayRef(members.getArrayRef()).slice(1, best - 1));
+}
+
+} // namespace
+
+SmallVector<Operation *>
+findEpilogue(Operation *root, const llvm::DenseSet<Operation *> &taken) {
+  bool hasEpilogue =
+      isa<nn::ConvOp, nn::ContractOp, nn::ReduceOp, nn::SoftmaxOp, nn::NormOp,
+          nn::PoolOp, nn::ConcatOp>(root);
+  if (!hasEpilogue || root->getNumResults() != 1) {
+    return {};
+  }
+  return EpilogueSearch(root, taken).run();
+}
+
+} // namespace dlc
