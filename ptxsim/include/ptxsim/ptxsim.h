@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/* Functions of the simulator's own, exported by libptxsim beside the CUDA
+ * driver API. A program that only uses the driver API needs none of them. */
+#ifndef PTXSIM_PTXSIM_H
+#define PTXSIM_PTXSIM_H
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Sets an option as the environment variable PTXSIM_<key> would. Keys: MODE
+ * (eager, late, seed:N), RACE (0, 1), COUNTERS (file), LOG (file), THREADS,
+ * BUDGET, DEVICE (before modules are loaded). Returns 0, or 1 for an unknown
+ * key or a bad value. */
+int ptxsimConfigure(const char *key, const char *value);
+
+/* The last report (fault, race, refused launch or module), "" if none. The
+ * text stays valid until the next report. */
+const char *ptxsimLastReport(void);
+
+/* Counters since the last reset as a JSON object; valid until the next call.
+ * They count only while COUNTERS is set. */
+const char *ptxsimCounters(void);
+void ptxsimResetCounters(void);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

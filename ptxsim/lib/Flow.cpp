@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Control flow graph and immediate post-dominators (Cooper, Harvey, Kennedy,
+// "A Simple, Fast Dominance Algorithm", on the reversed graph).
+#include "Lower.h"
+#include <algorithm>
+
+using namespace ptxsim;
+
+static void findBlocks(const std::vector<Lowered> &Code, FlowGraph &G) {
+  size_t N = Code.size();
+  std::vector<bool> Leader(N + 1, false);
+  Leader[0] = true;
+  for (size_t K = 0; K < N; ++K) {
+    const Lowered &L = Code[K];
+    if (L.Target < N)
+      Leader[L.Target] = true;
+    for (uint32_t T : L.Targets)
+      Leader[T] = true;
+    if (endsBlock(L.Info.O))
+      Leader[K + 1] = true;
+  }
+  G.BlockOf.resize(N + 1);
+  for (size_t K = 0; K < N; ++K) {
+    if (Leader[K])
+      G.BlockBegin.push_back(uint32_t(K));
+    G.BlockOf[K] = uint32_t(G.BlockBegin.size() - 1);
+  }
+  G.BlockOf[N] = uint32_t(G.BlockBegin.size());
+}
+
+static void findSuccessors(const std::vector<Lowered> &Code, FlowGraph &G) {
+  uint32_t N = uint32_t(Code.size()), Exit = uint32_t(G.BlockBegin.size());
+  G.Successors.resize(Exit);
+  for (uint32_t B = 0; B < Exit; ++B) {
+    const Lowered &L = Code[G.blockEnd(B, N) - 1];
+    std::vector<uint32_t> &S = G.Successors[B];
+    bool Guarded = L.Guard.Kind != Ref::None;
+    if (L.Info.O == Op::Bra)
+      S.push_back(G.BlockOf[L.Target]);
+    else if (L.Info.O == Op::BrxIdx)
+      for (uint32_t T : L.Targets)
+        S.push_back(G.BlockOf[T]);
+    else if (endsBlock(L.Info.O))
+      S.push_back(Exit);
+    if (!endsBlock(L.Info.O) || Guarded)
+      S.push_back(B + 1);
+    std::sort(S.begin(), S.end());
+    S.erase(std::unique(S.begin(), S.end()), S.end());
+  }
+}
+
+/// Post-order of the reversed graph from the exit.
+static std::vector<uint32_t>
+reversedPostOrder(const std::vector<std::vector<uint32_t>> &Preds,
+                  uint32_t Exit, std::vector<uint32_t> &Number) {
+  std::vector<uint32_t> Order;
+  std::vector<std::pair<uint32_t, size_t>> Stack{{Exit, 0}};
+  std::vector<bool> Seen(Exit + 1, false);
+  Seen[Exit] = true;
+  while (!Stack.empty()) {
+    auto &[B, Next] = Stack.back();
+    if (Next < Preds[B].size()) {
+      uint32_t P = Preds[B][Next++];
+      if (!Seen[P]) {
+        Seen[P] = true;
+        Stack.push_back({P, 0});
+      }
+      continue;
+    }
+    Number[B] = uint32_t(Order.size());
+    Order.push_back(B);
+    Stack.pop_back();
+  }
+  return Order;
+}
+
+static void findPostDominators(FlowGraph &G) {
+  uint32_t Exit = uint32_t(G.BlockBegin.size());
+  std::vector<std::vector<uint32_t>> Preds(Exit + 1);
+  for (uint32_t B = 0; B < Exit; ++B)
+    for (uint32_t S : G.Successors[B])
+      Preds[S].push_back(B);
+  std::vector<uint32_t> Number(Exit + 1, 0);
+  std::vector<uint32_t> Order = reversedPostOrder(Preds, Exit, Number);
+  std::vector<uint32_t> Idom(Exit + 1, NoReg);
+  Idom[Exit] = Exit;
+  auto Intersect = [&](uint32_t A, uint32_t B) {
+    while (A != B) {
+      while (Number[A] < Number[B])
+        A = Idom[A];
+      while (Number[B] < Number[A])
+        B = Idom[B];
+    }
+    return A;
+  };
+  for (bool Changed = true; Changed;) {
+    Changed = false;
+    for (size_t K = Order.size() - 1; K-- > 0;) {
+      uint32_t B = Order[K], New = NoReg;
+      for (uint32_t S : G.Successors[B])
+        if (Idom[S] != NoReg)
+          New = New == NoReg ? S : Intersect(S, New);
+      if (New != Idom[B]) {
+        Idom[B] = New;
+        Changed = true;
+      }
+    }
+  }
+  G.PostDominator.assign(Idom.begin(), Idom.end() - 1);
+  for (uint32_t &P : G.PostDominator)
+    if (P == Exit)
+      P = NoReg;
+}
+
+FlowGraph ptxsim::buildFlowGraph(const std::vector<Lowered> &Code) {
+  FlowGraph G;
+  findBlocks(Code, G);
+  findSuccessors(Code, G);
+  findPostDominators(G);
+  return G;
+}

@@ -1,0 +1,266 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Syntax tree to lowered code: matches opcodes, checks operands against the
+// opcode table, resolves symbols and inlines calls of device functions.
+#include "Lowering.h"
+#include <algorithm>
+
+using namespace ptxsim;
+
+static constexpr unsigned MaxInlineDepth = 24;
+static constexpr size_t MaxLowered = 1u << 22;
+
+bool Lowering::fail(uint32_t Line, std::string Message) {
+  if (Diag.Message.empty())
+    Diag = {Line, std::move(Message)};
+  return false;
+}
+
+static uint64_t alignTo(uint64_t V, uint64_t A) { return (V + A - 1) / A * A; }
+
+bool Lowering::run(const Function &Entry) {
+  uint64_t Offset = 0;
+  for (const Variable &P : Entry.Params) {
+    Offset = alignTo(Offset, P.Align);
+    ParamOffset[P.Name] = uint32_t(Offset);
+    Offset += P.Size;
+    if (Offset > 32764)
+      return fail(Entry.Line, "parameters of kernel '" +
+                                  std::string(Entry.Name) +
+                                  "' exceed 32764 bytes");
+  }
+  Out.ParamBytes = uint32_t(Offset);
+  Frame F{&Entry, 0, ~0u, {}, {}};
+  if (!lowerFunction(F, 0))
+    return false;
+  return placeDynamicShared(Entry);
+}
+
+bool Lowering::placeDynamicShared(const Function &Entry) {
+  if (SharedEnd > SharedBase + 227 * 1024)
+    return fail(Entry.Line, "static shared memory of " +
+                                std::to_string(SharedEnd - SharedBase) +
+                                " bytes exceeds 227 KiB");
+  uint64_t Dynamic = alignTo(SharedEnd, std::max(16u, DynamicAlign));
+  Out.StaticShared = uint32_t(SharedEnd - SharedBase);
+  Out.DynamicSharedOffset = uint32_t(Dynamic);
+  Out.LocalBytes = uint32_t(alignTo(LocalEnd, 16));
+  for (Lowered &L : Out.Code)
+    for (Ref &R : L.Refs)
+      if (R.Kind == Ref::DynamicShared) {
+        R.Kind = Ref::Const;
+        R.Value += Dynamic;
+      }
+  return true;
+}
+
+/// Registers of a function instance, and frame offsets of its variables.
+bool Lowering::lowerFunction(Frame &F, unsigned Depth) {
+  const Function &Fn = *F.Fn;
+  F.FirstReg = uint32_t(Out.Regs.size());
+  for (const Register &R : Fn.Registers)
+    Out.Regs.push_back({R.Ty});
+  for (const Variable &V : Fn.Locals) {
+    uint64_t At = ~uint64_t(0);
+    if (V.Where == Space::Local || V.Where == Space::Param) {
+      LocalEnd = alignTo(LocalEnd, std::max(V.Align, 8u));
+      At = LocalEnd;
+      LocalEnd += V.Size;
+      if (LocalEnd > (1u << 19))
+        return fail(V.Line, "local memory exceeds 512 KiB per thread");
+    }
+    F.LocalAt.push_back(At);
+  }
+  size_t Base = Out.Code.size();
+  std::vector<uint32_t> Start(Fn.Code.size() + 1);
+  for (size_t K = 0; K < Fn.Code.size(); ++K) {
+    Start[K] = uint32_t(Out.Code.size());
+    if (!lowerInstruction(F, Fn.Code[K], Depth))
+      return false;
+    if (Out.Code.size() > MaxLowered)
+      return fail(Fn.Code[K].Line, "kernel is too large after inlining");
+  }
+  Start[Fn.Code.size()] = uint32_t(Out.Code.size());
+  resolveTargets(F, Base, Start, Depth);
+  return true;
+}
+
+/// Branch targets were left as syntax-tree indices, returns of inlined
+/// functions as ReturnTarget.
+void Lowering::resolveTargets(Frame &F, size_t Base,
+                              const std::vector<uint32_t> &Start,
+                              unsigned Depth) {
+  uint32_t End = uint32_t(Out.Code.size());
+  for (size_t K = Base; K < End; ++K) {
+    Lowered &L = Out.Code[K];
+    if (InlineDepth[K] != Depth)
+      continue;
+    if (L.Target == ReturnTarget)
+      L.Target = End;
+    else if (L.Target != ~0u)
+      L.Target = Start[L.Target];
+    for (uint32_t &T : L.Targets)
+      T = Start[T];
+  }
+  (void)F;
+}
+
+bool Lowering::lowerInstruction(Frame &F, const Instruction &I,
+                                unsigned Depth) {
+  Lowered L;
+  L.Line = I.Line;
+  L.SourceFile = I.SourceFile;
+  L.SourceLine = I.SourceLine;
+  L.Text = I.Text;
+  std::string Why;
+  auto Cached = Matched.find(I.Opcode);
+  if (Cached == Matched.end()) {
+    if (!matchOpcode(I.Opcode, L.Info, Why))
+      return fail(I.Line, Why);
+    Matched.emplace(I.Opcode, L.Info);
+  } else {
+    L.Info = Cached->second;
+  }
+  const OpcodeRow &Row = *L.Info.Row;
+  if (M.TargetSM < Row.MinSM || (Row.Suffix && M.TargetSuffix != Row.Suffix))
+    return fail(I.Line, "'" + std::string(I.Opcode) + "' needs target sm_" +
+                            std::to_string(Row.MinSM) +
+                            (Row.Suffix ? std::string(1, Row.Suffix) : ""));
+  if (I.Pred != NoReg) {
+    L.Guard = regRef(F, I.Pred);
+    L.GuardNegated = I.PredNegated;
+  }
+  if (L.Info.O == Op::Call)
+    return lowerCall(F, I, std::move(L), Depth);
+  if (L.Info.O == Op::Mov && isPackOrUnpack(I))
+    return lowerPack(F, I, std::move(L), Depth);
+  if (!lowerOperands(F, I, L))
+    return false;
+  return finish(std::move(L), Depth);
+}
+
+bool Lowering::finish(Lowered L, unsigned Depth) {
+  if (Depth && L.Info.O == Op::Ret) { // return of an inlined function
+    std::string Why;
+    matchOpcode("bra", L.Info, Why);
+    L.Target = ReturnTarget;
+  }
+  InlineDepth.push_back(Depth);
+  Out.Code.push_back(std::move(L));
+  return true;
+}
+
+bool Lowering::isPackOrUnpack(const Instruction &I) {
+  return I.Operands.size() == 2 && (I.Operands[0].Kind == OperandKind::Vector ||
+                                    I.Operands[1].Kind == OperandKind::Vector);
+}
+
+/// mov.b32 {a, b}, c and mov.b64 c, {a, b}: 2 or 4 parts of equal width.
+bool Lowering::lowerPack(Frame &F, const Instruction &I, Lowered L,
+                         unsigned Depth) {
+  bool Unpack = I.Operands[0].Kind == OperandKind::Vector;
+  const Operand &Vec = I.Operands[Unpack ? 0 : 1];
+  const Operand &Whole = I.Operands[Unpack ? 1 : 0];
+  unsigned Bits = bitWidth(L.Info.Types[0]);
+  size_t N = Vec.Parts.size();
+  if ((N != 2 && N != 4) || Bits / N < 8 || Bits / N > 32 ||
+      Whole.Kind == OperandKind::Vector)
+    return fail(I.Line,
+                "expected 2 or 4 vector elements, got " + std::to_string(N));
+  L.Info.O = Unpack ? Op::MovUnpack : Op::MovPack;
+  Type Part = Bits / N == 8 ? Type::B8 : Bits / N == 16 ? Type::B16 : Type::B32;
+  Operand All[2] = {Whole, Vec};
+  for (int K = 0; K < 2; ++K) {
+    bool IsVec = (K == 0) == Unpack;
+    const Operand &O = IsVec ? All[1] : All[0];
+    Role How = K == 0 ? Role::Def : Role::Use;
+    if (IsVec) {
+      if (!addVector(F, I, L, O, Part, How, false))
+        return false;
+    } else if (!addScalar(F, I, L, O, L.Info.Types[0], How, false)) {
+      return false;
+    }
+  }
+  return finish(std::move(L), Depth);
+}
+
+bool ptxsim::lowerKernel(const Module &M, const Function &Entry,
+                         const SymbolTable &Symbols, LoweredKernel &Out,
+                         Diagnostic &Diag) {
+  Lowering L(M, Symbols, Out, Diag);
+  return L.run(Entry);
+}
+
+/// A call is inlined: formal parameters become the caller's .param variables.
+bool Lowering::lowerCall(Frame &F, const Instruction &I, Lowered L,
+                         unsigned Depth) {
+  size_t K = 0;
+  const Operand *Returns = nullptr, *Args = nullptr;
+  if (K < I.Operands.size() && I.Operands[K].Kind == OperandKind::List)
+    Returns = &I.Operands[K++];
+  if (K >= I.Operands.size() || I.Operands[K].Kind != OperandKind::Symbol)
+    return fail(I.Line, "indirect calls are not supported");
+  std::string_view Name = I.Operands[K++].Name;
+  if (K < I.Operands.size() && I.Operands[K].Kind == OperandKind::List)
+    Args = &I.Operands[K++];
+  if (K != I.Operands.size())
+    return fail(I.Line, "unexpected operand of call");
+  if (I.Pred != NoReg)
+    return fail(I.Line, "guarded calls are not supported");
+  if (Name == "vprintf" || Name == "__assertfail")
+    return lowerRuntimeCall(F, I, std::move(L), Name, Args, Returns, Depth);
+  const Function *Callee = M.findFunction(Name);
+  if (!Callee || !Callee->HasBody)
+    return fail(I.Line, "unknown function '" + std::string(Name) + "'");
+  if (Depth >= MaxInlineDepth)
+    return fail(I.Line, "calls of '" + std::string(Name) +
+                            "' are nested too deeply; recursion is not "
+                            "supported");
+  Frame G{Callee, 0, ~0u, {}, {}};
+  return bindFormals(F, I, Returns, Callee->Returns, G) &&
+         bindFormals(F, I, Args, Callee->Params, G) &&
+         lowerFunction(G, Depth + 1) && finishCall(Depth);
+}
+
+/// Ends an inlined body with a no-op, so that its returns have a target.
+bool Lowering::finishCall(unsigned Depth) {
+  Lowered L;
+  std::string Why;
+  matchOpcode("membar.cta", L.Info, Why);
+  L.Info.O = Op::Pmevent;
+  return finish(std::move(L), Depth);
+}
+
+bool Lowering::bindFormals(Frame &F, const Instruction &I,
+                           const Operand *Actuals,
+                           const std::vector<Variable> &Formals, Frame &G) {
+  size_t N = Actuals ? Actuals->Parts.size() : 0;
+  if (N != Formals.size())
+    return fail(I.Line, "expected " + std::to_string(Formals.size()) +
+                            " parameters, got " + std::to_string(N));
+  for (size_t K = 0; K < N; ++K) {
+    const Operand &A = Actuals->Parts[K];
+    if (A.Kind != OperandKind::Symbol || A.Reg == NoReg ||
+        F.Fn->Locals[A.Reg].Where != Space::Param ||
+        F.Fn->Locals[A.Reg].Size < Formals[K].Size)
+      return fail(I.Line, "expected a .param variable as call argument");
+    G.Formals[Formals[K].Name] = F.LocalAt[A.Reg];
+  }
+  return true;
+}
+
+bool Lowering::lowerRuntimeCall(Frame &F, const Instruction &I, Lowered L,
+                                std::string_view Name, const Operand *Args,
+                                const Operand *Returns, unsigned Depth) {
+  L.Callee = Name == "vprintf" ? 1 : 2;
+  for (const Operand *List : {Returns, Args})
+    for (size_t K = 0; List && K < List->Parts.size(); ++K) {
+      const Operand &A = List->Parts[K];
+      if (A.Kind != OperandKind::Symbol || A.Reg == NoReg)
+        return fail(I.Line, "expected a .param variable as call argument");
+      L.Immediates.push_back(int64_t(F.LocalAt[A.Reg]));
+    }
+  size_t Expected = L.Callee == 1 ? 3 : 5;
+  if (L.Immediates.size() != Expected)
+    return fail(I.Line, "unexpected arguments of '" + std::string(Name) + "'");
+  return finish(std::move(L), Depth);
+}

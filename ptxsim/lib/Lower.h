@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Lowered form between the syntax tree and decoded instructions: opcodes are
+// matched, operands checked and resolved, calls inlined.
+#ifndef PTXSIM_LOWER_H
+#define PTXSIM_LOWER_H
+
+#include "Program.h"
+
+namespace ptxsim {
+
+/// A value an instruction reads or writes.
+struct Ref {
+  enum KindTy : uint8_t { None, Reg, Const, Special, DynamicShared };
+  KindTy Kind = None;
+  bool Wide = false; // 64-bit row
+  bool IsPred = false;
+  uint64_t Value = 0; // register number, constant, or SpecialReg
+  ImageRow Image;     // for Special
+};
+
+enum class Role : uint8_t { Def, Use, DefUse };
+
+struct LoweredOperand {
+  uint16_t First = 0, Count = 0; // in Lowered::Refs
+  Role How = Role::Use;
+  bool Negated = false;
+  bool IsAddress = false;
+  int64_t Offset = 0;
+};
+
+struct Lowered {
+  OpcodeInfo Info;
+  uint32_t Line = 0, SourceFile = 0, SourceLine = 0;
+  std::string_view Text;
+  Ref Guard;
+  bool GuardNegated = false;
+  std::vector<Ref> Refs;
+  std::vector<Role> Roles; // of each Ref
+  std::vector<LoweredOperand> Operands;
+  std::vector<int64_t> Immediates;
+  uint32_t Target = ~0u;         // index into the lowered code
+  std::vector<uint32_t> Targets; // of a branch table
+  uint32_t Callee = 0;           // 1: vprintf, 2: __assertfail
+};
+
+/// A virtual register of the kernel, inlined callees included.
+struct VirtualReg {
+  Type Ty = Type::None;
+  bool Wide() const { return bitWidth(Ty) == 64; }
+};
+
+struct LoweredKernel {
+  std::vector<Lowered> Code;
+  std::vector<VirtualReg> Regs;
+  uint32_t StaticShared = 0, DynamicSharedOffset = 0, LocalBytes = 0;
+  uint32_t ParamBytes = 0;
+};
+
+bool lowerKernel(const Module &M, const Function &Entry,
+                 const SymbolTable &Symbols, LoweredKernel &Out,
+                 Diagnostic &Diag);
+
+/// Control flow of lowered code in terms of instruction indices.
+struct FlowGraph {
+  std::vector<uint32_t> BlockBegin;              // first instruction of a block
+  std::vector<uint32_t> BlockOf;                 // block of an instruction
+  std::vector<std::vector<uint32_t>> Successors; // exit is block count
+  std::vector<uint32_t> PostDominator;           // immediate, ~0 for none
+  uint32_t blockEnd(uint32_t B, uint32_t N) const {
+    return B + 1 < BlockBegin.size() ? BlockBegin[B + 1] : N;
+  }
+};
+FlowGraph buildFlowGraph(const std::vector<Lowered> &Code);
+
+/// Assigns a byte offset to every virtual register; returns the bytes used.
+uint32_t assignRows(const LoweredKernel &K, const FlowGraph &G,
+                    std::vector<uint32_t> &Offset, uint32_t &Registers);
+
+inline bool endsBlock(Op O) {
+  return O == Op::Bra || O == Op::BrxIdx || O == Op::Ret || O == Op::Exit ||
+         O == Op::Trap;
+}
+
+} // namespace ptxsim
+#endif

@@ -1,0 +1,504 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Operands of one instruction: checked against the opcode table's operand
+// description and turned into references to rows, constants and labels.
+#include "Lowering.h"
+#include <algorithm>
+#include <cstring>
+
+using namespace ptxsim;
+
+Ref Lowering::regRef(const Frame &F, uint32_t Reg) const {
+  Ref R;
+  R.Kind = Ref::Reg;
+  R.Value = F.FirstReg + Reg;
+  R.Wide = Out.Regs[R.Value].Wide();
+  R.IsPred = Out.Regs[R.Value].Ty == Type::Pred;
+  return R;
+}
+
+/// A row nobody reads, for results written to '_'.
+Ref Lowering::scratchRef(Type Ty) {
+  Out.Regs.push_back({Ty});
+  Ref R;
+  R.Kind = Ref::Reg;
+  R.Value = Out.Regs.size() - 1;
+  R.Wide = bitWidth(Ty) == 64;
+  R.IsPred = Ty == Type::Pred;
+  return R;
+}
+
+Ref Lowering::constRef(uint64_t V, bool Wide) {
+  Ref R;
+  R.Kind = Ref::Const;
+  R.Value = Wide ? V : uint32_t(V);
+  R.Wide = Wide;
+  return R;
+}
+
+void Lowering::open(Lowered &L, Role How) {
+  LoweredOperand O;
+  O.First = uint16_t(L.Refs.size());
+  O.How = How;
+  L.Operands.push_back(O);
+}
+void Lowering::append(Lowered &L, const Ref &R, Role How) {
+  L.Refs.push_back(R);
+  L.Roles.push_back(How);
+  ++L.Operands.back().Count;
+}
+
+static unsigned vectorWidth(const OperandSpec &S, const OpcodeInfo &I) {
+  return S.Vector ? I.VectorWidth : 1;
+}
+
+bool Lowering::lowerOperands(Frame &F, const Instruction &I, Lowered &L) {
+  const std::vector<OperandSpec> &Specs = operandSpecs(*L.Info.Row);
+  size_t Next = 0;
+  for (size_t K = 0; K < Specs.size(); ++K) {
+    const OperandSpec &S = Specs[K];
+    if (S.Optional && I.Operands.size() - Next < Specs.size() - K) {
+      open(L, Role::Use); // left out: an empty operand
+      continue;
+    }
+    if (Next == I.Operands.size()) {
+      return fail(I.Line, "expected more operands after operand " +
+                              std::to_string(Next) + " of '" +
+                              std::string(I.Opcode) + "'");
+    }
+    const Operand &O = I.Operands[Next++];
+    if (!lowerOperand(F, I, L, S, O))
+      return false;
+  }
+  if (Next != I.Operands.size())
+    return fail(I.Line, "expected " + std::to_string(Next) + " operands for '" +
+                            std::string(I.Opcode) + "', got " +
+                            std::to_string(I.Operands.size()));
+  return true;
+}
+
+bool Lowering::lowerOperand(Frame &F, const Instruction &I, Lowered &L,
+                            const OperandSpec &S, const Operand &O) {
+  Role How = S.Kind == OperandSpec::Def      ? Role::Def
+             : S.Kind == OperandSpec::DefUse ? Role::DefUse
+                                             : Role::Use;
+  switch (S.Kind) {
+  case OperandSpec::Memory: return addAddress(F, I, L, O);
+  case OperandSpec::Tensor: return addTensor(F, I, L, O);
+  case OperandSpec::Label: return lowerTarget(F, I, L, O);
+  case OperandSpec::Name: return lowerTarget(F, I, L, O);
+  case OperandSpec::Imm:
+    if (O.Kind != OperandKind::Immediate || O.IsFloat)
+      return fail(I.Line, "expected an integer constant");
+    L.Immediates.push_back(int64_t(O.Imm));
+    return true;
+  default: break;
+  }
+  if (S.Fragment)
+    return addFragment(F, I, L, S, O);
+  // Memory operands may live in registers wider than the accessed type.
+  bool Wider = S.Vector || L.Info.O == Op::Cvt;
+  if (vectorWidth(S, L.Info) > 1) {
+    if (O.Kind != OperandKind::Vector || O.Parts.size() != L.Info.VectorWidth)
+      return fail(I.Line,
+                  "expected a vector of " + std::to_string(L.Info.VectorWidth));
+    return addVector(F, I, L, O, operandType(S, L.Info), How, Wider);
+  }
+  if (O.Kind == OperandKind::Pair) {
+    if (!S.PairPred)
+      return fail(I.Line, "unexpected '|'");
+    return addScalar(F, I, L, O.Parts[0], operandType(S, L.Info), How, Wider) &&
+           addScalar(F, I, L, O.Parts[1], Type::Pred, How, false);
+  }
+  if (!addScalar(F, I, L, O, operandType(S, L.Info), How, Wider))
+    return false;
+  if (S.PairPred) // absent second destination: an empty operand
+    open(L, How);
+  return true;
+}
+
+bool Lowering::addScalar(Frame &F, const Instruction &I, Lowered &L,
+                         const Operand &O, Type Ty, Role How, bool AllowWider) {
+  // A one-element vector such as {%r1} is written for some matrix operands.
+  if (O.Kind == OperandKind::Vector && O.Parts.size() == 1)
+    return addScalar(F, I, L, O.Parts[0], Ty, How, AllowWider);
+  open(L, How);
+  L.Operands.back().Negated = O.Negated && O.Kind == OperandKind::Register;
+  if (L.Operands.back().Negated && Ty != Type::Pred)
+    return fail(I.Line, "unexpected '!'");
+  Ref R;
+  if (How != Role::Use && O.Kind != OperandKind::Register &&
+      O.Kind != OperandKind::Sink)
+    return fail(I.Line, "expected a register as destination");
+  if (O.Kind == OperandKind::Sink) {
+    if (How == Role::Use)
+      return fail(I.Line, "unexpected '_'");
+    append(L, scratchRef(Ty), How);
+    return true;
+  }
+  if (!valueRef(F, I, L, O, Ty, AllowWider, R))
+    return false;
+  append(L, R, How);
+  return true;
+}
+
+bool Lowering::addVector(Frame &F, const Instruction &I, Lowered &L,
+                         const Operand &O, Type Ty, Role How, bool AllowWider) {
+  open(L, How);
+  for (const Operand &Part : O.Parts) {
+    Ref R;
+    if (Part.Kind == OperandKind::Sink && How == Role::Def) {
+      R = scratchRef(Ty);
+    } else if (How != Role::Use && Part.Kind != OperandKind::Register) {
+      return fail(I.Line, "expected a register as destination");
+    } else if (!valueRef(F, I, L, Part, Ty, AllowWider, R)) {
+      return false;
+    }
+    append(L, R, How);
+  }
+  return true;
+}
+
+bool Lowering::addFragment(Frame &F, const Instruction &I, Lowered &L,
+                           const OperandSpec &S, const Operand &O) {
+  Role How = S.Kind == OperandSpec::Def      ? Role::Def
+             : S.Kind == OperandSpec::DefUse ? Role::DefUse
+                                             : Role::Use;
+  unsigned N = fragmentSize(S.Fragment, L.Info);
+  Type Ty = fragmentType(S.Fragment, L.Info);
+  if (!N)
+    return fail(I.Line, "unsupported matrix shape or type in '" +
+                            std::string(I.Opcode) + "'");
+  if (N == 1 && O.Kind == OperandKind::Register)
+    return addScalar(F, I, L, O, Ty, How, false);
+  if (O.Kind != OperandKind::Vector || O.Parts.size() != N)
+    return fail(I.Line, "expected a vector of " + std::to_string(N) +
+                            " registers for matrix operand " + S.Fragment);
+  return addVector(F, I, L, O, Ty, How, false);
+}
+
+bool Lowering::checkRegister(Frame &F, const Instruction &I, uint32_t Reg,
+                             Type Ty, bool AllowWider) {
+  const Register &R = F.Fn->Registers[Reg];
+  unsigned Have = bitWidth(R.Ty), Want = bitWidth(Ty);
+  bool Ok = Have == Want || (AllowWider && Have > Want && Want >= 8);
+  // An untyped (.b) register fits every type; typed ones only their kind.
+  bool HaveFloat = isFloat(R.Ty), WantFloat = isFloat(Ty);
+  bool Packed = Ty == Type::F16x2 || Ty == Type::BF16x2 || Ty == Type::TF32;
+  bool Untyped = Ty == Type::B8 || Ty == Type::B16 || Ty == Type::B32 ||
+                 Ty == Type::B64 || R.Ty == Type::B8 || R.Ty == Type::B16 ||
+                 R.Ty == Type::B32 || R.Ty == Type::B64;
+  if (Ok && !Untyped && !Packed && HaveFloat != WantFloat)
+    Ok = false;
+  if (Ok)
+    return true;
+  return fail(I.Line, "expected a register of type ." +
+                          std::string(typeName(Ty)) + ", got '" + R.name() +
+                          "' of type ." + std::string(typeName(R.Ty)));
+}
+
+/// The bits of an immediate in type Ty; false if it does not fit the type.
+static bool immediateBits(const Operand &O, Type Ty, uint64_t &Out) {
+  unsigned Bits = bitWidth(Ty);
+  if (!O.IsFloat) {
+    if (isFloat(Ty) && Ty != Type::F16x2 && Ty != Type::BF16x2 && O.Imm)
+      return false;
+    Out = O.Imm;
+    return true;
+  }
+  double D;
+  float F;
+  if (O.Negated) { // 0f: single precision bits
+    uint32_t B = uint32_t(O.Imm);
+    std::memcpy(&F, &B, 4);
+    D = F;
+    if (Bits == 32) {
+      Out = B;
+      return true;
+    }
+  } else {
+    std::memcpy(&D, &O.Imm, 8);
+    F = float(D);
+  }
+  if (Bits == 32 && (isFloat(Ty) || Ty == Type::B32)) {
+    uint32_t B;
+    std::memcpy(&B, &F, 4);
+    Out = B;
+    return true;
+  }
+  if (Bits == 64 && (Ty == Type::F64 || Ty == Type::B64)) {
+    std::memcpy(&Out, &D, 8);
+    return true;
+  }
+  return false;
+}
+
+bool Lowering::valueRef(Frame &F, const Instruction &I, const Lowered &L,
+                        const Operand &O, Type Ty, bool AllowWider, Ref &R) {
+  bool Wide = bitWidth(Ty) == 64;
+  switch (O.Kind) {
+  case OperandKind::Register:
+    R = regRef(F, O.Reg);
+    return checkRegister(F, I, O.Reg, Ty, AllowWider);
+  case OperandKind::Immediate: {
+    uint64_t Bits;
+    if (!immediateBits(O, Ty, Bits))
+      return fail(I.Line,
+                  "constant does not fit type ." + std::string(typeName(Ty)));
+    if (Ty == Type::Pred)
+      Bits = Bits ? ~0u : 0;
+    else if (bitWidth(Ty) < 32)
+      Bits &= (uint64_t(1) << bitWidth(Ty)) - 1;
+    R = constRef(Bits, Wide);
+    R.IsPred = Ty == Type::Pred;
+    return true;
+  }
+  case OperandKind::Special:
+    if (!specialRef(I, O, R))
+      return false;
+    if (R.Wide != Wide || bitWidth(Ty) < 32)
+      return fail(I.Line, "type ." + std::string(typeName(Ty)) +
+                              " does not fit special register '" +
+                              std::string(O.Name) + "'");
+    return true;
+  case OperandKind::Symbol: {
+    Space Where;
+    if (!symbolRef(F, I, O, R, Where))
+      return false;
+    if (bitWidth(Ty) < 32 || (R.Wide && !Wide))
+      return fail(I.Line, "type ." + std::string(typeName(Ty)) +
+                              " cannot hold the address of '" +
+                              std::string(O.Name) + "'");
+    R.Wide = Wide;
+    return true;
+  }
+  default:
+    return fail(I.Line,
+                "unexpected operand of '" + std::string(I.Opcode) + "'");
+  }
+}
+
+bool Lowering::sharedRef(const Variable &V, bool Dynamic, Ref &R) {
+  if (Dynamic) {
+    DynamicAlign = std::max(DynamicAlign, V.Align);
+    R.Kind = Ref::DynamicShared;
+    R.Value = 0;
+    return true;
+  }
+  auto It = SharedAt.find(&V);
+  if (It == SharedAt.end()) {
+    uint64_t A = std::max(1u, V.Align);
+    SharedEnd = (SharedEnd + A - 1) / A * A;
+    It = SharedAt.emplace(&V, SharedEnd).first;
+    SharedEnd += V.Size;
+  }
+  R = constRef(It->second, false);
+  return true;
+}
+
+/// Address of a variable in its own space (global: generic as well).
+bool Lowering::symbolRef(Frame &F, const Instruction &I, const Operand &O,
+                         Ref &R, Space &Where) {
+  const Variable *V = nullptr;
+  uint64_t LocalAt = 0;
+  if (O.Reg != NoReg) {
+    V = &F.Fn->Locals[O.Reg];
+    LocalAt = F.LocalAt[O.Reg];
+  } else if (auto It = F.Formals.find(O.Name); It != F.Formals.end()) {
+    Where = Space::Local;
+    R = constRef(It->second + O.Imm, true);
+    return true;
+  } else if (auto P = ParamOffset.find(O.Name);
+             F.Fn->IsEntry && P != ParamOffset.end()) {
+    Where = Space::Param;
+    R = Ref();
+    R.Kind = Ref::Special;
+    R.Wide = true;
+    R.Value = uint64_t(SpecialReg::ParamAddress);
+    R.Image.Which = SpecialReg::ParamAddress;
+    R.Image.Value = P->second + O.Imm;
+    R.Image.Wide = true;
+    return true;
+  } else {
+    for (const Variable &G : M.Variables)
+      if (G.Name == O.Name && (!V || (V->Extern && !G.Extern)))
+        V = &G;
+  }
+  if (!V)
+    return fail(I.Line, "unknown symbol '" + std::string(O.Name) + "'");
+  Where = V->Where;
+  if (V->Where == Space::Shared) {
+    sharedRef(*V, V->Extern && V->Unsized, R);
+    R.Value += O.Imm;
+    return true;
+  }
+  if (V->Where == Space::Local || V->Where == Space::Param) {
+    Where = Space::Local;
+    R = constRef(LocalAt + O.Imm, true);
+    return true;
+  }
+  auto It = Symbols.find(V->Name);
+  if (It == Symbols.end())
+    return fail(I.Line, "unresolved symbol '" + std::string(O.Name) + "'");
+  R = constRef(It->second + O.Imm, true);
+  return true;
+}
+
+bool Lowering::addParamRead(Frame &F, const Instruction &I, Lowered &L,
+                            uint64_t Offset) {
+  (void)F;
+  unsigned Bytes = bitWidth(L.Info.Types[0]) / 8;
+  if (Offset + uint64_t(Bytes) * L.Info.VectorWidth > Out.ParamBytes ||
+      Offset % Bytes)
+    return fail(I.Line, "parameter access at byte " + std::to_string(Offset) +
+                            " is outside the " +
+                            std::to_string(Out.ParamBytes) +
+                            " parameter bytes or misaligned");
+  L.Info.O = Op::LdParam;
+  size_t N = L.Refs.size(); // the destinations
+  open(L, Role::Use);
+  for (size_t K = 0; K < N; ++K) {
+    Ref R;
+    R.Kind = Ref::Special;
+    R.Wide = L.Refs[K].Wide;
+    R.Value = uint64_t(SpecialReg::ParamValue);
+    R.Image.Which = SpecialReg::ParamValue;
+    R.Image.Value = Offset + K * Bytes;
+    R.Image.Bytes = uint8_t(Bytes);
+    R.Image.Wide = R.Wide;
+    R.Image.Signed = isSigned(L.Info.Types[0]);
+    append(L, R, Role::Use);
+  }
+  return true;
+}
+
+bool Lowering::addAddress(Frame &F, const Instruction &I, Lowered &L,
+                          const Operand &O) {
+  if (O.Kind != OperandKind::Address || O.Parts.size() != 1)
+    return fail(I.Line, "expected an address in brackets");
+  const Operand &Base = O.Parts[0];
+  int64_t Offset = int64_t(O.Imm);
+  Ref R;
+  if (Base.Kind == OperandKind::Register) {
+    R = regRef(F, Base.Reg);
+    if (bitWidth(F.Fn->Registers[Base.Reg].Ty) < 32 || R.IsPred)
+      return fail(I.Line, "expected a 32 or 64-bit address register");
+    if (Offset != int32_t(Offset))
+      return fail(I.Line, "address offset does not fit 32 bits");
+  } else if (Base.Kind == OperandKind::Immediate) {
+    R = constRef(Base.Imm + O.Imm, true);
+    Offset = 0;
+  } else if (Base.Kind == OperandKind::Symbol) {
+    Operand Sym = Base;
+    Sym.Imm += O.Imm;
+    Space Where;
+    if (!symbolRef(F, I, Sym, R, Where))
+      return false;
+    Offset = 0;
+    bool IsLdSt = L.Info.O == Op::Ld || L.Info.O == Op::St;
+    if (Where == Space::Param && L.Info.O == Op::Ld &&
+        L.Info.Where == Space::Param)
+      return addParamRead(F, I, L, R.Image.Value);
+    if (IsLdSt && L.Info.Where == Space::Param)
+      L.Info.Where = Space::Local; // .param variables of a call
+    bool GlobalLike = Where == Space::Global || Where == Space::Const;
+    if (IsLdSt && L.Info.Where == Space::Generic && !GlobalLike)
+      return fail(I.Line, "'" + std::string(Base.Name) +
+                              "' needs a state space on the instruction");
+  } else {
+    return fail(I.Line, "expected a register or a symbol as address");
+  }
+  open(L, Role::Use);
+  L.Operands.back().IsAddress = true;
+  L.Operands.back().Offset = Offset;
+  append(L, R, Role::Use);
+  return true;
+}
+
+/// [tensorMap, {c0, c1, ...}]: the map's address, then the coordinates.
+bool Lowering::addTensor(Frame &F, const Instruction &I, Lowered &L,
+                         const Operand &O) {
+  if (O.Kind != OperandKind::Address || O.Parts.size() != 2 ||
+      O.Parts[1].Kind != OperandKind::Vector)
+    return fail(I.Line, "expected [tensorMap, {coordinates}]");
+  if (O.Parts[1].Parts.size() != L.Info.Dims)
+    return fail(I.Line, "expected " + std::to_string(L.Info.Dims) +
+                            " coordinates, got " +
+                            std::to_string(O.Parts[1].Parts.size()));
+  Operand Map = O;
+  Map.Parts.resize(1);
+  return addAddress(F, I, L, Map) &&
+         addVector(F, I, L, O.Parts[1], Type::S32, Role::Use, false);
+}
+
+bool Lowering::lowerTarget(Frame &F, const Instruction &I, Lowered &L,
+                           const Operand &O) {
+  if (L.Info.O == Op::BrxIdx) {
+    auto It = F.Fn->BranchTargets.find(std::string(O.Name));
+    if (It == F.Fn->BranchTargets.end())
+      return fail(I.Line, "unknown branch table '" + std::string(O.Name) + "'");
+    L.Targets = It->second;
+    return true;
+  }
+  if (O.Kind != OperandKind::Label)
+    return fail(I.Line, "unknown label '" + std::string(O.Name) + "'");
+  L.Target = uint32_t(O.Imm);
+  return true;
+}
+
+bool Lowering::specialRef(const Instruction &I, const Operand &O, Ref &R) {
+  static const struct {
+    const char *Name;
+    SpecialReg Which;
+    bool Wide;
+  } Names[] = {
+#define XYZ(Text, Id)                                                          \
+  {Text ".x", SpecialReg::Id##X, false},                                       \
+      {Text ".y", SpecialReg::Id##Y, false},                                   \
+      {Text ".z", SpecialReg::Id##Z, false}
+      XYZ("%tid", Tid),
+      XYZ("%ntid", Ntid),
+      XYZ("%ctaid", Ctaid),
+      XYZ("%nctaid", Nctaid),
+      XYZ("%clusterid", Clusterid),
+      XYZ("%nclusterid", Nclusterid),
+      XYZ("%cluster_ctaid", ClusterCtaid),
+      XYZ("%cluster_nctaid", ClusterNctaid),
+#undef XYZ
+      {"%laneid", SpecialReg::LaneId, false},
+      {"%warpid", SpecialReg::WarpId, false},
+      {"%nwarpid", SpecialReg::NwarpId, false},
+      {"%smid", SpecialReg::SmId, false},
+      {"%nsmid", SpecialReg::NsmId, false},
+      {"%gridid", SpecialReg::GridId, true},
+      {"%lanemask_eq", SpecialReg::LanemaskEq, false},
+      {"%lanemask_le", SpecialReg::LanemaskLe, false},
+      {"%lanemask_lt", SpecialReg::LanemaskLt, false},
+      {"%lanemask_ge", SpecialReg::LanemaskGe, false},
+      {"%lanemask_gt", SpecialReg::LanemaskGt, false},
+      {"%cluster_ctarank", SpecialReg::ClusterCtarank, false},
+      {"%cluster_nctarank", SpecialReg::ClusterNctarank, false},
+      {"%is_explicit_cluster", SpecialReg::IsExplicitCluster, false},
+      {"%total_smem_size", SpecialReg::TotalSmem, false},
+      {"%aggr_smem_size", SpecialReg::AggrSmem, false},
+      {"%dynamic_smem_size", SpecialReg::DynamicSmem, false},
+      {"%clock", SpecialReg::Clock, false},
+      {"%clock_hi", SpecialReg::Clock, false},
+      {"%clock64", SpecialReg::Clock64, true},
+      {"%globaltimer", SpecialReg::Globaltimer, true},
+      {"%globaltimer_lo", SpecialReg::Clock, false},
+      {"%envreg0", SpecialReg::Zero, false},
+      {"%envreg1", SpecialReg::Zero, false},
+      {"%envreg2", SpecialReg::Zero, false},
+  };
+  for (const auto &N : Names)
+    if (O.Name == N.Name) {
+      R.Kind = Ref::Special;
+      R.Value = uint64_t(N.Which);
+      R.Wide = N.Wide;
+      R.Image.Which = N.Which;
+      R.Image.Wide = N.Wide;
+      R.IsPred = N.Which == SpecialReg::IsExplicitCluster;
+      return true;
+    }
+  return fail(I.Line, "unknown register '" + std::string(O.Name) + "'");
+}

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The state of lowering one kernel (Lower.cpp, LowerOperands.cpp).
+#ifndef PTXSIM_LOWERING_H
+#define PTXSIM_LOWERING_H
+
+#include "Lower.h"
+#include <unordered_map>
+
+namespace ptxsim {
+
+class Lowering {
+public:
+  Lowering(const Module &M, const SymbolTable &Symbols, LoweredKernel &Out,
+           Diagnostic &Diag)
+      : M(M), Symbols(Symbols), Out(Out), Diag(Diag) {}
+  bool run(const Function &Entry);
+
+private:
+  static constexpr uint32_t ReturnTarget = ~1u;
+
+  /// One instance of a function body: the kernel or an inlined callee.
+  struct Frame {
+    const Function *Fn;
+    uint32_t FirstReg;
+    uint32_t Unused;
+    std::vector<uint64_t> LocalAt; // frame offset per Fn->Locals
+    std::map<std::string_view, uint64_t> Formals;
+  };
+
+  bool lowerFunction(Frame &F, unsigned Depth);
+  void resolveTargets(Frame &F, size_t Base, const std::vector<uint32_t> &Start,
+                      unsigned Depth);
+  bool lowerInstruction(Frame &F, const Instruction &I, unsigned Depth);
+  bool lowerCall(Frame &F, const Instruction &I, Lowered L, unsigned Depth);
+  bool lowerRuntimeCall(Frame &F, const Instruction &I, Lowered L,
+                        std::string_view Name, const Operand *Args,
+                        const Operand *Returns, unsigned Depth);
+  bool finishCall(unsigned Depth);
+  bool bindFormals(Frame &F, const Instruction &I, const Operand *Actuals,
+                   const std::vector<Variable> &Formals, Frame &G);
+  bool lowerPack(Frame &F, const Instruction &I, Lowered L, unsigned Depth);
+  static bool isPackOrUnpack(const Instruction &I);
+  bool finish(Lowered L, unsigned Depth);
+  bool placeDynamicShared(const Function &Entry);
+
+  // LowerOperands.cpp
+  bool lowerOperands(Frame &F, const Instruction &I, Lowered &L);
+  bool lowerOperand(Frame &F, const Instruction &I, Lowered &L,
+                    const OperandSpec &S, const Operand &O);
+  bool addFragment(Frame &F, const Instruction &I, Lowered &L,
+                   const OperandSpec &S, const Operand &O);
+  bool addVector(Frame &F, const Instruction &I, Lowered &L, const Operand &O,
+                 Type Ty, Role How, bool AllowWider);
+  bool addScalar(Frame &F, const Instruction &I, Lowered &L, const Operand &O,
+                 Type Ty, Role How, bool AllowWider);
+  bool addAddress(Frame &F, const Instruction &I, Lowered &L, const Operand &O);
+  bool addTensor(Frame &F, const Instruction &I, Lowered &L, const Operand &O);
+  bool addParamRead(Frame &F, const Instruction &I, Lowered &L,
+                    uint64_t Offset);
+  bool valueRef(Frame &F, const Instruction &I, const Lowered &L,
+                const Operand &O, Type Ty, bool AllowWider, Ref &R);
+  bool symbolRef(Frame &F, const Instruction &I, const Operand &O, Ref &R,
+                 Space &Where);
+  bool sharedRef(const Variable &V, bool Dynamic, Ref &R);
+  bool specialRef(const Instruction &I, const Operand &O, Ref &R);
+  bool checkRegister(Frame &F, const Instruction &I, uint32_t Reg, Type Ty,
+                     bool AllowWider);
+  bool lowerTarget(Frame &F, const Instruction &I, Lowered &L,
+                   const Operand &O);
+  Ref regRef(const Frame &F, uint32_t Reg) const;
+  Ref scratchRef(Type Ty);
+  static Ref constRef(uint64_t V, bool Wide);
+  void append(Lowered &L, const Ref &R, Role How);
+  void open(Lowered &L, Role How);
+
+  bool fail(uint32_t Line, std::string Message);
+
+  const Module &M;
+  const SymbolTable &Symbols;
+  LoweredKernel &Out;
+  Diagnostic &Diag;
+  std::map<std::string_view, uint32_t> ParamOffset;
+  std::map<const Variable *, uint64_t> SharedAt;
+  std::unordered_map<std::string_view, OpcodeInfo> Matched;
+  std::vector<unsigned> InlineDepth;
+  uint64_t SharedEnd = SharedBase;
+  uint32_t DynamicAlign = 16;
+  uint64_t LocalEnd = 16; // address 0 stays unused
+};
+
+} // namespace ptxsim
+#endif

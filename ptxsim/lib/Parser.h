@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Recursive-descent parser for PTX modules. Module.cpp level in Parser.cpp,
+// function bodies in ParserBody.cpp. The first error ends the parse.
+#ifndef PTXSIM_PARSER_H
+#define PTXSIM_PARSER_H
+
+#include "Lexer.h"
+#include <unordered_map>
+
+namespace ptxsim {
+
+class Parser {
+public:
+  Parser(Module &M, Diagnostic &Diag) : M(M), Diag(Diag), Lex(M.Text) {}
+  bool parse();
+
+private:
+  // Module level.
+  bool parseTopLevel();
+  bool parseVersion();
+  bool parseTarget();
+  bool parseFile();
+  bool parseLinkage(bool &Extern);
+  bool parseVariables(Space Where, bool Extern, std::vector<Variable> &Out);
+  bool parseDeclarator(Variable V, std::vector<Variable> &Out);
+  bool parseInitializer(Variable &V);
+  bool parseInitElement(Variable &V);
+  bool parseFunction(bool IsEntry, bool Extern);
+  bool parseParamList(std::vector<Variable> &Out);
+  bool parseFunctionDirectives(Function &F);
+  bool parseDim3(Dim3 &Out);
+  bool parseUnsigned(uint64_t &Out);
+
+  // Function bodies.
+  struct Scope {
+    uint32_t Parent;
+    std::unordered_map<std::string_view, uint32_t> Registers; // names, ranges
+    std::unordered_map<std::string_view, uint32_t> RangeSize;
+    std::unordered_map<std::string_view, uint32_t> Locals;
+  };
+  bool parseBody(Function &F);
+  bool parseStatement(Function &F);
+  bool parseBodyDirective(Function &F, std::string_view Word);
+  bool parseRegisters(Function &F);
+  bool parseLocalVariables(Function &F, Space Where);
+  bool parseLabel(Function &F, std::string_view Name);
+  bool parseLoc();
+  bool parseInstruction(Function &F, size_t Begin, std::string_view Opcode,
+                        uint32_t Pred, bool PredNegated);
+  bool parseOperand(Function &F, Operand &Out);
+  bool parsePrimary(Function &F, Operand &Out);
+  bool parseSigned(Operand &Out);
+  bool parseAddress(Function &F, Operand &Out);
+  bool parseOperandList(Function &F, char Close, std::vector<Operand> &Out);
+  bool resolveName(Function &F, std::string_view Name, Operand &Out);
+  bool findRegister(std::string_view Name, uint32_t &Reg) const;
+  bool resolveLabels(Function &F);
+  const uint32_t *findLabel(Function &F, uint32_t Scope,
+                            std::string_view Name) const;
+  static std::string labelKey(uint32_t Scope, std::string_view Name);
+
+  bool error(std::string Message);
+  bool errorAt(uint32_t Line, std::string Message);
+  bool expect(char C);
+
+  Module &M;
+  Diagnostic &Diag;
+  Lexer Lex;
+  std::vector<Scope> Scopes;
+  uint32_t CurrentScope = 0;
+  std::vector<uint32_t> InstructionScope;
+  uint32_t LocFile = 0, LocLine = 0;
+  unsigned Depth = 0; // nesting of operands, bounded against hostile input
+};
+
+} // namespace ptxsim
+#endif

@@ -1,0 +1,365 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Memory: allocation, host registration, copies and fills.
+#include "State.h"
+#include <cstdlib>
+#include <cstring>
+
+using namespace ptxsim;
+using namespace ptxsim::abi;
+
+// ---- allocation ----------------------------------------------------------
+PTXSIM_API CUresult cuMemAlloc_v2(CUdeviceptr *Out, size_t Bytes) {
+  DriverState &S = state();
+  std::lock_guard Guard(S.Lock);
+  if (CUresult R = enter())
+    return R;
+  if (!Out || !Bytes)
+    return CUDA_ERROR_INVALID_VALUE;
+  uint64_t A = S.Memory.allocate(Bytes, S.Device.Memory);
+  if (!A)
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  *Out = A;
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuMemFree_v2(CUdeviceptr Address) {
+  DriverState &S = state();
+  std::lock_guard Guard(S.Lock);
+  if (CUresult R = enter())
+    return R;
+  if (!Address)
+    return CUDA_SUCCESS;
+  return S.Memory.release(Address) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+PTXSIM_API CUresult cuMemAllocPitch_v2(CUdeviceptr *Out, size_t *Pitch,
+                                       size_t Width, size_t Height,
+                                       unsigned Element) {
+  if (!Pitch || !Width || !Height ||
+      (Element != 4 && Element != 8 && Element != 16))
+    return CUDA_ERROR_INVALID_VALUE;
+  *Pitch = (Width + 511) / 512 * 512;
+  if (*Pitch < Width || Height > SIZE_MAX / *Pitch)
+    return CUDA_ERROR_INVALID_VALUE;
+  return cuMemAlloc_v2(Out, *Pitch * Height);
+}
+PTXSIM_API CUresult cuMemAllocAsync(CUdeviceptr *Out, size_t Bytes, CUstream) {
+  return cuMemAlloc_v2(Out, Bytes);
+}
+PTXSIM_API CUresult cuMemFreeAsync(CUdeviceptr Address, CUstream) {
+  return cuMemFree_v2(Address);
+}
+PTXSIM_API CUresult cuMemGetInfo_v2(size_t *Free, size_t *Total) {
+  DriverState &S = state();
+  std::lock_guard Guard(S.Lock);
+  if (CUresult R = enter())
+    return R;
+  if (Free)
+    *Free = S.Device.Memory - S.Memory.used();
+  if (Total)
+    *Total = S.Device.Memory;
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuMemGetAddressRange_v2(CUdeviceptr *Begin, size_t *Bytes,
+                                            CUdeviceptr Address) {
+  DriverState &S = state();
+  std::lock_guard Guard(S.Lock);
+  if (CUresult R = enter())
+    return R;
+  const Allocation *A = S.Memory.find(Address, 1);
+  if (!A)
+    return CUDA_ERROR_NOT_FOUND;
+  if (Begin)
+    *Begin = A->Begin;
+  if (Bytes)
+    *Bytes = A->End - A->Begin;
+  return CUDA_SUCCESS;
+}
+
+// ---- page-locked host memory ----------------------------------------------
+PTXSIM_API CUresult cuMemHostAlloc(void **Out, size_t Bytes, unsigned Flags) {
+  DriverState &S = state();
+  std::lock_guard Guard(S.Lock);
+  if (CUresult R = enter())
+    return R;
+  if (!Out || !Bytes || Flags > 7)
+    return CUDA_ERROR_INVALID_VALUE;
+  void *P = nullptr;
+  if (posix_memalign(&P, 4096, Bytes))
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  S.Memory.registerHost(P, Bytes);
+  S.PinnedHost[P] = P;
+  *Out = P;
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuMemAllocHost_v2(void **Out, size_t Bytes) {
+  return cuMemHostAlloc(Out, Bytes, 0);
+}
+PTXSIM_API CUresult cuMemFreeHost(void *Host) {
+  DriverState &S = state();
+  std::lock_guard Guard(S.Lock);
+  if (!S.PinnedHost.erase(Host))
+    return CUDA_ERROR_INVALID_VALUE;
+  S.Memory.unregisterHost(Host);
+  std::free(Host);
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuMemHostRegister_v2(void *Host, size_t Bytes, unsigned) {
+  DriverState &S = state();
+  std::lock_guard Guard(S.Lock);
+  if (CUresult R = enter())
+    return R;
+  if (!Host || !Bytes)
+    return CUDA_ERROR_INVALID_VALUE;
+  return S.Memory.registerHost(Host, Bytes)
+             ? CUDA_SUCCESS
+             : CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED;
+}
+PTXSIM_API CUresult cuMemHostUnregister(void *Host) {
+  DriverState &S = state();
+  std::lock_guard Guard(S.Lock);
+  if (S.PinnedHost.count(Host))
+    return CUDA_ERROR_INVALID_VALUE;
+  return S.Memory.unregisterHost(Host) ? CUDA_SUCCESS
+                                       : CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
+}
+PTXSIM_API CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr *Out, void *Host,
+                                                 unsigned Flags) {
+  DriverState &S = state();
+  std::lock_guard Guard(S.Lock);
+  if (!Out || Flags || !S.Memory.find(uint64_t(Host), 1))
+    return CUDA_ERROR_INVALID_VALUE;
+  *Out = uint64_t(Host);
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuMemHostGetFlags(unsigned *Flags, void *Host) {
+  if (!Flags || !state().PinnedHost.count(Host))
+    return CUDA_ERROR_INVALID_VALUE;
+  *Flags = 2;
+  return CUDA_SUCCESS;
+}
+static CUresult pointerAttribute(void *Out, int Attribute, CUdeviceptr P) {
+  DriverState &S = state();
+  const Allocation *A = S.Memory.find(P, 1);
+  if (!A || !Out)
+    return CUDA_ERROR_INVALID_VALUE;
+  bool Device = S.Memory.isDevice(P);
+  switch (Attribute) {
+  case 1: *static_cast<void **>(Out) = currentContext(); break;
+  case 2:
+    *static_cast<unsigned *>(Out) = Device ? MemoryTypeDevice : MemoryTypeHost;
+    break;
+  case 3: *static_cast<CUdeviceptr *>(Out) = P; break;
+  case 4:
+    if (Device)
+      return CUDA_ERROR_INVALID_VALUE;
+    *static_cast<void **>(Out) = reinterpret_cast<void *>(P);
+    break;
+  case 7: *static_cast<unsigned long long *>(Out) = A->Id; break;
+  case 8: *static_cast<unsigned *>(Out) = 0; break;
+  case 9: *static_cast<int *>(Out) = 0; break;
+  case 11: *static_cast<CUdeviceptr *>(Out) = A->Begin; break;
+  case 12: *static_cast<size_t *>(Out) = A->End - A->Begin; break;
+  case 13: *static_cast<unsigned *>(Out) = 1; break;
+  default: return CUDA_ERROR_NOT_SUPPORTED;
+  }
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuPointerGetAttribute(void *Out, int Attribute,
+                                          CUdeviceptr P) {
+  std::lock_guard Guard(state().Lock);
+  return pointerAttribute(Out, Attribute, P);
+}
+PTXSIM_API CUresult cuPointerGetAttributes(unsigned N, int *Attributes,
+                                           void **Out, CUdeviceptr P) {
+  std::lock_guard Guard(state().Lock);
+  if (!Attributes || !Out)
+    return CUDA_ERROR_INVALID_VALUE;
+  for (unsigned K = 0; K < N; ++K) // unknown pointers leave zeros behind
+    if (pointerAttribute(Out[K], Attributes[K], P) != CUDA_SUCCESS && Out[K])
+      std::memset(Out[K], 0, Attributes[K] == 2 || Attributes[K] == 8 ? 4 : 8);
+  return CUDA_SUCCESS;
+}
+
+// ---- copies --------------------------------------------------------------
+/// A device address must lie in one allocation; host addresses are trusted,
+/// as by the hardware's driver.
+static bool validDevice(uint64_t A, uint64_t Bytes) {
+  return state().Memory.find(A, Bytes) != nullptr;
+}
+static bool validAny(uint64_t A, uint64_t Bytes) {
+  return !state().Memory.isDevice(A) || validDevice(A, Bytes);
+}
+
+static CUresult copy(void *Dst, const void *Src, size_t Bytes, bool DstDevice,
+                     bool SrcDevice, CUstream Stream) {
+  DriverState &S = state();
+  std::lock_guard Guard(S.Lock);
+  if (CUresult R = enter())
+    return R;
+  if (!Bytes)
+    return CUDA_SUCCESS;
+  if (!Dst || !Src)
+    return CUDA_ERROR_INVALID_VALUE;
+  auto Valid = [&](const void *P, bool Device) {
+    return Device ? validDevice(uint64_t(P), Bytes)
+                  : validAny(uint64_t(P), Bytes);
+  };
+  if (!Valid(Dst, DstDevice) || !Valid(Src, SrcDevice))
+    return CUDA_ERROR_INVALID_VALUE;
+  return submit(Stream, GraphNode::Memcpy, [=] {
+    std::memmove(Dst, Src, Bytes);
+    return CUDA_SUCCESS;
+  });
+}
+static void *ptr(CUdeviceptr P) { return reinterpret_cast<void *>(P); }
+
+PTXSIM_API CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr D, const void *H, size_t N,
+                                         CUstream S) {
+  return copy(ptr(D), H, N, true, false, S);
+}
+PTXSIM_API CUresult cuMemcpyHtoD_v2(CUdeviceptr D, const void *H, size_t N) {
+  return copy(ptr(D), H, N, true, false, nullptr);
+}
+PTXSIM_API CUresult cuMemcpyDtoHAsync_v2(void *H, CUdeviceptr D, size_t N,
+                                         CUstream S) {
+  return copy(H, ptr(D), N, false, true, S);
+}
+PTXSIM_API CUresult cuMemcpyDtoH_v2(void *H, CUdeviceptr D, size_t N) {
+  return copy(H, ptr(D), N, false, true, nullptr);
+}
+PTXSIM_API CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr D, CUdeviceptr S, size_t N,
+                                         CUstream Stream) {
+  return copy(ptr(D), ptr(S), N, true, true, Stream);
+}
+PTXSIM_API CUresult cuMemcpyDtoD_v2(CUdeviceptr D, CUdeviceptr S, size_t N) {
+  return copy(ptr(D), ptr(S), N, true, true, nullptr);
+}
+PTXSIM_API CUresult cuMemcpy(CUdeviceptr D, CUdeviceptr S, size_t N) {
+  return copy(ptr(D), ptr(S), N, false, false, nullptr);
+}
+PTXSIM_API CUresult cuMemcpyAsync(CUdeviceptr D, CUdeviceptr S, size_t N,
+                                  CUstream Stream) {
+  return copy(ptr(D), ptr(S), N, false, false, Stream);
+}
+
+/// One side of a 2-D or 3-D copy.
+static bool side(int Kind, const void *Host, CUdeviceptr Device,
+                 uint64_t &Out) {
+  Out = Kind == MemoryTypeHost ? uint64_t(Host) : Device;
+  return (Kind == MemoryTypeHost || Kind == MemoryTypeDevice ||
+          Kind == MemoryTypeUnified) &&
+         Out;
+}
+static CUresult copy3D(const CUDA_MEMCPY3D &C, CUstream Stream) {
+  DriverState &S = state();
+  std::lock_guard Guard(S.Lock);
+  if (CUresult R = enter())
+    return R;
+  if (!C.WidthInBytes || !C.Height || !C.Depth)
+    return CUDA_SUCCESS;
+  uint64_t Src, Dst;
+  if (!side(C.srcMemoryType, C.srcHost, C.srcDevice, Src) ||
+      !side(C.dstMemoryType, C.dstHost, C.dstDevice, Dst))
+    return C.srcMemoryType == 3 || C.dstMemoryType == 3
+               ? CUDA_ERROR_NOT_SUPPORTED // arrays
+               : CUDA_ERROR_INVALID_VALUE;
+  size_t SP = C.srcPitch ? C.srcPitch : C.WidthInBytes;
+  size_t DP = C.dstPitch ? C.dstPitch : C.WidthInBytes;
+  size_t SH = C.srcHeight ? C.srcHeight : C.Height;
+  size_t DH = C.dstHeight ? C.dstHeight : C.Height;
+  if (SP < C.WidthInBytes || DP < C.WidthInBytes)
+    return CUDA_ERROR_INVALID_VALUE;
+  Src += (C.srcZ * SH + C.srcY) * SP + C.srcXInBytes;
+  Dst += (C.dstZ * DH + C.dstY) * DP + C.dstXInBytes;
+  size_t Rows = C.Height - 1, Slices = C.Depth - 1;
+  if (!validAny(Src, (Slices * SH + Rows) * SP + C.WidthInBytes) ||
+      !validAny(Dst, (Slices * DH + Rows) * DP + C.WidthInBytes))
+    return CUDA_ERROR_INVALID_VALUE;
+  size_t W = C.WidthInBytes, H = C.Height, D = C.Depth;
+  return submit(Stream, GraphNode::Memcpy, [=] {
+    for (size_t Z = 0; Z < D; ++Z)
+      for (size_t Y = 0; Y < H; ++Y)
+        std::memmove(ptr(Dst + (Z * DH + Y) * DP), ptr(Src + (Z * SH + Y) * SP),
+                     W);
+    return CUDA_SUCCESS;
+  });
+}
+static CUresult copy2D(const CUDA_MEMCPY2D *C, CUstream Stream) {
+  if (!C)
+    return CUDA_ERROR_INVALID_VALUE;
+  CUDA_MEMCPY3D T{};
+  T.srcXInBytes = C->srcXInBytes;
+  T.srcY = C->srcY;
+  T.srcMemoryType = C->srcMemoryType;
+  T.srcHost = C->srcHost;
+  T.srcDevice = C->srcDevice;
+  T.srcPitch = C->srcPitch;
+  T.dstXInBytes = C->dstXInBytes;
+  T.dstY = C->dstY;
+  T.dstMemoryType = C->dstMemoryType;
+  T.dstHost = C->dstHost;
+  T.dstDevice = C->dstDevice;
+  T.dstPitch = C->dstPitch;
+  T.WidthInBytes = C->WidthInBytes;
+  T.Height = C->Height;
+  T.Depth = 1;
+  return copy3D(T, Stream);
+}
+PTXSIM_API CUresult cuMemcpy2D_v2(const CUDA_MEMCPY2D *C) {
+  return copy2D(C, nullptr);
+}
+PTXSIM_API CUresult cuMemcpy2DUnaligned_v2(const CUDA_MEMCPY2D *C) {
+  return copy2D(C, nullptr);
+}
+PTXSIM_API CUresult cuMemcpy2DAsync_v2(const CUDA_MEMCPY2D *C, CUstream S) {
+  return copy2D(C, S);
+}
+PTXSIM_API CUresult cuMemcpy3D_v2(const CUDA_MEMCPY3D *C) {
+  return C ? copy3D(*C, nullptr) : CUDA_ERROR_INVALID_VALUE;
+}
+PTXSIM_API CUresult cuMemcpy3DAsync_v2(const CUDA_MEMCPY3D *C, CUstream S) {
+  return C ? copy3D(*C, S) : CUDA_ERROR_INVALID_VALUE;
+}
+
+// ---- fills ---------------------------------------------------------------
+CUresult ptxsim::fillMemory(CUdeviceptr Dst, size_t Pitch, unsigned Value,
+                            unsigned Element, size_t Width, size_t Height,
+                            CUstream Stream) {
+  std::lock_guard Guard(state().Lock);
+  if (CUresult R = enter())
+    return R;
+  if (!Width || !Height)
+    return CUDA_SUCCESS;
+  if (Height == 1)
+    Pitch = Width * Element;
+  if (Dst % Element || Pitch < Width * Element ||
+      !validDevice(Dst, (Height - 1) * Pitch + Width * Element))
+    return CUDA_ERROR_INVALID_VALUE;
+  return submit(Stream, GraphNode::Memset, [=] {
+    for (size_t Y = 0; Y < Height; ++Y) {
+      char *Row = static_cast<char *>(ptr(Dst + Y * Pitch));
+      for (size_t X = 0; X < Width; ++X)
+        std::memcpy(Row + X * Element, &Value, Element);
+    }
+    return CUDA_SUCCESS;
+  });
+}
+#define FILL(Bits, T)                                                          \
+  PTXSIM_API CUresult cuMemsetD##Bits##_v2(CUdeviceptr D, T V, size_t N) {     \
+    return fillMemory(D, 0, V, Bits / 8, N, 1, nullptr);                       \
+  }                                                                            \
+  PTXSIM_API CUresult cuMemsetD##Bits##Async(CUdeviceptr D, T V, size_t N,     \
+                                             CUstream S) {                     \
+    return fillMemory(D, 0, V, Bits / 8, N, 1, S);                             \
+  }                                                                            \
+  PTXSIM_API CUresult cuMemsetD2D##Bits##_v2(CUdeviceptr D, size_t P, T V,     \
+                                             size_t W, size_t H) {             \
+    return fillMemory(D, P, V, Bits / 8, W, H, nullptr);                       \
+  }                                                                            \
+  PTXSIM_API CUresult cuMemsetD2D##Bits##Async(                                \
+      CUdeviceptr D, size_t P, T V, size_t W, size_t H, CUstream S) {          \
+    return fillMemory(D, P, V, Bits / 8, W, H, S);                             \
+  }
+FILL(8, unsigned char)
+FILL(16, unsigned short)
+FILL(32, unsigned)
+#undef FILL

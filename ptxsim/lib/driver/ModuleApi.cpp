@@ -1,0 +1,532 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Modules, libraries, kernels and their attributes.
+#include "State.h"
+#include <algorithm>
+#include <cstdio>
+#include <cstring>
+
+using namespace ptxsim;
+using namespace ptxsim::abi;
+
+static LoadedModule *object(CUmodule M) {
+  return reinterpret_cast<LoadedModule *>(M);
+}
+static Kernel *object(CUfunction F) { return reinterpret_cast<Kernel *>(F); }
+static Kernel *object(CUkernel F) { return reinterpret_cast<Kernel *>(F); }
+static LoadedModule *object(CUlibrary L) {
+  return reinterpret_cast<LoadedModule *>(L);
+}
+
+// ---- loading -------------------------------------------------------------
+/// Places the module's variables and writes their initial values.
+static bool placeVariables(LoadedModule &L, std::string &Log) {
+  DriverState &S = state();
+  for (const Variable &V : L.Source->Variables) {
+    if (V.Where == Space::Shared || V.Extern)
+      continue;
+    uint64_t A = S.Memory.allocate(std::max<uint64_t>(V.Size, 1),
+                                   S.Device.Memory, V.Where == Space::Const);
+    if (!A) {
+      Log = "out of memory for variable '" + std::string(V.Name) + "'";
+      return false;
+    }
+    L.Storage.push_back(A);
+    L.Symbols[std::string(V.Name)] = A;
+    L.Sizes[std::string(V.Name)] = V.Size;
+    uint8_t *P = reinterpret_cast<uint8_t *>(A);
+    std::memset(P, 0, V.Size);
+    std::memcpy(P, V.Init.data(), V.Init.size());
+  }
+  for (const Variable &V : L.Source->Variables)
+    for (const Relocation &R : V.Relocations) {
+      auto It = L.Symbols.find(R.Symbol);
+      if (It == L.Symbols.end()) {
+        Log = "line " + std::to_string(V.Line) + ": unresolved symbol '" +
+              std::string(R.Symbol) + "' in the value of '" +
+              std::string(V.Name) + "'";
+        return false;
+      }
+      uint64_t Value = It->second + uint64_t(R.Addend);
+      std::memcpy(reinterpret_cast<uint8_t *>(L.Symbols[std::string(V.Name)] +
+                                              R.Offset),
+                  &Value, 8);
+    }
+  return true;
+}
+
+/// PTX for sm_90 runs on every later device, sm_90a only on its own.
+static bool fitsDevice(const Module &M, const DeviceModel &D) {
+  unsigned Have = D.Major * 10 + D.Minor;
+  if (M.TargetSuffix == 'a')
+    return M.TargetSM == Have && D.Suffix == 'a';
+  if (M.TargetSuffix == 'f')
+    return M.TargetSM / 10 == D.Major && M.TargetSM <= Have;
+  return M.TargetSM <= Have;
+}
+
+CUresult ptxsim::loadModule(const char *Text, size_t Bytes, std::string &Log,
+                            LoadedModule *&Out) {
+  DriverState &S = state();
+  Diagnostic Diag;
+  std::shared_ptr<const Module> M = parseModule(std::string(Text, Bytes), Diag);
+  auto Fail = [&](CUresult R) {
+    Log = "line " + std::to_string(Diag.Line) + ": " + Diag.Message;
+    return R;
+  };
+  if (!M)
+    return Fail(CUDA_ERROR_INVALID_PTX);
+  if (!fitsDevice(*M, S.Device)) {
+    Log = "PTX for sm_" + std::to_string(M->TargetSM) +
+          (M->TargetSuffix ? std::string(1, M->TargetSuffix) : "") +
+          " does not run on " + S.Device.Name;
+    return M->TargetSuffix ? CUDA_ERROR_NO_BINARY_FOR_GPU
+                           : CUDA_ERROR_INVALID_PTX;
+  }
+  auto L = std::make_unique<LoadedModule>();
+  L->Source = M;
+  if (!placeVariables(*L, Log))
+    return CUDA_ERROR_OUT_OF_MEMORY;
+  for (const auto &F : M->Functions) {
+    if (!F->IsEntry || !F->HasBody)
+      continue;
+    auto K = std::make_unique<Kernel>();
+    K->Owner = L.get();
+    K->Name = std::string(F->Name);
+    K->Code = decodeKernel(M, *F, L->Symbols, Diag);
+    if (!K->Code)
+      return Fail(CUDA_ERROR_INVALID_PTX);
+    L->Kernels.push_back(std::move(K));
+  }
+  for (auto &K : L->Kernels)
+    S.Kernels.insert(K.get());
+  S.Modules.insert(L.get());
+  Out = L.release();
+  return CUDA_SUCCESS;
+}
+
+void ptxsim::unloadModule(LoadedModule *M) {
+  DriverState &S = state();
+  for (auto &K : M->Kernels)
+    S.Kernels.erase(K.get());
+  for (uint64_t A : M->Storage)
+    S.Memory.release(A);
+  S.Modules.erase(M);
+  delete M;
+}
+
+enum { JitInfoLog = 3, JitInfoSize = 4, JitErrorLog = 5, JitErrorSize = 6 };
+
+static void writeJitLog(unsigned N, const int *Options, void **Values,
+                        const std::string &Log) {
+  char *Buffer = nullptr;
+  size_t Size = 0, SizeAt = N;
+  for (unsigned K = 0; K < N; ++K) {
+    if (Options[K] == JitErrorLog)
+      Buffer = static_cast<char *>(Values[K]);
+    if (Options[K] == JitErrorSize) {
+      Size = reinterpret_cast<uintptr_t>(Values[K]) & 0xffffffffu;
+      SizeAt = K;
+    }
+    if (Options[K] == JitInfoSize)
+      Values[K] = nullptr;
+  }
+  if (Buffer && Size)
+    std::snprintf(Buffer, Size, "%s", Log.c_str());
+  if (SizeAt < N)
+    Values[SizeAt] = reinterpret_cast<void *>(
+        Log.empty() ? 0 : std::min(Size, Log.size() + 1));
+}
+
+/// An image is PTX text; binaries for real GPUs are refused.
+static CUresult load(const void *Image, unsigned N, const int *Options,
+                     void **Values, LoadedModule *&Out) {
+  DriverState &S = state();
+  std::lock_guard Guard(S.Lock);
+  if (CUresult R = enter())
+    return R;
+  if (!Image || (N && (!Options || !Values)))
+    return CUDA_ERROR_INVALID_VALUE;
+  std::string Log;
+  CUresult R;
+  const char *Text = static_cast<const char *>(Image);
+  uint32_t Magic;
+  std::memcpy(&Magic, Image, 4);
+  if (Magic == 0x464c457fu || Magic == 0xba55ed50u || Magic == 0x466243b1u) {
+    Log = "the image is a binary; the simulator runs PTX text only";
+    R = CUDA_ERROR_NO_BINARY_FOR_GPU;
+  } else {
+    R = loadModule(Text, std::strlen(Text), Log, Out);
+  }
+  writeJitLog(N, Options, Values, Log);
+  if (R != CUDA_SUCCESS)
+    report("module load: " + Log);
+  return R;
+}
+static bool readFile(const char *Name, std::string &Out) {
+  std::FILE *F = Name ? std::fopen(Name, "rb") : nullptr;
+  if (!F)
+    return false;
+  char Buffer[65536];
+  for (size_t N; (N = std::fread(Buffer, 1, sizeof(Buffer), F)) > 0;)
+    Out.append(Buffer, N);
+  std::fclose(F);
+  return true;
+}
+
+PTXSIM_API CUresult cuModuleLoadDataEx(CUmodule *Out, const void *Image,
+                                       unsigned N, int *Options,
+                                       void **Values) {
+  LoadedModule *M = nullptr;
+  if (!Out)
+    return CUDA_ERROR_INVALID_VALUE;
+  CUresult R = load(Image, N, Options, Values, M);
+  if (R == CUDA_SUCCESS)
+    *Out = reinterpret_cast<CUmodule>(M);
+  return R;
+}
+PTXSIM_API CUresult cuModuleLoadData(CUmodule *Out, const void *Image) {
+  return cuModuleLoadDataEx(Out, Image, 0, nullptr, nullptr);
+}
+PTXSIM_API CUresult cuModuleLoadFatBinary(CUmodule *Out, const void *Image) {
+  return cuModuleLoadDataEx(Out, Image, 0, nullptr, nullptr);
+}
+PTXSIM_API CUresult cuModuleLoad(CUmodule *Out, const char *Name) {
+  std::string Text;
+  if (!readFile(Name, Text))
+    return CUDA_ERROR_FILE_NOT_FOUND;
+  return cuModuleLoadDataEx(Out, Text.c_str(), 0, nullptr, nullptr);
+}
+static CUresult unload(LoadedModule *M) {
+  DriverState &S = state();
+  std::lock_guard Guard(S.Lock);
+  if (!S.Modules.count(M))
+    return CUDA_ERROR_INVALID_HANDLE;
+  unloadModule(M);
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuModuleUnload(CUmodule M) { return unload(object(M)); }
+
+// ---- symbols -------------------------------------------------------------
+static Kernel *findKernel(LoadedModule *M, const char *Name) {
+  for (auto &K : M->Kernels)
+    if (K->Name == Name)
+      return K.get();
+  return nullptr;
+}
+template <class Out>
+static CUresult getKernel(Out *F, LoadedModule *M, const char *Name) {
+  DriverState &S = state();
+  std::lock_guard Guard(S.Lock);
+  if (!F || !Name)
+    return CUDA_ERROR_INVALID_VALUE;
+  if (!S.Modules.count(M))
+    return CUDA_ERROR_INVALID_HANDLE;
+  Kernel *K = findKernel(M, Name);
+  if (!K)
+    return CUDA_ERROR_NOT_FOUND;
+  *F = reinterpret_cast<Out>(K);
+  return CUDA_SUCCESS;
+}
+static CUresult getGlobal(CUdeviceptr *Address, size_t *Bytes, LoadedModule *M,
+                          const char *Name) {
+  DriverState &S = state();
+  std::lock_guard Guard(S.Lock);
+  if (!Name)
+    return CUDA_ERROR_INVALID_VALUE;
+  if (!S.Modules.count(M))
+    return CUDA_ERROR_INVALID_HANDLE;
+  auto It = M->Symbols.find(std::string_view(Name));
+  if (It == M->Symbols.end())
+    return CUDA_ERROR_NOT_FOUND;
+  if (Address)
+    *Address = It->second;
+  if (Bytes)
+    *Bytes = M->Sizes[Name];
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuModuleGetFunction(CUfunction *F, CUmodule M,
+                                        const char *Name) {
+  return getKernel(F, object(M), Name);
+}
+PTXSIM_API CUresult cuModuleGetGlobal_v2(CUdeviceptr *A, size_t *N, CUmodule M,
+                                         const char *Name) {
+  return getGlobal(A, N, object(M), Name);
+}
+PTXSIM_API CUresult cuModuleGetFunctionCount(unsigned *N, CUmodule M) {
+  std::lock_guard Guard(state().Lock);
+  if (!N)
+    return CUDA_ERROR_INVALID_VALUE;
+  if (!state().Modules.count(object(M)))
+    return CUDA_ERROR_INVALID_HANDLE;
+  *N = unsigned(object(M)->Kernels.size());
+  return CUDA_SUCCESS;
+}
+template <class Out>
+static CUresult enumerate(Out *F, unsigned N, LoadedModule *M) {
+  std::lock_guard Guard(state().Lock);
+  if (!F && N)
+    return CUDA_ERROR_INVALID_VALUE;
+  if (!state().Modules.count(M))
+    return CUDA_ERROR_INVALID_HANDLE;
+  for (unsigned K = 0; K < N && K < M->Kernels.size(); ++K)
+    F[K] = reinterpret_cast<Out>(M->Kernels[K].get());
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuModuleEnumerateFunctions(CUfunction *F, unsigned N,
+                                               CUmodule M) {
+  return enumerate(F, N, object(M));
+}
+PTXSIM_API CUresult cuModuleGetLoadingMode(int *Mode) {
+  if (!Mode)
+    return CUDA_ERROR_INVALID_VALUE;
+  *Mode = 1; // eager
+  return CUDA_SUCCESS;
+}
+
+// ---- libraries -----------------------------------------------------------
+PTXSIM_API CUresult cuLibraryLoadData(CUlibrary *Out, const void *Code,
+                                      int *JitOptions, void **JitValues,
+                                      unsigned NumJit, int *, void **,
+                                      unsigned) {
+  LoadedModule *M = nullptr;
+  if (!Out)
+    return CUDA_ERROR_INVALID_VALUE;
+  CUresult R = load(Code, NumJit, JitOptions, JitValues, M);
+  if (R == CUDA_SUCCESS)
+    *Out = reinterpret_cast<CUlibrary>(M);
+  return R;
+}
+PTXSIM_API CUresult cuLibraryLoadFromFile(CUlibrary *Out, const char *Name,
+                                          int *JitOptions, void **JitValues,
+                                          unsigned NumJit, int *Options,
+                                          void **Values, unsigned N) {
+  std::string Text;
+  if (!readFile(Name, Text))
+    return CUDA_ERROR_FILE_NOT_FOUND;
+  return cuLibraryLoadData(Out, Text.c_str(), JitOptions, JitValues, NumJit,
+                           Options, Values, N);
+}
+PTXSIM_API CUresult cuLibraryUnload(CUlibrary L) { return unload(object(L)); }
+PTXSIM_API CUresult cuLibraryGetKernel(CUkernel *K, CUlibrary L,
+                                       const char *Name) {
+  return getKernel(K, object(L), Name);
+}
+PTXSIM_API CUresult cuLibraryGetKernelCount(unsigned *N, CUlibrary L) {
+  return cuModuleGetFunctionCount(N, reinterpret_cast<CUmodule>(L));
+}
+PTXSIM_API CUresult cuLibraryEnumerateKernels(CUkernel *K, unsigned N,
+                                              CUlibrary L) {
+  return enumerate(K, N, object(L));
+}
+PTXSIM_API CUresult cuLibraryGetModule(CUmodule *M, CUlibrary L) {
+  if (!M || !state().Modules.count(object(L)))
+    return CUDA_ERROR_INVALID_VALUE;
+  *M = reinterpret_cast<CUmodule>(L);
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuLibraryGetGlobal(CUdeviceptr *A, size_t *N, CUlibrary L,
+                                       const char *Name) {
+  return getGlobal(A, N, object(L), Name);
+}
+PTXSIM_API CUresult cuKernelGetFunction(CUfunction *F, CUkernel K) {
+  if (!F || !state().Kernels.count(object(K)))
+    return CUDA_ERROR_INVALID_HANDLE;
+  *F = reinterpret_cast<CUfunction>(K);
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuKernelGetLibrary(CUlibrary *L, CUkernel K) {
+  if (!L || !state().Kernels.count(object(K)))
+    return CUDA_ERROR_INVALID_HANDLE;
+  *L = reinterpret_cast<CUlibrary>(object(K)->Owner);
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuFuncGetModule(CUmodule *M, CUfunction F) {
+  if (!M || !state().Kernels.count(object(F)))
+    return CUDA_ERROR_INVALID_HANDLE;
+  *M = reinterpret_cast<CUmodule>(object(F)->Owner);
+  return CUDA_SUCCESS;
+}
+
+// ---- attributes ----------------------------------------------------------
+static unsigned maxThreads(const Kernel &K) {
+  const Function &F = *K.Code->Source;
+  if (F.ReqNtid.X)
+    return unsigned(F.ReqNtid.count());
+  if (F.MaxNtid.X)
+    return unsigned(F.MaxNtid.count());
+  return 1024;
+}
+/// The simulator does not allocate registers; an estimate within the limits
+/// that the launch bounds set for a real allocator.
+static unsigned registers(const Kernel &K) {
+  const Function &F = *K.Code->Source;
+  unsigned Limit = std::min(255u, 65536u / std::max(32u, maxThreads(K)));
+  if (F.MaxNreg)
+    Limit = std::min(Limit, F.MaxNreg);
+  return std::min(Limit, std::max(16u, K.Code->Registers));
+}
+
+static CUresult getAttribute(int *Value, int Attribute, Kernel *K) {
+  std::lock_guard Guard(state().Lock);
+  if (!Value)
+    return CUDA_ERROR_INVALID_VALUE;
+  if (!state().Kernels.count(K))
+    return CUDA_ERROR_INVALID_HANDLE;
+  const Module &M = *K->Owner->Source;
+  const Function &F = *K->Code->Source;
+  switch (Attribute) {
+  case 0: *Value = int(maxThreads(*K)); break;
+  case 1: *Value = int(K->Code->StaticShared); break;
+  case 2: *Value = 0; break;
+  case 3: *Value = int(K->Code->LocalBytes); break;
+  case 4: *Value = int(registers(*K)); break;
+  case 5: *Value = int(M.VersionMajor * 10 + M.VersionMinor); break;
+  case 6: *Value = int(state().Device.Major * 10 + state().Device.Minor); break;
+  case 7: *Value = 0; break;
+  case 8: *Value = int(K->MaxDynamicShared); break;
+  case 9: *Value = K->Carveout; break;
+  case 10: *Value = F.ExplicitCluster && !F.ReqCluster.X; break;
+  case 11: *Value = int(F.ReqCluster.X); break;
+  case 12: *Value = int(F.ReqCluster.Y); break;
+  case 13: *Value = int(F.ReqCluster.Z); break;
+  case 14: *Value = K->NonPortableCluster; break;
+  case 15: *Value = 0; break;
+  default: return CUDA_ERROR_INVALID_VALUE;
+  }
+  return CUDA_SUCCESS;
+}
+static CUresult setAttribute(Kernel *K, int Attribute, int Value) {
+  std::lock_guard Guard(state().Lock);
+  if (!state().Kernels.count(K))
+    return CUDA_ERROR_INVALID_HANDLE;
+  switch (Attribute) {
+  case 8: {
+    unsigned Limit = state().Device.SharedPerBlockOptin;
+    if (Value < 0 || unsigned(Value) + K->Code->StaticShared > Limit)
+      return CUDA_ERROR_INVALID_VALUE;
+    K->MaxDynamicShared = unsigned(Value);
+    return CUDA_SUCCESS;
+  }
+  case 9: K->Carveout = Value; return CUDA_SUCCESS;
+  case 14: K->NonPortableCluster = Value; return CUDA_SUCCESS;
+  case 15: return CUDA_SUCCESS;
+  default: return CUDA_ERROR_INVALID_VALUE;
+  }
+}
+PTXSIM_API CUresult cuFuncGetAttribute(int *V, int A, CUfunction F) {
+  return getAttribute(V, A, object(F));
+}
+PTXSIM_API CUresult cuFuncSetAttribute(CUfunction F, int A, int V) {
+  return setAttribute(object(F), A, V);
+}
+PTXSIM_API CUresult cuKernelGetAttribute(int *V, int A, CUkernel K, CUdevice) {
+  return getAttribute(V, A, object(K));
+}
+PTXSIM_API CUresult cuKernelSetAttribute(int A, int V, CUkernel K, CUdevice) {
+  return setAttribute(object(K), A, V);
+}
+PTXSIM_API CUresult cuFuncSetCacheConfig(CUfunction F, int) {
+  return state().Kernels.count(object(F)) ? CUDA_SUCCESS
+                                          : CUDA_ERROR_INVALID_HANDLE;
+}
+PTXSIM_API CUresult cuKernelSetCacheConfig(CUkernel K, int, CUdevice) {
+  return cuFuncSetCacheConfig(reinterpret_cast<CUfunction>(K), 0);
+}
+PTXSIM_API CUresult cuFuncGetName(const char **Name, CUfunction F) {
+  if (!Name || !state().Kernels.count(object(F)))
+    return CUDA_ERROR_INVALID_VALUE;
+  *Name = object(F)->Name.c_str();
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuKernelGetName(const char **Name, CUkernel K) {
+  return cuFuncGetName(Name, reinterpret_cast<CUfunction>(K));
+}
+PTXSIM_API CUresult cuFuncIsLoaded(int *Loaded, CUfunction F) {
+  if (!Loaded || !state().Kernels.count(object(F)))
+    return CUDA_ERROR_INVALID_VALUE;
+  *Loaded = 1;
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuFuncLoad(CUfunction F) {
+  return cuFuncSetCacheConfig(F, 0);
+}
+static CUresult paramInfo(Kernel *K, size_t Index, size_t *Offset,
+                          size_t *Bytes) {
+  std::lock_guard Guard(state().Lock);
+  if (!state().Kernels.count(K) || !Offset)
+    return CUDA_ERROR_INVALID_VALUE;
+  const auto &Params = K->Code->Source->Params;
+  if (Index >= Params.size())
+    return CUDA_ERROR_INVALID_VALUE;
+  uint64_t At = 0;
+  for (size_t J = 0; J <= Index; ++J) {
+    At = (At + Params[J].Align - 1) / Params[J].Align * Params[J].Align;
+    *Offset = At;
+    if (Bytes)
+      *Bytes = Params[J].Size;
+    At += Params[J].Size;
+  }
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuFuncGetParamInfo(CUfunction F, size_t Index,
+                                       size_t *Offset, size_t *Bytes) {
+  return paramInfo(object(F), Index, Offset, Bytes);
+}
+PTXSIM_API CUresult cuKernelGetParamInfo(CUkernel K, size_t Index,
+                                         size_t *Offset, size_t *Bytes) {
+  return paramInfo(object(K), Index, Offset, Bytes);
+}
+
+// ---- occupancy -----------------------------------------------------------
+static int activeBlocks(const Kernel &K, int BlockSize, size_t Shared) {
+  const DeviceModel &D = state().Device;
+  unsigned Warps = (unsigned(BlockSize) + 31) / 32;
+  unsigned Blocks = D.MaxThreadsPerSm / (Warps * 32);
+  Blocks = std::min(Blocks, D.MaxBlocksPerSm);
+  size_t Each = K.Code->StaticShared + Shared + 1024;
+  Blocks = std::min<size_t>(Blocks, D.SharedPerSm / Each);
+  Blocks = std::min(Blocks, 65536 / std::max(1u, registers(K) * Warps * 32));
+  return int(Blocks);
+}
+PTXSIM_API CUresult cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(
+    int *Blocks, CUfunction F, int BlockSize, size_t Shared, unsigned) {
+  std::lock_guard Guard(state().Lock);
+  if (!Blocks || BlockSize <= 0 || BlockSize > 1024)
+    return CUDA_ERROR_INVALID_VALUE;
+  if (!state().Kernels.count(object(F)))
+    return CUDA_ERROR_INVALID_HANDLE;
+  *Blocks = activeBlocks(*object(F), BlockSize, Shared);
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuOccupancyMaxActiveBlocksPerMultiprocessor(int *Blocks,
+                                                                CUfunction F,
+                                                                int BlockSize,
+                                                                size_t Shared) {
+  return cuOccupancyMaxActiveBlocksPerMultiprocessorWithFlags(
+      Blocks, F, BlockSize, Shared, 0);
+}
+PTXSIM_API CUresult cuOccupancyMaxPotentialBlockSize(int *MinGrid,
+                                                     int *BlockSize,
+                                                     CUfunction F,
+                                                     size_t (*SharedOf)(int),
+                                                     size_t Shared, int Limit) {
+  std::lock_guard Guard(state().Lock);
+  if (!MinGrid || !BlockSize)
+    return CUDA_ERROR_INVALID_VALUE;
+  if (!state().Kernels.count(object(F)))
+    return CUDA_ERROR_INVALID_HANDLE;
+  int Best = 32, BestThreads = 0, Max = int(maxThreads(*object(F)));
+  if (Limit > 0)
+    Max = std::min(Max, Limit);
+  for (int Size = Max / 32 * 32; Size >= 32; Size -= 32) {
+    int Blocks =
+        activeBlocks(*object(F), Size, SharedOf ? SharedOf(Size) : Shared);
+    if (Blocks * Size > BestThreads) {
+      BestThreads = Blocks * Size;
+      Best = Size;
+    }
+  }
+  *BlockSize = Best;
+  *MinGrid = int(state().Device.SmCount) * (BestThreads / Best);
+  return CUDA_SUCCESS;
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// State behind the driver API: the modelled device, contexts, allocations,
+// modules, streams and graphs. All of it is guarded by one lock; work runs
+// when it is submitted, so that streams are always drained.
+#ifndef PTXSIM_DRIVER_STATE_H
+#define PTXSIM_DRIVER_STATE_H
+
+#include "../exec/Machine.h"
+#include "CudaAbi.h"
+#include <memory>
+#include <mutex>
+#include <set>
+#include <unordered_set>
+
+namespace ptxsim {
+
+using abi::CUdeviceptr;
+using abi::CUresult;
+
+struct DeviceModel {
+  const char *Name;
+  unsigned Major, Minor;
+  char Suffix; // architecture-specific feature set, 'a' or 0
+  unsigned SmCount;
+  unsigned SharedPerSm, SharedPerBlockOptin, MaxThreadsPerSm, MaxBlocksPerSm;
+  uint64_t Memory;
+  unsigned ClockKHz, MemoryClockKHz, BusWidth, L2Bytes;
+};
+
+/// Device memory: one reserved range of addresses, handed out with gaps.
+class DeviceMemory {
+public:
+  /// Bytes > 0; 0 if the memory is used up.
+  uint64_t allocate(uint64_t Bytes, uint64_t Capacity, bool ReadOnly = false);
+  bool release(uint64_t Address);
+  bool registerHost(void *Host, uint64_t Bytes);
+  bool unregisterHost(void *Host);
+  /// Allocation containing the range, null if none does.
+  const Allocation *find(uint64_t Address, uint64_t Bytes) const;
+  bool isDevice(uint64_t Address) const {
+    return Address - Base < Reserved && Base;
+  }
+  uint64_t used() const { return Used; }
+  std::vector<Allocation> snapshot() const;
+
+private:
+  bool reserve();
+  uint64_t Base = 0, Reserved = 0, Next = 0, Used = 0, NextId = 1;
+  std::map<uint64_t, Allocation> Allocations; // by begin
+};
+
+struct Context {
+  int RefCount = 0;
+  unsigned Flags = 0;
+  bool Primary = false;
+  CUresult Sticky = abi::CUDA_SUCCESS; // error of an earlier launch
+  std::map<int, size_t> Limits;
+};
+
+struct LoadedModule;
+
+struct Kernel {
+  LoadedModule *Owner = nullptr;
+  std::string Name;
+  std::unique_ptr<Program> Code;
+  unsigned MaxDynamicShared = 48 * 1024;
+  int NonPortableCluster = 0;
+  int Carveout = -1;
+};
+
+struct LoadedModule {
+  std::shared_ptr<const Module> Source;
+  std::vector<std::unique_ptr<Kernel>> Kernels;
+  SymbolTable Symbols;
+  std::map<std::string, uint64_t> Sizes;
+  std::vector<uint64_t> Storage; // allocations to release
+};
+
+struct KernelLaunch {
+  Kernel *Fn = nullptr;
+  Dim3 Grid, Block, Cluster{1, 1, 1};
+  unsigned SharedBytes = 0;
+  bool Cooperative = false;
+  std::vector<uint8_t> Params;
+};
+
+/// A captured or explicitly added node of a graph.
+struct GraphNode {
+  enum KindTy {
+    Kernel,
+    Memcpy,
+    Memset,
+    Host,
+    Graph,
+    Empty,
+    WaitEvent,
+    EventRecord
+  };
+  int Kind = Empty;
+  std::function<CUresult()> Run;
+  std::vector<size_t> Dependencies;
+};
+struct GraphObject {
+  std::vector<GraphNode> Nodes;
+};
+struct GraphExecObject {
+  std::vector<GraphNode> Nodes;
+};
+
+struct StreamObject {
+  unsigned Flags = 0;
+  int Priority = 0;
+  std::shared_ptr<GraphObject> Capture; // non-null while capturing
+  std::vector<size_t> CaptureTail;      // nodes the next one depends on
+  bool CaptureOrigin = false;
+};
+struct EventObject {
+  unsigned Flags = 0;
+  bool Recorded = false;
+  uint64_t Nanoseconds = 0;
+  std::shared_ptr<GraphObject> Capture;
+  std::vector<size_t> CaptureTail;
+};
+
+struct DriverState {
+  std::recursive_mutex Lock;
+  bool Initialised = false;
+  DeviceModel Device{};
+  SimConfig Config;
+  std::string CountersFile, LogFile, Faults, LastReport;
+  CounterSet Counters;
+  DeviceMemory Memory;
+  Context PrimaryContext;
+  std::unordered_set<Context *> Contexts;
+  std::unordered_set<LoadedModule *> Modules;
+  std::unordered_set<Kernel *> Kernels;
+  std::unordered_set<StreamObject *> Streams;
+  std::unordered_set<EventObject *> Events;
+  std::map<GraphObject *, std::shared_ptr<GraphObject>> Graphs;
+  std::unordered_set<GraphExecObject *> GraphExecs;
+  std::map<void *, void *> PinnedHost; // cuMemHostAlloc: address to base
+  StreamObject LegacyStream, PerThreadStream;
+  uint64_t NextGridId = 1;
+  unsigned CapturingStreams = 0;
+};
+DriverState &state();
+
+/// The current thread's context, or null.
+Context *currentContext();
+/// Common start of an entry point: initialised, a context, no sticky error.
+CUresult enter();
+
+/// Handle to object; null if unknown. Handles 0 and 1 are the legacy stream,
+/// 2 the per-thread one.
+StreamObject *findStream(abi::CUstream S);
+
+/// Reads PTXSIM_* variables; false with a message for a bad value.
+bool configure(DriverState &S, std::string_view Key, std::string_view Value,
+               std::string &Why);
+const DeviceModel *findDevice(std::string_view Name);
+
+/// Parses and decodes PTX for the current device.
+CUresult loadModule(const char *Text, size_t Bytes, std::string &Log,
+                    LoadedModule *&Out);
+void unloadModule(LoadedModule *M);
+
+/// Checks and runs a launch now. A fault becomes the context's sticky error.
+CUresult runKernel(const KernelLaunch &K);
+/// Runs Fn now, or adds it to the capture of the stream.
+CUresult submit(abi::CUstream S, int Kind, std::function<CUresult()> Fn);
+
+/// Fills Height rows of Width elements.
+CUresult fillMemory(CUdeviceptr Dst, size_t Pitch, unsigned Value,
+                    unsigned Element, size_t Width, size_t Height,
+                    abi::CUstream Stream);
+
+/// Counters as a JSON object.
+std::string formatCounters(const CounterSet &C);
+
+/// Reports a simulator message: kept for ptxsimLastReport and logged.
+void report(const std::string &Text);
+
+} // namespace ptxsim
+#endif

@@ -1,0 +1,437 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Streams, events, host functions, stream capture and graphs. Work runs when
+// it is submitted, unless its stream is being captured.
+#include "State.h"
+#include <algorithm>
+#include <chrono>
+
+using namespace ptxsim;
+using namespace ptxsim::abi;
+
+static EventObject *object(CUevent E) {
+  return reinterpret_cast<EventObject *>(E);
+}
+static GraphObject *object(CUgraph G) {
+  return reinterpret_cast<GraphObject *>(G);
+}
+static uint64_t now() {
+  return uint64_t(std::chrono::duration_cast<std::chrono::nanoseconds>(
+                      std::chrono::steady_clock::now().time_since_epoch())
+                      .count());
+}
+
+StreamObject *ptxsim::findStream(CUstream S) {
+  DriverState &D = state();
+  uintptr_t V = reinterpret_cast<uintptr_t>(S);
+  if (V <= 1)
+    return &D.LegacyStream;
+  if (V == 2)
+    return &D.PerThreadStream;
+  auto *Object = reinterpret_cast<StreamObject *>(S);
+  return D.Streams.count(Object) ? Object : nullptr;
+}
+
+CUresult ptxsim::submit(CUstream S, int Kind, std::function<CUresult()> Fn) {
+  StreamObject *Stream = findStream(S);
+  if (!Stream)
+    return CUDA_ERROR_INVALID_HANDLE;
+  if (!Stream->Capture) {
+    // The legacy stream waits for all others, which a capture forbids.
+    if (Stream == &state().LegacyStream && state().CapturingStreams)
+      return CUDA_ERROR_STREAM_CAPTURE_IMPLICIT;
+    return Fn();
+  }
+  GraphNode N;
+  N.Kind = Kind;
+  N.Run = std::move(Fn);
+  N.Dependencies = Stream->CaptureTail;
+  Stream->Capture->Nodes.push_back(std::move(N));
+  Stream->CaptureTail = {Stream->Capture->Nodes.size() - 1};
+  return CUDA_SUCCESS;
+}
+
+// ---- streams -------------------------------------------------------------
+PTXSIM_API CUresult cuStreamCreateWithPriority(CUstream *Out, unsigned Flags,
+                                               int Priority) {
+  DriverState &S = state();
+  std::lock_guard Guard(S.Lock);
+  if (CUresult R = enter())
+    return R;
+  if (!Out || Flags > 1)
+    return CUDA_ERROR_INVALID_VALUE;
+  auto *New = new StreamObject;
+  New->Flags = Flags;
+  New->Priority = std::clamp(Priority, -5, 0);
+  S.Streams.insert(New);
+  *Out = reinterpret_cast<CUstream>(New);
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuStreamCreate(CUstream *Out, unsigned Flags) {
+  return cuStreamCreateWithPriority(Out, Flags, 0);
+}
+PTXSIM_API CUresult cuStreamDestroy_v2(CUstream Stream) {
+  DriverState &S = state();
+  std::lock_guard Guard(S.Lock);
+  auto *Object = reinterpret_cast<StreamObject *>(Stream);
+  if (!S.Streams.count(Object))
+    return CUDA_ERROR_INVALID_HANDLE;
+  if (Object->Capture)
+    return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+  S.Streams.erase(Object);
+  delete Object;
+  return CUDA_SUCCESS;
+}
+/// Entry of calls that need a stream that is not being captured.
+static CUresult drained(CUstream Stream) {
+  if (CUresult R = enter())
+    return R;
+  StreamObject *S = findStream(Stream);
+  if (!S)
+    return CUDA_ERROR_INVALID_HANDLE;
+  return S->Capture ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED : CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuStreamSynchronize(CUstream Stream) {
+  std::lock_guard Guard(state().Lock);
+  return drained(Stream);
+}
+PTXSIM_API CUresult cuStreamQuery(CUstream Stream) {
+  std::lock_guard Guard(state().Lock);
+  return drained(Stream);
+}
+template <class F> static CUresult readStream(CUstream Stream, F Fn) {
+  std::lock_guard Guard(state().Lock);
+  StreamObject *S = findStream(Stream);
+  if (!S)
+    return CUDA_ERROR_INVALID_HANDLE;
+  return Fn(*S) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+PTXSIM_API CUresult cuStreamGetFlags(CUstream Stream, unsigned *Flags) {
+  return readStream(Stream, [&](StreamObject &S) {
+    if (Flags)
+      *Flags = S.Flags;
+    return Flags != nullptr;
+  });
+}
+PTXSIM_API CUresult cuStreamGetPriority(CUstream Stream, int *Priority) {
+  return readStream(Stream, [&](StreamObject &S) {
+    if (Priority)
+      *Priority = S.Priority;
+    return Priority != nullptr;
+  });
+}
+PTXSIM_API CUresult cuStreamGetCtx(CUstream Stream, CUcontext *Ctx) {
+  return readStream(Stream, [&](StreamObject &) {
+    if (Ctx)
+      *Ctx = reinterpret_cast<CUcontext>(currentContext());
+    return Ctx != nullptr;
+  });
+}
+PTXSIM_API CUresult cuStreamGetId(CUstream Stream, unsigned long long *Id) {
+  return readStream(Stream, [&](StreamObject &S) {
+    if (Id)
+      *Id = reinterpret_cast<uintptr_t>(&S);
+    return Id != nullptr;
+  });
+}
+PTXSIM_API CUresult cuLaunchHostFunc(CUstream Stream, CUhostFn Fn, void *Data) {
+  DriverState &S = state();
+  std::lock_guard Guard(S.Lock);
+  if (CUresult R = enter())
+    return R;
+  if (!Fn)
+    return CUDA_ERROR_INVALID_VALUE;
+  return submit(Stream, GraphNode::Host, [=] {
+    Fn(Data);
+    return CUDA_SUCCESS;
+  });
+}
+PTXSIM_API CUresult cuStreamAddCallback(CUstream Stream, CUstreamCallback Fn,
+                                        void *Data, unsigned Flags) {
+  std::lock_guard Guard(state().Lock);
+  if (CUresult R = drained(Stream))
+    return R;
+  if (!Fn || Flags)
+    return CUDA_ERROR_INVALID_VALUE;
+  Fn(Stream, CUDA_SUCCESS, Data);
+  return CUDA_SUCCESS;
+}
+
+// ---- events --------------------------------------------------------------
+PTXSIM_API CUresult cuEventCreate(CUevent *Out, unsigned Flags) {
+  DriverState &S = state();
+  std::lock_guard Guard(S.Lock);
+  if (CUresult R = enter())
+    return R;
+  if (!Out || Flags > 7)
+    return CUDA_ERROR_INVALID_VALUE;
+  auto *E = new EventObject;
+  E->Flags = Flags;
+  S.Events.insert(E);
+  *Out = reinterpret_cast<CUevent>(E);
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuEventDestroy_v2(CUevent Event) {
+  DriverState &S = state();
+  std::lock_guard Guard(S.Lock);
+  if (!S.Events.erase(object(Event)))
+    return CUDA_ERROR_INVALID_HANDLE;
+  delete object(Event);
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuEventRecordWithFlags(CUevent Event, CUstream Stream,
+                                           unsigned Flags) {
+  DriverState &D = state();
+  std::lock_guard Guard(D.Lock);
+  if (CUresult R = enter())
+    return R;
+  StreamObject *S = findStream(Stream);
+  if (!S || !D.Events.count(object(Event)))
+    return CUDA_ERROR_INVALID_HANDLE;
+  if (Flags > 1)
+    return CUDA_ERROR_INVALID_VALUE;
+  EventObject &E = *object(Event);
+  E.Capture = S->Capture;
+  E.CaptureTail = S->CaptureTail;
+  if (S->Capture)
+    return CUDA_SUCCESS;
+  E.Recorded = true;
+  E.Nanoseconds = now();
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuEventRecord(CUevent Event, CUstream Stream) {
+  return cuEventRecordWithFlags(Event, Stream, 0);
+}
+PTXSIM_API CUresult cuEventQuery(CUevent Event) {
+  std::lock_guard Guard(state().Lock);
+  if (!state().Events.count(object(Event)))
+    return CUDA_ERROR_INVALID_HANDLE;
+  return object(Event)->Capture ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED
+                                : enter();
+}
+PTXSIM_API CUresult cuEventSynchronize(CUevent Event) {
+  return cuEventQuery(Event);
+}
+PTXSIM_API CUresult cuEventElapsedTime_v2(float *Ms, CUevent A, CUevent B) {
+  DriverState &S = state();
+  std::lock_guard Guard(S.Lock);
+  if (!Ms)
+    return CUDA_ERROR_INVALID_VALUE;
+  if (!S.Events.count(object(A)) || !S.Events.count(object(B)) ||
+      !object(A)->Recorded || !object(B)->Recorded ||
+      ((object(A)->Flags | object(B)->Flags) & 2))
+    return CUDA_ERROR_INVALID_HANDLE;
+  *Ms = float(double(int64_t(object(B)->Nanoseconds - object(A)->Nanoseconds)) *
+              1e-6);
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuEventElapsedTime(float *Ms, CUevent A, CUevent B) {
+  return cuEventElapsedTime_v2(Ms, A, B);
+}
+PTXSIM_API CUresult cuStreamWaitEvent(CUstream Stream, CUevent Event,
+                                      unsigned Flags) {
+  DriverState &D = state();
+  std::lock_guard Guard(D.Lock);
+  StreamObject *S = findStream(Stream);
+  if (!S || !D.Events.count(object(Event)))
+    return CUDA_ERROR_INVALID_HANDLE;
+  if (Flags > 1)
+    return CUDA_ERROR_INVALID_VALUE;
+  EventObject &E = *object(Event);
+  if (!E.Capture)
+    return CUDA_SUCCESS; // the work before the event has run
+  if (S->Capture && S->Capture != E.Capture)
+    return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
+  if (!S->Capture) { // the stream joins the capture
+    S->Capture = E.Capture;
+    S->CaptureTail.clear();
+    ++D.CapturingStreams;
+  }
+  for (size_t N : E.CaptureTail)
+    if (std::find(S->CaptureTail.begin(), S->CaptureTail.end(), N) ==
+        S->CaptureTail.end())
+      S->CaptureTail.push_back(N);
+  return CUDA_SUCCESS;
+}
+
+// ---- capture -------------------------------------------------------------
+PTXSIM_API CUresult cuStreamBeginCapture_v2(CUstream Stream, int Mode) {
+  DriverState &D = state();
+  std::lock_guard Guard(D.Lock);
+  if (CUresult R = enter())
+    return R;
+  StreamObject *S = findStream(Stream);
+  if (!S)
+    return CUDA_ERROR_INVALID_HANDLE;
+  if (Mode < 0 || Mode > 2)
+    return CUDA_ERROR_INVALID_VALUE;
+  if (S == &D.LegacyStream)
+    return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
+  if (S->Capture)
+    return CUDA_ERROR_ILLEGAL_STATE;
+  S->Capture = std::make_shared<GraphObject>();
+  S->CaptureTail.clear();
+  S->CaptureOrigin = true;
+  ++D.CapturingStreams;
+  return CUDA_SUCCESS;
+}
+/// Every node must lead to the origin stream's last ones.
+static bool allJoined(const GraphObject &G, std::vector<size_t> Work) {
+  std::vector<bool> Seen(G.Nodes.size());
+  while (!Work.empty()) {
+    size_t N = Work.back();
+    Work.pop_back();
+    if (Seen[N])
+      continue;
+    Seen[N] = true;
+    Work.insert(Work.end(), G.Nodes[N].Dependencies.begin(),
+                G.Nodes[N].Dependencies.end());
+  }
+  return std::find(Seen.begin(), Seen.end(), false) == Seen.end();
+}
+static void endCapture(const std::shared_ptr<GraphObject> &G) {
+  DriverState &D = state();
+  auto End = [&](StreamObject &S) {
+    if (S.Capture != G)
+      return;
+    S.Capture.reset();
+    S.CaptureTail.clear();
+    S.CaptureOrigin = false;
+    --D.CapturingStreams;
+  };
+  for (StreamObject *S : D.Streams)
+    End(*S);
+  End(D.PerThreadStream);
+  for (EventObject *E : D.Events)
+    if (E->Capture == G)
+      E->Capture.reset();
+}
+PTXSIM_API CUresult cuStreamEndCapture(CUstream Stream, CUgraph *Out) {
+  DriverState &D = state();
+  std::lock_guard Guard(D.Lock);
+  StreamObject *S = findStream(Stream);
+  if (!S)
+    return CUDA_ERROR_INVALID_HANDLE;
+  if (!Out || !S->Capture)
+    return CUDA_ERROR_ILLEGAL_STATE;
+  if (!S->CaptureOrigin)
+    return CUDA_ERROR_STREAM_CAPTURE_UNMATCHED;
+  std::shared_ptr<GraphObject> G = S->Capture;
+  bool Joined = allJoined(*G, S->CaptureTail);
+  endCapture(G);
+  *Out = nullptr;
+  if (!Joined)
+    return CUDA_ERROR_STREAM_CAPTURE_UNJOINED;
+  D.Graphs[G.get()] = G;
+  *Out = reinterpret_cast<CUgraph>(G.get());
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuStreamIsCapturing(CUstream Stream, int *Status) {
+  return readStream(Stream, [&](StreamObject &S) {
+    if (Status)
+      *Status = S.Capture != nullptr;
+    return Status != nullptr;
+  });
+}
+PTXSIM_API CUresult cuThreadExchangeStreamCaptureMode(int *Mode) {
+  thread_local int Current = 0;
+  if (!Mode || *Mode < 0 || *Mode > 2)
+    return CUDA_ERROR_INVALID_VALUE;
+  std::swap(*Mode, Current);
+  return CUDA_SUCCESS;
+}
+
+// ---- graphs --------------------------------------------------------------
+PTXSIM_API CUresult cuGraphCreate(CUgraph *Out, unsigned Flags) {
+  DriverState &D = state();
+  std::lock_guard Guard(D.Lock);
+  if (CUresult R = enter())
+    return R;
+  if (!Out || Flags)
+    return CUDA_ERROR_INVALID_VALUE;
+  auto G = std::make_shared<GraphObject>();
+  D.Graphs[G.get()] = G;
+  *Out = reinterpret_cast<CUgraph>(G.get());
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuGraphDestroy(CUgraph Graph) {
+  std::lock_guard Guard(state().Lock);
+  return state().Graphs.erase(object(Graph)) ? CUDA_SUCCESS
+                                             : CUDA_ERROR_INVALID_VALUE;
+}
+PTXSIM_API CUresult cuGraphGetNodes(CUgraph Graph, CUgraphNode *Nodes,
+                                    size_t *Count) {
+  DriverState &D = state();
+  std::lock_guard Guard(D.Lock);
+  auto It = D.Graphs.find(object(Graph));
+  if (It == D.Graphs.end() || !Count)
+    return CUDA_ERROR_INVALID_VALUE;
+  std::vector<GraphNode> &All = It->second->Nodes;
+  for (size_t K = 0; Nodes && K < *Count; ++K)
+    Nodes[K] =
+        K < All.size() ? reinterpret_cast<CUgraphNode>(&All[K]) : nullptr;
+  *Count = Nodes ? std::min(*Count, All.size()) : All.size();
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuGraphNodeGetType(CUgraphNode Node, int *Kind) {
+  if (!Node || !Kind)
+    return CUDA_ERROR_INVALID_VALUE;
+  std::lock_guard Guard(state().Lock);
+  *Kind = reinterpret_cast<GraphNode *>(Node)->Kind;
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuGraphInstantiateWithFlags(CUgraphExec *Out, CUgraph Graph,
+                                                unsigned long long) {
+  DriverState &D = state();
+  std::lock_guard Guard(D.Lock);
+  if (CUresult R = enter())
+    return R;
+  auto It = D.Graphs.find(object(Graph));
+  if (!Out || It == D.Graphs.end())
+    return CUDA_ERROR_INVALID_VALUE;
+  // Nodes were appended after what they depend on: the list is an order.
+  auto *E = new GraphExecObject{It->second->Nodes};
+  D.GraphExecs.insert(E);
+  *Out = reinterpret_cast<CUgraphExec>(E);
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuGraphInstantiate_v2(CUgraphExec *Out, CUgraph Graph,
+                                          CUgraphNode *ErrorNode, char *Log,
+                                          size_t LogBytes) {
+  if (ErrorNode)
+    *ErrorNode = nullptr;
+  if (Log && LogBytes)
+    *Log = 0;
+  return cuGraphInstantiateWithFlags(Out, Graph, 0);
+}
+static GraphExecObject *liveExec(CUgraphExec Exec) {
+  auto *E = reinterpret_cast<GraphExecObject *>(Exec);
+  return state().GraphExecs.count(E) ? E : nullptr;
+}
+PTXSIM_API CUresult cuGraphExecDestroy(CUgraphExec Exec) {
+  std::lock_guard Guard(state().Lock);
+  GraphExecObject *E = liveExec(Exec);
+  if (!E)
+    return CUDA_ERROR_INVALID_VALUE;
+  state().GraphExecs.erase(E);
+  delete E;
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuGraphUpload(CUgraphExec Exec, CUstream) {
+  std::lock_guard Guard(state().Lock);
+  return liveExec(Exec) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+}
+PTXSIM_API CUresult cuGraphLaunch(CUgraphExec Exec, CUstream Stream) {
+  std::lock_guard Guard(state().Lock);
+  if (CUresult R = enter())
+    return R;
+  GraphExecObject *E = liveExec(Exec);
+  if (!E)
+    return CUDA_ERROR_INVALID_VALUE;
+  std::vector<GraphNode> Nodes = E->Nodes;
+  return submit(Stream, GraphNode::Graph, [Nodes = std::move(Nodes)] {
+    for (const GraphNode &N : Nodes)
+      if (CUresult R = N.Run())
+        return R;
+    return CUDA_SUCCESS;
+  });
+}

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Branches, reconvergence and the end of threads. Divergence uses a stack of
+// paths with immediate post-dominators as reconvergence points.
+#include "Resolve.h"
+#include "Runtime.h"
+
+using namespace ptxsim;
+
+bool ptxsim::popPath(Warp *W) {
+  while (!W->Stack.empty()) {
+    PathEntry E = W->Stack.back();
+    W->Stack.pop_back();
+    E.Mask &= W->Alive;
+    W->Rpc = E.Rpc;
+    if (!E.Mask || E.Pc == ~0u)
+      continue;
+    W->Mask = E.Mask;
+    W->Pc = E.Pc;
+    return true;
+  }
+  return false;
+}
+
+/// Lanes Taken go to Target, the others of M to Next; sets W's Pc and Mask to
+/// the path that runs first.
+static void diverge(Warp *W, uint32_t Taken, uint32_t M, uint32_t Target,
+                    uint32_t Next, uint32_t Rpc) {
+  if (W->Rpc != Rpc || Rpc == ~0u)
+    W->Stack.push_back({Rpc, W->Rpc, M});
+  W->Rpc = Rpc;
+  uint32_t Rest = M & ~Taken;
+  if (Next == Rpc) {
+    W->Mask = Taken;
+    W->Pc = Target;
+    return;
+  }
+  if (Target != Rpc)
+    W->Stack.push_back({Target, Rpc, Taken});
+  W->Mask = Rest;
+  W->Pc = Next;
+}
+
+#define PTXSIM_RESUME                                                          \
+  do {                                                                         \
+    W->Segment = W->Pc;                                                        \
+    PTXSIM_GOTO(W->P->Code.data() + W->Pc, W->Mask);                           \
+  } while (0)
+
+static void branch(PTXSIM_ARGS) {
+  uint32_t Pc = pcOf(I, W), Taken = guarded(I, R, M);
+  account(W, Pc + 1);
+  W->Segment = Pc + 1;
+  if (!Taken)
+    PTXSIM_NEXT;
+  if (Taken == M) {
+    uint32_t Target = I->Target;
+    W->Segment = Target;
+    if (Target <= Pc && (W->Fuel -= Pc - Target + 1) < 0) {
+      W->Pc = Target;
+      W->Mask = M;
+      return;
+    }
+    PTXSIM_GOTO(W->P->Code.data() + Target, M);
+  }
+  diverge(W, Taken, M, I->Target, Pc + 1, I->Rpc);
+  if (I->Target <= Pc && (W->Fuel -= Pc - I->Target + 1) < 0) {
+    W->Segment = W->Pc;
+    return;
+  }
+  PTXSIM_RESUME;
+}
+
+/// brx.idx: one path per distinct target.
+static void branchTable(PTXSIM_ARGS) {
+  uint32_t Pc = pcOf(I, W), Left = guarded(I, R, M);
+  account(W, Pc + 1);
+  W->Segment = Pc + 1;
+  if (!Left)
+    PTXSIM_NEXT;
+  const std::vector<uint32_t> &Table = W->P->BranchTables[I->X];
+  if (W->Rpc != I->Rpc || I->Rpc == ~0u)
+    W->Stack.push_back({I->Rpc, W->Rpc, M});
+  W->Rpc = I->Rpc;
+  if (uint32_t Rest = M & ~Left)
+    W->Stack.push_back({Pc + 1, I->Rpc, Rest});
+  W->Fuel -= 1;
+  while (Left) {
+    uint32_t Lane = uint32_t(std::countr_zero(Left));
+    uint32_t Index = laneOf<uint32_t>(R, I->A, Lane);
+    if (Index >= Table.size())
+      return fault(W, I, FaultKind::Illegal, Lane,
+                   "branch table index " + std::to_string(Index) +
+                       " is out of range, the table has " +
+                       std::to_string(Table.size()) + " entries");
+    uint32_t Same = 0;
+    forLanes(Left, [&](uint32_t L) {
+      uint32_t Other = laneOf<uint32_t>(R, I->A, L);
+      if (Other < Table.size() && Table[Other] == Table[Index])
+        Same |= 1u << L;
+    });
+    Left &= ~Same;
+    W->Stack.push_back({Table[Index], I->Rpc, Same});
+  }
+  popPath(W);
+  PTXSIM_RESUME;
+}
+
+void ptxsim::joinHandler(PTXSIM_ARGS) {
+  uint32_t Pc = pcOf(I, W);
+  if (W->Rpc != Pc)
+    PTXSIM_NEXT;
+  account(W, Pc);
+  W->Segment = Pc;
+  if (!popPath(W)) {
+    finishWarp(W);
+    return;
+  }
+  PTXSIM_RESUME;
+}
+
+static void ret(PTXSIM_ARGS) {
+  uint32_t Pc = pcOf(I, W), Ending = guarded(I, R, M);
+  if (!Ending)
+    PTXSIM_NEXT;
+  account(W, Pc + 1);
+  W->Segment = Pc + 1;
+  W->Alive &= ~Ending;
+  uint32_t Rest = M & ~Ending;
+  if (Rest)
+    PTXSIM_GOTO(I + 1, Rest);
+  if (!popPath(W)) {
+    finishWarp(W);
+    return;
+  }
+  PTXSIM_RESUME;
+}
+
+static void trap(PTXSIM_ARGS) {
+  uint32_t On = guarded(I, R, M);
+  if (!On)
+    PTXSIM_NEXT;
+  fault(W, I, FaultKind::Trap, uint32_t(std::countr_zero(On)), "trap");
+}
+
+static void noOperation(PTXSIM_ARGS) { PTXSIM_NEXT; }
+
+/// nanosleep lets the other warps run.
+static void sleepSlice(PTXSIM_ARGS) { leave(W, pcOf(I, W) + 1, M); }
+
+/// Calls of the device run-time library; X is the Detail.
+static void print(PTXSIM_ARGS) {
+  uint32_t On = guarded(I, R, M);
+  ++W->Effects;
+  if (!runtimePrint(W, I, R, On))
+    return;
+  PTXSIM_NEXT;
+}
+static void assertFail(PTXSIM_ARGS) {
+  uint32_t On = guarded(I, R, M);
+  if (!On)
+    PTXSIM_NEXT;
+  runtimeAssert(W, I, On);
+}
+
+bool ptxsim::selectControl(Encoder &E, const Lowered &L, Inst &I) {
+  switch (L.Info.O) {
+  case Op::Bra: I.Fn = branch; return true;
+  case Op::BrxIdx:
+    I.X = E.addBranchTable(L.Targets);
+    I.Fn = branchTable;
+    return true;
+  case Op::Ret:
+  case Op::Exit: I.Fn = ret; return true;
+  case Op::Trap:
+  case Op::Brkpt: I.Fn = trap; return true;
+  case Op::Nanosleep: I.Fn = sleepSlice; return true;
+  case Op::Pmevent: I.Fn = noOperation; return true;
+  case Op::Call:
+    I.X = E.addDetail(L);
+    I.Fn = L.Callee == 1 ? print : assertFail;
+    return true;
+  default: return false;
+  }
+}

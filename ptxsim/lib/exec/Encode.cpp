@@ -1,0 +1,271 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Lowered code to decoded instructions: rows for constants and special
+// registers, reconvergence points, and the choice of handlers.
+#include "Exec.h"
+#include <algorithm>
+
+using namespace ptxsim;
+
+Encoder::Encoder(Program &P, const LoweredKernel &K,
+                 const std::vector<uint32_t> &RegOffset, uint32_t RegBytes)
+    : P(P), K(K), RegOffset(RegOffset), Next((RegBytes + 255) & ~255u) {
+  Ref Ones;
+  Ones.Kind = Ref::Const;
+  Ones.Value = ~0u;
+  Ones.IsPred = true;
+  AllOnes = row(Ones);
+}
+
+static uint32_t alignRow(uint32_t Offset, bool Wide) {
+  uint32_t A = Wide ? 256 : 128;
+  return (Offset + A - 1) / A * A;
+}
+
+uint32_t Encoder::row(const Ref &R) {
+  switch (R.Kind) {
+  case Ref::Reg: return RegOffset[R.Value];
+  case Ref::Const: {
+    uint64_t V = R.IsPred ? (R.Value ? ~0u : 0) : R.Value;
+    auto [It, New] = ConstAt.emplace(std::pair(V, int(R.Wide)), 0);
+    if (New) {
+      It->second = Next = alignRow(Next, R.Wide);
+      P.Consts.push_back({Next, V, R.Wide});
+      Next += R.Wide ? 256 : 128;
+    }
+    return It->second;
+  }
+  case Ref::Special: {
+    uint32_t Key = R.Image.Bytes | R.Image.Signed << 8 | R.Wide << 9;
+    auto [It, New] =
+        SpecialAt.emplace(std::tuple(R.Image.Which, R.Image.Value, Key), 0);
+    if (New) {
+      It->second = Next = alignRow(Next, R.Wide);
+      ImageRow Row = R.Image;
+      Row.Offset = Next;
+      P.Image.push_back(Row);
+      Next += R.Wide ? 256 : 128;
+    }
+    return It->second;
+  }
+  default: return AllOnes;
+  }
+}
+
+uint32_t Encoder::row(const Lowered &L, unsigned Operand, unsigned Index) {
+  if (!present(L, Operand) || Index >= L.Operands[Operand].Count)
+    return AllOnes;
+  return row(L.Refs[L.Operands[Operand].First + Index]);
+}
+
+uint32_t Encoder::addExtra(const std::vector<uint32_t> &Rows) {
+  uint32_t At = uint32_t(P.Extra.size());
+  P.Extra.insert(P.Extra.end(), Rows.begin(), Rows.end());
+  return At;
+}
+
+uint32_t Encoder::addDetail(const Lowered &L) {
+  Detail D;
+  D.Info = L.Info;
+  D.Immediates = L.Immediates;
+  for (const LoweredOperand &O : L.Operands) {
+    DetailOperand Out;
+    Out.First = uint16_t(D.Slots.size());
+    Out.Count = O.Count;
+    Out.Negated = O.Negated;
+    Out.Offset = int32_t(O.Offset);
+    for (unsigned J = 0; J < O.Count; ++J) {
+      const Ref &R = L.Refs[O.First + J];
+      Out.Wide = R.Wide;
+      D.Slots.push_back(row(R));
+    }
+    D.Operands.push_back(Out);
+  }
+  P.Details.push_back(std::move(D));
+  return uint32_t(P.Details.size() - 1);
+}
+
+uint32_t Encoder::addBranchTable(const std::vector<uint32_t> &Targets) {
+  std::vector<uint32_t> T;
+  for (uint32_t Old : Targets)
+    T.push_back(NewIndex[Old]);
+  P.BranchTables.push_back(std::move(T));
+  return uint32_t(P.BranchTables.size() - 1);
+}
+
+/// D is the first written operand, A to E the read ones in order. An operand
+/// without a row still takes its letter.
+void Encoder::fillRows(const Lowered &L, Inst &I) {
+  uint32_t *const Uses[] = {&I.A, &I.B, &I.C, &I.E};
+  unsigned NextUse = 0;
+  bool HaveDef = false;
+  for (unsigned K = 0; K < L.Operands.size(); ++K) {
+    const LoweredOperand &O = L.Operands[K];
+    if (O.How == Role::Def) {
+      if (!HaveDef)
+        I.D = row(L, K);
+      HaveDef = true;
+    } else if (NextUse < 4) {
+      *Uses[NextUse++] = row(L, K);
+    }
+    if (O.IsAddress) {
+      I.Imm = int32_t(O.Offset);
+      I.Wide = wide(L, K);
+    }
+  }
+}
+
+/// A guarded branch, or a branch table, reconverges at the block's immediate
+/// post-dominator; a join instruction is put in front of it.
+void Encoder::planJoins(const FlowGraph &G) {
+  size_t N = K.Code.size();
+  JoinBefore.assign(N + 1, false);
+  Reconverge.assign(N, NoReg);
+  for (size_t J = 0; J < N; ++J) {
+    const Lowered &L = K.Code[J];
+    bool Splits = (L.Info.O == Op::Bra && L.Guard.Kind != Ref::None) ||
+                  L.Info.O == Op::BrxIdx;
+    if (!Splits)
+      continue;
+    uint32_t D = G.PostDominator[G.BlockOf[J]];
+    if (D == NoReg)
+      continue;
+    Reconverge[J] = G.BlockBegin[D];
+    JoinBefore[G.BlockBegin[D]] = true;
+  }
+  NewIndex.resize(N + 1);
+  uint32_t At = 0;
+  for (size_t J = 0; J <= N; ++J) {
+    NewIndex[J] = At;
+    At += JoinBefore[J] ? 2 : 1;
+  }
+}
+
+static bool isF32Arithmetic(const Lowered &L) {
+  switch (L.Info.Row->Class) {
+  case OpClass::Float:
+  case OpClass::Special:
+    return L.Info.O != Op::Copysign && L.Info.O != Op::Testp;
+  default: return false;
+  }
+}
+
+/// True if every instruction that rounds or compares f32 has .ftz, so that
+/// the host can flush for the whole launch.
+bool Encoder::pureFlush() const {
+  bool Any = false;
+  for (const Lowered &L : K.Code) {
+    OpClass C = L.Info.Row->Class;
+    bool Converts = L.Info.O == Op::Cvt &&
+                    (isFloat(L.Info.Types[0]) || isFloat(L.Info.Types[1]));
+    bool Atomic = C == OpClass::Atomic && isFloat(L.Info.Types[0]);
+    if (C == OpClass::Double || C == OpClass::Half || C == OpClass::Tensor ||
+        Atomic || L.Info.O == Op::CvtPack)
+      return false;
+    if (!isF32Arithmetic(L) && !Converts)
+      continue;
+    if (!L.Info.has(Mod::Ftz))
+      return false;
+    Any = true;
+  }
+  return Any;
+}
+
+void Encoder::addDebug(const Lowered &L) {
+  InstDebug D;
+  D.Line = L.Line;
+  D.SourceFile = L.SourceFile;
+  D.SourceLine = L.SourceLine;
+  D.Text = L.Text;
+  D.Class = L.Info.Row->Class;
+  P.Debug.push_back(D);
+}
+
+bool Encoder::encodeOne(const Lowered &L, Diagnostic &Diag) {
+  Inst I;
+  I.OpId = uint16_t(L.Info.O);
+  I.Pred = L.Guard.Kind == Ref::None ? AllOnes : row(L.Guard);
+  I.PredXor = L.GuardNegated ? ~0u : 0;
+  I.Where = L.Info.Where;
+  fillRows(L, I);
+  if (L.Target != ~0u)
+    I.Target = NewIndex[L.Target];
+  size_t J = size_t(&L - K.Code.data());
+  I.Rpc = Reconverge[J] == NoReg ? NoReg : NewIndex[Reconverge[J]];
+  bool Found = selectInteger(*this, L, I) || selectBits(*this, L, I) ||
+               selectFloat(*this, L, I) || selectSpecial(*this, L, I) ||
+               selectHalf(*this, L, I) || selectCompare(*this, L, I) ||
+               selectMove(*this, L, I) || selectConvert(*this, L, I) ||
+               selectControl(*this, L, I) || selectMemory(*this, L, I) ||
+               selectAtomic(*this, L, I) || selectWarp(*this, L, I) ||
+               selectBarrier(*this, L, I);
+  if (!Found || !I.Fn) {
+    if (Diag.Message.empty())
+      Diag = {L.Line, "unsupported instruction '" + std::string(L.Text) + "'"};
+    return false;
+  }
+  P.Code.push_back(I);
+  addDebug(L);
+  return true;
+}
+
+bool Encoder::encodeAll(const FlowGraph &G, Diagnostic &Diag) {
+  planJoins(G);
+  P.FlushDenormals = pureFlush();
+  for (size_t J = 0; J < K.Code.size(); ++J) {
+    const Lowered &L = K.Code[J];
+    if (JoinBefore[J]) {
+      Inst Join;
+      Join.Fn = joinHandler;
+      Join.OpId = uint16_t(Op::Join);
+      P.Code.push_back(Join);
+      addDebug(L);
+    }
+    if (!encodeOne(L, Diag))
+      return false;
+  }
+  P.RowBytes = (Next + 255) & ~255u;
+  P.NumCaches = NumCaches;
+  return true;
+}
+
+/// A kernel's last instruction must not fall off the end.
+static void closeCode(LoweredKernel &K) {
+  bool Closed = !K.Code.empty() && endsBlock(K.Code.back().Info.O) &&
+                K.Code.back().Guard.Kind == Ref::None;
+  bool TargetsEnd = false;
+  for (const Lowered &L : K.Code)
+    TargetsEnd |= L.Target == K.Code.size();
+  if (Closed && !TargetsEnd)
+    return;
+  Lowered Ret;
+  std::string Why;
+  matchOpcode("ret", Ret.Info, Why);
+  Ret.Line = K.Code.empty() ? 0 : K.Code.back().Line;
+  Ret.Text = "ret;";
+  K.Code.push_back(std::move(Ret));
+}
+
+std::unique_ptr<Program> ptxsim::decodeKernel(std::shared_ptr<const Module> M,
+                                              const Function &Entry,
+                                              const SymbolTable &Symbols,
+                                              Diagnostic &Diag) {
+  LoweredKernel K;
+  if (!lowerKernel(*M, Entry, Symbols, K, Diag))
+    return nullptr;
+  closeCode(K);
+  FlowGraph G = buildFlowGraph(K.Code);
+  auto P = std::make_unique<Program>();
+  P->Name = std::string(Entry.Name);
+  P->Owner = std::move(M);
+  P->Source = &Entry;
+  P->StaticShared = K.StaticShared;
+  P->DynamicSharedOffset = K.DynamicSharedOffset;
+  P->LocalBytes = K.LocalBytes;
+  P->ParamBytes = K.ParamBytes;
+  std::vector<uint32_t> Offset;
+  uint32_t Bytes = assignRows(K, G, Offset, P->Registers);
+  Encoder E(*P, K, Offset, Bytes);
+  if (!E.encodeAll(G, Diag))
+    return nullptr;
+  return P;
+}

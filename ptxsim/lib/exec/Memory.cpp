@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// ld, st, prefetch and fences.
+#include "Resolve.h"
+
+using namespace ptxsim;
+
+namespace {
+enum LoadFlags : uint16_t { SignExtend = 1, WideRow = 2 };
+}
+
+/// Element of a lane, extended to the row's width.
+template <unsigned Bytes>
+static void loadElement(const uint8_t *P, uint8_t *Row, uint32_t L,
+                        uint16_t Flags) {
+  uint64_t V = 0;
+  std::memcpy(&V, P, Bytes);
+  if (Bytes < 8 && (Flags & SignExtend))
+    V = uint64_t(int64_t(V << (64 - 8 * Bytes)) >> (64 - 8 * Bytes));
+  if (Bytes == 8 || (Flags & WideRow))
+    std::memcpy(Row + 8 * L, &V, 8);
+  else
+    std::memcpy(Row + 4 * L, &V, 4);
+}
+
+template <unsigned Bytes, unsigned Count>
+static void loadLanes(const Lanes &A, uint8_t *const *Rows, uint32_t M,
+                      uint16_t Flags) {
+  if constexpr (Bytes == 4) {
+    if (!Flags && M == AllLanes) {
+      for (unsigned L = 0; L < 32; ++L)
+        for (unsigned K = 0; K < Count; ++K)
+          std::memcpy(Rows[K] + 4 * L, A.Ptr[L] + 4 * K, 4);
+      return;
+    }
+  }
+  forLanes(M, [&](uint32_t L) {
+    for (unsigned K = 0; K < Count; ++K)
+      loadElement<Bytes>(A.Ptr[L] + K * Bytes, Rows[K], L, Flags);
+  });
+}
+template <unsigned Bytes, unsigned Count>
+static void storeLanes(const Lanes &A, uint8_t *const *Rows, uint32_t M,
+                       uint16_t Flags) {
+  unsigned Stride = Bytes == 8 || (Flags & WideRow) ? 8 : 4;
+  forLanes(M, [&](uint32_t L) {
+    for (unsigned K = 0; K < Count; ++K)
+      std::memcpy(A.Ptr[L] + K * Bytes, Rows[K] + Stride * L, Bytes);
+  });
+}
+
+/// All lanes side by side: one copy of 128 bytes.
+static bool isContiguous(const Lanes &A, uint32_t M, unsigned Step) {
+  if (M != AllLanes)
+    return false;
+  RowU64 P;
+  std::memcpy(&P, A.Ptr, sizeof(P));
+  RowU64 Want = __builtin_convertvector(laneNumbers(), RowU64) * Step + P[0];
+  return toMask((RowI64)(P == Want)) == AllLanes;
+}
+
+template <unsigned Bytes, unsigned Count> static void load(PTXSIM_ARGS) {
+  uint32_t On = guarded(I, R, M);
+  if (On) {
+    Lanes A;
+    if (!resolve(W, I, On, addressRow(I, R), I->Where, Bytes * Count,
+                 AccessKind::Read, I->E, A))
+      return;
+    uint8_t *Rows[Count];
+    for (unsigned K = 0; K < Count; ++K)
+      Rows[K] = R + W->P->Extra[I->X + K];
+    if (Bytes == 4 && Count == 1 && !I->Aux && isContiguous(A, On, 4))
+      std::memcpy(Rows[0], A.Ptr[0], 128);
+    else
+      loadLanes<Bytes, Count>(A, Rows, On, I->Aux);
+  }
+  PTXSIM_NEXT;
+}
+template <unsigned Bytes, unsigned Count> static void store(PTXSIM_ARGS) {
+  uint32_t On = guarded(I, R, M);
+  if (On) {
+    Lanes A;
+    if (!resolve(W, I, On, addressRow(I, R), I->Where, Bytes * Count,
+                 AccessKind::Write, I->E, A))
+      return;
+    ++W->Effects;
+    uint8_t *Rows[Count];
+    for (unsigned K = 0; K < Count; ++K)
+      Rows[K] = R + W->P->Extra[I->X + K];
+    if (Bytes == 4 && Count == 1 && !I->Aux && isContiguous(A, On, 4))
+      std::memcpy(A.Ptr[0], Rows[0], 128);
+    else
+      storeLanes<Bytes, Count>(A, Rows, On, I->Aux);
+  }
+  PTXSIM_NEXT;
+}
+
+static void noOperation(PTXSIM_ARGS) { PTXSIM_NEXT; }
+
+template <unsigned Count> static Handler pickBytes(unsigned Bytes, bool Store) {
+  switch (Bytes) {
+  case 1: return Store ? store<1, Count> : load<1, Count>;
+  case 2: return Store ? store<2, Count> : load<2, Count>;
+  case 4: return Store ? store<4, Count> : load<4, Count>;
+  default: return Store ? store<8, Count> : load<8, Count>;
+  }
+}
+static Handler pickAccess(unsigned Bytes, unsigned Count, bool Store) {
+  switch (Count) {
+  case 1: return pickBytes<1>(Bytes, Store);
+  case 2: return pickBytes<2>(Bytes, Store);
+  default: return pickBytes<4>(Bytes, Store);
+  }
+}
+
+static bool selectAccess(Encoder &E, const Lowered &L, Inst &I) {
+  const OpcodeInfo &Info = L.Info;
+  bool Store = Info.O == Op::St;
+  unsigned Data = Store ? 1 : 0, Address = Store ? 0 : 1;
+  unsigned Bytes = bitWidth(Info.Types[0]) / 8, Count = Info.VectorWidth;
+  if (Bytes * Count > 16)
+    return false;
+  std::vector<uint32_t> Rows;
+  bool Wide = false;
+  for (unsigned K = 0; K < Count; ++K) {
+    Rows.push_back(E.row(L, Data, K));
+    Wide |= L.Refs[L.Operands[Data].First + K].Wide;
+  }
+  I.X = E.addExtra(Rows);
+  I.A = E.row(L, Address);
+  I.E = E.newAccessCache();
+  I.Count = uint8_t(Count);
+  I.Bytes = uint8_t(Bytes);
+  I.Aux = uint16_t((isSigned(Info.Types[0]) && Bytes < 8 ? SignExtend : 0) |
+                   (Wide && Bytes < 8 ? WideRow : 0));
+  if (Bytes == 4)
+    I.Aux &= Wide ? ~0 : WideRow;
+  I.Fn = pickAccess(Bytes, Count, Store);
+  bool Ordered = Info.has(Mod::Volatile) || Info.has(Mod::Acquire) ||
+                 Info.has(Mod::Relaxed);
+  if (!Store && Ordered && I.Where != Space::Shared)
+    E.program().WaitsOnGlobal = true;
+  return true;
+}
+
+bool ptxsim::selectMemory(Encoder &E, const Lowered &L, Inst &I) {
+  switch (L.Info.O) {
+  case Op::Ld:
+  case Op::St: return selectAccess(E, L, I);
+  case Op::Prefetch:
+  case Op::Discard:
+  case Op::Membar:
+    // One host thread runs a cluster and stores are immediate, so prefetches
+    // and fences of the generic proxy change nothing a program can see.
+    I.Fn = noOperation;
+    return true;
+  default: return false;
+  }
+}
