@@ -34,8 +34,9 @@ mlir::Value emitCosh(mlir::ImplicitLocOpBuilder &b, mlir::Value x);
 mlir::Value emitTanh(mlir::ImplicitLocOpBuilder &b, mlir::Value x);
 mlir::Value emitErf(mlir::ImplicitLocOpBuilder &b, mlir::Value x);
 
-/// exp2 for f32 arguments that are never above 0, as in a softmax: cheaper than
-/// emitExp2 by the check for overflow. NaN gives NaN, -inf gives 0.
+/// exp and exp2 for arguments that are never above 0, as in a softmax: cheaper
+/// by the check for overflow. NaN gives NaN, -inf gives 0.
+mlir::Value emitExpNonPositive(mlir::ImplicitLocOpBuilder &b, mlir::Value x);
 mlir::Value emitExp2NonPositive(mlir::ImplicitLocOpBuilder &b, mlir::Value x);
 
 mlir::Value emitLog(mlir::ImplicitLocOpBuilder &b, mlir::Value x);

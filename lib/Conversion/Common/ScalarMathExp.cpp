@@ -127,16 +127,25 @@ Value expm1(FloatCode &c, Value x) {
   return c.select(c.less(c.abs(x), c.constant(0x1p-25f)), x, result);
 }
 
+/// `result` for x >= low, 0 below, NaN for NaN.
+Value clampLowResult(FloatCode &c, Value x, float low, Value result) {
+  Value limit = c.constant(low);
+  // The inner select lets NaN through.
+  Value outside = c.select(c.less(x, limit), c.constant(0), x);
+  return c.select(c.greaterEqual(x, limit), result, outside);
+}
+
+Value expNonPositive(FloatCode &c, Value x) {
+  Reduced reduced = reduceByLn2(c, x);
+  Value result =
+      scale(c, c.polynomial(reduced.remainder, kExp), reduced.exponent);
+  return clampLowResult(c, x, kExpLow, result);
+}
+
 Value sigmoid(FloatCode &c, Value x) {
   // With e = exp(-|x|) <= 1 its error is damped: 1 / (1 + e), or e / (1 + e).
   Value one = c.constant(1);
-  Value magnitude = c.neg(c.abs(x));
-  Reduced reduced = reduceByLn2(c, magnitude);
-  Value e = scale(c, c.polynomial(reduced.remainder, kExp), reduced.exponent);
-  // The inner select lets NaN through.
-  Value low = c.constant(kExpLow);
-  Value outside = c.select(c.less(magnitude, low), c.constant(0), x);
-  e = c.select(c.greaterEqual(magnitude, low), e, outside);
+  Value e = expNonPositive(c, c.neg(c.abs(x)));
   Value numerator = c.select(c.less(x, c.constant(0)), e, one);
   // Takes back what the sum and the quotient lost by rounding, up to a third:
   // 3/4 stands for 1 / (1 + e).
@@ -200,12 +209,15 @@ Value emitExp2(ImplicitLocOpBuilder &b, Value x) {
       b, x, [](FloatCode &c, ValueRange v) { return exp2(c, v[0]); });
 }
 
+Value emitExpNonPositive(ImplicitLocOpBuilder &b, Value x) {
+  return emitInF32<math::ExpOp>(
+      b, x, [](FloatCode &c, ValueRange v) { return expNonPositive(c, v[0]); });
+}
+
 Value emitExp2NonPositive(ImplicitLocOpBuilder &b, Value x) {
-  FloatCode c(b, x.getType());
-  // The inner select lets NaN through.
-  Value low = c.constant(-126.0f);
-  Value outside = c.select(c.less(x, low), c.constant(0), x);
-  return c.select(c.greaterEqual(x, low), exp2Core(c, x), outside);
+  return emitInF32<math::Exp2Op>(b, x, [](FloatCode &c, ValueRange v) {
+    return clampLowResult(c, v[0], -126.0f, exp2Core(c, v[0]));
+  });
 }
 
 Value emitExpm1(ImplicitLocOpBuilder &b, Value x) {
