@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// conv: one accumulator per result element, over the taps that meet the input.
+// conv: the vector kernels where the filter is a packed constant, else a loop
+// nest with one accumulator per result element.
 #include "Conversion/Common/ElementwiseFn.h"
+#include "Conversion/NNToKernel/ConvShape.h"
 #include "Conversion/NNToKernel/KernelFamily.h"
 #include "Conversion/NNToKernel/LoopSpace.h"
 #include "Conversion/NNToKernel/Scheduling.h"
+#include "Conversion/NNToKernel/VectorEpilogue.h"
+#include "Conversion/NNToVector/DepthwiseConv.h"
 
 using namespace mlir;
 
@@ -146,10 +150,141 @@ void ConvLoops::emitElement(ValueRange indices) {
                     indices);
 }
 
+/// The kernels that read a packed filter.
+class PackedConv {
+public:
+  explicit PackedConv(DispatchContext &context)
+      : context(context), op(cast<nn::ConvOp>(context.getRoot())),
+        spec(createConvSpec(context)), kernel(chooseConvKernel(context, spec)) {
+  }
+
+  Launch getLaunch();
+  void emit(KernelBuilder &kb);
+
+private:
+  void setOperands(KernelBuilder &kb);
+  Value emitBias(KernelBuilder &kb, Value acc,
+                 const kernel::EpilogueIndices &at, Value mask);
+
+  DispatchContext &context;
+  nn::ConvOp op;
+  kernel::ConvSpec spec;
+  ConvKernel kernel;
+};
+
+Launch PackedConv::getLaunch() {
+  kernel::IndexMath &math = context.math;
+  int64_t taps = spec.inputChannels;
+  for (int64_t size : spec.kernel) {
+    taps *= size;
+  }
+  OpFoldResult elements =
+      nn::productOf(context.b, op.getLoc(), context.sizes(op.getResult()));
+  OpFoldResult work =
+      estimateWork(context, math.mul(elements, taps),
+                   kernel == ConvKernel::Depthwise ? 0.05 : 0.02);
+  if (kernel == ConvKernel::MatrixProduct) {
+    kernel::GemmSpec product = *kernel::asMatrixProduct(context.b, spec);
+    kernel::GemmSchedule schedule = getConvGemmSchedule(context, spec);
+    return {kernel::getGemmItems(context.b, product, schedule, context.target),
+            work,
+            kernel::getGemmScratchBytes(context.b, product, schedule,
+                                        context.target)};
+  }
+  kernel::ConvSchedule schedule = getConvSchedule(context, spec, kernel);
+  if (kernel == ConvKernel::Depthwise) {
+    return {
+        kernel::getDepthwiseItems(context.b, spec, schedule, context.target),
+        work,
+        math.constant(
+            kernel::getDepthwiseScratchBytes(spec, schedule, context.target))};
+  }
+  return {kernel::getConvItems(context.b, spec, schedule, context.target), work,
+          math.constant(
+              kernel::getConvScratchBytes(spec, schedule, context.target))};
+}
+
+/// Zero points, which the kernels subtract as they load.
+void PackedConv::setOperands(KernelBuilder &kb) {
+  auto subtract = [&](Value zeroPoint, Type element) -> kernel::OperandFn {
+    if (!zeroPoint) {
+      return nullptr;
+    }
+    SmallVector<Value> origin(
+        cast<RankedTensorType>(zeroPoint.getType()).getRank(),
+        kb.math.value(0));
+    Value zero =
+        emitCast(kb.b, kb.load(zeroPoint, origin), element, spec.types.acc);
+    return [zero](ImplicitLocOpBuilder &b, Value value) -> Value {
+      auto vector = dyn_cast<VectorType>(value.getType());
+      Value subtrahend =
+          vector ? Value(vector::BroadcastOp::create(b, vector, zero)) : zero;
+      return arith::SubIOp::create(b, value, subtrahend);
+    };
+  };
+  spec.convertA = subtract(op.getInputZero(), elementOf(op.getInput()));
+  spec.convertB = subtract(op.getFilterZero(), elementOf(op.getFilter()));
+  if (op.getInputZero()) {
+    SmallVector<Value> origin(op.getInputZero().getType().getRank(),
+                              kb.math.value(0));
+    spec.padValue = kb.load(op.getInputZero(), origin);
+  }
+}
+
+Value PackedConv::emitBias(KernelBuilder &kb, Value acc,
+                           const kernel::EpilogueIndices &at, Value mask) {
+  auto type = cast<VectorType>(acc.getType());
+  Value flat = kernel::flatten(kb.b, kb.getInputBase(op.getBias()));
+  Value bias =
+      kernel::loadVector(kb.b, flat, at.n, type.getNumElements(), mask);
+  bias = emitCast(kb.b, bias, elementOf(op.getBias()), type.getElementType());
+  return emitElementwise(kb.b, nn::Fn::add, {acc, bias}, {},
+                         type.getElementType(), type.getElementType());
+}
+
+void PackedConv::emit(KernelBuilder &kb) {
+  setOperands(kb);
+  SmallVector<SmallVector<unsigned>> groups{{0}, {}, {op.getSpatialRank() + 1}};
+  for (unsigned i = 0; i < op.getSpatialRank(); ++i) {
+    groups[1].push_back(op.getSpatialDim(i));
+  }
+  VectorEpilogue epilogue(kb, op.getResult(), groups);
+  spec.epilogue.compute = [&](ImplicitLocOpBuilder &, Value acc,
+                              const kernel::EpilogueIndices &at, Value mask) {
+    Value sum = op.getBias() ? emitBias(kb, acc, at, mask) : acc;
+    return epilogue.compute(sum, {at.batch[0], at.m, at.n}, at.offset, mask);
+  };
+  spec.epilogue.rolled = epilogue.isExpensive();
+  auto packed = op.getFilter().getDefiningOp<nn::PackedOp>();
+  kernel::ConvBuffers buffers{kb.getInputBase(op.getInput()),
+                              kb.getInputBase(packed.getInput()),
+                              kb.getResultBase(0), kb.getScratch()};
+  if (kernel == ConvKernel::MatrixProduct) {
+    kernel::GemmSpec product = *kernel::asMatrixProduct(kb.b, spec);
+    kernel::GemmBuffers operands{buffers.input, buffers.filter, buffers.output,
+                                 buffers.scratch};
+    kernel::emitGemm(kb.b, product, getConvGemmSchedule(kb, spec), kb.target,
+                     operands, kb.getBegin(), kb.getEnd());
+    return;
+  }
+  kernel::ConvSchedule schedule = getConvSchedule(kb, spec, kernel);
+  auto emitKernel = kernel == ConvKernel::Depthwise ? kernel::emitDepthwiseConv
+                                                    : kernel::emitConv;
+  emitKernel(kb.b, spec, schedule, kb.target, buffers, kb.getBegin(),
+             kb.getEnd());
+}
+
+bool hasPackedFilter(nn::ConvOp op) {
+  return op.getFilter().getDefiningOp<nn::PackedOp>() != nullptr;
+}
+
 class ConvFamily final : public KernelFamily {
 public:
   Launch getLaunch(DispatchContext &context) const override {
     auto op = cast<nn::ConvOp>(context.getRoot());
+    if (hasPackedFilter(op)) {
+      return PackedConv(context).getLaunch();
+    }
     OpFoldResult elements =
         nn::productOf(context.b, op.getLoc(), context.sizes(op.getResult()));
     return {LoopSpace(context, op.getResult(), 256).getItems(),
@@ -158,6 +293,10 @@ public:
 
   LogicalResult emit(KernelBuilder &kb) const override {
     auto op = cast<nn::ConvOp>(kb.getRoot());
+    if (hasPackedFilter(op)) {
+      PackedConv(kb).emit(kb);
+      return success();
+    }
     LoopSpace(kb, op.getResult(), 256).emitLoops(kb, [&](ValueRange indices) {
       ConvLoops(kb).emitElement(indices);
     });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Schedules by the static rules, and params packed as the schedules ask.
+#include "Conversion/NNToKernel/ConvShape.h"
 #include "Conversion/NNToKernel/Passes.h"
 #include "Conversion/NNToKernel/Scheduling.h"
 #include "Dialect/NN/ParamTransforms.h"
@@ -24,6 +25,7 @@ public:
 
 private:
   void scheduleContract(nn::DispatchOp dispatch, nn::ContractOp op);
+  void scheduleConv(nn::DispatchOp dispatch, nn::ConvOp op);
   /// Replaces body operand `use`, a param, by its packed form.
   void pack(nn::DispatchOp dispatch, OpOperand &use,
             ArrayRef<Attribute> transforms);
@@ -152,9 +154,39 @@ void KernelScheduler::scheduleContract(nn::DispatchOp dispatch,
       schedule.blocksOutside, schedule.packB));
 }
 
+void KernelScheduler::scheduleConv(nn::DispatchOp dispatch, nn::ConvOp op) {
+  if (!isPackableConv(op) || !isa<BlockArgument>(op.getInput()) ||
+      !getParam(dispatch, op.getFilter())) {
+    return;
+  }
+  DispatchContext context(dispatch, OpBuilder(dispatch), dispatch.getSizes(),
+                          target);
+  kernel::ConvSpec spec = createConvSpec(context);
+  ConvKernel kernel = chooseConvKernel(context, spec);
+  int64_t lanes =
+      target.lanesFor(std::max(32u, spec.types.acc.getIntOrFloatBitWidth()));
+  int64_t width = 0;
+  if (kernel == ConvKernel::MatrixProduct) {
+    kernel::GemmSchedule schedule = getConvGemmSchedule(context, spec);
+    width = schedule.panelWidth(lanes);
+    dispatch.setScheduleAttr(nn::GemmScheduleAttr::get(
+        op.getContext(), schedule.mr, schedule.nv, schedule.mBlock,
+        schedule.blocksOutside, schedule.packB));
+  } else {
+    kernel::ConvSchedule schedule = getConvSchedule(context, spec, kernel);
+    width = schedule.panelWidth(lanes);
+    dispatch.setScheduleAttr(nn::ConvScheduleAttr::get(
+        op.getContext(), schedule.mr, schedule.nv, schedule.rowBlock));
+  }
+  pack(dispatch, op.getFilterMutable(),
+       getFilterTransforms(op, spec, kernel, width));
+}
+
 void KernelScheduler::schedule(nn::DispatchOp dispatch) {
   if (auto contract = dyn_cast<nn::ContractOp>(dispatch.getRootOp())) {
     scheduleContract(dispatch, contract);
+  } else if (auto conv = dyn_cast<nn::ConvOp>(dispatch.getRootOp())) {
+    scheduleConv(dispatch, conv);
   }
 }
 
