@@ -173,7 +173,7 @@ dlc_status dlc_context_set_threads(dlc_context *c, uint32_t num_threads) {
 
 /* The part of a run that generated code does. */
 static dlc_status execute(dlc_context *c) {
-  c->status = DLC_INTERNAL;
+  c->status = DLC_OK;
   c->skipped_work = 0;
   c->num_events = 0;
   c->run_begin = c->profile ? dlc_now() : 0;
@@ -186,7 +186,7 @@ static dlc_status execute(dlc_context *c) {
     c->pool_claimed = false;
   }
   c->runs++;
-  return status == DLC_EXEC_STOP ? c->status : (dlc_status)status;
+  return dlc_context_outcome(c, status);
 }
 
 dlc_status dlc_context_run(dlc_context *c, const dlc_tensor *inputs,

@@ -58,7 +58,7 @@ struct dlc_context {
   void *parallel_user;
   bool pool_claimed;
   int64_t skipped_work; /* nanoseconds not parallelised as threads slept */
-  dlc_status status;    /* noted for generated code that stopped */
+  dlc_status status;    /* noted when generated code must stop */
   int64_t run_begin;
 
   dlc_profile_event *events;
@@ -68,6 +68,9 @@ struct dlc_context {
 
 /* exec.c: what generated code calls. */
 void dlc_context_bind_exec(dlc_context *context);
+/* The status of a call of generated code that returned `returned`: the one that
+   was noted, with its message. */
+dlc_status dlc_context_outcome(dlc_context *context, int32_t returned);
 int64_t dlc_now(void);
 
 /* shape.c: finds or makes the plan for context->input_dims. */

@@ -138,6 +138,15 @@ static int32_t exec_launch(dlc_exec *exec, const dlc_launch *l) {
   return DLC_OK;
 }
 
+dlc_status dlc_context_outcome(dlc_context *c, int32_t returned) {
+  if (returned && !c->status) {
+    return dlc_fail(DLC_INTERNAL,
+                    "the model's code gave up with %" PRId32 ", and no reason",
+                    returned);
+  }
+  return returned ? c->status : DLC_OK;
+}
+
 /* ---- Failed checks ----------------------------------------------------- */
 
 /* Replaces {N} by values[N], and {{ by a brace. */

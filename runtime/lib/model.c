@@ -98,8 +98,7 @@ static dlc_status pick_variant(dlc_model *m, const char *wanted) {
 
 /* ---- Code -------------------------------------------------------------- */
 
-/* Copies the code of a model that lies behind a launcher into a file that
-   starts with it, as dlopen wants. */
+/* Copies the code into a file of its own: dlopen wants it at the start. */
 static dlc_status copy_code(dlc_model *m) {
   const dlc_container *c = &m->container;
   m->library_file = memfd_create("dlc-model", MFD_CLOEXEC);
@@ -159,20 +158,26 @@ static dlc_entry *find_entry(dlc_model *m, const char *suffix) {
    library. The program need not use libm, nor have loaded it for all to see. */
 static void open_libm(void) { dlopen("libm.so.6", RTLD_NOW | RTLD_GLOBAL); }
 
+static void open_file(dlc_model *m, int file) {
+  char path[160];
+  unique_path(file, path, sizeof path);
+  m->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+}
+
 static dlc_status open_library(dlc_model *m) {
-  int file = m->container.file;
-  if (m->container.base != 0) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, open_libm);
+  if (m->container.base == 0) {
+    open_file(m, m->container.file);
+  }
+  /* A copy in memory also where files must not be executed (noexec). */
+  if (!m->library) {
     dlc_status status = copy_code(m);
     if (status) {
       return status;
     }
-    file = m->library_file;
+    open_file(m, m->library_file);
   }
-  static pthread_once_t once = PTHREAD_ONCE_INIT;
-  pthread_once(&once, open_libm);
-  char path[160];
-  unique_path(file, path, sizeof path);
-  m->library = dlopen(path, RTLD_NOW | RTLD_LOCAL);
   if (!m->library) {
     return dlc_fail(DLC_RESOURCE, "cannot load the model's code: %s",
                     dlerror());

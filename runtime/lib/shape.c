@@ -78,12 +78,9 @@ static dlc_status size_shape(dlc_context *c, dlc_shape *shape) {
   }
   c->exec.output_dims = shape->output_dims;
   c->exec.buffer_bytes = shape->buffer_bytes;
-  c->status = DLC_INTERNAL;
-  int32_t status = c->model->size(&c->exec);
-  if (status) {
-    return status == DLC_EXEC_STOP ? c->status : (dlc_status)status;
-  }
-  return check_sizes(h, shape);
+  c->status = DLC_OK;
+  dlc_status status = dlc_context_outcome(c, c->model->size(&c->exec));
+  return status ? status : check_sizes(h, shape);
 }
 
 static dlc_status plan_shape(dlc_context *c, dlc_shape *shape) {

@@ -2,6 +2,8 @@
 // Runs: entry checks, kinds of inputs and outputs, memory, profiles.
 #include "TestModels.h"
 
+#include "dlc/exec.h"
+
 #include "gtest/gtest.h"
 
 #include <cstddef>
@@ -278,6 +280,19 @@ TEST_F(ContextTest, CallersStridedOutput) {
   EXPECT_EQ(memory, (std::vector<float>{2, -1, 3, -1, 4, -1}));
 }
 
+TEST_F(ContextTest, CallersMisalignedOutput) {
+  Loaded m(affine());
+  Tensor<float> x({1, 3}, {1, 1, 1}, float32);
+  std::vector<char> memory(13);
+  int64_t dims[] = {1, 3};
+  dlc_tensor input = x.get();
+  dlc_tensor output = {
+      memory.data() + 1, {DLC_DEVICE_CPU, 0}, 2, float32, dims, nullptr, 0};
+  ASSERT_EQ(dlc_context_run(m.context, &input, 1, &output, 1), DLC_OK);
+  const float expected[] = {2, 3, 4};
+  EXPECT_EQ(memcmp(memory.data() + 1, expected, 12), 0);
+}
+
 TEST_F(ContextTest, CallersOutputOfWrongDims) {
   Loaded m(affine());
   Tensor<float> x({1, 3}, {1, 1, 1}, float32), y({3, 1}, {0, 0, 0}, float32);
@@ -365,6 +380,27 @@ TEST_F(ContextTest, FailedCheckTellsItsValues) {
   x.values[1] = 9; // and the context still works
   dlc_tensor input = x.get(), output{};
   EXPECT_EQ(dlc_context_run(m.context, &input, 1, &output, 1), DLC_OK);
+}
+
+int32_t giveUp(dlc_exec *) { return 77; }
+
+/// Generated code that stops without a word is at fault itself.
+TEST_F(ContextTest, UnexplainedFailure) {
+  std::vector<char> block = encodeHeader(busyHeader());
+  dlc_entry *run = giveUp;
+  dlc_embedded_model embedded = {
+      sizeof(embedded), block.data(), block.size(), nullptr, 0, nullptr, &run};
+  dlc_model *model;
+  ASSERT_EQ(dlc_model_load_embedded(&embedded, nullptr, &model), DLC_OK);
+  dlc_context *context;
+  ASSERT_EQ(dlc_context_create(model, nullptr, &context), DLC_OK);
+  Tensor<uint32_t> seed({1}, {0}, uint32);
+  Tensor<int64_t> rounds({1}, {0}, int64);
+  expectRunError(context, {seed.get(), rounds.get()},
+                 "the model's code gave up with 77, and no reason",
+                 DLC_INTERNAL);
+  dlc_context_free(context);
+  dlc_model_free(model);
 }
 
 // ---- Memory ----------------------------------------------------------------

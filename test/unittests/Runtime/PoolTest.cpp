@@ -186,6 +186,31 @@ TEST_F(PoolTest, ChildOfAForkStartsAnew) {
   EXPECT_EQ(run(m.context, 4), expected(4));
 }
 
+double processSeconds() {
+  timespec time;
+  clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+  return static_cast<double>(time.tv_sec) +
+         static_cast<double>(time.tv_nsec) * 1e-9;
+}
+
+TEST_F(PoolTest, ThreadsSleepBetweenRuns) {
+  Loaded m(path, 3);
+  run(m.context, 1);
+  double before = processSeconds();
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  EXPECT_LT(processSeconds() - before, 0.02);
+}
+
+/// Nor do they spin for long when a claimed pool has nothing for them.
+TEST_F(PoolTest, IdleThreadsOfARunSleep) {
+  ASSERT_TRUE(dlc_pool_claim());
+  ASSERT_EQ(dlc_pool_ready(3), 3u);
+  double before = processSeconds();
+  std::this_thread::sleep_for(std::chrono::milliseconds(200));
+  EXPECT_LT(processSeconds() - before, 0.02);
+  dlc_pool_release();
+}
+
 /// Every item of a launch runs exactly once, for odd numbers of everything.
 TEST_F(PoolTest, EachItemOnce) {
   static std::vector<std::atomic<int>> counts(100003);
