@@ -86,7 +86,8 @@ static bool splitFile(const std::vector<char> &bytes, std::string &header,
     length |= at(10) << 16 | at(11) << 24;
   }
   data = start + length;
-  if (data > bytes.size()) {
+  // As long as NumPy reads by default.
+  if (data > bytes.size() || length > 10000) {
     return false;
   }
   header.assign(bytes.data() + start, length);
