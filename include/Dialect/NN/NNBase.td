@@ -28,6 +28,14 @@ def NN_Dialect : Dialect {
                            "::mlir::math::MathDialect", "::mlir::affine::AffineDialect"];
   let useDefaultAttributePrinterParser = 1;
   let hasConstantMaterializer = 1;
+  let extraClassDeclaration = [{
+    /// Where the bytes of #nn.data attributes of this context are found.
+    ::dlc::nn::SourceMap &getSourceMap() { return *sourceMap; }
+
+  private:
+    std::unique_ptr<::dlc::nn::SourceMap> sourceMap;
+  public:
+  }];
 }
 
 def NN_Tensor : AnyTypeOf<[AnyRankedTensor], "ranked tensor", "::mlir::RankedTensorType">;

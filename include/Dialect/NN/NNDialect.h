@@ -4,6 +4,8 @@
 #ifndef DLC_DIALECT_NN_NNDIALECT_H
 #define DLC_DIALECT_NN_NNDIALECT_H
 
+#include "Dialect/NN/SourceMap.h"
+
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/Dialect/Affine/IR/AffineOps.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"

@@ -18,6 +18,7 @@ using namespace dlc::nn;
 #include "Dialect/NN/NNOps.cpp.inc"
 
 void NNDialect::initialize() {
+  sourceMap = std::make_unique<SourceMap>();
   addAttributes<
 #define GET_ATTRDEF_LIST
 #include "Dialect/NN/NNAttrs.cpp.inc"
