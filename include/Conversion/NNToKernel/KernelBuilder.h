@@ -59,7 +59,7 @@ public:
   /// Work items [begin, end).
   mlir::Value getBegin();
   mlir::Value getEnd();
-  /// !llvm.ptr to this worker's private memory.
+  /// Memory private to this worker, as memref<i8>.
   mlir::Value getScratch();
 
   /// Rank-0 memref of an input's first element.

@@ -8,6 +8,11 @@
 
 namespace dlc {
 
+/// Work items that a kernel is cut into at least, where its shape allows:
+/// enough to keep the threads of a large machine busy, few enough to cost
+/// nothing on one.
+inline constexpr int64_t kMinItems = 32;
+
 /// The type that products of `element` are summed in: f32 for floats below f64,
 /// i32 for integers of up to 16 bits, else the type itself.
 mlir::Type getAccumulatorType(mlir::Type element);

@@ -91,8 +91,9 @@ kernel::ConvSchedule getConvSchedule(DispatchContext &context,
   int64_t width = knownOrDynamic(spec.outputSizes.back()),
           lanes = lanesOf(context, spec);
   if (kernel == ConvKernel::Depthwise) {
-    return kernel::chooseDepthwiseSchedule(
-        width, spec.groups * spec.outputChannels, context.target, lanes);
+    return kernel::chooseDepthwiseSchedule(width,
+                                           spec.groups * spec.outputChannels,
+                                           context.target, lanes, kMinItems);
   }
   int64_t rows = 1;
   for (OpFoldResult size : ArrayRef(spec.outputSizes).drop_back()) {
@@ -102,7 +103,7 @@ kernel::ConvSchedule getConvSchedule(DispatchContext &context,
                : rows * known;
   }
   return kernel::chooseConvSchedule(width, rows, spec.outputChannels,
-                                    context.target, lanes);
+                                    context.target, lanes, kMinItems);
 }
 
 kernel::GemmSchedule getConvGemmSchedule(DispatchContext &context,
@@ -115,7 +116,8 @@ kernel::GemmSchedule getConvGemmSchedule(DispatchContext &context,
   kernel::GemmSpec product = *kernel::asMatrixProduct(context.b, spec);
   return kernel::chooseGemmSchedule(knownOrDynamic(product.m),
                                     spec.outputChannels, spec.inputChannels,
-                                    context.target, lanesOf(context, spec));
+                                    context.target, lanesOf(context, spec),
+                                    kernel::BLayout::Packed, kMinItems);
 }
 
 SmallVector<Attribute> getFilterTransforms(nn::ConvOp op,

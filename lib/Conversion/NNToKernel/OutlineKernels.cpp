@@ -48,7 +48,6 @@ private:
 
 /// The kernel's declaration: buffers, sizes, begin, end, scratch.
 func::FuncOp KernelOutliner::createFunction(nn::DispatchOp dispatch) {
-  MLIRContext *context = dispatch.getContext();
   OpBuilder b = OpBuilder::atBlockEnd(kernels.getBody());
   SmallVector<Type> types;
   unsigned buffers = dispatch.getInputs().size() + dispatch.getOutputs().size();
@@ -58,7 +57,7 @@ func::FuncOp KernelOutliner::createFunction(nn::DispatchOp dispatch) {
     types.push_back(getBaseType(cast<RankedTensorType>(type).getElementType()));
   }
   types.append(dispatch.getSizes().size() + 2, b.getIndexType());
-  types.push_back(LLVM::LLVMPointerType::get(context));
+  types.push_back(MemRefType::get({}, b.getI8Type()));
   std::string name = (dispatch.getRootOp()->getName().stripDialect() + "_" +
                       Twine(numKernels++))
                          .str();

@@ -87,9 +87,10 @@ kernel::GemmSchedule getGemmSchedule(nn::DispatchOp dispatch,
   Type accumulator = op.getAcc() ? *op.getAcc() : getAccumulatorType(element);
   int64_t lanes =
       target.lanesFor(std::max(32u, accumulator.getIntOrFloatBitWidth()));
-  return kernel::chooseGemmSchedule(
-      staticGroupSize(op, shape.m), staticGroupSize(op, shape.n),
-      staticGroupSize(op, shape.k), target, lanes, getBLayout(op, shape));
+  return kernel::chooseGemmSchedule(staticGroupSize(op, shape.m),
+                                    staticGroupSize(op, shape.n),
+                                    staticGroupSize(op, shape.k), target, lanes,
+                                    getBLayout(op, shape), kMinItems);
 }
 
 } // namespace dlc
