@@ -52,6 +52,8 @@ class _Context:
         self.model = model
         self.num_threads = num_threads
         self.handle = ctypes.c_void_p()
+        # Kept, since at the interpreter's end modules go before objects.
+        self._free = runtime().dlc_context_free
         options = ContextOptions(num_threads=num_threads)
         check(
             runtime().dlc_context_create(
@@ -61,7 +63,7 @@ class _Context:
 
     def __del__(self):
         if self.handle:
-            runtime().dlc_context_free(self.handle)
+            self._free(self.handle)
             self.handle = None
 
 
@@ -74,6 +76,7 @@ class Model:
 
     def __init__(self, path: str | os.PathLike, verify_weights: bool = False):
         self._handle = ctypes.c_void_p()
+        self._free = runtime().dlc_model_free
         # What save copies; the file itself may be gone by then.
         try:
             self._file = open(path, "rb")  # noqa: SIM115
@@ -96,7 +99,7 @@ class Model:
 
     def __del__(self):
         if getattr(self, "_handle", None):
-            runtime().dlc_model_free(self._handle)
+            self._free(self._handle)
             self._handle = None
         if file := getattr(self, "_file", None):
             file.close()

@@ -249,6 +249,30 @@ def test_progress_names_the_phases():
     assert "codegen" in phases
 
 
+def test_interrupt_stops_a_compilation(tmp_path):
+    """Ctrl-C raises KeyboardInterrupt soon, and leaves no file."""
+    code = (
+        "import sys, dlc\n"
+        "print('ready', flush=True)\n"
+        "try:\n"
+        "    dlc.compile(sys.argv[1], output=sys.argv[2])\n"
+        "except KeyboardInterrupt:\n"
+        "    print('interrupted')\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, light.make("densenet121"), tmp_path / "m.dlc"],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": ":".join(sys.path)},
+    )
+    assert process.stdout.readline() == "ready\n"
+    time.sleep(0.3)
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=30)
+    assert output == "interrupted\n"
+    assert os.listdir(tmp_path) == []
+
+
 @pytest.mark.parametrize("damage", ["cut", "flipped", "empty", "text"])
 def test_damaged_binary(model, damage, tmp_path):
     path = tmp_path / "m.dlc"
@@ -294,7 +318,7 @@ def test_import_beside_others(order):
         [sys.executable, "-c", code, *sys.path],
         capture_output=True,
         text=True,
-        env={"PYTHONPATH": ":".join(sys.path)},
+        env=os.environ | {"PYTHONPATH": ":".join(sys.path)},
     )
     assert done.returncode == 0, done.stderr
 
