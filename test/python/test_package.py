@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -13,6 +16,7 @@ from onnx import TensorProto, helper
 
 import corpus
 import dlc
+import light
 
 pytestmark = pytest.mark.usefixtures("compiler")
 
