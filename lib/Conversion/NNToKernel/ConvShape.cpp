@@ -91,9 +91,8 @@ kernel::ConvSchedule getConvSchedule(DispatchContext &context,
   int64_t width = knownOrDynamic(spec.outputSizes.back()),
           lanes = lanesOf(context, spec);
   if (kernel == ConvKernel::Depthwise) {
-    return kernel::chooseDepthwiseSchedule(width,
-                                           spec.groups * spec.outputChannels,
-                                           context.target, lanes, kMinItems);
+    return kernel::chooseDepthwiseSchedule(
+        width, spec.groups * spec.outputChannels, context.target, lanes);
   }
   int64_t rows = 1;
   for (OpFoldResult size : ArrayRef(spec.outputSizes).drop_back()) {
