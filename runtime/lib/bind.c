@@ -183,6 +183,29 @@ static dlc_status check_overlap(const dlc_context *c, uint32_t output,
   return DLC_OK;
 }
 
+/* The context's memory for an output is about to be written, or to go: it must
+   not be what the caller gives as an input, say the output of the last run. */
+static dlc_status check_own(const dlc_context *c, uint32_t output,
+                            const dlc_tensor *inputs) {
+  const dlc_header *h = &c->model->container.header;
+  const dlc_block *block = &c->outputs[output].block;
+  int64_t bytes = (int64_t)block->bytes;
+  dlc_tensor own = {.data = block->data,
+                    .ndim = 1,
+                    .dtype = {DLC_UINT, 8, 1},
+                    .shape = &bytes};
+  for (uint32_t i = 0; i < h->num_inputs; i++) {
+    if (overlaps(&own, &inputs[i])) {
+      return dlc_fail(
+          DLC_USAGE,
+          "input '%s': it is output '%s' of this context, which the "
+          "run overwrites: give the output memory of your own",
+          dlc_header_text(h, h->inputs[i].name), name_of(c, output));
+    }
+  }
+  return DLC_OK;
+}
+
 static dlc_status own_memory(dlc_context *c, uint32_t output, int64_t bytes) {
   char what[64];
   snprintf(what, sizeof what, "output %" PRIu32, output);
@@ -199,12 +222,17 @@ static dlc_status bind_output(dlc_context *c, uint32_t output,
   dlc_output *o = &c->outputs[output];
   dlc_tensor *t = &outputs[output];
   dlc_status status;
-  o->caller = t->data ? t : NULL;
+  /* What the last run gave is the context's. */
+  o->caller = t->data && t->data != o->block.data ? t : NULL;
   o->copy = false;
   o->late_bytes = -1;
   c->output_data[output] = NULL;
-  if (o->caller && ((status = check_caller(c, output, t)) ||
-                    (status = check_overlap(c, output, inputs, outputs)))) {
+  if (o->caller) {
+    if ((status = check_caller(c, output, t)) ||
+        (status = check_overlap(c, output, inputs, outputs))) {
+      return status;
+    }
+  } else if ((status = check_own(c, output, inputs))) {
     return status;
   }
   if (is_late(c, output)) {

@@ -256,14 +256,14 @@ DLC_API dlc_status dlc_context_set_threads(dlc_context *context,
  * Runs the model once. Inputs and outputs stand in the model's order, and all
  * are given. Inputs may have any strides and offsets; such that are not dense
  * are copied.
- * An output with data == NULL is allocated by the context: the call sets all
- * its fields; data and shape stay valid until the context's next run, prepare
- * or free. An output with data != NULL is the caller's memory: dtype and ndim
- * must be the model's, shape the dims the run gives, strides as the caller
- * likes; it must not overlap an input or another output. For an output sized
- * by data, shape gives room instead: its element count is the capacity,
- * strides are dense, and the call writes the dims found into shape.
- * After an error the content of outputs is unspecified.
+ * An output with data == NULL, or as an earlier run set it, is allocated by the
+ * context: the call sets all its fields; data and shape stay valid until the
+ * context's next run, prepare or free. An output with data != NULL is the
+ * caller's memory: dtype and ndim must be the model's, shape the dims the run
+ * gives, strides as the caller likes; it must not overlap an input or another
+ * output. For an output sized by data, shape gives room instead: its element
+ * count is the capacity, strides are dense, and the call writes the dims found
+ * into shape. After an error the content of outputs is unspecified.
  */
 DLC_API dlc_status dlc_context_run(dlc_context *context,
                                    const dlc_tensor *inputs,

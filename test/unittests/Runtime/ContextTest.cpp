@@ -122,6 +122,43 @@ TEST_F(ContextTest, OutputOverInput) {
   EXPECT_STREQ(dlc_message(), "output 'y': its memory overlaps input 'x'");
 }
 
+/// The same struct in a loop, while outputs grow.
+TEST_F(ContextTest, OutputOfTheLastRunIsAllocatedAnew) {
+  Loaded m(affine());
+  dlc_tensor output{};
+  for (int64_t batch = 1; batch <= 32; batch *= 2) {
+    Tensor<float> x({batch, 3}, std::vector<float>(batch * 3, 1), float32);
+    dlc_tensor input = x.get();
+    ASSERT_EQ(dlc_context_run(m.context, &input, 1, &output, 1), DLC_OK);
+    ASSERT_EQ(output.shape[0], batch);
+    ASSERT_EQ(valuesOf<float>(output)[batch * 3 - 1], 4);
+  }
+}
+
+TEST_F(ContextTest, OwnOutputAsInput) {
+  Loaded m(affine());
+  Tensor<float> x({1, 3}, {1, 1, 1}, float32);
+  dlc_tensor input = x.get(), output{};
+  ASSERT_EQ(dlc_context_run(m.context, &input, 1, &output, 1), DLC_OK);
+  dlc_tensor next{};
+  EXPECT_EQ(dlc_context_run(m.context, &output, 1, &next, 1), DLC_USAGE);
+  EXPECT_STREQ(dlc_message(),
+               "input 'x': it is output 'y' of this context, which the run "
+               "overwrites: give the output memory of your own");
+}
+
+/// What prepare says, with memory of the caller put in.
+TEST_F(ContextTest, PreparedOutputWithCallersMemory) {
+  Loaded m(affine());
+  Tensor<float> x({1, 3}, {1, 1, 1}, float32);
+  std::vector<float> memory(3);
+  dlc_tensor input = x.get(), output{};
+  ASSERT_EQ(dlc_context_prepare(m.context, &input, 1, &output, 1), DLC_OK);
+  output.data = memory.data();
+  ASSERT_EQ(dlc_context_run(m.context, &input, 1, &output, 1), DLC_OK);
+  EXPECT_EQ(memory, (std::vector<float>{2, 3, 4}));
+}
+
 TEST_F(ContextTest, PrepareTellsDims) {
   Loaded m(affine());
   Tensor<float> x({5, 3}, std::vector<float>(15), float32);
