@@ -8,6 +8,7 @@
 #include "Dialect/RT/RTDialect.h"
 #include "Target/CPU/LowerToLLVM.h"
 #include "Transforms/Dispatch/Passes.h"
+#include "Transforms/Passes.h"
 
 #include "mlir/InitAllDialects.h"
 #include "mlir/InitAllPasses.h"
@@ -20,6 +21,7 @@ int main(int argc, char **argv) {
   dlc::registerDispatchPasses();
   dlc::registerNNToKernelPasses();
   dlc::registerCPUTargetPasses();
+  dlc::registerTransformsPasses();
   mlir::DialectRegistry registry;
   mlir::registerAllDialects(registry);
   registry.insert<dlc::nn::NNDialect, dlc::rt::RTDialect>();

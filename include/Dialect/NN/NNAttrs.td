@@ -21,7 +21,7 @@ def NN_DataAttr : NN_Attr<"Data", "data"> {
 }
 
 // The closed list of parameter transforms. Each maps a tensor to a tensor and is carried out by host
-// C++ when the binary is written (lib/Target/Binary/ParamStore.cpp), never by generated code.
+// C++ when the binary is written (lib/Analysis/ParamStore.cpp), never by generated code.
 def NN_PermuteAttr : NN_Attr<"Permute", "permute"> {
   let summary = "transpose: result dim i is input dim permutation[i]";
   let parameters = (ins ArrayRefParameter<"int64_t">:$permutation);

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The types that parameter transforms lead to. Their effect on bytes is in
-// Target/Binary/ParamStore.
+// Analysis/ParamStore.
 #ifndef DLC_DIALECT_NN_PARAMTRANSFORMS_H
 #define DLC_DIALECT_NN_PARAMTRANSFORMS_H
 

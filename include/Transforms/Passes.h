@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The passes of the graph phase, nn to nn.
+#ifndef DLC_TRANSFORMS_PASSES_H
+#define DLC_TRANSFORMS_PASSES_H
+
+#include "Dialect/NN/NNDialect.h"
+
+#include "mlir/Pass/Pass.h"
+
+namespace dlc {
+#define GEN_PASS_DECL
+#include "Transforms/Passes.h.inc"
+#define GEN_PASS_REGISTRATION
+#include "Transforms/Passes.h.inc"
+} // namespace dlc
+
+#endif // DLC_TRANSFORMS_PASSES_H
