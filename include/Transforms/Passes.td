@@ -27,4 +27,41 @@ def FoldBatchNormPass : Pass<"dlc-fold-batch-norm", "mlir::ModuleOp"> {
   ];
 }
 
+def SimplifyViewsPass : Pass<"dlc-simplify-views", "mlir::ModuleOp"> {
+  let summary = "Bring views to one form and let contractions read through them";
+  let description = [{
+    A row of reshapes and transposes becomes at most a reshape, a transpose and a
+    reshape, where the sizes prove which factors of the dims stay together:
+
+    ```mlir
+    %0 = nn.reshape %x : tensor<2x4x8x3xf32> -> tensor<8x8x3xf32>
+    %1 = nn.transpose %0 [0, 2, 1]
+    %2 = nn.reshape %1 : tensor<8x3x8xf32> -> tensor<2x4x3x8xf32>
+    // becomes
+    %2 = nn.transpose %x [0, 1, 3, 2]
+    ```
+
+    Slices move before transposes; gathers by a constant number or progression
+    become slices; transposes, and broadcasts of dims that the other operand has,
+    go into the maps of contractions.
+  }];
+  let dependentDialects = ["::dlc::nn::NNDialect", "::mlir::tensor::TensorDialect",
+                           "::mlir::affine::AffineDialect"];
+}
+
+def FoldConstantsPass : Pass<"dlc-fold-constants", "mlir::ModuleOp"> {
+  let summary = "Evaluate ops on constants of up to 1 MiB";
+  let description = [{
+    Transposes, reshapes and casts of params become transforms of the param,
+    whatever their size. Other ops on constants are evaluated where the result
+    has at most 1 MiB; ramps (`iota`) and repeated numbers (`broadcast`) stay,
+    since they are cheaper to compute than to load. Equal params are merged.
+  }];
+  let dependentDialects = ["::dlc::nn::NNDialect", "::mlir::arith::ArithDialect"];
+  let statistics = [
+    Statistic<"numFolded", "num-ops-folded", "Ops replaced by constants">,
+    Statistic<"numMerged", "num-params-merged", "Params equal to another">
+  ];
+}
+
 #endif // DLC_TRANSFORMS_PASSES
