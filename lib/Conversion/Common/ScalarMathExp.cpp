@@ -127,19 +127,39 @@ Value expm1(FloatCode &c, Value x) {
   return c.select(c.less(c.abs(x), c.constant(0x1p-25f)), x, result);
 }
 
-/// `result` for x >= low, 0 below, NaN for NaN.
-Value clampLowResult(FloatCode &c, Value x, float low, Value result) {
+// kRoundMagic with the exponent's bias added: low bits n + 127, which shifted
+// up are the float 2^n, or 0 for n = -127.
+constexpr float kBiasedMagic = kRoundMagic + 127;
+
+/// The larger of x and `low`; NaN for NaN. One vmaxps.
+Value atLeast(FloatCode &c, Value x, float low) {
   Value limit = c.constant(low);
-  // The inner select lets NaN through.
-  Value outside = c.select(c.less(x, limit), c.constant(0), x);
-  return c.select(c.greaterEqual(x, limit), result, outside);
+  return c.select(c.greater(limit, x), limit, x);
 }
 
+/// 2^n for the sum `shifted` of kBiasedMagic and n, -127 <= n <= 127.
+Value powerOfTwo(FloatCode &c, Value shifted) {
+  return c.fromBits(c.shl(c.bits(shifted), c.integer(kMantissaBits)));
+}
+
+/// A product with 2^n, unlike an addition to the exponent, keeps NaN, and is 0
+/// where the argument was clamped.
 Value expNonPositive(FloatCode &c, Value x) {
-  Reduced reduced = reduceByLn2(c, x);
-  Value result =
-      scale(c, c.polynomial(reduced.remainder, kExp), reduced.exponent);
-  return clampLowResult(c, x, kExpLow, result);
+  x = atLeast(c, x, -88.0f);
+  Value magic = c.constant(kBiasedMagic);
+  Value shifted = c.fma(x, c.constant(kLog2E), magic);
+  Value n = c.sub(shifted, magic);
+  Value remainder = c.fma(n, c.constant(-kLn2High), x);
+  remainder = c.fma(n, c.constant(-kLn2Low), remainder);
+  return c.mul(c.polynomial(remainder, kExp), powerOfTwo(c, shifted));
+}
+
+Value exp2NonPositive(FloatCode &c, Value x) {
+  x = atLeast(c, x, -127.0f);
+  Value magic = c.constant(kBiasedMagic);
+  Value shifted = c.add(x, magic);
+  Value remainder = c.sub(x, c.sub(shifted, magic));
+  return c.mul(c.polynomial(remainder, kExp2), powerOfTwo(c, shifted));
 }
 
 Value sigmoid(FloatCode &c, Value x) {
@@ -216,7 +236,7 @@ Value emitExpNonPositive(ImplicitLocOpBuilder &b, Value x) {
 
 Value emitExp2NonPositive(ImplicitLocOpBuilder &b, Value x) {
   return emitInF32<math::Exp2Op>(b, x, [](FloatCode &c, ValueRange v) {
-    return clampLowResult(c, v[0], -126.0f, exp2Core(c, v[0]));
+    return exp2NonPositive(c, v[0]);
   });
 }
 
