@@ -74,7 +74,8 @@ AttentionSpec makeSpec(ImplicitLocOpBuilder &b, const Options &options,
 Case makeCase(MLIRContext &context, const Options &options, const Shape &shape,
               ArrayRef<int64_t> knobs) {
   VectorTarget target = vectorTargetOf(options.cpu);
-  AttentionSchedule sched = chooseAttentionSchedule(shape.d, target);
+  AttentionSchedule sched = chooseAttentionSchedule(
+      options.dynamicSizes ? kDynamic : shape.m, shape.d, target);
   if (knobs[0]) {
     sched.scoreRows = knobs[0];
     sched.scoreVectors = knobs[1];

@@ -88,14 +88,15 @@ struct AttentionSpec {
 /// `#sched.attention`: blocks of queries and keys, and the register tiles of
 /// the two products, rows x vectors.
 struct AttentionSchedule {
-  int64_t queryBlock = 64;
+  int64_t queryBlock = 66;
   int64_t keyBlock = 512;
-  int64_t scoreRows = 4, scoreVectors = 4;
-  int64_t valueRows = 8, valueVectors = 2;
+  int64_t scoreRows = 6, scoreVectors = 4;
+  int64_t valueRows = 6, valueVectors = 4;
 };
 
-/// The static rule for values of `e` columns.
-AttentionSchedule chooseAttentionSchedule(int64_t e,
+/// The static rule for `m` rows (kDynamic where unknown) and values of `e`
+/// columns: tiles within the register limit whose rows divide the block.
+AttentionSchedule chooseAttentionSchedule(int64_t m, int64_t e,
                                           const VectorTarget &target);
 
 /// Buffers of a kernel: memrefs whose first element is element 0 of the

@@ -39,7 +39,7 @@ struct AttentionCase {
   bool dynamic = false;
   EmptyRow emptyRow = EmptyRow::NaN;
   bool zeroNaNRows = false;
-  int64_t queryBlock = 64, keyBlock = 512;
+  int64_t queryBlock = 0, keyBlock = 512;
   std::string cpu = "native";
 
   std::string describe() const {
@@ -62,14 +62,16 @@ template <typename T> class AttentionRun {
 public:
   explicit AttentionRun(const AttentionCase &test)
       : test(test), target(vectorTargetOf(test.cpu)),
-        sched(chooseAttentionSchedule(test.e, target)),
+        sched(chooseAttentionSchedule(test.dynamic ? kDynamic : test.m, test.e,
+                                      target)),
         q(test.batch * test.m * test.heads * test.groups * test.d),
         k(test.batch * test.n * test.heads * test.d),
         v(test.batch * test.heads * test.n * test.e),
         o(test.batch * test.m * test.heads * test.groups * test.e),
         again(o.size()), bias(test.heads * test.groups * test.m * test.n),
         padding(test.batch * test.n), lse(o.size() / test.e) {
-    sched.queryBlock = test.queryBlock;
+    if (test.queryBlock)
+      sched.queryBlock = test.queryBlock;
     sched.keyBlock = test.keyBlock;
     std::mt19937 random(11);
     q.randomise(random);
