@@ -4,6 +4,7 @@
 //                  [H,IC,OC,K,STRIDE,PAD,GROUPS[,MR,NV]]...
 // Channels are totals; the image is square.
 #include "Conversion/NNToVector/Conv.h"
+#include "Conversion/NNToVector/DepthwiseConv.h"
 #include "Conversion/NNToVector/Emit.h"
 #include "Harness.h"
 #include "KernelHarness.h"
@@ -24,7 +25,7 @@ struct Options {
 };
 
 struct Shape {
-  int64_t size, inputs, outputs, kernel, stride, pad, groups, mr, nv;
+  int64_t size, inputs, outputs, kernel, stride, pad, groups, mr = 0, nv = 0;
   int64_t output() const { return (size + 2 * pad - kernel) / stride + 1; }
 };
 
@@ -55,8 +56,16 @@ Case makeCase(MLIRContext &context, const Options &options,
               const Shape &shape) {
   VectorTarget target = vectorTargetOf(options.cpu);
   int64_t pixels = options.dynamicSizes ? kDynamic : shape.output();
-  ConvSchedule sched = chooseConvSchedule(
-      pixels, pixels, shape.outputs / shape.groups, target, target.lanes);
+  OpBuilder b(&context);
+  ConvSpec fixed = makeSpec(b, shape, false, {});
+  bool depthwise = prefersDepthwise(fixed, target);
+  ConvSchedule sched =
+      depthwise
+          ? chooseDepthwiseSchedule(pixels, pixels, shape.outputs,
+                                    shape.inputs / shape.groups, target,
+                                    target.lanes)
+          : chooseConvSchedule(pixels, pixels, shape.outputs / shape.groups,
+                               target, target.lanes);
   if (shape.mr) {
     sched.mr = shape.mr;
     sched.nv = shape.nv;
@@ -66,20 +75,26 @@ Case makeCase(MLIRContext &context, const Options &options,
   source.buffers.assign(3, Float32Type::get(&context));
   source.numSizes = 2;
   source.body = [=](ImplicitLocOpBuilder &b, const KernelArguments &args) {
-    emitConv(b, makeSpec(b, shape, dynamicSizes, args.sizes), sched, target,
-             {args.buffers[0], args.buffers[1], args.buffers[2], args.scratch},
-             args.begin, args.end);
+    ConvBuffers buffers{args.buffers[0], args.buffers[1], args.buffers[2],
+                        args.scratch};
+    (depthwise ? emitDepthwiseConv
+               : emitConv)(b, makeSpec(b, shape, dynamicSizes, args.sizes),
+                           sched, target, buffers, args.begin, args.end);
   };
   source.plan = [=](ImplicitLocOpBuilder &b, ArrayRef<Value> sizes) {
     ConvSpec spec = makeSpec(b, shape, dynamicSizes, sizes);
+    if (depthwise)
+      return std::pair<OpFoldResult, OpFoldResult>(
+          getDepthwiseItems(b, spec, sched, target),
+          b.getIndexAttr(getDepthwiseScratchBytes(spec, sched, target)));
     return std::pair<OpFoldResult, OpFoldResult>(
         getConvItems(b, spec, sched, target),
         b.getIndexAttr(getConvScratchBytes(spec, sched, target)));
   };
   auto kernel = std::make_shared<CompiledKernel>(context, source, options.cpu);
-  OpBuilder b(&context);
-  PackedLayout layout =
-      getFilterLayout(makeSpec(b, shape, false, {}), sched, target);
+  PackedLayout layout = depthwise
+                            ? getDepthwiseFilterLayout(fixed, sched, target)
+                            : getFilterLayout(fixed, sched, target);
   auto input = std::make_shared<Floats>(shape.size * shape.size * shape.inputs);
   auto filter = std::make_shared<Floats>(layout.elements());
   auto output =
@@ -98,8 +113,9 @@ Case makeCase(MLIRContext &context, const Options &options,
     kernel->run({input->data(), filter->data(), output->data()}, sizes, 0,
                 plan.items, scratch->data());
   };
-  result.compileSeconds =
-      kernel->emitSeconds + kernel->lowerSeconds + kernel->llvmSeconds;
+  result.emitSeconds = kernel->emitSeconds;
+  result.lowerSeconds = kernel->lowerSeconds;
+  result.llvmSeconds = kernel->llvmSeconds;
   return result;
 }
 
@@ -127,13 +143,16 @@ int main(int argc, char **argv) {
     }
   }
   if (shapes.empty())
-    shapes = {
-        {224, 3, 64, 7, 2, 3, 1, 0, 0},     {56, 64, 64, 3, 1, 1, 1, 0, 0},
-        {28, 128, 128, 3, 1, 1, 1, 0, 0},   {14, 256, 256, 3, 1, 1, 1, 0, 0},
-        {7, 512, 512, 3, 1, 1, 1, 0, 0},    {56, 128, 128, 3, 2, 1, 1, 0, 0},
-        {14, 512, 512, 3, 2, 1, 1, 0, 0},   {56, 256, 512, 1, 2, 0, 1, 0, 0},
-        {14, 1024, 2048, 1, 2, 0, 1, 0, 0}, {192, 32, 32, 3, 1, 1, 1, 0, 0},
-        {56, 128, 128, 3, 1, 1, 32, 0, 0}};
+    shapes = {{224, 3, 64, 7, 2, 3, 1},     {56, 64, 64, 3, 1, 1, 1},
+              {28, 128, 128, 3, 1, 1, 1},   {14, 256, 256, 3, 1, 1, 1},
+              {7, 512, 512, 3, 1, 1, 1},    {56, 128, 128, 3, 2, 1, 1},
+              {14, 512, 512, 3, 2, 1, 1},   {56, 256, 512, 1, 2, 0, 1},
+              {14, 1024, 2048, 1, 2, 0, 1}, {192, 32, 32, 3, 1, 1, 1},
+              {56, 128, 128, 3, 1, 1, 32},  {28, 256, 256, 3, 1, 1, 32},
+              {112, 32, 32, 3, 1, 1, 32},   {56, 144, 144, 3, 1, 1, 144},
+              {28, 240, 240, 5, 1, 2, 240}, {14, 672, 672, 5, 1, 2, 672},
+              {14, 512, 512, 3, 1, 1, 512}, {7, 1152, 1152, 5, 1, 2, 1152},
+              {56, 96, 96, 7, 1, 3, 96},    {112, 96, 96, 3, 2, 1, 96}};
   auto context = makeKernelContext();
   std::vector<Case> cases;
   for (const Shape &shape : shapes)

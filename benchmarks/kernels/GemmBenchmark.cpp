@@ -78,8 +78,9 @@ Case makeCase(MLIRContext &context, const Options &options, int64_t m,
     kernel->run({a->data(), bData->data(), c->data()}, {m}, 0, plan.items,
                 scratch->data());
   };
-  result.compileSeconds =
-      kernel->emitSeconds + kernel->lowerSeconds + kernel->llvmSeconds;
+  result.emitSeconds = kernel->emitSeconds;
+  result.lowerSeconds = kernel->lowerSeconds;
+  result.llvmSeconds = kernel->llvmSeconds;
   return result;
 }
 

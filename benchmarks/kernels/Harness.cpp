@@ -93,9 +93,10 @@ void dlc::benchmark::measure(const std::vector<Case> &cases, int lanes,
     double rate = cases[i].flops / seconds;
     double best = *std::min_element(times[i].begin(), times[i].end());
     std::printf("%-52s %9.1f us %6.1f GFLOP/s %5.1f%% of peak (best %5.1f%%), "
-                "compiled in %.0f ms\n",
+                "compiled in %.0f + %.0f + %.0f ms\n",
                 cases[i].name.c_str(), seconds * 1e6, rate / 1e9,
                 100 * rate / peak, 100 * cases[i].flops / best / peak,
-                cases[i].compileSeconds * 1e3);
+                cases[i].emitSeconds * 1e3, cases[i].lowerSeconds * 1e3,
+                cases[i].llvmSeconds * 1e3);
   }
 }

@@ -12,6 +12,10 @@ namespace dlc::kernel {
 /// A size that is only known at run time.
 inline constexpr int64_t kDynamic = -1;
 
+/// Work items that suffice to keep a few threads evenly busy; finer items cost
+/// nothing, since neighbouring items share their operands.
+inline constexpr int64_t kMinItems = 16;
+
 /// The vector unit a kernel is emitted for.
 struct VectorTarget {
   /// 32-bit lanes of one register: 16 (AVX-512), 8 (AVX2) or 4 (SSE, NEON).
@@ -70,18 +74,21 @@ struct ConvSchedule {
 GemmSchedule chooseGemmSchedule(int64_t m, int64_t n, int64_t k,
                                 const VectorTarget &target, int64_t lanes,
                                 BLayout layout = BLayout::Packed,
-                                int64_t minItems = 1);
+                                int64_t minItems = kMinItems);
 
 /// As above for a direct convolution with `width` output pixels a row, `rows`
 /// output rows an image and `channels` output channels a group.
 ConvSchedule chooseConvSchedule(int64_t width, int64_t rows, int64_t channels,
                                 const VectorTarget &target, int64_t lanes,
-                                int64_t minItems = 1);
+                                int64_t minItems = kMinItems);
 
 /// Tile of the depthwise kernel (see DepthwiseConv.h): `mr` pixels by `nv`
-/// vectors.
-ConvSchedule chooseDepthwiseSchedule(int64_t width, int64_t channels,
-                                     const VectorTarget &target, int64_t lanes);
+/// vectors. `channels` counts output channels of all groups, `inputChannels`
+/// those of one group.
+ConvSchedule chooseDepthwiseSchedule(int64_t width, int64_t rows,
+                                     int64_t channels, int64_t inputChannels,
+                                     const VectorTarget &target, int64_t lanes,
+                                     int64_t minItems = kMinItems);
 
 } // namespace dlc::kernel
 

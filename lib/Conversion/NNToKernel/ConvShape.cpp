@@ -90,16 +90,17 @@ kernel::ConvSchedule getConvSchedule(DispatchContext &context,
   }
   int64_t width = knownOrDynamic(spec.outputSizes.back()),
           lanes = lanesOf(context, spec);
-  if (kernel == ConvKernel::Depthwise) {
-    return kernel::chooseDepthwiseSchedule(
-        width, spec.groups * spec.outputChannels, context.target, lanes);
-  }
   int64_t rows = 1;
   for (OpFoldResult size : ArrayRef(spec.outputSizes).drop_back()) {
     int64_t known = knownOrDynamic(size);
     rows = known == kernel::kDynamic || rows == kernel::kDynamic
                ? kernel::kDynamic
                : rows * known;
+  }
+  if (kernel == ConvKernel::Depthwise) {
+    return kernel::chooseDepthwiseSchedule(
+        width, rows, spec.groups * spec.outputChannels, spec.inputChannels,
+        context.target, lanes, kMinItems);
   }
   return kernel::chooseConvSchedule(width, rows, spec.outputChannels,
                                     context.target, lanes, kMinItems);

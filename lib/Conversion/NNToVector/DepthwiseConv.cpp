@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Lane-per-channel convolution: for each panel of channels { for each output
-// row { for each tile of pixels { outer window rows { all taps of the row,
-// unrolled } } } }.
+// Lane-per-channel convolution: for each block of output rows { for each panel
+// of channels { for each row { for each tile of pixels { outer window rows {
+// all taps of the row, unrolled } } } } }.
 #include "Conversion/NNToVector/DepthwiseConv.h"
 
 #include "RowPlan.h"
@@ -52,8 +52,8 @@ private:
   struct Tile {
     OpFoldResult first;
     int64_t pixels;
-    /// Positions relative to `first * inputStep + base` that are in the input;
-    /// null: all.
+    /// Positions relative to `first * inputStep + base` that are in the
+    /// input; null: all.
     std::function<bool(int64_t position)> contains;
     /// Check positions at run time.
     bool masked = false;
@@ -69,8 +69,10 @@ private:
   Accumulators addRow(const Panel &panel, const RowPhase &phase,
                       const Tile &tile, OpFoldResult inputRow,
                       OpFoldResult outerTap, ValueRange acc);
-  SmallVector<Value> loadInput(const Panel &panel, OpFoldResult pixel,
-                               int64_t v, Value inside);
+  bool sharesVectors() const;
+  OpFoldResult firstInput(const Panel &panel);
+  SmallVector<Value> loadInput(const Panel &panel, OpFoldResult base,
+                               OpFoldResult pixel, int64_t v, Value inside);
   Value gatherInput(OpFoldResult pixel, OpFoldResult channel, int64_t j,
                     Value mask);
   Value loadLanes(OpFoldResult index, int64_t count, OpFoldResult valid,
@@ -112,9 +114,10 @@ void DepthwiseEmitter::emit(const ConvBuffers &buffers, Value begin,
 }
 
 void DepthwiseEmitter::emitItem(Value linear) {
+  // Panels inside: the rows of a block stay in the cache for all channels.
   auto at =
-      delinearize(math, linear, {spec.batch, math.constant(panels), blocks});
-  OpFoldResult index = at[1], block = at[2];
+      delinearize(math, linear, {spec.batch, blocks, math.constant(panels)});
+  OpFoldResult block = at[1], index = at[2];
   Panel panel;
   panel.image = at[0];
   panel.channel = math.mul(index, width);
@@ -232,14 +235,19 @@ void DepthwiseEmitter::emitTile(const Panel &panel, const OutputRow &row,
 //===--- Taps
 //--------------------------------------------------------------===//
 
-/// One input row: walks the input pixels from left to right, each loaded once,
-/// and adds it to all pixels of the tile that have a tap there.
+/// One input row: walks the input pixels from left to right, each loaded
+/// once, and adds it to all pixels of the tile that have a tap there.
 DepthwiseEmitter::Accumulators
 DepthwiseEmitter::addRow(const Panel &panel, const RowPhase &phase,
                          const Tile &tile, OpFoldResult inputRow,
                          OpFoldResult outerTap, ValueRange acc) {
   OpFoldResult start =
       math.add(math.mul(tile.first, phase.inputStep), phase.base);
+  // All loads of the row are this plus a constant, which keeps LLVM's address
+  // analysis short.
+  OpFoldResult base = math.value(
+      math.add(math.add(inputRow, math.mul(start, geometry.inputPixel)),
+               firstInput(panel)));
   OpFoldResult filterRow = math.add(
       panel.filter,
       math.mul(outerTap, geometry.rowTaps() * spec.inputChannels * width));
@@ -257,9 +265,9 @@ DepthwiseEmitter::addRow(const Panel &panel, const RowPhase &phase,
     if (tile.masked)
       inside = arith::AndIOp::create(b, math.lessEqual(math.constant(0), at),
                                      math.less(at, geometry.inputWidth));
-    OpFoldResult pixel = math.add(inputRow, math.mul(at, geometry.inputPixel));
+    OpFoldResult pixel = math.mul(geometry.inputPixel, position);
     for (int64_t v = 0; v < panel.nv; ++v) {
-      SmallVector<Value> values = loadInput(panel, pixel, v, inside);
+      SmallVector<Value> values = loadInput(panel, base, pixel, v, inside);
       for (const RowTap &tap : phase.taps) {
         int64_t scaled = position - tap.offset;
         if (scaled < 0 || scaled % phase.inputStep ||
@@ -308,8 +316,8 @@ Value DepthwiseEmitter::loadLanes(OpFoldResult index, int64_t count,
                                       ValueRange(math.value(index)), mask, pad);
 }
 
-/// Input channel j of the group of every lane, by computed indices: for groups
-/// that do not fit a vector evenly.
+/// Input channel j of the group of every lane, by computed indices: for
+/// groups that do not fit a vector evenly.
 Value DepthwiseEmitter::gatherInput(OpFoldResult pixel, OpFoldResult channel,
                                     int64_t j, Value mask) {
   auto indexType = VectorType::get({lanes}, b.getIndexType());
@@ -331,43 +339,56 @@ Value DepthwiseEmitter::gatherInput(OpFoldResult pixel, OpFoldResult channel,
       index, mask, pad);
 }
 
-/// The operand vectors of panel vector `v` at the pixel with offset `pixel`,
-/// one per input channel of a group. `inside` is null or says whether the pixel
-/// exists.
+/// Whether the inputs of the groups of one vector lie within one vector.
+bool DepthwiseEmitter::sharesVectors() const {
+  return lanes % spec.outputChannels == 0 &&
+         spec.inputChannels <= spec.outputChannels;
+}
+
+/// First input channel of the panel; 0 where every lane computes its own.
+OpFoldResult DepthwiseEmitter::firstInput(const Panel &panel) {
+  if (!sharesVectors())
+    return math.constant(0);
+  return math.mul(math.div(panel.channel, math.constant(spec.outputChannels)),
+                  spec.inputChannels);
+}
+
+/// The operand vectors of panel vector `v` at the pixel `pixel` elements after
+/// `base`, one per input channel of a group. `inside` is null or says whether
+/// the pixel exists.
 SmallVector<Value> DepthwiseEmitter::loadInput(const Panel &panel,
+                                               OpFoldResult base,
                                                OpFoldResult pixel, int64_t v,
                                                Value inside) {
   int64_t inputs = spec.inputChannels, outputs = spec.outputChannels;
-  OpFoldResult channel = math.add(panel.channel, math.constant(v * lanes));
   OpFoldResult valid = math.sub(panel.validColumns, math.constant(v * lanes));
-  if (inputs == 1 && outputs == 1)
-    return {
-        converted(loadLanes(math.add(pixel, channel), lanes, valid, inside))};
-
   SmallVector<Value> result;
-  if (lanes % outputs == 0 && inputs <= outputs) {
-    // The groups of one vector have their inputs within one vector.
-    int64_t groups = lanes / outputs;
-    OpFoldResult group = math.div(channel, math.constant(outputs));
-    OpFoldResult validInputs =
-        math.mul(math.div(valid, math.constant(outputs)), inputs);
-    Value loaded = loadLanes(math.add(pixel, math.mul(group, inputs)),
-                             groups * inputs, validInputs, inside);
-    for (int64_t j = 0; j < inputs; ++j) {
-      SmallVector<int64_t> pattern;
-      for (int64_t lane = 0; lane < lanes; ++lane)
-        pattern.push_back(lane / outputs * inputs + j);
+  if (!sharesVectors()) {
+    Value mask = lanesBelow(b, lanes, valid);
+    if (inside)
+      mask = arith::AndIOp::create(
+          b, mask, vector::BroadcastOp::create(b, mask.getType(), inside));
+    OpFoldResult channel = math.add(panel.channel, math.constant(v * lanes));
+    for (int64_t j = 0; j < inputs; ++j)
       result.push_back(
-          converted(vector::ShuffleOp::create(b, loaded, loaded, pattern)));
-    }
+          converted(gatherInput(math.add(base, pixel), channel, j, mask)));
     return result;
   }
-  Value mask = lanesBelow(b, lanes, valid);
-  if (inside)
-    mask = arith::AndIOp::create(
-        b, mask, vector::BroadcastOp::create(b, mask.getType(), inside));
-  for (int64_t j = 0; j < inputs; ++j)
-    result.push_back(converted(gatherInput(pixel, channel, j, mask)));
+  int64_t groups = lanes / outputs;
+  OpFoldResult index =
+      math.add(base, math.add(pixel, math.constant(v * groups * inputs)));
+  OpFoldResult validInputs =
+      math.mul(math.div(valid, math.constant(outputs)), inputs);
+  Value loaded = loadLanes(index, groups * inputs, validInputs, inside);
+  if (inputs == 1 && outputs == 1)
+    return {converted(loaded)};
+  for (int64_t j = 0; j < inputs; ++j) {
+    SmallVector<int64_t> pattern;
+    for (int64_t lane = 0; lane < lanes; ++lane)
+      pattern.push_back(lane / outputs * inputs + j);
+    result.push_back(
+        converted(vector::ShuffleOp::create(b, loaded, loaded, pattern)));
+  }
   return result;
 }
 
@@ -406,7 +427,8 @@ SourceStrides dlc::kernel::depthwiseFilterStrides(const ConvSpec &spec) {
     taps *= size;
   // Also right for a transposed filter [groups * inputs][outputs][taps] when
   // one of the two is 1.
-  return {/*group=*/0, /*tap=*/1, /*k=*/taps, /*n=*/spec.inputChannels * taps};
+  return {/*group=*/0, /*tap=*/1, /*k=*/taps,
+          /*n=*/spec.inputChannels * taps};
 }
 
 OpFoldResult dlc::kernel::getDepthwiseItems(ImplicitLocOpBuilder &b,

@@ -122,23 +122,31 @@ ConvSchedule dlc::kernel::chooseConvSchedule(int64_t width, int64_t rows,
   return best;
 }
 
-ConvSchedule dlc::kernel::chooseDepthwiseSchedule(int64_t width,
-                                                  int64_t channels,
-                                                  const VectorTarget &target,
-                                                  int64_t lanes) {
-  // Eight accumulators cover the FMA latency on two units; sixteen share the
-  // loads of the weights better where there are registers for them.
+ConvSchedule dlc::kernel::chooseDepthwiseSchedule(
+    int64_t width, int64_t rows, int64_t channels, int64_t inputChannels,
+    const VectorTarget &target, int64_t lanes, int64_t minItems) {
   ConvSchedule best;
-  best.nv = target.registers >= 32 && channels >= 2 * lanes ? 2 : 1;
-  best.mr = best.nv == 2 ? 6 : 8;
-  if (width == kDynamic || width <= best.mr)
-    return best;
+  // Two vectors share the row's index arithmetic and halve the items; not where
+  // they would leave a short panel, or where several channels a group make long
+  // code.
+  bool pairs = target.registers >= 32 && channels % (2 * lanes) == 0 &&
+               inputChannels == 1;
+  best.nv = pairs ? 2 : 1;
+  best.mr = 8;
   // The tallest tile near that leaves no short one at the end of the row.
-  for (int64_t mr = 8; mr >= 5; --mr) {
+  for (int64_t mr = 8; width != kDynamic && mr >= 4; --mr) {
     if (width % mr == 0) {
       best.mr = mr;
       break;
     }
   }
+  // Rows of one block, over all channels, stay in the L2 cache.
+  constexpr int64_t kBlockBytes = 256 << 10;
+  int64_t rowBytes = (width == kDynamic ? 64 : width) * channels * 4;
+  best.rowBlock = std::max<int64_t>(1, kBlockBytes / rowBytes);
+  if (rows == kDynamic)
+    return best;
+  int64_t blocks = ceilDiv(minItems, ceilDiv(channels, best.panelWidth(lanes)));
+  best.rowBlock = std::min(best.rowBlock, std::max<int64_t>(1, rows / blocks));
   return best;
 }

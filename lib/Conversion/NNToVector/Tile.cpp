@@ -42,10 +42,15 @@ dlc::kernel::emitTileReduction(const TileContext &ctx,
                                int64_t nv) {
   ImplicitLocOpBuilder &b = ctx.b;
   IndexMath math(b);
-  auto step = [&](Value q, ValueRange carried) {
+  // The offsets into A and B are carried, not computed from the step: each is
+  // one addition, and every address a constant away from one of them.
+  SmallVector<Value> initial = llvm::to_vector(acc);
+  initial.push_back(math.value(reduction.aBase));
+  initial.push_back(math.value(reduction.bBase));
+  auto step = [&](Value, ValueRange carried) {
     SmallVector<Value> next = llvm::to_vector(carried);
-    OpFoldResult bIndex =
-        math.add(reduction.bBase, math.mul(q, reduction.bStep));
+    Value bIndex = next.pop_back_val();
+    Value aIndex = next.pop_back_val();
     SmallVector<Value> columns;
     for (int64_t j = 0; j < nv; ++j)
       columns.push_back(
@@ -53,8 +58,6 @@ dlc::kernel::emitTileReduction(const TileContext &ctx,
                     math.value(math.add(bIndex, math.constant(j * ctx.lanes))),
                     reduction.bMasks.empty() ? Value() : reduction.bMasks[j],
                     reduction.bConverted));
-    OpFoldResult aIndex =
-        math.add(reduction.aBase, math.mul(q, reduction.aStep));
     for (const TileRow &row : reduction.rows) {
       Value element =
           ctx.broadcastA(reduction.a, math.value(math.add(aIndex, row.offset)));
@@ -63,10 +66,14 @@ dlc::kernel::emitTileReduction(const TileContext &ctx,
         sum = ctx.multiplyAdd(element, columns[j], sum);
       }
     }
+    next.push_back(math.value(math.add(aIndex, reduction.aStep)));
+    next.push_back(math.value(math.add(bIndex, reduction.bStep)));
     return next;
   };
-  return emitFor(b, math.constant(0), reduction.count, math.constant(1), acc,
-                 step);
+  SmallVector<Value> result = emitFor(b, math.constant(0), reduction.count,
+                                      math.constant(1), initial, step);
+  result.truncate(acc.size());
+  return result;
 }
 
 Value dlc::kernel::columnMask(ImplicitLocOpBuilder &b, int64_t lanes, int64_t j,

@@ -304,7 +304,9 @@ TEST_F(ConvTest, AgreesOnRandomDepthwiseProblems) {
     VectorTarget target = vectorTargetOf(cpu);
     ConvSchedule sched = chooseDepthwiseSchedule(
         problem.dynamicSpatial ? kDynamic : problem.output().back(),
-        problem.groups * problem.outputChannels, target, target.lanes);
+        problem.dynamicSpatial ? kDynamic : problem.output().front(),
+        problem.groups * problem.outputChannels, problem.inputChannels, target,
+        target.lanes);
     sched.rowBlock = random() % 3;
     check(problem, sched, cpu, i, /*depthwise=*/true);
     if (HasFatalFailure())

@@ -16,9 +16,9 @@
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/TargetParser/Host.h"
 
-#include <chrono>
 #include <cstdlib>
 #include <cstring>
+#include <ctime>
 #include <dlfcn.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -148,6 +148,8 @@ CompiledKernel::CompiledKernel(MLIRContext &context, const KernelSource &source,
   lowerSeconds = now() - start;
   if (getenv("DLC_TEST_DUMP_ASSEMBLY"))
     dumpTo("DLC_TEST_DUMP_ASSEMBLY", orDie(emitAssembly(*module, target)));
+  if (getenv("DLC_TEST_DUMP_LLVM"))
+    dumpTo("DLC_TEST_DUMP_LLVM", orDie(emitLLVMIR(*module, target)));
   start = now();
   Bytes object = orDie(emitObject(*module, target));
   file = memfd_create("kernel", 0);
