@@ -40,6 +40,7 @@ const KernelFamily *getPoolFamily();
 const KernelFamily *getConcatFamily();
 const KernelFamily *getContractFamily();
 const KernelFamily *getConvFamily();
+const KernelFamily *getAttentionFamily();
 
 /// floor(elements * nanosecondsPerElement), as work of a launch.
 mlir::OpFoldResult estimateWork(DispatchContext &context,

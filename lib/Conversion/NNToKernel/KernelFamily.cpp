@@ -15,6 +15,7 @@ const KernelFamily *findKernelFamily(Operation *root) {
       .Case<nn::ConcatOp>([](auto) { return getConcatFamily(); })
       .Case<nn::ContractOp>([](auto) { return getContractFamily(); })
       .Case<nn::ConvOp>([](auto) { return getConvFamily(); })
+      .Case<nn::AttentionOp>([](auto) { return getAttentionFamily(); })
       .Default([](auto) { return getMapFamily(); });
 }
 

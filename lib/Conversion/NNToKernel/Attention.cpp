@@ -1,0 +1,317 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// attention: the flash kernel, with the score and mask regions computed on
+// vectors of keys.
+#include "Conversion/NNToVector/Attention.h"
+
+#include "Conversion/Common/ElementwiseFn.h"
+#include "Conversion/NNToKernel/KernelFamily.h"
+
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace dlc {
+
+namespace {
+
+/// Loop dims of nn.attention's maps.
+enum LoopDim : unsigned { kBatch, kHead, kGroup, kRow, kKey, kDepth, kColumn };
+
+RankedTensorType typeOf(Value tensor) {
+  return cast<RankedTensorType>(tensor.getType());
+}
+
+/// Builds the kernel's spec, for the host (sizes only) or the kernel.
+class AttentionView {
+public:
+  explicit AttentionView(DispatchContext &context)
+      : context(context), op(cast<nn::AttentionOp>(context.getRoot())) {}
+
+  kernel::AttentionSpec create();
+  /// Whether the kernel takes the layouts: dense rows of V and O, a static
+  /// number of columns, K dense along its depth or its keys.
+  static bool isSupported(nn::AttentionOp op);
+
+  OpFoldResult loopSize(unsigned dim);
+  /// Elements between neighbours of loop dim `dim` in a dense tensor, 0 where
+  /// it has none.
+  OpFoldResult stride(Value tensor, AffineMap map, unsigned dim);
+
+private:
+  kernel::OffsetFn offsetIn(Value tensor, AffineMap map,
+                            ArrayRef<unsigned> dims);
+
+  DispatchContext &context;
+  nn::AttentionOp op;
+};
+
+std::optional<unsigned> placeOf(AffineMap map, unsigned dim) {
+  return map.getResultPosition(getAffineDimExpr(dim, map.getContext()));
+}
+
+bool isInnermost(AffineMap map, unsigned dim) {
+  std::optional<unsigned> place = placeOf(map, dim);
+  return place && *place + 1 == map.getNumResults();
+}
+
+bool AttentionView::isSupported(nn::AttentionOp op) {
+  bool denseKeys =
+      isInnermost(op.getMap(1), kDepth) || isInnermost(op.getMap(1), kKey);
+  std::optional<unsigned> column = placeOf(op.getMap(2), kColumn);
+  return denseKeys && isInnermost(op.getMap(2), kColumn) &&
+         isInnermost(op.getMap(3), kColumn) &&
+         !op.getValue().getType().isDynamicDim(*column);
+}
+
+OpFoldResult AttentionView::loopSize(unsigned dim) {
+  Value operands[] = {op.getQuery(), op.getKey(), op.getValue()};
+  for (unsigned i = 0; i < 3; ++i) {
+    if (std::optional<unsigned> place = placeOf(op.getMap(i), dim)) {
+      return context.size(operands[i], *place);
+    }
+  }
+  return context.math.constant(1);
+}
+
+OpFoldResult AttentionView::stride(Value tensor, AffineMap map, unsigned dim) {
+  std::optional<unsigned> place = placeOf(map, dim);
+  if (!place) {
+    return context.math.constant(0);
+  }
+  OpFoldResult elements = context.math.constant(1);
+  for (unsigned i = *place + 1; i < map.getNumResults(); ++i) {
+    elements = context.math.mul(elements, context.size(tensor, i));
+  }
+  return elements;
+}
+
+kernel::OffsetFn AttentionView::offsetIn(Value tensor, AffineMap map,
+                                         ArrayRef<unsigned> dims) {
+  SmallVector<OpFoldResult> strides;
+  for (unsigned dim : dims) {
+    strides.push_back(stride(tensor, map, dim));
+  }
+  return [strides](ImplicitLocOpBuilder &b, ValueRange indices) {
+    kernel::IndexMath math(b);
+    OpFoldResult offset = math.constant(0);
+    for (auto [index, elements] : llvm::zip_equal(indices, strides)) {
+      offset = math.add(offset, math.mul(index, elements));
+    }
+    return offset;
+  };
+}
+
+kernel::AttentionSpec AttentionView::create() {
+  kernel::AttentionSpec spec;
+  Value query = op.getQuery(), key = op.getKey(), value = op.getValue(),
+        result = op.getResult();
+  AffineMap queryMap = op.getMap(0), keyMap = op.getMap(1),
+            valueMap = op.getMap(2), resultMap = op.getMap(3);
+  spec.query = typeOf(query).getElementType();
+  spec.key = typeOf(key).getElementType();
+  spec.value = typeOf(value).getElementType();
+  spec.output = typeOf(result).getElementType();
+  spec.batch = {loopSize(kBatch)};
+  spec.heads = loopSize(kHead);
+  spec.groups = loopSize(kGroup);
+  spec.m = loopSize(kRow);
+  spec.n = loopSize(kKey);
+  spec.d = loopSize(kDepth);
+  spec.e = *getConstantIntValue(loopSize(kColumn));
+  spec.queryOffset = offsetIn(query, queryMap, {kBatch, kHead, kGroup});
+  spec.keyOffset = offsetIn(key, keyMap, {kBatch, kHead});
+  spec.valueOffset = offsetIn(value, valueMap, {kBatch, kHead});
+  spec.outputOffset = offsetIn(result, resultMap, {kBatch, kHead, kGroup});
+  spec.queryRowStride = stride(query, queryMap, kRow);
+  spec.queryColumnStride = stride(query, queryMap, kDepth);
+  bool keysAreRows = isInnermost(keyMap, kDepth);
+  spec.keyLayout =
+      keysAreRows ? kernel::BLayout::Transposed : kernel::BLayout::RowMajor;
+  spec.keyRowStride = stride(key, keyMap, keysAreRows ? kKey : kDepth);
+  spec.valueRowStride = stride(value, valueMap, kKey);
+  spec.outputRowStride = stride(result, resultMap, kRow);
+  spec.emptyRow = static_cast<kernel::EmptyRow>(op.getEmptyRow());
+  spec.zeroNaNRows = op.getNanRow() == nn::NanRow::zero;
+  return spec;
+}
+
+/// Computes a scalar region on vectors of keys.
+class RegionEmitter {
+public:
+  RegionEmitter(KernelBuilder &kb, AttentionView &view,
+                const kernel::AttentionIndices &at, int64_t lanes, Value mask)
+      : kb(kb), b(kb.b), view(view), at(at), lanes(lanes), mask(mask) {}
+
+  /// `score` is the region's first argument, or null. Inputs have maps from
+  /// `firstMap` on.
+  Value emit(Region &region, Value score, ValueRange inputs, unsigned firstMap);
+
+private:
+  Value vectorOf(Value value);
+  Value loadInput(Value tensor, AffineMap map);
+
+  KernelBuilder &kb;
+  ImplicitLocOpBuilder &b;
+  AttentionView &view;
+  const kernel::AttentionIndices &at;
+  int64_t lanes;
+  Value mask;
+};
+
+Value RegionEmitter::vectorOf(Value value) {
+  if (isa<VectorType>(value.getType())) {
+    return value;
+  }
+  return vector::BroadcastOp::create(
+      b, VectorType::get({lanes}, value.getType()), value);
+}
+
+Value RegionEmitter::loadInput(Value tensor, AffineMap map) {
+  Value loops[] = {at.batch[0], at.head, at.group, at.m, at.n};
+  OpFoldResult place = kb.math.constant(0);
+  for (unsigned dim = kBatch; dim <= kKey; ++dim) {
+    // A dim of size 1 is repeated.
+    std::optional<unsigned> position = placeOf(map, dim);
+    if (position && typeOf(tensor).getDimSize(*position) != 1) {
+      place = kb.math.add(
+          place, kb.math.mul(loops[dim], view.stride(tensor, map, dim)));
+    }
+  }
+  std::optional<unsigned> key = placeOf(map, kKey);
+  bool walksKeys = key && typeOf(tensor).getDimSize(*key) != 1;
+  Value flat = kernel::flatten(b, kb.getInputBase(tensor));
+  if (!walksKeys) {
+    return memref::LoadOp::create(b, flat, kb.math.value(place));
+  }
+  return kernel::loadVector(b, flat, kb.math.value(place), lanes, mask);
+}
+
+Value RegionEmitter::emit(Region &region, Value score, ValueRange inputs,
+                          unsigned firstMap) {
+  auto op = cast<nn::AttentionOp>(kb.getRoot());
+  Block &block = region.front();
+  IRMapping mapping;
+  auto argument = block.args_begin();
+  if (score) {
+    mapping.map(*argument++, score);
+  }
+  for (Value index : {at.batch[0], at.head, at.group, at.m}) {
+    mapping.map(*argument++, index);
+  }
+  Value step =
+      vector::StepOp::create(b, VectorType::get({lanes}, b.getIndexType()));
+  mapping.map(*argument++,
+              arith::AddIOp::create(b, vectorOf(at.n), step).getResult());
+  for (auto [i, input] : llvm::enumerate(inputs)) {
+    mapping.map(*argument++, loadInput(input, op.getMap(firstMap + i)));
+  }
+  for (Operation &inner : block.without_terminator()) {
+    SmallVector<Value> operands =
+        llvm::map_to_vector(inner.getOperands(), [&](Value operand) {
+          return mapping.lookupOrDefault(operand);
+        });
+    bool isVector = llvm::any_of(operands, [](Value operand) {
+      return isa<VectorType>(operand.getType());
+    });
+    SmallVector<Type> types(inner.getResultTypes());
+    if (isVector) {
+      for (Value &operand : operands) {
+        operand = vectorOf(operand);
+      }
+      for (Type &type : types) {
+        type = VectorType::get({lanes}, type);
+      }
+    }
+    OperationState state(inner.getLoc(), inner.getName(), operands, types,
+                         inner.getAttrs());
+    if (auto constant = dyn_cast<arith::ConstantOp>(inner)) {
+      mapping.map(inner.getResult(0), b.clone(*constant)->getResult(0));
+      continue;
+    }
+    mapping.map(&inner, b.create(state));
+    for (auto [from, to] : llvm::zip_equal(
+             inner.getResults(), mapping.lookup(&inner)->getResults())) {
+      mapping.map(from, to);
+    }
+  }
+  return vectorOf(mapping.lookupOrDefault(
+      cast<nn::YieldOp>(block.getTerminator()).getValues()[0]));
+}
+
+class AttentionFamily final : public KernelFamily {
+public:
+  Launch getLaunch(DispatchContext &context) const override {
+    kernel::AttentionSpec spec = AttentionView(context).create();
+    kernel::AttentionSchedule schedule =
+        kernel::chooseAttentionSchedule(spec.e, context.target);
+    kernel::IndexMath &math = context.math;
+    OpFoldResult products = math.mul(math.mul(spec.m, spec.n),
+                                     math.add(spec.d, math.constant(spec.e)));
+    for (OpFoldResult count : {spec.batch[0], spec.heads, spec.groups}) {
+      products = math.mul(products, count);
+    }
+    return {
+        kernel::getAttentionItems(context.b, spec, schedule, context.target),
+        estimateWork(context, products, 0.03),
+        kernel::getAttentionScratchBytes(context.b, spec, schedule,
+                                         context.target)};
+  }
+
+  LogicalResult emit(KernelBuilder &kb) const override {
+    auto op = cast<nn::AttentionOp>(kb.getRoot());
+    if (!AttentionView::isSupported(op)) {
+      return op.emitError("attention over this layout of key, value or result "
+                          "is not supported on the cpu");
+    }
+    AttentionView view(kb);
+    kernel::AttentionSpec spec = view.create();
+    spec.scale =
+        emitConstant(kb.b, kb.b.getF32Type(), op.getScale().convertToDouble());
+    unsigned scoreMaps = 4, maskMaps = 4 + op.getScoreInputs().size();
+    if (!op.getScore().empty()) {
+      spec.score = [&kb, op, scoreMaps](ImplicitLocOpBuilder &, Value score,
+                                        const kernel::AttentionIndices &at,
+                                        Value mask) mutable {
+        AttentionView sizes(kb);
+        int64_t lanes = cast<VectorType>(score.getType()).getNumElements();
+        return RegionEmitter(kb, sizes, at, lanes, mask)
+            .emit(op.getScore(), score, op.getScoreInputs(), scoreMaps);
+      };
+    }
+    if (!op.getMask().empty()) {
+      int64_t lanes = kb.target.lanes;
+      spec.mask = [&kb, op, maskMaps, lanes](ImplicitLocOpBuilder &,
+                                             const kernel::AttentionIndices &at,
+                                             Value mask) mutable {
+        AttentionView sizes(kb);
+        return RegionEmitter(kb, sizes, at, lanes, mask)
+            .emit(op.getMask(), nullptr, op.getMaskInputs(), maskMaps);
+      };
+    }
+    if (op.getLse()) {
+      spec.storeLogSumExp = [&kb](ImplicitLocOpBuilder &b,
+                                  const kernel::AttentionIndices &at,
+                                  Value value) {
+        memref::StoreOp::create(
+            b, value, kb.viewResult(1),
+            ValueRange{at.batch[0], at.head, at.group, at.m});
+      };
+    }
+    kernel::AttentionBuffers buffers{
+        kb.getInputBase(op.getQuery()), kb.getInputBase(op.getKey()),
+        kb.getInputBase(op.getValue()), kb.getResultBase(0), kb.getScratch()};
+    kernel::emitAttention(kb.b, spec,
+                          kernel::chooseAttentionSchedule(spec.e, kb.target),
+                          kb.target, buffers, kb.getBegin(), kb.getEnd());
+    return success();
+  }
+};
+
+} // namespace
+
+const KernelFamily *getAttentionFamily() {
+  static const AttentionFamily family;
+  return &family;
+}
+
+} // namespace dlc
