@@ -1,0 +1,215 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Parallel generation of objects.
+#include "Codegen.h"
+
+#include "Conversion/RTToLLVM/RTToLLVM.h"
+#include "Phases.h"
+#include "Target/CPU/LowerToLLVM.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Pass/PassManager.h"
+#include "llvm/ADT/StringExtras.h"
+
+#include <thread>
+
+using namespace mlir;
+
+namespace dlc {
+
+rt::ProgramOp Variant::getProgram() {
+  auto programs = module->getOps<rt::ProgramOp>();
+  return programs.empty() ? rt::ProgramOp() : *programs.begin();
+}
+
+std::vector<std::string> Variant::getExports() {
+  std::vector<std::string> names = {prefix + "_run"};
+  if (getProgram().getSize()) {
+    names.push_back(prefix + "_size");
+  }
+  return names;
+}
+
+bool createVariants(Session &session, std::vector<Variant> &variants) {
+  for (const std::string &name : session.options.cpus) {
+    llvm::Expected<CPUTarget> target = CPUTarget::create(name);
+    if (!target) {
+      return session.fail(Status::Usage, target.takeError());
+    }
+    Variant variant;
+    variant.name = target->name == "native" ? target->cpu : target->name;
+    variant.target = std::move(*target);
+    if (llvm::any_of(variants, [&](const Variant &other) {
+          return other.name == variant.name;
+        })) {
+      return session.fail(Status::Usage,
+                          "expected each CPU once, got '" + name + "' again");
+    }
+    variant.prefix = "dlc_" + variant.name;
+    for (char &c : variant.prefix) {
+      c = llvm::isAlnum(c) ? c : '_';
+    }
+    variants.push_back(std::move(variant));
+  }
+  // The loader takes the first that the machine can run.
+  llvm::stable_sort(variants, [](const Variant &a, const Variant &b) {
+    auto rank = [](const Variant &v) {
+      return std::pair(v.target.vectorLanes, v.target.requiredFeatures.size());
+    };
+    return rank(a) > rank(b);
+  });
+  return true;
+}
+
+bool formProgram(Session &session, Variant &variant) {
+  PassManager pm(&session.context);
+  buildCodegenPhase(pm, variant.target);
+  if (failed(pm.run(*variant.module))) {
+    return session.failReported(Status::Internal);
+  }
+  if (!variant.getProgram()) {
+    return session.fail(Status::Internal,
+                        "expected a program after the codegen phase");
+  }
+  return true;
+}
+
+namespace {
+/// Functions that become one object.
+struct CodeGroup {
+  Variant *variant;
+  OwningOpRef<ModuleOp> module;
+  Bytes object;
+};
+
+/// Ops of kernels in one object: enough to pay for a run of LLVM, and few
+/// enough to spread over threads.
+constexpr size_t kOpsPerGroup = 1500;
+} // namespace
+
+/// Moves the kernels out of the variant's module, with their symbols as the
+/// host code knows them.
+static std::vector<func::FuncOp> takeKernels(Variant &variant) {
+  std::vector<func::FuncOp> functions;
+  auto kernels =
+      variant.module->lookupSymbol<ModuleOp>(rt::kKernelsModuleName);
+  if (!kernels) {
+    return functions;
+  }
+  for (auto function :
+       llvm::make_early_inc_range(kernels.getOps<func::FuncOp>())) {
+    function.setSymName(
+        getKernelSymbol(variant.prefix, function.getSymName()));
+    function->remove();
+    functions.push_back(function);
+  }
+  kernels.erase();
+  variant.numKernels = functions.size();
+  return functions;
+}
+
+/// The host functions as a module of their own; the program stays for the
+/// header.
+static OwningOpRef<ModuleOp> makeHostModule(Session &session,
+                                            Variant &variant) {
+  OwningOpRef<ModuleOp> module =
+      ModuleOp::create(variant.getProgram().getLoc());
+  module->push_back(variant.getProgram()->clone());
+  PassManager pm(&session.context);
+  pm.addPass(createConvertRTToLLVMPass({variant.prefix}));
+  if (failed(pm.run(*module))) {
+    return {};
+  }
+  return module;
+}
+
+static bool makeGroups(Session &session, Variant &variant,
+                       std::vector<CodeGroup> &groups) {
+  OwningOpRef<ModuleOp> host = makeHostModule(session, variant);
+  if (!host) {
+    return session.failReported(Status::Internal);
+  }
+  groups.push_back({&variant, std::move(host), {}});
+  size_t ops = kOpsPerGroup;
+  for (func::FuncOp kernel : takeKernels(variant)) {
+    if (ops >= kOpsPerGroup) {
+      groups.push_back({&variant, ModuleOp::create(kernel.getLoc()), {}});
+      ops = 0;
+    }
+    kernel.walk([&](Operation *) { ++ops; });
+    groups.back().module->push_back(kernel);
+  }
+  return true;
+}
+
+static bool emitGroup(Session &session, CodeGroup &group) {
+  const CPUTarget &target = group.variant->target;
+  if (failed(lowerKernelsToLLVM(*group.module, target))) {
+    return session.failReported(Status::Internal);
+  }
+  llvm::Expected<Bytes> object = emitObject(*group.module, target);
+  if (!object) {
+    return session.fail(Status::Internal, object.takeError());
+  }
+  group.object = std::move(*object);
+  group.module = {};
+  return true;
+}
+
+bool emitObjects(Session &session, std::vector<Variant> &variants) {
+  std::vector<CodeGroup> groups;
+  for (Variant &variant : variants) {
+    if (!makeGroups(session, variant, groups)) {
+      return false;
+    }
+  }
+  std::atomic<size_t> next = 0, done = 0;
+  std::atomic<bool> good = true;
+  auto work = [&] {
+    for (size_t i; good && (i = next++) < groups.size();) {
+      if (session.isCancelled() || !emitGroup(session, groups[i])) {
+        good = false;
+      }
+      session.progress(Phase::Codegen, ++done, groups.size());
+    }
+  };
+  std::vector<std::thread> threads;
+  size_t count = std::min<size_t>(session.getNumThreads(), groups.size());
+  for (size_t i = 1; i < count; ++i) {
+    threads.emplace_back(work);
+  }
+  work();
+  for (std::thread &thread : threads) {
+    thread.join();
+  }
+  for (CodeGroup &group : groups) {
+    group.variant->objects.push_back(std::move(group.object));
+  }
+  return good;
+}
+
+bool emitText(Session &session, Variant &variant, EmitKind kind, Bytes &text) {
+  OwningOpRef<ModuleOp> module = makeHostModule(session, variant);
+  if (!module) {
+    return session.failReported(Status::Internal);
+  }
+  // The host code's declarations of the kernels make way for the kernels.
+  for (func::FuncOp kernel : takeKernels(variant)) {
+    if (Operation *declaration = module->lookupSymbol(kernel.getSymName())) {
+      declaration->erase();
+    }
+    module->push_back(kernel);
+  }
+  if (failed(lowerKernelsToLLVM(*module, variant.target))) {
+    return session.failReported(Status::Internal);
+  }
+  llvm::Expected<Bytes> emitted = kind == EmitKind::LLVM
+                                      ? emitLLVMIR(*module, variant.target)
+                                      : emitAssembly(*module, variant.target);
+  if (!emitted) {
+    return session.fail(Status::Internal, emitted.takeError());
+  }
+  text = std::move(*emitted);
+  return true;
+}
+
+} // namespace dlc

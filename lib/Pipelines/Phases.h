@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The passes of each phase.
+#ifndef DLC_LIB_PIPELINES_PHASES_H
+#define DLC_LIB_PIPELINES_PHASES_H
+
+#include "Target/CPU/CPUTarget.h"
+
+#include "mlir/Pass/PassManager.h"
+
+namespace dlc {
+
+/// nn to nn: recognition, folding, fusion.
+void buildGraphPhase(mlir::OpPassManager &pm);
+/// Groups of ops that become kernels, as nn.dispatch.
+void buildDispatchPhase(mlir::OpPassManager &pm);
+/// A schedule for each dispatch, and params packed as they ask.
+void buildSchedulePhase(mlir::OpPassManager &pm, const CPUTarget &target);
+/// Kernels as loops and vectors in the module @kernels, the rest as rt.program.
+/// What follows, LLVM and objects, is not a matter of passes on one module.
+void buildCodegenPhase(mlir::OpPassManager &pm, const CPUTarget &target);
+
+} // namespace dlc
+
+#endif // DLC_LIB_PIPELINES_PHASES_H

@@ -1,0 +1,86 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Layout and streaming of parameters.
+#include "Weights.h"
+
+#include "Analysis/ParamStore.h"
+#include "Dialect/NN/ParamTransforms.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+
+namespace dlc {
+
+static constexpr int64_t kAlignment = 64;
+
+/// What decides a param's bytes.
+static Attribute keyOf(nn::ParamOp param) {
+  return ArrayAttr::get(param.getContext(),
+                        {param.getData(), param.getTypeAttr(),
+                         param.getSourceTypeAttr(), param.getTransforms()});
+}
+
+void WeightsLayout::add(ModuleOp module, rt::ProgramOp program) {
+  SymbolTable symbols(module);
+  program.walk([&](rt::ParamAddressOp address) {
+    auto param = symbols.lookup<nn::ParamOp>(address.getParam());
+    auto [it, isNew] = offsets.try_emplace(keyOf(param), 0);
+    if (isNew) {
+      it->second = llvm::alignTo(bytes, kAlignment);
+      params.push_back({it->second, param});
+      bytes = it->second +
+              nn::denseByteSize(cast<RankedTensorType>(param.getType()));
+    }
+    address.setOffset(it->second);
+  });
+}
+
+binary::WeightSource
+WeightsLayout::makeSource(std::function<bool()> isCancelled,
+                          std::function<void(int64_t)> onProgress) const {
+  struct State {
+    std::optional<ParamReader> reader;
+    size_t next = 0;
+    int64_t written = 0;
+  };
+  static constexpr char zeros[kAlignment] = {};
+  auto state = std::make_shared<State>();
+  return [=, this](std::span<const char> &chunk, std::string &error) {
+    if (isCancelled()) {
+      error = "cancelled";
+      return false;
+    }
+    auto give = [&](ArrayRef<char> bytes) {
+      chunk = {bytes.data(), bytes.size()};
+      state->written += bytes.size();
+      onProgress(state->written);
+      return true;
+    };
+    while (true) {
+      if (state->reader) {
+        ArrayRef<char> bytes = state->reader->next();
+        if (!bytes.empty()) {
+          return give(bytes);
+        }
+        state->reader.reset();
+      }
+      if (state->next == params.size()) {
+        return give({});
+      }
+      const Place &place = params[state->next];
+      if (place.offset > state->written) {
+        return give({zeros, static_cast<size_t>(place.offset - state->written)});
+      }
+      nn::ParamOp param = place.param;
+      llvm::Expected<ParamReader> reader = ParamReader::open(param);
+      if (!reader) {
+        error = "parameter '" + param.getSymName().str() +
+                "': " + llvm::toString(reader.takeError());
+        return false;
+      }
+      state->reader.emplace(std::move(*reader));
+      ++state->next;
+    }
+  };
+}
+
+} // namespace dlc
