@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The phases' passes in order, for the compiler and for dlc-opt.
+#include "Phases.h"
+
+#include "Conversion/NNToKernel/Passes.h"
+#include "Conversion/NNToRT/NNToRT.h"
+#include "Transforms/Dispatch/Passes.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
+#include "mlir/Transforms/Passes.h"
+
+using namespace mlir;
+
+namespace dlc {
+
+void buildGraphPhase(OpPassManager &pm) {
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+void buildDispatchPhase(OpPassManager &pm) {
+  pm.addNestedPass<func::FuncOp>(createFormDispatchesPass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+void buildSchedulePhase(OpPassManager &pm, const CPUTarget &target) {
+  pm.addPass(createScheduleKernelsPass(
+      {.lanes = target.vectorLanes, .registers = target.numVectorRegisters}));
+}
+
+void buildCodegenPhase(OpPassManager &pm, const CPUTarget &target) {
+  pm.addPass(createOutlineKernelsPass(
+      {.lanes = target.vectorLanes, .registers = target.numVectorRegisters}));
+  pm.addPass(createConvertNNToRTPass());
+}
+
+} // namespace dlc

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Dialects, passes and pipelines of dlc-opt.
+#include "Pipelines/Registration.h"
+
+#include "Conversion/NNToKernel/Passes.h"
+#include "Conversion/NNToRT/NNToRT.h"
+#include "Conversion/RTToLLVM/RTToLLVM.h"
+#include "Dialect/NN/NNDialect.h"
+#include "Dialect/RT/RTDialect.h"
+#include "Phases.h"
+#include "Target/CPU/LowerToLLVM.h"
+#include "Transforms/Dispatch/Passes.h"
+#include "mlir/Pass/PassRegistry.h"
+
+using namespace mlir;
+
+namespace dlc {
+
+void registerDialects(DialectRegistry &registry) {
+  registry.insert<nn::NNDialect, rt::RTDialect>();
+  registerCPUTargetDialects(registry);
+}
+
+namespace {
+struct CPUOptions : PassPipelineOptions<CPUOptions> {
+  Option<std::string> cpu{*this, "cpu",
+                          llvm::cl::desc("CPU to compile for, an LLVM CPU name"),
+                          llvm::cl::init("native")};
+};
+} // namespace
+
+/// A phase whose passes depend on the CPU.
+static void
+registerCPUPipeline(StringRef name, StringRef description,
+                    void (*build)(OpPassManager &, const CPUTarget &)) {
+  registerPassPipeline(
+      name, description,
+      [build](OpPassManager &pm, StringRef text,
+              function_ref<LogicalResult(const Twine &)> onError) {
+        CPUOptions options;
+        if (failed(options.parseFromString(text))) {
+          return failure();
+        }
+        llvm::Expected<CPUTarget> target = CPUTarget::create(options.cpu);
+        if (!target) {
+          return onError(llvm::toString(target.takeError()));
+        }
+        build(pm, *target);
+        return success();
+      },
+      [](function_ref<void(const detail::PassOptions &)> visit) {
+        visit(CPUOptions());
+      });
+}
+
+void registerPassesAndPipelines() {
+  registerDispatchPasses();
+  registerNNToKernelPasses();
+  registerNNToRTPasses();
+  registerRTToLLVMPasses();
+  registerCPUTargetPasses();
+  PassPipelineRegistration<>("dlc-graph-pipeline",
+                             "The graph phase: nn to nn", buildGraphPhase);
+  PassPipelineRegistration<>("dlc-dispatch-pipeline",
+                             "The dispatch phase: nn to nn.dispatch",
+                             buildDispatchPhase);
+  registerCPUPipeline("dlc-schedule-pipeline",
+                      "The schedule phase: a schedule for each dispatch",
+                      buildSchedulePhase);
+  registerCPUPipeline("dlc-codegen-pipeline",
+                      "The codegen phase up to kernels and rt.program",
+                      buildCodegenPhase);
+}
+
+} // namespace dlc
