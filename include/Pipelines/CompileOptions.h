@@ -32,7 +32,16 @@ inline constexpr unsigned kNumPhases = 6;
 llvm::StringRef getPhaseName(Phase phase);
 std::optional<Phase> parsePhase(llvm::StringRef name);
 
-enum class EmitKind { Container, SharedObject, Object, Executable, NN, Linalg, LLVM, Assembly };
+enum class EmitKind {
+  Container,
+  SharedObject,
+  Object,
+  Executable,
+  NN,
+  Linalg,
+  LLVM,
+  Assembly
+};
 llvm::StringRef getEmitKindName(EmitKind kind);
 std::optional<EmitKind> parseEmitKind(llvm::StringRef name);
 

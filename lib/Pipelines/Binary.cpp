@@ -20,9 +20,8 @@ bool writeFile(Session &session, const std::string &path,
     return session.fail(Status::Resource, "cannot write '" + path + "': " +
                                               toString(std::move(error)));
   };
-  Expected<sys::fs::TempFile> file =
-      sys::fs::TempFile::create(path + ".%%%%%%%%.tmp",
-                                sys::fs::all_read | sys::fs::all_write);
+  Expected<sys::fs::TempFile> file = sys::fs::TempFile::create(
+      path + ".%%%%%%%%.tmp", sys::fs::all_read | sys::fs::all_write);
   if (!file) {
     return failed(file.takeError());
   }

@@ -51,9 +51,10 @@ bool createVariants(Session &session, std::vector<Variant> &variants) {
     variants.push_back(std::move(variant));
   }
   // The loader takes the first that the machine can run.
-  llvm::stable_sort(variants, [](const Variant &a, const Variant &b) {
+  llvm::sort(variants, [](const Variant &a, const Variant &b) {
     auto rank = [](const Variant &v) {
-      return std::pair(v.target.vectorLanes, v.target.requiredFeatures.size());
+      return std::tuple(v.target.vectorLanes, v.target.requiredFeatures.size(),
+                        StringRef(v.name));
     };
     return rank(a) > rank(b);
   });
@@ -90,15 +91,13 @@ constexpr size_t kOpsPerGroup = 1500;
 /// host code knows them.
 static std::vector<func::FuncOp> takeKernels(Variant &variant) {
   std::vector<func::FuncOp> functions;
-  auto kernels =
-      variant.module->lookupSymbol<ModuleOp>(rt::kKernelsModuleName);
+  auto kernels = variant.module->lookupSymbol<ModuleOp>(rt::kKernelsModuleName);
   if (!kernels) {
     return functions;
   }
   for (auto function :
        llvm::make_early_inc_range(kernels.getOps<func::FuncOp>())) {
-    function.setSymName(
-        getKernelSymbol(variant.prefix, function.getSymName()));
+    function.setSymName(getKernelSymbol(variant.prefix, function.getSymName()));
     function->remove();
     functions.push_back(function);
   }

@@ -12,8 +12,8 @@ namespace dlc {
 
 static constexpr StringLiteral kPhaseNames[] = {
     "import", "graph", "dispatch", "schedule", "codegen", "binary"};
-static constexpr StringLiteral kEmitNames[] = {
-    "dlc", "so", "obj", "exe", "nn", "linalg", "llvm", "asm"};
+static constexpr StringLiteral kEmitNames[] = {"dlc", "so",     "obj",  "exe",
+                                               "nn",  "linalg", "llvm", "asm"};
 
 StringRef getPhaseName(Phase phase) {
   return kPhaseNames[static_cast<unsigned>(phase)];

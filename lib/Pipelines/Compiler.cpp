@@ -3,12 +3,13 @@
 #include "Pipelines/Compiler.h"
 
 #include "Binary.h"
-#include "Import/ONNX/Importer.h"
+#include "Import.h"
 #include "Phases.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/MemoryBuffer.h"
+#include "llvm/Support/SourceMgr.h"
 
 using namespace mlir;
 
@@ -24,11 +25,10 @@ public:
   void run();
 
 private:
-  bool readInput();
   bool runPhase(Phase phase);
-  bool importModel();
   bool parseText();
-  bool runPasses(ModuleOp module, llvm::function_ref<void(PassManager &)> build);
+  bool runPasses(ModuleOp module,
+                 llvm::function_ref<void(PassManager &)> build);
   bool schedule();
   bool generate();
   bool writeText();
@@ -43,22 +43,6 @@ private:
 };
 
 } // namespace
-
-static onnx::ModelSource getSource(const CompileOptions &options) {
-  return {options.inputPath, options.inputBytes, options.modelDir};
-}
-
-bool Compiler::importModel() {
-  onnx::ImportResult imported = onnx::importModel(
-      session.context, getSource(session.options),
-      {.dims = session.options.dims});
-  if (imported.error != onnx::ErrorClass::None) {
-    return session.failReported(
-        static_cast<Status>(static_cast<int>(imported.error)));
-  }
-  module = std::move(imported.module);
-  return true;
-}
 
 /// The input of a later phase: MLIR text.
 bool Compiler::parseText() {
@@ -126,10 +110,9 @@ bool Compiler::generate() {
 bool Compiler::runPhase(Phase phase) {
   switch (phase) {
   case Phase::Import:
-    return importModel() && session.dump(*module, phase);
+    return importModel(session, module) && session.dump(*module, phase);
   case Phase::Graph:
-    return runPasses(*module,
-                     [](PassManager &pm) { buildGraphPhase(pm); }) &&
+    return runPasses(*module, [](PassManager &pm) { buildGraphPhase(pm); }) &&
            session.dump(*module, phase);
   case Phase::Dispatch:
     return runPasses(*module,

@@ -11,7 +11,9 @@ namespace dlc {
 /// DLPack's code and the bits of an element type; nothing for others.
 static std::optional<std::pair<uint8_t, uint8_t>> getTypeCode(Type type) {
   unsigned bits = type.isIntOrFloat() ? type.getIntOrFloatBitWidth() : 0;
-  auto with = [&](uint8_t code) { return std::pair<uint8_t, uint8_t>(code, bits); };
+  auto with = [&](uint8_t code) {
+    return std::pair<uint8_t, uint8_t>(code, bits);
+  };
   if (type.isInteger(1)) {
     return std::pair<uint8_t, uint8_t>(6, 8); // a byte each
   }
@@ -55,8 +57,8 @@ static bool addValue(Session &session, RecordT record,
     std::string text;
     llvm::raw_string_ostream(text) << type.getElementType();
     return session.fail(Status::Unsupported,
-                        "'" + record.getName() + "': a binary has no type for " +
-                            text);
+                        "'" + record.getName() +
+                            "': a binary has no type for " + text);
   }
   binary::Value value;
   value.name = record.getName().str();
@@ -83,10 +85,9 @@ static bool addValues(Session &session, rt::ProgramOp program,
   for (auto symbol : program.getBody().getOps<rt::SymbolOp>()) {
     symbols[symbol.getName()] = header.symbols.size();
     int64_t divisor = symbol.getDivisor();
-    header.symbols.push_back({symbol.getName().str(),
-                              static_cast<int64_t>(symbol.getMin()),
-                              static_cast<int64_t>(symbol.getMax()),
-                              divisor > 1 ? divisor : -1});
+    header.symbols.push_back(
+        {symbol.getName().str(), static_cast<int64_t>(symbol.getMin()),
+         static_cast<int64_t>(symbol.getMax()), divisor > 1 ? divisor : -1});
   }
   for (auto input : program.getBody().getOps<rt::InputOp>()) {
     if (!addValue(session, input, symbols, header.inputs)) {
@@ -148,8 +149,7 @@ static bool haveSameTables(const binary::Header &a, const binary::Header &b) {
   };
   return llvm::equal(a.buffers, b.buffers, sameBuffer) &&
          llvm::equal(a.checks, b.checks, sameCheck) &&
-         a.dispatches.size() == b.dispatches.size() &&
-         a.noSizing == b.noSizing;
+         a.dispatches.size() == b.dispatches.size() && a.noSizing == b.noSizing;
 }
 
 bool buildHeader(Session &session, std::vector<Variant> &variants,

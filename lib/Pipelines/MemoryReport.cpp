@@ -111,10 +111,9 @@ static void writeText(raw_ostream &os, const MemoryFigures &figures,
   line("arena lower bound",
        formatBytes(header.plan ? header.plan->lowerBound : -1));
   for (auto [i, buffer] : llvm::enumerate(header.buffers)) {
-    std::string place =
-        header.plan && buffer.bytes >= 0
-            ? formatv(" at {0}", header.plan->offsets[i]).str()
-            : std::string();
+    std::string place = header.plan && buffer.bytes >= 0
+                            ? formatv(" at {0}", header.plan->offsets[i]).str()
+                            : std::string();
     line("  buffer " + Twine(i),
          formatv("{0}{1}, steps {2} to {3}",
                  buffer.bytes >= 0 ? formatBytes(buffer.bytes)

@@ -23,16 +23,16 @@ void registerDialects(DialectRegistry &registry) {
 
 namespace {
 struct CPUOptions : PassPipelineOptions<CPUOptions> {
-  Option<std::string> cpu{*this, "cpu",
-                          llvm::cl::desc("CPU to compile for, an LLVM CPU name"),
-                          llvm::cl::init("native")};
+  Option<std::string> cpu{
+      *this, "cpu", llvm::cl::desc("CPU to compile for, an LLVM CPU name"),
+      llvm::cl::init("native")};
 };
 } // namespace
 
 /// A phase whose passes depend on the CPU.
-static void
-registerCPUPipeline(StringRef name, StringRef description,
-                    void (*build)(OpPassManager &, const CPUTarget &)) {
+static void registerCPUPipeline(StringRef name, StringRef description,
+                                void (*build)(OpPassManager &,
+                                              const CPUTarget &)) {
   registerPassPipeline(
       name, description,
       [build](OpPassManager &pm, StringRef text,
@@ -59,8 +59,8 @@ void registerPassesAndPipelines() {
   registerNNToRTPasses();
   registerRTToLLVMPasses();
   registerCPUTargetPasses();
-  PassPipelineRegistration<>("dlc-graph-pipeline",
-                             "The graph phase: nn to nn", buildGraphPhase);
+  PassPipelineRegistration<>("dlc-graph-pipeline", "The graph phase: nn to nn",
+                             buildGraphPhase);
   PassPipelineRegistration<>("dlc-dispatch-pipeline",
                              "The dispatch phase: nn to nn.dispatch",
                              buildDispatchPhase);

@@ -55,7 +55,7 @@ static Diagnostic translate(mlir::Diagnostic &from) {
 }
 
 void Session::handle(mlir::Diagnostic &diagnostic) {
-  std::lock_guard lock(mutex);
+  std::lock_guard<std::mutex> lock(mutex);
   pending.push_back(translate(diagnostic));
   for (mlir::Diagnostic &note : diagnostic.getNotes()) {
     pending.push_back(translate(note));
@@ -79,7 +79,8 @@ static std::string formatError(const Diagnostic &diagnostic) {
 
 void Session::send(const Diagnostic &diagnostic) {
   if (diagnostic.severity == Severity::Error) {
-    result.error += (result.error.empty() ? "" : "\n") + formatError(diagnostic);
+    result.error +=
+        (result.error.empty() ? "" : "\n") + formatError(diagnostic);
   }
   if (hooks.onDiagnostic) {
     hooks.onDiagnostic(diagnostic);
@@ -87,7 +88,7 @@ void Session::send(const Diagnostic &diagnostic) {
 }
 
 void Session::flush() {
-  std::lock_guard lock(mutex);
+  std::lock_guard<std::mutex> lock(mutex);
   for (const Diagnostic &diagnostic : pending) {
     send(diagnostic);
   }
@@ -96,7 +97,7 @@ void Session::flush() {
 
 bool Session::failReported(Status status) {
   {
-    std::lock_guard lock(mutex);
+    std::lock_guard<std::mutex> lock(mutex);
     result.status = status;
     for (Diagnostic &diagnostic : pending) {
       if (diagnostic.severity == Severity::Error) {
@@ -110,7 +111,7 @@ bool Session::failReported(Status status) {
 
 bool Session::fail(Status status, const Twine &message) {
   {
-    std::lock_guard lock(mutex);
+    std::lock_guard<std::mutex> lock(mutex);
     Diagnostic diagnostic;
     diagnostic.message = message.str();
     pending.push_back(std::move(diagnostic));
@@ -124,14 +125,14 @@ bool Session::fail(Status status, Error error) {
 
 void Session::progress(Phase phase, uint64_t done, uint64_t total) {
   if (hooks.onProgress) {
-    std::lock_guard lock(mutex);
+    std::lock_guard<std::mutex> lock(mutex);
     hooks.onProgress(getPhaseName(phase), done, total);
   }
 }
 
 bool Session::isCancelled() {
   if (!cancelled && hooks.isCancelled) {
-    std::lock_guard lock(mutex);
+    std::lock_guard<std::mutex> lock(mutex);
     cancelled = cancelled || hooks.isCancelled();
   }
   return cancelled;

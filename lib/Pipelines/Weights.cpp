@@ -68,7 +68,8 @@ WeightsLayout::makeSource(std::function<bool()> isCancelled,
       }
       const Place &place = params[state->next];
       if (place.offset > state->written) {
-        return give({zeros, static_cast<size_t>(place.offset - state->written)});
+        return give(
+            {zeros, static_cast<size_t>(place.offset - state->written)});
       }
       nn::ParamOp param = place.param;
       llvm::Expected<ParamReader> reader = ParamReader::open(param);

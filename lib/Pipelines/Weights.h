@@ -21,8 +21,9 @@ public:
 
   /// Streams the weights; `isCancelled` is asked between chunks. The layout and
   /// the modules must outlive the source.
-  binary::WeightSource makeSource(std::function<bool()> isCancelled,
-                                  std::function<void(int64_t)> onProgress) const;
+  binary::WeightSource
+  makeSource(std::function<bool()> isCancelled,
+             std::function<void(int64_t)> onProgress) const;
 
 private:
   struct Place {

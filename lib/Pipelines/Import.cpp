@@ -1,0 +1,15 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The import phase, and inspection of models.
+#include "Import.h"
+
+using namespace mlir;
+
+namespace dlc {
+
+bool importModel(Session &session, OwningOpRef<ModuleOp> &) {
+  return session.fail(Status::Usage,
+                      "expected to start from phase 'graph' or later: this "
+                      "build reads no models");
+}
+
+} // namespace dlc
