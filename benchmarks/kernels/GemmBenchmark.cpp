@@ -34,6 +34,7 @@ Case makeCase(MLIRContext &context, const Options &options, int64_t m,
   if (mr) {
     sched.mr = mr;
     sched.nv = nv;
+    sched.mBlock = 0;
   }
   auto makeSpec = [=](ImplicitLocOpBuilder &b, ArrayRef<Value> sizes) {
     IndexMath math(b);

@@ -78,6 +78,7 @@ private:
                           ValueRange acc);
   void copyWindow(const RowPhase &phase, OpFoldResult inputRow,
                   OpFoldResult first);
+  void setSlice(const OutputRow &row, OpFoldResult first);
 
   ImplicitLocOpBuilder &b;
   IndexMath math;
@@ -88,6 +89,9 @@ private:
   OpFoldResult rows, blocks, blockRows;
   const TileContext *ctx = nullptr;
   Value input, filter, window;
+  /// Of the tile under way: its number among the tiles of its panel, if static
+  /// sizes make the next panel worth fetching early.
+  OpFoldResult slice, slices;
 };
 
 //===--- Emission
@@ -190,11 +194,29 @@ void ConvEmitter::emitPlannedRow(const Panel &panel, const OutputRow &row,
     emitBorderTile(panel, row, phase, tile);
 }
 
+/// Prefetching pays where a panel serves few tiles: with many, its own time is
+/// long against that of fetching it.
+void ConvEmitter::setSlice(const OutputRow &row, OpFoldResult first) {
+  constexpr int64_t kMaxSlices = 64;
+  slices = slice = OpFoldResult();
+  std::optional<int64_t> knownRows = IndexMath::known(rows),
+                         pixels = IndexMath::known(geometry.outputWidth);
+  if (panels == 1 || spec.transposed || !knownRows || !pixels)
+    return;
+  int64_t tiles = llvm::divideCeil(*pixels, sched.mr);
+  if (*knownRows * tiles > kMaxSlices)
+    return;
+  slices = math.constant(*knownRows * tiles);
+  slice = math.add(math.mul(row.number, tiles),
+                   math.div(first, math.constant(sched.mr)));
+}
+
 void ConvEmitter::emitTile(
     const Panel &panel, const OutputRow &row, const RowPhase &phase,
     OpFoldResult first, int64_t pixels, OpFoldResult validPixels,
     const std::function<Accumulators(OpFoldResult, OpFoldResult, ValueRange)>
         &rowPart) {
+  setSlice(row, first);
   Accumulators acc(pixels * panel.nv, zeroOf(b, ctx->accVector()));
   if (!phase.taps.empty())
     acc = geometry.emitOuterTaps(row, acc, rowPart);
@@ -243,6 +265,10 @@ ConvEmitter::Accumulators ConvEmitter::reduceTaps(
     reduction.bBase =
         math.add(filterBase, math.mul(tap, phase.indexStep() * tapElements));
     reduction.count = math.constant(count);
+    if (slices)
+      prefetchNextPanel(b, reduction, panel.nv,
+                        math.constant(geometry.taps() * tapElements), slice,
+                        slices);
     return emitTileReduction(*ctx, reduction, values, panel.nv);
   };
   // Neighbouring taps of dense pixels are one run of input and filter.

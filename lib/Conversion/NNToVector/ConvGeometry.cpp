@@ -120,6 +120,7 @@ OutputRow ConvGeometry::locateRow(OpFoldResult image, OpFoldResult row) const {
         math.add(result.output, math.mul(index, outputStrides[dim + 1]));
   }
   result.pixel = math.mul(row, outputWidth);
+  result.number = row;
   return result;
 }
 

@@ -43,6 +43,7 @@ struct OutputRow {
   mlir::OpFoldResult input;  // offset of the image and channel group
   mlir::OpFoldResult output; // offset of the row's first pixel, channel 0
   mlir::OpFoldResult pixel;  // number of the row's first pixel in the image
+  mlir::OpFoldResult number; // of the row within the image
 };
 
 class ConvGeometry {

@@ -23,6 +23,7 @@ public:
       : b(b), math(b), spec(spec), sched(sched),
         lanes(target.lanesFor(spec.types.acc.getIntOrFloatBitWidth())),
         width(sched.panelWidth(lanes)) {
+    assert(sched.mBlock % sched.mr == 0 && "expected whole tiles in a block");
     panels = math.ceilDiv(spec.n, math.constant(width));
     blockRows = sched.mBlock ? math.constant(sched.mBlock) : spec.m;
     // A max keeps the division defined for an empty matrix.
@@ -245,6 +246,10 @@ void GemmEmitter::emitTile(const Item &item, OpFoldResult bOffset, int64_t rows,
     reduction.rows.push_back({i, math.mul(spec.aRowStride, i)});
   setB(reduction, item, bOffset, nv, validColumns);
   reduction.count = spec.k;
+  if (spec.bLayout == BLayout::Packed && !IndexMath::isKnown(panels, 1))
+    prefetchNextPanel(b, reduction, nv, math.mul(spec.k, width),
+                      math.div(m, math.constant(sched.mr)),
+                      math.ceilDiv(spec.m, math.constant(sched.mr)));
   SmallVector<Value> zeros(rows * nv, zeroOf(b, ctx->accVector()));
   SmallVector<Value> acc = emitTileReduction(*ctx, reduction, zeros, nv);
 

@@ -18,7 +18,7 @@ int64_t ceilDiv(int64_t x, int64_t y) { return (x + y - 1) / y; }
 double stepCycles(int64_t rows, int64_t vectors) {
   double fma = 0.5 * rows * vectors;
   double loads = 0.5 * (rows + vectors);
-  return std::max({fma, loads, 4.0}) + 0.08 * (rows + vectors);
+  return std::max({fma, loads, 4.0}) + 0.15 * rows + 0.3 * vectors;
 }
 
 /// Cycles of one tile over `k` steps, with its store and start.

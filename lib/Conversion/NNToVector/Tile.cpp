@@ -36,6 +36,56 @@ Value TileContext::multiplyAdd(Value x, Value y, Value acc) const {
   return arith::AddIOp::create(b, product, acc);
 }
 
+/// Steps of a reduction between two runs of prefetches.
+static constexpr int64_t kPrefetchSteps = 32;
+
+/// B elements of a cache line.
+static int64_t lineElements(Value flat) {
+  return 64 * 8 / cast<MemRefType>(flat.getType()).getElementTypeBitWidth();
+}
+
+void dlc::kernel::prefetchNextPanel(ImplicitLocOpBuilder &b,
+                                    TileReduction &reduction, int64_t nv,
+                                    OpFoldResult distance, OpFoldResult slice,
+                                    OpFoldResult slices) {
+  constexpr int64_t kMinSlices = 3;
+  IndexMath math(b);
+  std::optional<int64_t> known = IndexMath::known(slices);
+  if (known && *known < kMinSlices)
+    return;
+  OpFoldResult lines = math.ceilDiv(math.constant(kPrefetchSteps * nv), slices);
+  if (!known) {
+    Value few = math.less(slices, math.constant(kMinSlices));
+    lines = arith::SelectOp::create(b, few, math.value(0), math.value(lines))
+                .getResult();
+  }
+  OpFoldResult chunks =
+      math.ceilDiv(reduction.count, math.constant(kPrefetchSteps));
+  OpFoldResult share =
+      math.mul(math.mul(chunks, lines), lineElements(reduction.bFlat));
+  reduction.prefetchLines = lines;
+  reduction.prefetchBase =
+      math.add(math.add(reduction.bBase, distance), math.mul(slice, share));
+}
+
+/// The prefetches that go with the steps from `first` on.
+static void emitPrefetch(const TileContext &ctx, const TileReduction &reduction,
+                         Value first) {
+  ImplicitLocOpBuilder &b = ctx.b;
+  IndexMath math(b);
+  int64_t line = lineElements(reduction.bFlat);
+  OpFoldResult run = math.mul(reduction.prefetchLines, line);
+  OpFoldResult base =
+      math.add(reduction.prefetchBase,
+               math.mul(math.div(first, math.constant(kPrefetchSteps)), run));
+  emitFor(b, math.constant(0), run, math.constant(line), [&](Value offset) {
+    memref::PrefetchOp::create(b, reduction.bFlat,
+                               ValueRange(math.value(math.add(base, offset))),
+                               /*isWrite=*/false, /*localityHint=*/2,
+                               /*isDataCache=*/true);
+  });
+}
+
 SmallVector<Value>
 dlc::kernel::emitTileReduction(const TileContext &ctx,
                                const TileReduction &reduction, ValueRange acc,
@@ -70,8 +120,20 @@ dlc::kernel::emitTileReduction(const TileContext &ctx,
     next.push_back(math.value(math.add(bIndex, reduction.bStep)));
     return next;
   };
-  SmallVector<Value> result = emitFor(b, math.constant(0), reduction.count,
-                                      math.constant(1), initial, step);
+  SmallVector<Value> result;
+  OpFoldResult zero = math.constant(0), one = math.constant(1);
+  if (!reduction.prefetchBase) {
+    result = emitFor(b, zero, reduction.count, one, initial, step);
+  } else {
+    OpFoldResult chunk = math.constant(kPrefetchSteps);
+    result = emitFor(b, zero, reduction.count, chunk, initial,
+                     [&](Value first, ValueRange carried) {
+                       emitPrefetch(ctx, reduction, first);
+                       OpFoldResult last =
+                           math.min(reduction.count, math.add(first, chunk));
+                       return emitFor(b, first, last, one, carried, step);
+                     });
+  }
   result.truncate(acc.size());
   return result;
 }
