@@ -23,7 +23,8 @@ struct ExpandMathOptions {
 /// `dlc-expand-math`: elementary functions on f16, bf16 and f32, scalar or
 /// vector, become straight-line arithmetic (ScalarMath.h), so that no call into
 /// libm remains and LLVM can vectorise them; those on f64 call libm. Arithmetic
-/// on f16 and bf16 is done in f32 and rounded after each op.
+/// on f16 and bf16 is done in f32; what one op hands to the next may stay
+/// unrounded.
 std::unique_ptr<mlir::Pass> createExpandMathPass(ExpandMathOptions options);
 
 } // namespace dlc

@@ -211,8 +211,7 @@ bool usesHalf(ModuleOp module) {
       .wasInterrupted();
 }
 
-/// Arithmetic on f16 and bf16 in f32, rounded after each op, and conversions
-/// that need no library.
+/// Arithmetic on f16 and bf16 in f32, and conversions that need no library.
 LogicalResult expandHalf(ModuleOp module) {
   MLIRContext *context = module.getContext();
   TypeConverter converter;
