@@ -238,12 +238,17 @@ Value RegionEmitter::emit(Region &region, Value score, ValueRange inputs,
       cast<nn::YieldOp>(block.getTerminator()).getValues()[0]));
 }
 
+kernel::AttentionSchedule chooseSchedule(const kernel::AttentionSpec &spec,
+                                         const kernel::VectorTarget &target) {
+  int64_t rows = kernel::IndexMath::known(spec.m).value_or(kernel::kDynamic);
+  return kernel::chooseAttentionSchedule(rows, spec.e, target);
+}
+
 class AttentionFamily final : public KernelFamily {
 public:
   Launch getLaunch(DispatchContext &context) const override {
     kernel::AttentionSpec spec = AttentionView(context).create();
-    kernel::AttentionSchedule schedule =
-        kernel::chooseAttentionSchedule(spec.e, context.target);
+    kernel::AttentionSchedule schedule = chooseSchedule(spec, context.target);
     kernel::IndexMath &math = context.math;
     OpFoldResult products = math.mul(math.mul(spec.m, spec.n),
                                      math.add(spec.d, math.constant(spec.e)));
@@ -300,8 +305,7 @@ public:
     kernel::AttentionBuffers buffers{
         kb.getInputBase(op.getQuery()), kb.getInputBase(op.getKey()),
         kb.getInputBase(op.getValue()), kb.getResultBase(0), kb.getScratch()};
-    kernel::emitAttention(kb.b, spec,
-                          kernel::chooseAttentionSchedule(spec.e, kb.target),
+    kernel::emitAttention(kb.b, spec, chooseSchedule(spec, kb.target),
                           kb.target, buffers, kb.getBegin(), kb.getEnd());
     return success();
   }
