@@ -51,13 +51,27 @@ static unsigned vectorWidth(const OperandSpec &S, const OpcodeInfo &I) {
   return S.Vector ? I.VectorWidth : 1;
 }
 
+/// Whether the optional operand K is absent, given how many are Left. A cache
+/// policy is there exactly if the opcode says so.
+static bool leftOut(const std::vector<OperandSpec> &Specs, size_t K,
+                    size_t Left, const OpcodeInfo &Info) {
+  if (Specs[K].TypeCode == 'l' && Info.Row->O != Op::CreatePolicy)
+    return !Info.has(Mod::L2CacheHint);
+  size_t Required = 0;
+  for (size_t J = K + 1; J < Specs.size(); ++J)
+    Required += !Specs[J].Optional ||
+                (Specs[J].TypeCode == 'l' && Info.has(Mod::L2CacheHint));
+  return Left <= Required;
+}
+
 bool Lowering::lowerOperands(Frame &F, const Instruction &I, Lowered &L) {
   const std::vector<OperandSpec> &Specs = operandSpecs(*L.Info.Row);
   size_t Next = 0;
   for (size_t K = 0; K < Specs.size(); ++K) {
     const OperandSpec &S = Specs[K];
-    if (S.Optional && I.Operands.size() - Next < Specs.size() - K) {
-      open(L, Role::Use); // left out: an empty operand
+    if (S.Optional && leftOut(Specs, K, I.Operands.size() - Next, L.Info)) {
+      if (S.Kind != OperandSpec::Imm)
+        open(L, Role::Use); // an empty operand
       continue;
     }
     if (Next == I.Operands.size()) {
@@ -135,7 +149,7 @@ bool Lowering::addScalar(Frame &F, const Instruction &I, Lowered &L,
     append(L, scratchRef(Ty), How);
     return true;
   }
-  if (!valueRef(F, I, L, O, Ty, AllowWider, R))
+  if (!valueRef(F, I, O, Ty, AllowWider, R))
     return false;
   append(L, R, How);
   return true;
@@ -150,7 +164,7 @@ bool Lowering::addVector(Frame &F, const Instruction &I, Lowered &L,
       R = scratchRef(Ty);
     } else if (How != Role::Use && Part.Kind != OperandKind::Register) {
       return fail(I.Line, "expected a register as destination");
-    } else if (!valueRef(F, I, L, Part, Ty, AllowWider, R)) {
+    } else if (!valueRef(F, I, Part, Ty, AllowWider, R)) {
       return false;
     }
     append(L, R, How);
@@ -163,6 +177,9 @@ bool Lowering::addFragment(Frame &F, const Instruction &I, Lowered &L,
   Role How = S.Kind == OperandSpec::Def      ? Role::Def
              : S.Kind == OperandSpec::DefUse ? Role::DefUse
                                              : Role::Use;
+  // 'G': the A operand of wgmma, a descriptor or registers.
+  if (S.Fragment == 'G' && O.Kind != OperandKind::Vector)
+    return addScalar(F, I, L, O, Type::B64, How, false);
   unsigned N = fragmentSize(S.Fragment, L.Info);
   Type Ty = fragmentType(S.Fragment, L.Info);
   if (!N)
@@ -232,8 +249,8 @@ static bool immediateBits(const Operand &O, Type Ty, uint64_t &Out) {
   return false;
 }
 
-bool Lowering::valueRef(Frame &F, const Instruction &I, const Lowered &L,
-                        const Operand &O, Type Ty, bool AllowWider, Ref &R) {
+bool Lowering::valueRef(Frame &F, const Instruction &I, const Operand &O,
+                        Type Ty, bool AllowWider, Ref &R) {
   bool Wide = bitWidth(Ty) == 64;
   switch (O.Kind) {
   case OperandKind::Register:

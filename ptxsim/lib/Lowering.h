@@ -57,8 +57,8 @@ private:
   bool addTensor(Frame &F, const Instruction &I, Lowered &L, const Operand &O);
   bool addParamRead(Frame &F, const Instruction &I, Lowered &L,
                     uint64_t Offset);
-  bool valueRef(Frame &F, const Instruction &I, const Lowered &L,
-                const Operand &O, Type Ty, bool AllowWider, Ref &R);
+  bool valueRef(Frame &F, const Instruction &I, const Operand &O, Type Ty,
+                bool AllowWider, Ref &R);
   bool symbolRef(Frame &F, const Instruction &I, const Operand &O, Ref &R,
                  Space &Where);
   bool sharedRef(const Variable &V, bool Dynamic, Ref &R);

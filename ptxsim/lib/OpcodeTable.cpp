@@ -348,6 +348,3 @@ Type ptxsim::operandType(const OperandSpec &S, const OpcodeInfo &I) {
   default: return Type::None;
   }
 }
-
-unsigned ptxsim::fragmentSize(char, const OpcodeInfo &) { return 0; }
-Type ptxsim::fragmentType(char, const OpcodeInfo &) { return Type::None; }

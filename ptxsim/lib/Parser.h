@@ -52,7 +52,7 @@ private:
   bool parseSigned(Operand &Out);
   bool parseAddress(Function &F, Operand &Out);
   bool parseOperandList(Function &F, char Close, std::vector<Operand> &Out);
-  bool resolveName(Function &F, std::string_view Name, Operand &Out);
+  bool resolveName(std::string_view Name, Operand &Out);
   bool findRegister(std::string_view Name, uint32_t &Reg) const;
   bool resolveLabels(Function &F);
   const uint32_t *findLabel(Function &F, uint32_t Scope,

@@ -271,7 +271,7 @@ bool Parser::parsePrimary(Function &F, Operand &Out) {
   if (Lex.accept('['))
     return parseAddress(F, Out);
   if (Lex.accept('!')) {
-    if (!resolveName(F, Lex.identifier(), Out))
+    if (!resolveName(Lex.identifier(), Out))
       return false;
     Out.Negated = true;
     return Out.Kind == OperandKind::Register ||
@@ -287,7 +287,7 @@ bool Parser::parsePrimary(Function &F, Operand &Out) {
     Out.Kind = OperandKind::Sink;
     return true;
   }
-  if (!resolveName(F, Name, Out))
+  if (!resolveName(Name, Out))
     return false;
   if (Out.Kind == OperandKind::Symbol && Lex.accept('+')) {
     uint64_t Offset;
@@ -298,7 +298,7 @@ bool Parser::parsePrimary(Function &F, Operand &Out) {
   return true;
 }
 
-bool Parser::resolveName(Function &F, std::string_view Name, Operand &Out) {
+bool Parser::resolveName(std::string_view Name, Operand &Out) {
   if (findRegister(Name, Out.Reg)) {
     Out.Kind = OperandKind::Register;
     return true;
@@ -337,7 +337,7 @@ bool Parser::parseAddress(Function &F, Operand &Out) {
   if (C >= '0' && C <= '9') {
     if (!parseSigned(Base))
       return false;
-  } else if (!resolveName(F, Lex.identifier(), Base)) {
+  } else if (!resolveName(Lex.identifier(), Base)) {
     return false;
   }
   while (Lex.peek() == '+' || Lex.peek() == '-') {

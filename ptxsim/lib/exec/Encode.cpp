@@ -197,7 +197,9 @@ bool Encoder::encodeOne(const Lowered &L, Diagnostic &Diag) {
                selectMove(*this, L, I) || selectConvert(*this, L, I) ||
                selectControl(*this, L, I) || selectMemory(*this, L, I) ||
                selectAtomic(*this, L, I) || selectWarp(*this, L, I) ||
-               selectBarrier(*this, L, I);
+               selectBarrier(*this, L, I) || selectAsync(*this, L, I) ||
+               selectTensorCopy(*this, L, I) || selectMatrix(*this, L, I) ||
+               selectWgmma(*this, L, I);
   if (!Found || !I.Fn) {
     if (Diag.Message.empty())
       Diag = {L.Line, "unsupported instruction '" + std::string(L.Text) + "'"};

@@ -146,7 +146,9 @@ static void startWarp(Warp &W, Cta &C, uint32_t Id) {
 std::unique_ptr<Cta> ptxsim::startCta(LaunchState &L, Worker &Work, Cluster &G,
                                       Dim3 Id, uint32_t Rank) {
   auto C = std::make_unique<Cta>();
+  static std::atomic<uint64_t> NextSerial{1};
   C->P = L.P;
+  C->Serial = NextSerial++;
   C->L = &L;
   C->Work = &Work;
   C->Group = &G;
@@ -172,6 +174,8 @@ std::unique_ptr<Cta> ptxsim::startCta(LaunchState &L, Worker &Work, Cluster &G,
   C->Local = C->Storage->Local.data();
   std::fill(C->Storage->Local.begin(), C->Storage->Local.end(), 0xff);
   C->Observed = L.Config.Race || L.Config.Counters;
+  if (L.P->UsesWgmma)
+    C->SharedVersion.assign(C->SharedBytes / 1024 + 1, 0);
   C->Warps.resize(Warps);
   C->LiveWarps = Warps;
   for (uint32_t K = 0; K < Warps; ++K)

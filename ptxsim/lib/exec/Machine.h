@@ -87,7 +87,7 @@ struct Warp {
   bool ClusterArrived = false;
   uint64_t ClusterGeneration = 0;
   std::vector<PathEntry> Stack;
-  AsyncState *Async = nullptr;
+  std::shared_ptr<AsyncState> Async;
   RaceWarp *Race = nullptr;
 };
 
@@ -110,6 +110,7 @@ struct Cta {
   uint32_t Rank = 0; // in the cluster
   Dim3 Id;
   uint64_t Linear = 0;
+  uint64_t Serial = 0;       // unique in the process
   uint8_t *Shared = nullptr; // SharedBytes bytes, address SharedBase on
   uint32_t SharedBytes = 0;
   uint8_t *Local = nullptr; // LocalBytes per thread
@@ -117,7 +118,7 @@ struct Cta {
   NamedBarrier Barriers[16];
   uint32_t LiveWarps = 0;
   std::vector<uint32_t> SharedVersion; // per KiB, bumped by every writer
-  MbarTable *Mbars = nullptr;
+  std::shared_ptr<MbarTable> Mbars;
   SharedChecks *Checks = nullptr;
   bool Observed = false; // race checks or counters want every access
   std::unique_ptr<CtaStorage> Storage;

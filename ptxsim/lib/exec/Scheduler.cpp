@@ -67,7 +67,7 @@ static bool runRound(LaunchState &L, Worker &Work, Cluster &G) {
     }
     Progress |= runSlice(L, Work, W);
   }
-  G.Done = !Live;
+  G.Done = !Live && G.Queue.empty();
   return Progress;
 }
 
@@ -92,7 +92,7 @@ static std::string describeWait(const Warp &W) {
     if (Pc)
       --Pc;
   }
-  return S + describeSource(*W.P, Pc);
+  return S + describeSource(*W.P, Pc) + describeAsyncWait(W, Pc);
 }
 
 static void report(LaunchState &L, FaultKind Kind, Cluster &G,

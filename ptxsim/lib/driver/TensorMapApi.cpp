@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Tensor map encoding, with the driver's checks of its arguments.
+#include "../TensorMap.h"
+#include "State.h"
+#include <cstring>
+
+using namespace ptxsim;
+using namespace ptxsim::abi;
+
+namespace {
+constexpr int NumTypes = 13, NumSwizzles = 4;
+constexpr uint64_t MaxStride = uint64_t(1) << 40, MaxExtent = uint64_t(1) << 32;
+} // namespace
+
+/// Checks and fills what both modes have in common.
+static bool encodeCommon(TensorMap &M, int Type, uint32_t Rank,
+                         const void *Base, const uint64_t *Extent,
+                         const uint64_t *Stride, const uint32_t *ElementStride,
+                         int Interleave, int Swizzling, int Promotion,
+                         int Fill) {
+  if (Type < 0 || Type >= NumTypes || !Rank || Rank > 5 || !Base || !Extent ||
+      !ElementStride || (Rank > 1 && !Stride) || Swizzling < 0 ||
+      Swizzling >= NumSwizzles || Promotion < 0 || Promotion > 3 || Fill < 0 ||
+      Fill > 1 || Interleave != 0 || uint64_t(Base) % 16)
+    return false;
+  M = TensorMap();
+  M.Magic = TensorMap::MagicValue;
+  M.Rank = uint8_t(Rank);
+  M.Type = TensorType(Type);
+  M.Swizzling = Swizzle(Swizzling);
+  M.FillNaN = uint8_t(Fill);
+  M.Base = uint64_t(Base);
+  bool IsFloat = M.Type >= TensorType::F16;
+  if (Fill && !IsFloat)
+    return false;
+  for (uint32_t D = 0; D < Rank; ++D) {
+    if (!Extent[D] || Extent[D] > MaxExtent || !ElementStride[D] ||
+        ElementStride[D] > 8)
+      return false;
+    M.LastIndex[D] = uint32_t(Extent[D] - 1);
+    M.ElementStride[D] = uint8_t(ElementStride[D]);
+  }
+  for (uint32_t D = 0; D + 1 < Rank; ++D) {
+    if (Stride[D] % 16 || Stride[D] >= MaxStride)
+      return false;
+    M.Stride[D] = Stride[D];
+  }
+  return true;
+}
+
+/// The inner row: a multiple of 16 bytes, within the swizzle's span.
+static bool legalRow(const TensorMap &M, uint32_t Bytes) {
+  unsigned Span = swizzleSpan(M.Swizzling);
+  return Bytes % 16 == 0 && (!Span || Bytes <= Span);
+}
+
+static CUresult write(CUtensorMap *Out, const TensorMap &M) {
+  std::memset(Out, 0, sizeof(*Out));
+  std::memcpy(Out, &M, sizeof(M));
+  return CUDA_SUCCESS;
+}
+static CUresult refuse(const char *What) {
+  std::lock_guard Guard(state().Lock);
+  report(std::string("tensor map refused: ") + What);
+  return CUDA_ERROR_INVALID_VALUE;
+}
+
+PTXSIM_API CUresult
+cuTensorMapEncodeTiled(CUtensorMap *Out, int Type, uint32_t Rank, void *Base,
+                       const uint64_t *Extent, const uint64_t *Stride,
+                       const uint32_t *Box, const uint32_t *ElementStride,
+                       int Interleave, int Swizzling, int Promotion, int Fill) {
+  TensorMap M;
+  if (!Out || !Box || uint64_t(Out) % 64)
+    return refuse("null or misaligned argument");
+  if (Interleave > 0 && Interleave <= 2)
+    return CUDA_ERROR_NOT_SUPPORTED;
+  if (!encodeCommon(M, Type, Rank, Base, Extent, Stride, ElementStride,
+                    Interleave, Swizzling, Promotion, Fill))
+    return refuse("type, rank, extent, stride or mode out of range");
+  for (uint32_t D = 0; D < Rank; ++D) {
+    if (!Box[D] || Box[D] > 256)
+      return refuse("box extent out of 1 to 256");
+    M.Box[D] = uint16_t(Box[D]);
+  }
+  uint32_t Inner = (Box[0] + ElementStride[0] - 1) / ElementStride[0] *
+                   tensorTypeBytes(M.Type);
+  if (!legalRow(M, Inner))
+    return refuse("inner box row does not fit the swizzle or 16 bytes");
+  return write(Out, M);
+}
+
+PTXSIM_API CUresult cuTensorMapEncodeIm2col(
+    CUtensorMap *Out, int Type, uint32_t Rank, void *Base,
+    const uint64_t *Extent, const uint64_t *Stride, const int *Lower,
+    const int *Upper, uint32_t Channels, uint32_t Pixels,
+    const uint32_t *ElementStride, int Interleave, int Swizzling, int Promotion,
+    int Fill) {
+  TensorMap M;
+  if (!Out || !Lower || !Upper || uint64_t(Out) % 64)
+    return refuse("null or misaligned argument");
+  if (Interleave > 0 && Interleave <= 2)
+    return CUDA_ERROR_NOT_SUPPORTED;
+  if (Rank < 3 ||
+      !encodeCommon(M, Type, Rank, Base, Extent, Stride, ElementStride,
+                    Interleave, Swizzling, Promotion, Fill))
+    return refuse("type, rank, extent, stride or mode out of range");
+  if (!Channels || Channels > 256 || !Pixels || Pixels > 1024)
+    return refuse("channels or pixels out of range");
+  M.Im2col = 1;
+  M.Channels = uint16_t(Channels);
+  M.Pixels = uint16_t(Pixels);
+  int Limit = Rank == 3 ? 32767 : Rank == 4 ? 127 : 15;
+  for (uint32_t D = 0; D + 2 < Rank; ++D) {
+    if (Lower[D] < -Limit - 1 || Lower[D] > Limit || Upper[D] < -Limit - 1 ||
+        Upper[D] > Limit)
+      return refuse("bounding box corner out of range");
+    M.Lower[D] = int16_t(Lower[D]);
+    M.Upper[D] = int16_t(Upper[D]);
+  }
+  if (!legalRow(M, Channels * tensorTypeBytes(M.Type)))
+    return refuse("channels do not fit the swizzle or 16 bytes");
+  return write(Out, M);
+}

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Products of a 16 x K by K x N matrix in the register layout of the tensor
+// cores. Lane 4g + t of an accumulator register holds row g (or g + 8) and
+// column 2t (or 2t + 1) of each group of 8 columns. With A broadcast within
+// the quads of a register and B as a pattern of 4 columns, a product is a
+// sequence of fused multiply-adds on accumulator registers where they lie.
+#ifndef PTXSIM_EXEC_MMAENGINE_H
+#define PTXSIM_EXEC_MMAENGINE_H
+
+#include "FloatOps.h"
+
+namespace ptxsim {
+
+enum class MatrixType : uint8_t {
+  F16,
+  BF16,
+  TF32,
+  E4M3,
+  E5M2,
+  S8,
+  U8,
+  S4,
+  U4,
+  F64,
+};
+MatrixType matrixType(Type T);
+constexpr unsigned matrixBits(MatrixType T) {
+  switch (T) {
+  case MatrixType::F16:
+  case MatrixType::BF16: return 16;
+  case MatrixType::TF32: return 32;
+  case MatrixType::S4:
+  case MatrixType::U4: return 4;
+  case MatrixType::F64: return 64;
+  default: return 8;
+  }
+}
+constexpr bool isInteger(MatrixType T) {
+  return T == MatrixType::S8 || T == MatrixType::U8 || T == MatrixType::S4 ||
+         T == MatrixType::U4;
+}
+
+constexpr unsigned MaxK = 64;
+
+/// A in broadcast form: Lo[k] lane 4g + t is A[g][k], Hi[k] is A[g + 8][k].
+struct BroadcastA {
+  alignas(128) float Lo[MaxK][32];
+  alignas(128) float Hi[MaxK][32];
+};
+/// B in pattern form, for column group j: [j][k][parity][q] is
+/// B[k][8j + 2q + parity]. Integers are held as int32 in the same places.
+using PatternB = float;
+
+/// Element Index of every 32-bit lane as f32 (or int32 bits for integers).
+RowF32 decodeElement(MatrixType T, RowU32 Words, unsigned Index);
+
+/// Fills A from fragment registers: register i covers rows g + 8 (i & 1) and
+/// the (i / 2)-th group of 128 bits of k. Rows 8 to 15 only if Sixteen.
+void broadcastA(MatrixType T, const uint8_t *const *Registers, unsigned K,
+                bool Sixteen, BroadcastA &Out);
+/// Fills one column group of B from fragment registers.
+void patternFromFragment(MatrixType T, const uint8_t *const *Registers,
+                         unsigned K, PatternB *Out);
+/// Fills one column group from Words[n][p], 8 columns of 256 bits of k each.
+void patternFromWords(MatrixType T, const uint32_t Words[8][8], PatternB *Out);
+
+/// D += A B for Groups column groups. D[4 j + r] are the accumulator rows of
+/// group j: r = 0, 1 rows 0-7 even and odd columns, r = 2, 3 rows 8-15. With
+/// Zero the accumulators start at 0. Products are added in ascending k with
+/// one rounding each.
+void multiplyFloat(uint8_t *const *D, const BroadcastA &A, const PatternB *B,
+                   unsigned Groups, unsigned K, bool Zero, bool Sixteen);
+/// The same in wrapping or saturating 32-bit integers.
+void multiplyInteger(uint8_t *const *D, const BroadcastA &A, const PatternB *B,
+                     unsigned Groups, unsigned K, bool Zero, bool Sixteen,
+                     bool Saturate);
+
+} // namespace ptxsim
+#endif

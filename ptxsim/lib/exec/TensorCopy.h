@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What bulk copies and tensor copies share.
+#ifndef PTXSIM_EXEC_TENSORCOPY_H
+#define PTXSIM_EXEC_TENSORCOPY_H
+
+#include "Async.h"
+
+namespace ptxsim {
+
+/// One destination of a load into shared memory, with the barrier object that
+/// counts its bytes.
+struct CopyTarget {
+  Cta *Owner;
+  uint32_t Offset, Barrier;
+};
+
+/// Destinations of a copy; empty after a fault. With Multicast every CTA of
+/// Mask receives it at the same offsets.
+std::vector<CopyTarget> copyTargets(Warp *W, const Inst *I, uint32_t Lane,
+                                    Cta *Owner, uint32_t Offset,
+                                    uint32_t Barrier, uint64_t Mask,
+                                    bool Multicast);
+
+/// Adds a store to the warp's open bulk group, or runs it, by mode.
+void addBulkWork(Warp *W, std::function<void()> Work);
+
+Mod reductionOf(const OpcodeInfo &Info);
+
+bool selectBulkCopy(Encoder &E, const Lowered &L, Inst &I);
+
+// Race checks of the asynchronous proxy; false after a fault.
+inline bool raceAsyncWrite(Warp *, const Inst *, const CopyTarget &, uint32_t) {
+  return true;
+}
+inline bool raceAsyncRead(Warp *, const Inst *, Cta *, uint32_t, uint32_t) {
+  return true;
+}
+inline bool raceBulkRead(Warp *, const Inst *, Cta *, uint32_t, uint32_t) {
+  return true;
+}
+inline void raceWaitBulk(Warp *, size_t) {}
+
+} // namespace ptxsim
+#endif

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// wgmma.mma_async and its groups. Each of the four warps computes its 16 rows
+// of the 64; the image of B is built once and shared while the shared memory
+// it came from is unchanged.
+#include "../TensorMap.h"
+#include "Async.h"
+#include "MmaEngine.h"
+#include "Race.h"
+#include <algorithm>
+
+using namespace ptxsim;
+
+namespace {
+
+/// A shared memory matrix descriptor, decoded.
+struct MatrixDescriptor {
+  uint32_t Start, Leading, Stride, Span;
+  Swizzle Mode;
+  explicit MatrixDescriptor(uint64_t D)
+      : Start(uint32_t(D & 0x3fff) << 4),
+        Leading(uint32_t(D >> 16 & 0x3fff) << 4),
+        Stride(uint32_t(D >> 32 & 0x3fff) << 4) {
+    constexpr Swizzle Modes[] = {Swizzle::None, Swizzle::B128, Swizzle::B64,
+                                 Swizzle::B32};
+    Mode = Modes[D >> 62];
+    Span = Mode == Swizzle::None ? 16 : swizzleSpan(Mode);
+  }
+  /// Row-like index Row (8 rows per core matrix) and byte B of k.
+  uint32_t kMajor(uint32_t Row, uint32_t B) const {
+    uint32_t A = Start + Row / 8 * Stride + Row % 8 * Span;
+    A += Mode == Swizzle::None ? B / 16 * Leading + B % 16 : B;
+    return swizzled(Mode, A);
+  }
+  /// Element (Mn, K) of a transposed matrix of 16-bit elements.
+  uint32_t mnMajor(uint32_t Mn, uint32_t K) const {
+    uint32_t PerRow = Span / 2, A = Start + K % 8 * Span + Mn % PerRow * 2;
+    if (Mode == Swizzle::None)
+      A += Mn / PerRow * Stride + K / 8 * Leading;
+    else
+      A += Mn / PerRow * Leading + K / 8 * Stride;
+    return swizzled(Mode, A);
+  }
+};
+
+/// Everything a product needs when it runs.
+struct Product {
+  const Detail *D;
+  uint64_t DescA = 0, DescB = 0;
+  bool FromRegisters = false, TransA = false, TransB = false;
+  bool NegateA = false, NegateB = false, Zero = false;
+};
+
+struct CachedB {
+  uint64_t Owner = 0, Desc = 0, Version = 0;
+  const Detail *D = nullptr;
+  bool Trans = false, Negate = false, Valid = false;
+  alignas(64) PatternB Image[256 / 8 * 8 * 32];
+};
+
+} // namespace
+
+static const uint8_t *sharedAt(const Cta *C, uint32_t A, uint32_t Bytes) {
+  // Descriptors hold 18 bits of the address; out of range reads are checked
+  // at issue, this clamps what a late change could still reach.
+  uint32_t Room = C->SharedBytes - std::min(C->SharedBytes, Bytes);
+  return C->Shared + std::min(A - SharedBase, Room);
+}
+
+static uint64_t versionSum(const Cta *C) {
+  uint64_t V = 0;
+  for (uint32_t X : C->SharedVersion)
+    V += X;
+  return V;
+}
+
+static void buildB(const Product &P, const Cta *C, PatternB *Out) {
+  const OpcodeInfo &Info = P.D->Info;
+  MatrixType T = matrixType(Info.Types[2]);
+  MatrixDescriptor Desc(P.DescB);
+  unsigned K = Info.Shape.K;
+  for (unsigned J = 0; J < Info.Shape.N / 8u; ++J) {
+    uint32_t Words[8][8];
+    for (unsigned N = 0; N < 8; ++N)
+      for (unsigned Chunk = 0; Chunk < 2; ++Chunk) {
+        if (!P.TransB) {
+          std::memcpy(&Words[N][4 * Chunk],
+                      sharedAt(C, Desc.kMajor(8 * J + N, 16 * Chunk), 16), 16);
+          continue;
+        }
+        uint16_t Eight[8];
+        for (unsigned E = 0; E < 8; ++E)
+          std::memcpy(&Eight[E],
+                      sharedAt(C, Desc.mnMajor(8 * J + N, 8 * Chunk + E), 2),
+                      2);
+        std::memcpy(&Words[N][4 * Chunk], Eight, 16);
+      }
+    patternFromWords(T, Words, Out + size_t(J) * 8 * K);
+  }
+  if (P.NegateB)
+    for (size_t E = 0; E < size_t(Info.Shape.N) * K; ++E)
+      Out[E] = -Out[E];
+}
+
+/// Fragment registers of the warp's 16 rows of A, from shared memory.
+static void gatherA(const Product &P, const Warp *W, uint32_t (*Regs)[32]) {
+  MatrixDescriptor Desc(P.DescA);
+  const Cta *C = W->C;
+  uint32_t FirstRow = W->Id % 4 * 16;
+  for (unsigned Reg = 0; Reg < 4; ++Reg)
+    for (unsigned G = 0; G < 8; ++G) {
+      uint32_t Row = FirstRow + G + 8 * (Reg & 1), Chunk = Reg / 2;
+      if (!P.TransA) {
+        std::memcpy(&Regs[Reg][4 * G],
+                    sharedAt(C, Desc.kMajor(Row, 16 * Chunk), 16), 16);
+        continue;
+      }
+      uint16_t Eight[8];
+      for (unsigned E = 0; E < 8; ++E)
+        std::memcpy(&Eight[E], sharedAt(C, Desc.mnMajor(Row, 8 * Chunk + E), 2),
+                    2);
+      std::memcpy(&Regs[Reg][4 * G], Eight, 16);
+    }
+}
+
+static const PatternB *imageOfB(const Product &P, Cta *C) {
+  static thread_local CachedB Cache[4];
+  static thread_local unsigned Next = 0;
+  uint64_t Version = versionSum(C), Owner = C->Serial;
+  for (CachedB &E : Cache)
+    if (E.Valid && E.Owner == Owner && E.Desc == P.DescB && E.D == P.D &&
+        E.Version == Version && E.Trans == P.TransB && E.Negate == P.NegateB)
+      return E.Image;
+  CachedB &E = Cache[Next++ % 4];
+  E.Owner = Owner;
+  E.Desc = P.DescB;
+  E.Version = Version;
+  E.D = P.D;
+  E.Trans = P.TransB;
+  E.Negate = P.NegateB;
+  E.Valid = true;
+  buildB(P, C, E.Image);
+  return E.Image;
+}
+
+/// f16 accumulators: pairs of columns per register.
+static void multiplyHalf(Warp *W, const Product &P, const BroadcastA &A,
+                         const PatternB *B) {
+  const OpcodeInfo &Info = P.D->Info;
+  for (unsigned J = 0; J < Info.Shape.N / 8u; ++J) {
+    alignas(128) uint8_t Acc[4][128];
+    uint8_t *Ptr[4] = {Acc[0], Acc[1], Acc[2], Acc[3]};
+    for (unsigned R = 0; R < 4; ++R) {
+      RowU32 X = rowAt<RowU32>(W->Rows + P.D->slot(0, 2 * J + R / 2));
+      rowAt<RowF32>(Acc[R]) = halfToFloat(X >> (16 * (R & 1)));
+    }
+    multiplyFloat(Ptr, A, B + size_t(J) * 8 * Info.Shape.K, 1, Info.Shape.K,
+                  P.Zero, true);
+    for (unsigned R = 0; R < 2; ++R)
+      rowAt<RowU32>(W->Rows + P.D->slot(0, 2 * J + R)) =
+          floatToHalf(rowAt<RowF32>(Acc[2 * R])) |
+          floatToHalf(rowAt<RowF32>(Acc[2 * R + 1])) << 16;
+  }
+}
+
+static void runProduct(Warp *W, const Product &P) {
+  const OpcodeInfo &Info = P.D->Info;
+  static thread_local BroadcastA A;
+  alignas(128) uint32_t Gathered[4][32];
+  const uint8_t *Regs[4];
+  if (!P.FromRegisters)
+    gatherA(P, W, Gathered);
+  for (unsigned K = 0; K < 4; ++K)
+    Regs[K] = P.FromRegisters ? W->Rows + P.D->slot(1, K)
+                              : reinterpret_cast<uint8_t *>(Gathered[K]);
+  unsigned K = Info.Shape.K;
+  broadcastA(matrixType(Info.Types[1]), Regs, K, true, A);
+  if (P.NegateA)
+    for (unsigned J = 0; J < K; ++J)
+      for (unsigned L = 0; L < 32; ++L) {
+        A.Lo[J][L] = -A.Lo[J][L];
+        A.Hi[J][L] = -A.Hi[J][L];
+      }
+  const PatternB *B = imageOfB(P, W->C);
+  CounterSet &Counters = W->C->Work->Counters;
+  ++Counters.MatrixOps;
+  Counters.MatrixMacs += uint64_t(16) * Info.Shape.N * K;
+  if (Info.Types[0] == Type::F16)
+    return multiplyHalf(W, P, A, B);
+  uint8_t *Acc[128];
+  unsigned Groups = Info.Shape.N / 8u;
+  for (unsigned R = 0; R < 4 * Groups; ++R)
+    Acc[R] = W->Rows + P.D->slot(0, R);
+  if (Info.Types[0] == Type::S32)
+    multiplyInteger(Acc, A, B, Groups, K, P.Zero, true,
+                    Info.has(Mod::Satfinite));
+  else
+    multiplyFloat(Acc, A, B, Groups, K, P.Zero, true);
+}
+
+// ---- instructions --------------------------------------------------------
+/// The bytes a descriptor reaches must be in the CTA's shared memory.
+static bool checkDescriptor(Warp *W, const Inst *I, uint64_t Desc,
+                            unsigned Extent, bool Trans, unsigned K,
+                            const char *Name, bool Read) {
+  MatrixDescriptor D(Desc);
+  uint32_t Low = ~0u, High = 0, Limit = SharedBase + W->C->SharedBytes;
+  for (unsigned Row = 0; Row < Extent; ++Row) {
+    if (!Trans && Row % 8 && Row + 1 != Extent)
+      continue;
+    for (unsigned Chunk = 0; Chunk < (Trans ? K : 2); ++Chunk) {
+      uint32_t A = Trans ? D.mnMajor(Row, Chunk) : D.kMajor(Row, 16 * Chunk);
+      Low = std::min(Low, A);
+      High = std::max(High, A + (Trans ? 2u : 16u));
+    }
+  }
+  if (Low < SharedBase || High > Limit) {
+    fault(W, I, FaultKind::Address, 0,
+          std::string("matrix ") + Name + " spans shared addresses " +
+              hex(Low) + " to " + hex(High) + ", the CTA has " +
+              hex(SharedBase) + " to " + hex(Limit));
+    return false;
+  }
+  return !Read || raceProductRead(W, I, Low, High - Low);
+}
+
+static bool wgmmaConverged(Warp *W, const Inst *I, uint32_t On) {
+  if (On == AllLanes)
+    return true;
+  fault(W, I, FaultKind::Illegal, 0,
+        "wgmma with active lanes " + hex(On) + ", expected the whole warp");
+  return false;
+}
+
+static bool readProduct(Warp *W, const Inst *I, const uint8_t *R, Product &P) {
+  const Detail &D = W->P->Details[I->X];
+  const OpcodeInfo &Info = D.Info;
+  P.D = &D;
+  P.FromRegisters = D.Operands[1].Count == 4;
+  P.DescB = laneOf<uint64_t>(R, D.slot(2), 0);
+  uint32_t Scale = laneOf<uint32_t>(R, D.slot(3), 0);
+  P.Zero = !((Scale & 1) ^ D.Operands[3].Negated);
+  const auto &Imm = D.Immediates; // scale-a, scale-b, [trans-a], trans-b
+  P.NegateA = Imm.size() > 0 && Imm[0] == -1;
+  P.NegateB = Imm.size() > 1 && Imm[1] == -1;
+  P.TransB = Imm.size() > 2 && Imm.back() == 1;
+  P.TransA = Imm.size() > 3 && Imm[2] == 1;
+  if (!P.FromRegisters) {
+    P.DescA = laneOf<uint64_t>(R, D.slot(1), 0);
+    if (!checkDescriptor(W, I, P.DescA, 64, P.TransA, Info.Shape.K, "A", true))
+      return false;
+  }
+  return checkDescriptor(W, I, P.DescB, Info.Shape.N, P.TransB, Info.Shape.K,
+                         "B", true);
+}
+
+/// Runs a warp's products up to the Count-th it ever issued.
+static void runProducts(AsyncState &A, uint64_t Count) {
+  while (A.ProductsRun < Count && !A.Products.empty()) {
+    A.Products.front()();
+    A.Products.pop_front();
+    ++A.ProductsRun;
+  }
+}
+
+/// A product is one operation of a warpgroup: it completes only once all four
+/// warps have issued their part, and then for all of them.
+static bool completeForWarpgroup(Warp *W, uint64_t Count) {
+  uint32_t First = W->Id / 4 * 4;
+  auto &Warps = W->C->Warps;
+  for (uint32_t K = First; K < First + 4; ++K)
+    if (K >= Warps.size() || asyncOf(&Warps[K]).ProductsIssued < Count)
+      return false;
+  for (uint32_t K = First; K < First + 4; ++K)
+    runProducts(asyncOf(&Warps[K]), Count);
+  return true;
+}
+
+static void wgmma(PTXSIM_ARGS) {
+  uint32_t On = guarded(I, R, M);
+  if (!On)
+    PTXSIM_NEXT;
+  Product P;
+  if (!wgmmaConverged(W, I, On) || !readProduct(W, I, R, P))
+    return;
+  ++W->Effects;
+  AsyncState &A = asyncOf(W);
+  A.Products.push_back([W, P] { runProduct(W, P); });
+  ++A.ProductsIssued;
+  // Products of a warp complete in order: earlier ones go first.
+  if (runsAtIssue(W))
+    runProducts(A, A.ProductsIssued);
+  PTXSIM_NEXT;
+}
+static void wgmmaCommit(PTXSIM_ARGS) {
+  if (guarded(I, R, M)) {
+    AsyncState &A = asyncOf(W);
+    A.ProductGroups.push_back(A.ProductsIssued);
+    raceCommitProducts(W);
+  }
+  PTXSIM_NEXT;
+}
+static void wgmmaWait(PTXSIM_ARGS) {
+  if (guarded(I, R, M)) {
+    AsyncState &A = asyncOf(W);
+    size_t Keep = size_t(I->Imm);
+    if (A.ProductGroups.size() > Keep) {
+      uint64_t Count = A.ProductGroups[A.ProductGroups.size() - Keep - 1];
+      if (!completeForWarpgroup(W, Count)) {
+        W->Waiting = true;
+        leave(W, pcOf(I, W), M);
+        return;
+      }
+      while (A.ProductGroups.size() > Keep)
+        A.ProductGroups.pop_front();
+      ++W->Effects;
+    }
+    raceWaitProducts(W, Keep);
+  }
+  PTXSIM_NEXT;
+}
+static void wgmmaFence(PTXSIM_ARGS) { PTXSIM_NEXT; }
+
+static bool legalImmediates(const Lowered &L) {
+  const auto &Imm = L.Immediates;
+  bool Registers = L.Operands[1].Count == 4;
+  bool Sixteen = bitWidth(L.Info.Types[1]) == 16;
+  if (Sixteen && Imm.size() != (Registers ? 3u : 4u))
+    return false;
+  for (size_t K = 0; K < Imm.size(); ++K)
+    if (K < 2 ? Imm[K] != 1 && Imm[K] != -1 : Imm[K] != 0 && Imm[K] != 1)
+      return false;
+  return true;
+}
+
+bool ptxsim::selectWgmma(Encoder &E, const Lowered &L, Inst &I) {
+  switch (L.Info.O) {
+  case Op::Wgmma:
+    if (!legalImmediates(L))
+      return false;
+    E.program().UsesWgmma = true;
+    I.X = E.addDetail(L);
+    I.Fn = wgmma;
+    return true;
+  case Op::WgmmaFence: I.Fn = wgmmaFence; return true;
+  case Op::WgmmaCommit: I.Fn = wgmmaCommit; return true;
+  case Op::WgmmaWait:
+    I.Imm = int32_t(L.Immediates[0]);
+    I.Fn = wgmmaWait;
+    return true;
+  default: return false;
+  }
+}
