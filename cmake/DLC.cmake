@@ -70,10 +70,15 @@ function(dlc_add_passes group)
   add_public_tablegen_target(DLC${group}PassIncGen)
 endfunction()
 
-# dlc_add_library(<target> <sources...> [LINK <libs...>] [DEPENDS <targets...>]): a static library of ours.
+# dlc_add_library(<target> <sources...> [SHARED] [LINK <libs...>] [DEPENDS <targets...>]): a library of
+# ours, static unless SHARED.
 function(dlc_add_library target)
-  cmake_parse_arguments(ARG "" "" "LINK;DEPENDS" ${ARGN})
-  add_library(${target} STATIC ${ARG_UNPARSED_ARGUMENTS})
+  cmake_parse_arguments(ARG "SHARED" "" "LINK;DEPENDS" ${ARGN})
+  set(kind STATIC)
+  if(ARG_SHARED)
+    set(kind SHARED)
+  endif()
+  add_library(${target} ${kind} ${ARG_UNPARSED_ARGUMENTS})
   _dlc_use_pch(${target})
   if(ARG_DEPENDS)
     add_dependencies(${target} ${ARG_DEPENDS})
