@@ -26,7 +26,7 @@ std::vector<std::string> toStrings(const char *const *texts, size_t count) {
 
 /// The caller's options as this version knows them.
 dlc_compiler_options readOptions(const dlc_compiler_options *given) {
-  dlc_compiler_options options = DLC_COMPILER_OPTIONS_INIT;
+  dlc_compiler_options options = {};
   std::memcpy(&options, given,
               std::min<size_t>(given->struct_size, sizeof options));
   return options;
@@ -135,7 +135,7 @@ char *copyText(const std::string &text) {
 
 void giveResult(const CompileResult &from, bool wantsData,
                 dlc_compiler_result *result) {
-  dlc_compiler_result to = DLC_COMPILER_RESULT_INIT;
+  dlc_compiler_result to = {};
   if (from.status == Status::Ok && wantsData) {
     to.data = copyBytes(from.data.data(), from.data.size());
     to.size = to.data ? from.data.size() : 0;

@@ -5,6 +5,7 @@
 #include "Conversion/NNToKernel/Passes.h"
 #include "Conversion/NNToRT/NNToRT.h"
 #include "Transforms/Dispatch/Passes.h"
+#include "Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Transforms/Passes.h"
 
@@ -13,6 +14,11 @@ using namespace mlir;
 namespace dlc {
 
 void buildGraphPhase(OpPassManager &pm) {
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+  pm.addPass(createFoldBatchNormPass());
+  pm.addPass(createSimplifyViewsPass());
+  pm.addPass(createFoldConstantsPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 }

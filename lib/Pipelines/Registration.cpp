@@ -10,6 +10,7 @@
 #include "Phases.h"
 #include "Target/CPU/LowerToLLVM.h"
 #include "Transforms/Dispatch/Passes.h"
+#include "Transforms/Passes.h"
 #include "mlir/Pass/PassRegistry.h"
 
 using namespace mlir;
@@ -54,6 +55,7 @@ static void registerCPUPipeline(StringRef name, StringRef description,
 }
 
 void registerPassesAndPipelines() {
+  registerTransformsPasses();
   registerDispatchPasses();
   registerNNToKernelPasses();
   registerNNToRTPasses();

@@ -46,7 +46,7 @@ parseName(StringRef text, std::optional<T> (*parse)(StringRef), StringRef what,
 
 static std::optional<ReportKind> parseReport(StringRef text) {
   return StringSwitch<std::optional<ReportKind>>(text)
-      .Cases("", "text", ReportKind::Text)
+      .Case("text", ReportKind::Text)
       .Case("json", ReportKind::Json)
       .Default(std::nullopt);
 }

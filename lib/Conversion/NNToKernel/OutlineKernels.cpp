@@ -114,7 +114,11 @@ LogicalResult KernelOutliner::replace(nn::DispatchOp dispatch) {
 
 LogicalResult KernelOutliner::run() {
   OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
-  kernels = ModuleOp::create(b, module.getLoc(), "kernels");
+  // Text that enters after this pass brings its own.
+  kernels = module.lookupSymbol<ModuleOp>(rt::kKernelsModuleName);
+  if (!kernels) {
+    kernels = ModuleOp::create(b, module.getLoc(), rt::kKernelsModuleName);
+  }
   SmallVector<nn::DispatchOp> dispatches;
   module.walk([&](nn::DispatchOp dispatch) { dispatches.push_back(dispatch); });
   for (nn::DispatchOp dispatch : dispatches) {
