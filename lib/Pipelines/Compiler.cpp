@@ -151,7 +151,7 @@ bool Compiler::writeText() {
   case EmitKind::Linalg: {
     std::string printed;
     llvm::raw_string_ostream os(printed);
-    ModuleOp last = variants.empty() ? *module : *variants.front().module;
+    ModuleOp last = module ? *module : *variants.front().module;
     last.print(os);
     return deliver(printed);
   }

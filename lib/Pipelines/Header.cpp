@@ -160,7 +160,7 @@ bool buildHeader(Session &session, std::vector<Variant> &variants,
     auto attr = module->getAttrOfType<StringAttr>(name);
     return attr ? attr.str() : std::string();
   };
-  header.modelName = text("nn.model_name");
+  header.modelName = text("nn.model");
   header.producer = text("nn.producer");
   header.compilerVersion = getVersion().str();
   header.options = session.options.describe();

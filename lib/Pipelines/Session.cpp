@@ -95,6 +95,11 @@ void Session::flush() {
   pending.clear();
 }
 
+void Session::drop() {
+  std::lock_guard<std::mutex> lock(mutex);
+  pending.clear();
+}
+
 bool Session::failReported(Status status) {
   {
     std::lock_guard<std::mutex> lock(mutex);

@@ -30,6 +30,8 @@ public:
   /// Diagnostics of the context are kept until their class is known, or
   /// `flush` sends them.
   void flush();
+  /// Forgets what was not sent.
+  void drop();
 
   void progress(Phase phase, uint64_t done, uint64_t total);
   /// Asks the caller; once true, always true.
