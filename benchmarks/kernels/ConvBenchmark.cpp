@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Convolution kernels of ResNet-50 and of small networks, batch 1:
-//   conv-benchmark [--cpu=NAME] [--dynamic] [--rounds=N]
+//   conv-benchmark [--cpu=NAME] [--dynamic] [--winograd] [--rounds=N]
 //                  [H,IC,OC,K,STRIDE,PAD,GROUPS[,MR,NV]]...
 // Channels are totals; the image is square.
 #include "Conversion/NNToVector/Conv.h"
 #include "Conversion/NNToVector/DepthwiseConv.h"
 #include "Conversion/NNToVector/Emit.h"
+#include "Conversion/NNToVector/Winograd.h"
 #include "Harness.h"
 #include "KernelHarness.h"
 #include "llvm/Support/FormatVariadic.h"
@@ -21,6 +22,7 @@ namespace {
 struct Options {
   std::string cpu = "native";
   bool dynamicSizes = false;
+  bool winograd = false;
   int rounds = 9;
 };
 
@@ -71,18 +73,32 @@ Case makeCase(MLIRContext &context, const Options &options,
     sched.nv = shape.nv;
   }
   bool dynamicSizes = options.dynamicSizes;
+  bool winograd = options.winograd && supportsWinograd(fixed, target);
+  WinogradSchedule tiles = chooseWinogradSchedule(
+      1, pixels, pixels, shape.inputs, shape.outputs, target);
+  if (winograd) {
+    sched.mr = tiles.mr;
+    sched.nv = tiles.nv;
+  }
   KernelSource source;
   source.buffers.assign(3, Float32Type::get(&context));
   source.numSizes = 2;
   source.body = [=](ImplicitLocOpBuilder &b, const KernelArguments &args) {
     ConvBuffers buffers{args.buffers[0], args.buffers[1], args.buffers[2],
                         args.scratch};
+    if (winograd)
+      return emitWinogradConv(b, makeSpec(b, shape, dynamicSizes, args.sizes),
+                              tiles, target, buffers, args.begin, args.end);
     (depthwise ? emitDepthwiseConv
                : emitConv)(b, makeSpec(b, shape, dynamicSizes, args.sizes),
                            sched, target, buffers, args.begin, args.end);
   };
   source.plan = [=](ImplicitLocOpBuilder &b, ArrayRef<Value> sizes) {
     ConvSpec spec = makeSpec(b, shape, dynamicSizes, sizes);
+    if (winograd)
+      return std::pair<OpFoldResult, OpFoldResult>(
+          getWinogradItems(b, spec, tiles, target),
+          b.getIndexAttr(getWinogradScratchBytes(spec, tiles, target)));
     if (depthwise)
       return std::pair<OpFoldResult, OpFoldResult>(
           getDepthwiseItems(b, spec, sched, target),
@@ -95,6 +111,8 @@ Case makeCase(MLIRContext &context, const Options &options,
   PackedLayout layout = depthwise
                             ? getDepthwiseFilterLayout(fixed, sched, target)
                             : getFilterLayout(fixed, sched, target);
+  if (winograd)
+    layout = getWinogradLayout(fixed, tiles, target);
   auto input = std::make_shared<Floats>(shape.size * shape.size * shape.inputs);
   auto filter = std::make_shared<Floats>(layout.elements());
   auto output =
@@ -103,10 +121,11 @@ Case makeCase(MLIRContext &context, const Options &options,
   KernelPlan plan = kernel->plan(sizes);
   auto scratch = std::make_shared<Floats>(plan.scratchBytes / 4 + 16);
   Case result;
-  result.name = llvm::formatv(
-      "{0}x{0} {1}->{2} k{3} s{4} p{5} g{6} tile {7}x{8}", shape.size,
-      shape.inputs, shape.outputs, shape.kernel, shape.stride, shape.pad,
-      shape.groups, sched.mr, sched.nv * target.lanes);
+  result.name =
+      llvm::formatv("{0}x{0} {1}->{2} k{3} s{4} p{5} g{6} {9} {7}x{8}",
+                    shape.size, shape.inputs, shape.outputs, shape.kernel,
+                    shape.stride, shape.pad, shape.groups, sched.mr,
+                    sched.nv * target.lanes, winograd ? "winograd" : "tile");
   result.flops = 2.0 * shape.output() * shape.output() * shape.kernel *
                  shape.kernel * shape.inputs * shape.outputs / shape.groups;
   result.run = [=] {
@@ -128,6 +147,8 @@ int main(int argc, char **argv) {
     StringRef argument = argv[i];
     if (argument.consume_front("--cpu=")) {
       options.cpu = argument.str();
+    } else if (argument == "--winograd") {
+      options.winograd = true;
     } else if (argument == "--dynamic") {
       options.dynamicSizes = true;
     } else if (argument.consume_front("--rounds=")) {

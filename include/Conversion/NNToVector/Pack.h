@@ -49,6 +49,13 @@ SourceStrides matrixStrides(int64_t k, int64_t n, bool transposed);
 /// k][n][taps] of a transposed one.
 SourceStrides filterStrides(const PackedLayout &layout, bool transposed);
 
+/// Transforms a 3x3 f32 filter for Winograd's F(2x2, 3x3), U = G g G^T in
+/// double, and packs it: `layout` has 16 taps, `strides.tap` steps through the
+/// 9 of the source, row by row.
+void packWinogradFilter(const PackedLayout &layout,
+                        const SourceStrides &strides, const float *source,
+                        float *packed);
+
 } // namespace dlc::kernel
 
 #endif // DLC_CONVERSION_NNTOVECTOR_PACK_H

@@ -67,6 +67,14 @@ struct ConvSchedule {
   int64_t panelWidth(int64_t lanes) const { return nv * lanes; }
 };
 
+/// `#sched.winograd`: register tile of the products, and output tiles (2x2
+/// pixels) per work item, a multiple of `mr`.
+struct WinogradSchedule {
+  int64_t mr = 8;
+  int64_t nv = 3;
+  int64_t tiles = 32;
+};
+
 /// The static rules of the schedule space: minimises the issue cycles of all
 /// register tiles, tails included. Sizes may be kDynamic. `lanes` is the
 /// target's count for the accumulator type. `minItems` asks for at least so
@@ -89,6 +97,13 @@ ConvSchedule chooseDepthwiseSchedule(int64_t width, int64_t rows,
                                      int64_t channels, int64_t inputChannels,
                                      const VectorTarget &target, int64_t lanes,
                                      int64_t minItems = kMinItems);
+
+/// Tile and block of a Winograd convolution. `images` may be kDynamic, as may
+/// be the output sizes.
+WinogradSchedule chooseWinogradSchedule(int64_t images, int64_t rows,
+                                        int64_t width, int64_t inputChannels,
+                                        int64_t outputChannels,
+                                        const VectorTarget &target);
 
 } // namespace dlc::kernel
 

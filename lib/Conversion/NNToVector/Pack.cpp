@@ -62,3 +62,35 @@ SourceStrides dlc::kernel::filterStrides(const PackedLayout &layout,
     return {group, /*tap=*/1, /*k=*/layout.n * layout.taps, /*n=*/layout.taps};
   return {group, /*tap=*/1, /*k=*/layout.taps, /*n=*/layout.k * layout.taps};
 }
+
+/// One dimension of G g, three taps to four frequencies.
+static void transformTaps(const double *taps, int64_t stride, double *out,
+                          int64_t outStride) {
+  double g0 = taps[0], g1 = taps[stride], g2 = taps[2 * stride];
+  out[0] = g0;
+  out[outStride] = (g0 + g1 + g2) / 2;
+  out[2 * outStride] = (g0 - g1 + g2) / 2;
+  out[3 * outStride] = g2;
+}
+
+void dlc::kernel::packWinogradFilter(const PackedLayout &layout,
+                                     const SourceStrides &strides,
+                                     const float *source, float *packed) {
+  assert(layout.groups == 1 && layout.taps == 16);
+  std::memset(packed, 0, layout.elements() * sizeof(float));
+  for (int64_t n = 0; n < layout.n; ++n) {
+    for (int64_t k = 0; k < layout.k; ++k) {
+      double taps[9], half[12], frequencies[16];
+      for (int64_t t = 0; t < 9; ++t)
+        taps[t] = source[n * strides.n + k * strides.k + t * strides.tap];
+      for (int64_t column = 0; column < 3; ++column)
+        transformTaps(taps + column, 3, half + column, 3);
+      for (int64_t row = 0; row < 4; ++row)
+        transformTaps(half + row * 3, 1, frequencies + row * 4, 1);
+      float *panel = packed + n / layout.nr * layout.panelElements();
+      for (int64_t f = 0; f < 16; ++f)
+        panel[(f * layout.k + k) * layout.nr + n % layout.nr] =
+            static_cast<float>(frequencies[f]);
+    }
+  }
+}

@@ -150,3 +150,35 @@ ConvSchedule dlc::kernel::chooseDepthwiseSchedule(
   best.rowBlock = std::min(best.rowBlock, std::max<int64_t>(1, rows / blocks));
   return best;
 }
+
+WinogradSchedule dlc::kernel::chooseWinogradSchedule(
+    int64_t images, int64_t rows, int64_t width, int64_t inputChannels,
+    int64_t outputChannels, const VectorTarget &target) {
+  // The transformed inputs of a block take 64 bytes a tile and channel and are
+  // to stay in the L2 cache.
+  constexpr int64_t kBlockBytes = 512 << 10;
+  int64_t most = std::max<int64_t>(8, kBlockBytes / (64 * inputChannels));
+  bool known = rows != kDynamic && width != kDynamic;
+  int64_t total = known ? ceilDiv(rows, 2) * ceilDiv(width, 2) *
+                              std::max<int64_t>(images, 1)
+                        : 4 * most;
+  int64_t blocks = ceilDiv(total, most);
+  int64_t count = ceilDiv(total, blocks);
+
+  WinogradSchedule best;
+  double bestCycles = -1;
+  for (int64_t nv = 1; nv <= kMaxVectors; ++nv) {
+    for (int64_t mr = 1; mr <= kMaxRows; ++mr) {
+      if (!fitsRegisters(mr, nv, target))
+        continue;
+      double cycles = double(ceilDiv(count, mr)) *
+                      double(ceilDiv(outputChannels, nv * target.lanes)) *
+                      tileCycles(mr, nv, double(inputChannels));
+      if (bestCycles < 0 || cycles < bestCycles) {
+        bestCycles = cycles;
+        best = {mr, nv, ceilDiv(count, mr) * mr};
+      }
+    }
+  }
+  return best;
+}
