@@ -64,4 +64,34 @@ def FoldConstantsPass : Pass<"dlc-fold-constants", "mlir::ModuleOp"> {
   ];
 }
 
+def SimplifyElementwisePass : Pass<"dlc-simplify-elementwise", "mlir::ModuleOp"> {
+  let summary = "Drop identities and rewrite elementwise ops to cheaper forms";
+  let description = [{
+    x * 1, x - 0 and `b and true` are x; pow(x, 2) is x * x; 1 / sqrt(x) is
+    rsqrt(x); booleans lose double negations, comparisons with constants and
+    casts to numbers and back; `select(is_nan(p), 0, p)` of a softmax p becomes
+    the softmax's `nan_row = zero`; operands are not repeated to a size that
+    another operand has. x + 0 stays, since -0 + 0 is 0.
+  }];
+  let dependentDialects = ["::dlc::nn::NNDialect", "::mlir::arith::ArithDialect"];
+}
+
+def ConvertToChannelsLastPass : Pass<"dlc-convert-to-channels-last", "mlir::ModuleOp"> {
+  let summary = "Give convolutions and pools their channels in the last dim";
+  let description = [{
+    Each becomes channels_last between two transposes. The transposes behind
+    them move through elementwise ops, casts, softmax, concat, pad, batch norms,
+    norms, resizes and views towards the end, and cancel with those in front of
+    the next, so that a convolutional network keeps one at its entry and at most
+    one at its exit. Constant operands are permuted at compile time. An op whose
+    other operand is channels-first and not constant keeps the transpose.
+  }];
+  let dependentDialects = ["::dlc::nn::NNDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::tensor::TensorDialect",
+                           "::mlir::affine::AffineDialect"];
+  let statistics = [
+    Statistic<"numConverted", "num-ops-converted", "Convolutions and pools converted">
+  ];
+}
+
 #endif // DLC_TRANSFORMS_PASSES

@@ -131,6 +131,16 @@ static std::pair<Value, int64_t> contractSource(ContractOp op, int64_t dim) {
   return {op.getRhs(), *op.getMap(1).getResultPosition(loop)};
 }
 
+static std::pair<Value, int64_t> attentionSource(AttentionOp op, int64_t dim) {
+  AffineExpr loop = op.getMap(3).getResult(dim);
+  for (unsigned i = 0; i < 3; ++i) {
+    if (std::optional<unsigned> place = op.getMap(i).getResultPosition(loop)) {
+      return {op->getOperand(i), *place};
+    }
+  }
+  return {};
+}
+
 /// The tensor and dim whose size dim `dim` of `op`'s first result has, or null.
 static std::pair<Value, int64_t> sourceOf(Operation *op, int64_t dim) {
   using Source = std::pair<Value, int64_t>;
@@ -144,6 +154,18 @@ static std::pair<Value, int64_t> sourceOf(Operation *op, int64_t dim) {
         return Source(transpose.getInput(), transpose.getPermutation()[dim]);
       })
       .Case([&](ContractOp contract) { return contractSource(contract, dim); })
+      .Case([&](AttentionOp attention) {
+        return attentionSource(attention, dim);
+      })
+      .Case<ConvOp, PoolOp>([&](auto window) {
+        // Of the window ops' sizes only the batch is the input's for sure.
+        return dim == 0 ? Source(window.getInput(), 0) : Source();
+      })
+      .Case([&](tensor::CastOp cast) {
+        return isa<RankedTensorType>(cast.getSource().getType())
+                   ? Source(cast.getSource(), dim)
+                   : Source();
+      })
       .Case([&](ConcatOp concat) {
         return static_cast<int64_t>(concat.getAxis()) == dim
                    ? Source()
@@ -181,6 +203,9 @@ std::optional<SizeExpr> SizeExpr::ofResultDim(Value tensor, int64_t dim) {
   }
   if (auto iota = dyn_cast<IotaOp>(op)) {
     return ofSizes(iota.getSizes());
+  }
+  if (auto resize = dyn_cast<ResizeOp>(op)) {
+    return ofSizes(resize.getSizes());
   }
   if (auto gather = dyn_cast<GatherOp>(op)) {
     return ofSizes(gather.getSizes());

@@ -2,10 +2,8 @@
 // Folds inference batch norms into filters and biases, in f64 with one rounding
 // (Jacob et al., "Quantization and Training of Neural Networks for Efficient
 // Integer-Arithmetic-Only Inference", section 3.2, has the same algebra).
-#include "Constants.h"
+#include "Match.h"
 #include "Transforms/Passes.h"
-
-#include "mlir/IR/Remarks.h"
 
 #include <cmath>
 
@@ -23,10 +21,6 @@ namespace {
 struct ChannelAffine {
   SmallVector<double> scale, shift;
 };
-
-RankedTensorType typeOf(Value tensor) {
-  return cast<RankedTensorType>(tensor.getType());
-}
 
 class BatchNormFolder {
 public:
@@ -83,10 +77,8 @@ bool BatchNormFolder::readAffine() {
 }
 
 bool BatchNormFolder::decline(const Twine &reason) {
-  remark::missed(
-      op.getLoc(),
-      remark::RemarkOpts::name("FoldBatchNorm").category("dlc-fold-batch-norm"))
-      << ("kept batch norm apart: " + reason).str();
+  remarkMissed(op, "dlc-fold-batch-norm", "FoldBatchNorm",
+               "kept batch norm apart: " + reason);
   return false;
 }
 

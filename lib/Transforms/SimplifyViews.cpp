@@ -4,6 +4,7 @@
 #include "Constants.h"
 #include "Transforms/Passes.h"
 #include "ViewChain.h"
+#include "ViewPatterns.h"
 
 #include "Dialect/NN/Sizes.h"
 
@@ -304,10 +305,7 @@ public:
   void runOnOperation() override {
     Constants constants(getOperation());
     RewritePatternSet patterns(&getContext());
-    patterns.add<NormalizeViewChain, SliceBeforeTranspose,
-                 FoldTransposeIntoContract, FoldBroadcastIntoContract,
-                 FoldTransposeIntoReduce>(&getContext());
-    patterns.add<GatherToSlice>(&getContext(), constants);
+    populateViewPatterns(patterns, constants);
     if (failed(applyPatternsGreedily(getOperation(), std::move(patterns)))) {
       getOperation().emitWarning("stopped simplifying views before the end");
     }
@@ -316,4 +314,13 @@ public:
 };
 
 } // namespace
+
+void populateViewPatterns(RewritePatternSet &patterns, Constants &constants) {
+  patterns
+      .add<NormalizeViewChain, SliceBeforeTranspose, FoldTransposeIntoContract,
+           FoldBroadcastIntoContract, FoldTransposeIntoReduce>(
+          patterns.getContext());
+  patterns.add<GatherToSlice>(patterns.getContext(), constants);
+}
+
 } // namespace dlc

@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The rewrites of dlc-simplify-views, for passes that make views themselves.
+#ifndef DLC_LIB_TRANSFORMS_VIEWPATTERNS_H
+#define DLC_LIB_TRANSFORMS_VIEWPATTERNS_H
+
+#include "Constants.h"
+
+#include "mlir/IR/PatternMatch.h"
+
+namespace dlc {
+
+/// `constants` must outlive the patterns.
+void populateViewPatterns(mlir::RewritePatternSet &patterns,
+                          Constants &constants);
+
+} // namespace dlc
+
+#endif // DLC_LIB_TRANSFORMS_VIEWPATTERNS_H
