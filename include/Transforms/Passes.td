@@ -76,6 +76,31 @@ def SimplifyElementwisePass : Pass<"dlc-simplify-elementwise", "mlir::ModuleOp">
   let dependentDialects = ["::dlc::nn::NNDialect", "::mlir::arith::ArithDialect"];
 }
 
+def RecognizeAttentionPass : Pass<"dlc-recognize-attention", "mlir::ModuleOp"> {
+  let summary = "Make one op of contraction, softmax and contraction";
+  let description = [{
+    `softmax(f(q . k)) . v` becomes `nn.attention`, whatever the order of dims,
+    the place of the scale and the spelling of heads: the loops of the first
+    contraction are followed through reshapes and transposes. Between scores and
+    softmax stand elementwise ops. A splat factor next to the scores, on the
+    query or on the key goes into `scale` (in f64). -inf, or a number of at most
+    -1e30 in f32, added or selected by a condition, becomes the `mask` region,
+    with `empty_row` nan or average; index arithmetic of the condition, and
+    constant causal tables, become arithmetic in the region. All else becomes
+    the `score` region.
+
+    Declines, with a remark, where scores or probabilities have other users, the
+    softmax runs over another dim than the keys, the value depends on the row,
+    there are more than 3 batch dims, or an op in between has no region form.
+  }];
+  let dependentDialects = ["::dlc::nn::NNDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect",
+                           "::mlir::affine::AffineDialect"];
+  let statistics = [
+    Statistic<"numFound", "num-attentions-found", "Attentions found">
+  ];
+}
+
 def ConvertToChannelsLastPass : Pass<"dlc-convert-to-channels-last", "mlir::ModuleOp"> {
   let summary = "Give convolutions and pools their channels in the last dim";
   let description = [{
