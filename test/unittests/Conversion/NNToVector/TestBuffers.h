@@ -5,6 +5,7 @@
 #define DLC_TEST_UNITTESTS_CONVERSION_NNTOVECTOR_TESTBUFFERS_H
 
 #include "mlir/IR/Builders.h"
+#include "llvm/Support/ErrorHandling.h"
 
 #include <bit>
 #include <cstdint>
@@ -60,8 +61,8 @@ template <> struct ElementTraits<int64_t> {
   static constexpr double unitRoundoff = 0;
 };
 
-/// `count` elements that end where an inaccessible page begins, so that reading
-/// or writing past them ends the test; at most element-aligned.
+/// `count` elements between poison, which no kernel may write and no result may
+/// show, and an inaccessible page; at most element-aligned.
 template <typename T> class GuardedBuffer {
 public:
   explicit GuardedBuffer(int64_t count) : count(count) {
@@ -72,10 +73,16 @@ public:
                                     MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
     mprotect(base + body, page, PROT_NONE);
     first = reinterpret_cast<T *>(base + body) - count;
+    std::memset(base, kPoison, slack());
   }
   GuardedBuffer(const GuardedBuffer &) = delete;
   GuardedBuffer &operator=(const GuardedBuffer &) = delete;
-  ~GuardedBuffer() { munmap(base, bytes); }
+  ~GuardedBuffer() {
+    for (size_t i = 0; i < slack(); ++i)
+      if (static_cast<unsigned char>(base[i]) != kPoison)
+        llvm::report_fatal_error("kernel wrote before the start of a buffer");
+    munmap(base, bytes);
+  }
 
   T *data() { return first; }
   const T *data() const { return first; }
@@ -96,6 +103,10 @@ public:
   void fillBytes(int byte) { std::memset(first, byte, count * sizeof(T)); }
 
 private:
+  /// Before the data: NaN in every float type, so that reading it shows.
+  static constexpr unsigned char kPoison = 0xff;
+  size_t slack() const { return reinterpret_cast<char *>(first) - base; }
+
   int64_t count;
   size_t bytes;
   char *base;
