@@ -274,7 +274,8 @@ public:
   mlir::RankedTensorType resultType(Type element, const Sizes &sizes);
 
 private:
-  bool isOneForSure(OpFoldResult size);
+  static bool isOneForSure(OpFoldResult size);
+  static bool isPartOf(OpFoldResult part, OpFoldResult whole);
   mlir::FailureOr<OpFoldResult>
   broadcastDim(ArrayRef<OpFoldResult> operands, int64_t dim,
                llvm::SmallVectorImpl<unsigned> &flagged);

@@ -10,6 +10,20 @@ bool GraphBuilder::isOneForSure(OpFoldResult size) {
   return isConstantIntValue(size, 1);
 }
 
+/// Whether two sizes that broadcast are equal: `part` is min(whole, n) with n of
+/// at least 2, so that either both are 1 or none is.
+bool GraphBuilder::isPartOf(OpFoldResult part, OpFoldResult whole) {
+  auto value = dyn_cast<Value>(part);
+  auto min = value ? value.getDefiningOp<arith::MinSIOp>() : arith::MinSIOp();
+  if (!min || getConstantIntValue(whole)) {
+    return false;
+  }
+  Value other = min.getLhs() == llvm::cast<Value>(whole)   ? min.getRhs()
+                : min.getRhs() == llvm::cast<Value>(whole) ? min.getLhs()
+                                                           : Value();
+  return other && getConstantIntValue(other).value_or(0) > 1;
+}
+
 /// Size of one dim of the operands' broadcast. `flagged` gets the operands that
 /// may turn out to be 1 at run time.
 FailureOr<OpFoldResult>
@@ -36,6 +50,18 @@ GraphBuilder::broadcastDim(ArrayRef<OpFoldResult> operands, int64_t dim,
     } else if (failed(checkEqual(sure, size, "dim " + Twine(dim)))) {
       return failure();
     }
+  }
+  for (auto *part = open.begin(); part != open.end();) {
+    auto *whole = llvm::find_if(
+        open, [&](OpFoldResult size) { return isPartOf(*part, size); });
+    if (whole == open.end()) {
+      ++part;
+      continue;
+    }
+    if (failed(checkEqual(*whole, *part, "dim " + Twine(dim)))) {
+      return failure();
+    }
+    part = open.erase(part);
   }
   if (!sure && open.empty()) {
     return OpFoldResult(index(1));

@@ -292,7 +292,8 @@ Value GraphBuilder::broadcastTo(Value x, const Sizes &target) {
     if (have == want || isOneForSure(have)) {
       continue;
     }
-    if (getConstantIntValue(have) || lowerBound(have).value_or(0) > 1) {
+    if (getConstantIntValue(have) || lowerBound(have).value_or(0) > 1 ||
+        isPartOf(have, want)) {
       if (failed(checkEqual(have, want, "dim " + Twine(dim)))) {
         return {};
       }
