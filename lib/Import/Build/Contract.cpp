@@ -87,10 +87,20 @@ Value GraphBuilder::contract(Value lhs, ArrayRef<unsigned> lhsLoops, Value rhs,
       operands[i].tensor = broadcastTo(operands[i].tensor, target);
     }
   }
+  // Numbers that no operand uses are left out.
+  SmallVector<unsigned> used;
+  for (unsigned loop = 0; loop < loopCount; ++loop) {
+    if (llvm::is_contained(operands[0].loops, loop) ||
+        llvm::is_contained(operands[1].loops, loop)) {
+      used.push_back(loop);
+    }
+  }
   auto mapOf = [&](ArrayRef<unsigned> loops) {
-    SmallVector<AffineExpr> dims = llvm::map_to_vector(
-        loops, [&](unsigned loop) { return getAffineDimExpr(loop); });
-    return AffineMap::get(loopCount, 0, dims, getContext());
+    SmallVector<AffineExpr> dims =
+        llvm::map_to_vector(loops, [&](unsigned loop) {
+          return getAffineDimExpr(llvm::find(used, loop) - used.begin());
+        });
+    return AffineMap::get(used.size(), 0, dims, getContext());
   };
   Sizes resultSizes;
   for (unsigned loop : resultLoops) {

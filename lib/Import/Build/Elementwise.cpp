@@ -10,8 +10,8 @@ bool GraphBuilder::isOneForSure(OpFoldResult size) {
   return isConstantIntValue(size, 1);
 }
 
-/// Whether two sizes that broadcast are equal: `part` is min(whole, n) with n of
-/// at least 2, so that either both are 1 or none is.
+/// Whether two sizes that broadcast are equal: `part` is min(whole, n) with n
+/// of at least 2, so that either both are 1 or none is.
 bool GraphBuilder::isPartOf(OpFoldResult part, OpFoldResult whole) {
   auto value = dyn_cast<Value>(part);
   auto min = value ? value.getDefiningOp<arith::MinSIOp>() : arith::MinSIOp();

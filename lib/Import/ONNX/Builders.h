@@ -47,6 +47,10 @@ LogicalResult buildSwish(NodeContext &ctx);
 LogicalResult buildThresholdedRelu(NodeContext &ctx);
 LogicalResult buildDropout(NodeContext &ctx);
 
+// Attention.cpp
+LogicalResult buildAttention(NodeContext &ctx);
+LogicalResult buildRotaryEmbedding(NodeContext &ctx);
+
 // Conv.cpp
 LogicalResult buildConv(NodeContext &ctx);
 LogicalResult buildConvTranspose(NodeContext &ctx);
@@ -125,6 +129,23 @@ LogicalResult buildTensorScatter(NodeContext &ctx);
 LogicalResult buildNonZero(NodeContext &ctx);
 LogicalResult buildCompress(NodeContext &ctx);
 LogicalResult buildReverseSequence(NodeContext &ctx);
+
+// Rnn.cpp
+template <nn::RnnCell cell> LogicalResult buildRnn(NodeContext &ctx);
+
+// Loss.cpp
+LogicalResult buildNegativeLogLikelihoodLoss(NodeContext &ctx);
+LogicalResult buildSoftmaxCrossEntropyLoss(NodeContext &ctx);
+
+// Quantize.cpp
+LogicalResult buildQuantizeLinear(NodeContext &ctx);
+LogicalResult buildDequantizeLinear(NodeContext &ctx);
+LogicalResult buildQLinearMatMul(NodeContext &ctx);
+LogicalResult buildQLinearConv(NodeContext &ctx);
+
+// Resize.cpp
+LogicalResult buildResize(NodeContext &ctx);
+LogicalResult buildUpsample(NodeContext &ctx);
 
 } // namespace dlc::onnx
 

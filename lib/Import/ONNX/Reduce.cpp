@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Reductions, softmax, running sums, TopK.
-#include "Builders.h"
+#include "Axes.h"
 
 using namespace mlir;
 
@@ -11,7 +11,11 @@ using nn::ReduceKind;
 namespace {
 /// What a reduction does, apart from its function.
 struct Reduction {
+  /// The tensor to reduce: input 0, or a copy with run-time axes moved last.
+  Value input;
   SmallVector<int64_t> axes;
+  /// With run-time axes and keepDims: the sizes of the result.
+  std::optional<Sizes> kept;
   bool keepDims = true;
   /// No axes, and then nothing is reduced.
   bool isIdentity = false;
@@ -26,6 +30,7 @@ static int64_t axesInputSince(NodeContext &ctx) {
 static FailureOr<Reduction> readReduction(NodeContext &ctx) {
   GraphBuilder &b = ctx.b;
   Reduction reduction;
+  reduction.input = ctx.input(0);
   reduction.keepDims = ctx.getInt("keepdims", 1) != 0;
   int64_t rank = ctx.rank();
   SmallVector<int64_t> axes(ctx.getInts("axes"));
@@ -38,7 +43,19 @@ static FailureOr<Reduction> readReduction(NodeContext &ctx) {
       // As many axes as dims are all of them, whatever their order.
       axes = llvm::to_vector(llvm::seq<int64_t>(0, rank));
     } else if (!known && !none) {
-      return ctx.unsupported("axes that are known at run time only");
+      FailureOr<std::optional<Sizes>> read = readAxes(ctx, 1, 1, rank);
+      Sizes kept;
+      reduction.input =
+          failed(read) ? Value() : moveAxesLast(ctx, **read, kept);
+      if (!reduction.input) {
+        return failure();
+      }
+      if (reduction.keepDims) {
+        reduction.kept = kept;
+      }
+      reduction.keepDims = false;
+      int64_t count = (*read)->size();
+      axes = llvm::to_vector(llvm::seq<int64_t>(rank - count, rank));
     } else if (known) {
       FailureOr<SmallVector<int64_t>> read = b.readStatic(ctx.input(1), "axes");
       if (failed(read)) {
@@ -71,13 +88,20 @@ static Value reducedCount(GraphBuilder &b, Value x,
   return b.cast(b.fromInts({count}, b.getI64Type(), true), type);
 }
 
+/// Puts dims of size 1 back where run-time axes were.
+static LogicalResult giveReduced(NodeContext &ctx, const Reduction &reduction,
+                                 Value result) {
+  return ctx.results(reduction.kept ? ctx.b.reshape(result, *reduction.kept)
+                                    : result);
+}
+
 template <ReduceKind kind> LogicalResult buildReduce(NodeContext &ctx) {
   GraphBuilder &b = ctx.b;
   FailureOr<Reduction> reduction = readReduction(ctx);
   if (failed(reduction)) {
     return failure();
   }
-  Value x = ctx.input(0);
+  Value x = reduction->input;
   if (reduction->isIdentity) {
     return ctx.results(x);
   }
@@ -89,10 +113,13 @@ template <ReduceKind kind> LogicalResult buildReduce(NodeContext &ctx) {
   if (kind == ReduceKind::mean && isa<IntegerType>(ctx.element())) {
     Value sum =
         b.reduce(ReduceKind::sum, x, reduction->axes, reduction->keepDims);
-    return ctx.results(b.binary(
-        Fn::div, sum, reducedCount(b, x, reduction->axes, ctx.element())));
+    return giveReduced(
+        ctx, *reduction,
+        b.binary(Fn::div, sum,
+                 reducedCount(b, x, reduction->axes, ctx.element())));
   }
-  return ctx.results(b.reduce(actual, x, reduction->axes, reduction->keepDims));
+  return giveReduced(ctx, *reduction,
+                     b.reduce(actual, x, reduction->axes, reduction->keepDims));
 }
 
 template LogicalResult buildReduce<ReduceKind::sum>(NodeContext &);
@@ -112,9 +139,10 @@ buildComposite(NodeContext &ctx, bool onInts,
     return failure();
   }
   bool isFloat = isa<FloatType>(ctx.element());
-  Value x =
-      isFloat || onInts ? ctx.input(0) : b.cast(ctx.input(0), b.getF64Type());
-  return ctx.results(b.cast(compute(x, *reduction), ctx.element()));
+  Value x = isFloat || onInts ? reduction->input
+                              : b.cast(reduction->input, b.getF64Type());
+  return giveReduced(ctx, *reduction,
+                     b.cast(compute(x, *reduction), ctx.element()));
 }
 
 static Value sumOf(GraphBuilder &b, Value x, const Reduction &reduction) {

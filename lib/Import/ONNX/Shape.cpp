@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Operators that move or rename elements, and those that ask for sizes.
-#include "Builders.h"
+#include "Axes.h"
 
 #include "llvm/ADT/StringSwitch.h"
 
@@ -90,75 +90,6 @@ LogicalResult buildSize(NodeContext &ctx) {
                                 b.getI64Type(), true));
 }
 
-//===-- axes as run-time numbers ------------------------------------------===//
-
-/// The axes as an attribute (before `sinceInput`) or as input `i`; negative
-/// ones counted from the end where they are known. Empty: there is no such
-/// list.
-static FailureOr<std::optional<Sizes>>
-readAxes(NodeContext &ctx, int64_t sinceInput, unsigned i, int64_t rank) {
-  GraphBuilder &b = ctx.b;
-  Sizes axes;
-  if (ctx.since() < sinceInput) {
-    if (!ctx.has("axes")) {
-      return std::optional<Sizes>();
-    }
-    for (int64_t axis : ctx.getInts("axes")) {
-      axes.push_back(b.index(axis));
-    }
-  } else {
-    if (!ctx.input(i)) {
-      return std::optional<Sizes>();
-    }
-    FailureOr<Sizes> read = b.readInts(ctx.input(i), "axes");
-    if (failed(read)) {
-      return failure();
-    }
-    axes = *read;
-  }
-  for (OpFoldResult &axis : axes) {
-    if (std::optional<int64_t> known = getConstantIntValue(axis)) {
-      FailureOr<int64_t> normal = ctx.normalAxis(*known, rank);
-      if (failed(normal)) {
-        return failure();
-      }
-      axis = b.index(*normal);
-    } else {
-      axis = b.select(b.compare(arith::CmpIPredicate::slt, axis, b.index(0)),
-                      b.add(axis, b.index(rank)), axis);
-    }
-  }
-  return std::optional<Sizes>(axes);
-}
-
-/// The axes where all are known.
-static std::optional<SmallVector<int64_t>> staticAxes(const Sizes &axes) {
-  SmallVector<int64_t> known;
-  for (OpFoldResult axis : axes) {
-    std::optional<int64_t> number = getConstantIntValue(axis);
-    if (!number) {
-      return std::nullopt;
-    }
-    known.push_back(*number);
-  }
-  return known;
-}
-
-/// Whether `dim` is one of the axes, and how many of them are below it.
-static std::pair<OpFoldResult, OpFoldResult>
-placeAmong(GraphBuilder &b, const Sizes &axes, int64_t dim) {
-  OpFoldResult isAxis = b.index(0), below = b.index(0);
-  for (OpFoldResult axis : axes) {
-    isAxis = b.select(b.compare(arith::CmpIPredicate::eq, axis, b.index(dim)),
-                      b.index(1), isAxis);
-    below =
-        b.add(below,
-              b.select(b.compare(arith::CmpIPredicate::slt, axis, b.index(dim)),
-                       b.index(1), b.index(0)));
-  }
-  return {isAxis, below};
-}
-
 LogicalResult buildUnsqueeze(NodeContext &ctx) {
   GraphBuilder &b = ctx.b;
   int64_t count = ctx.since() < 13 ? ctx.getInts("axes").size() : 0;
@@ -240,24 +171,6 @@ LogicalResult buildSqueeze(NodeContext &ctx) {
 }
 
 //===-- slices ------------------------------------------------------------===//
-
-/// Spreads run-time axes over all dims: entry d is the one whose axis is d.
-static Sizes spread(GraphBuilder &b, const Sizes &axes, const Sizes &entries,
-                    Sizes otherwise) {
-  for (auto [dim, own] : llvm::enumerate(otherwise)) {
-    for (auto [axis, entry] : llvm::zip_equal(axes, entries)) {
-      own = b.select(b.compare(arith::CmpIPredicate::eq, axis,
-                               b.index(static_cast<int64_t>(dim))),
-                     entry, own);
-    }
-  }
-  return otherwise;
-}
-
-static Sizes toSizes(GraphBuilder &b, llvm::ArrayRef<int64_t> numbers) {
-  return llvm::map_to_vector<6>(
-      numbers, [&](int64_t number) -> OpFoldResult { return b.index(number); });
-}
 
 LogicalResult buildSlice(NodeContext &ctx) {
   GraphBuilder &b = ctx.b;
