@@ -200,7 +200,8 @@ bool Lowering::checkRegister(Frame &F, const Instruction &I, uint32_t Reg,
   bool Ok = Have == Want || (AllowWider && Have > Want && Want >= 8);
   // An untyped (.b) register fits every type; typed ones only their kind.
   bool HaveFloat = isFloat(R.Ty), WantFloat = isFloat(Ty);
-  bool Packed = Ty == Type::F16x2 || Ty == Type::BF16x2 || Ty == Type::TF32;
+  bool Packed = Ty == Type::F16x2 || Ty == Type::BF16x2 || Ty == Type::TF32 ||
+                Ty == Type::U16x2 || Ty == Type::S16x2;
   bool Untyped = Ty == Type::B8 || Ty == Type::B16 || Ty == Type::B32 ||
                  Ty == Type::B64 || R.Ty == Type::B8 || R.Ty == Type::B16 ||
                  R.Ty == Type::B32 || R.Ty == Type::B64;

@@ -29,6 +29,8 @@ enum class Type : uint8_t {
   F16x2,
   BF16x2,
   TF32,
+  U16x2,
+  S16x2,
   B64,
   U64,
   S64,

@@ -310,10 +310,91 @@ static Handler pickDot(const OpcodeInfo &Info) {
   return SB ? dotHandler<false, true>(Info) : dotHandler<false, false>(Info);
 }
 
+// ---- packed integers -----------------------------------------------------
+/// Two 16-bit lanes; Relu clamps negative results to 0.
+template <bool Signed, Op O, bool Relu>
+static uint32_t packed16(uint32_t A, uint32_t B) {
+  uint32_t D = 0;
+  for (unsigned K = 0; K < 32; K += 16) {
+    int32_t X = Signed ? int16_t(A >> K) : int32_t(A >> K & 0xffff);
+    int32_t Y = Signed ? int16_t(B >> K) : int32_t(B >> K & 0xffff);
+    int32_t V = O == Op::Add   ? X + Y
+                : O == Op::Min ? std::min(X, Y)
+                               : std::max(X, Y);
+    if (Relu)
+      V = std::max(V, 0);
+    D |= (uint32_t(V) & 0xffff) << K;
+  }
+  return D;
+}
+template <Op O> static Handler packedHandler(const OpcodeInfo &Info) {
+  using U = uint32_t;
+  if (Info.Types[0] == Type::U16x2)
+    return lane2<U, U, U, PTXSIM_FN2((packed16<false, O, false>(A, B)))>;
+  if (Info.has(Mod::Relu))
+    return lane2<U, U, U, PTXSIM_FN2((packed16<true, O, true>(A, B)))>;
+  return lane2<U, U, U, PTXSIM_FN2((packed16<true, O, false>(A, B)))>;
+}
+template <Op O> static int32_t reluOrder(int32_t A, int32_t B) {
+  return std::max(O == Op::Min ? std::min(A, B) : std::max(A, B), 0);
+}
+static Handler pickPacked(const OpcodeInfo &Info) {
+  using S = int32_t;
+  bool Packed =
+      Info.Types[0] == Type::U16x2 || Info.Types[0] == Type::S16x2;
+  switch (Info.O) {
+  case Op::Add: return Packed ? packedHandler<Op::Add>(Info) : nullptr;
+  case Op::Min:
+    return Packed ? packedHandler<Op::Min>(Info)
+                  : lane2<S, S, S, PTXSIM_FN2(reluOrder<Op::Min>(A, B))>;
+  default:
+    return Packed ? packedHandler<Op::Max>(Info)
+                  : lane2<S, S, S, PTXSIM_FN2(reluOrder<Op::Max>(A, B))>;
+  }
+}
+/// Sum of C and the byte differences, or the differences themselves.
+template <bool SA, bool SB, bool Sum>
+static uint32_t byteDifferences(uint32_t A, uint32_t B, uint32_t C) {
+  uint32_t D = Sum ? C : 0;
+  for (unsigned K = 0; K < 4; ++K) {
+    int32_t V = part(A, K, SA) - part(B, K, SB);
+    uint32_t Abs = uint32_t(V < 0 ? -V : V);
+    D += Sum ? Abs : (Abs & 255) << (8 * K);
+  }
+  return D;
+}
+template <bool SA, bool SB> static Handler differenceHandler(bool Sum) {
+  using U = uint32_t;
+  if (Sum)
+    return lane3<U, U, U, U, PTXSIM_FN3((byteDifferences<SA, SB, true>(A, B, C)))>;
+  return lane3<U, U, U, U, PTXSIM_FN3((byteDifferences<SA, SB, false>(A, B, C)))>;
+}
+static Handler pickDifference(const OpcodeInfo &Info) {
+  bool Sum = Info.has(Mod::AddMod), SB = isSigned(Info.Types[2]);
+  if (isSigned(Info.Types[1]))
+    return SB ? differenceHandler<true, true>(Sum)
+              : differenceHandler<true, false>(Sum);
+  return SB ? differenceHandler<false, true>(Sum)
+            : differenceHandler<false, false>(Sum);
+}
+
+static bool isPacked(const OpcodeInfo &Info) {
+  bool Ordered = Info.O == Op::Min || Info.O == Op::Max;
+  bool Packed =
+      Info.Types[0] == Type::U16x2 || Info.Types[0] == Type::S16x2;
+  return Packed || (Ordered && Info.Types[0] == Type::S32 &&
+                    Info.has(Mod::Relu));
+}
+
 bool ptxsim::selectBits(Encoder &, const Lowered &L, Inst &I) {
   const OpcodeInfo &Info = L.Info;
   Type Ty = Info.Types[0];
+  if (isPacked(Info)) {
+    I.Fn = pickPacked(Info);
+    return true;
+  }
   switch (Info.O) {
+  case Op::Vabsdiff4: I.Fn = pickDifference(Info); return true;
   case Op::And: I.Fn = logicHandler<Logic::And>(Ty); break;
   case Op::Or: I.Fn = logicHandler<Logic::Or>(Ty); break;
   case Op::Xor: I.Fn = logicHandler<Logic::Xor>(Ty); break;

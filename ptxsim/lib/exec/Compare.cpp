@@ -156,6 +156,31 @@ template <bool B> static void setpPacked(PTXSIM_ARGS) {
   PTXSIM_NEXT;
 }
 
+/// set with 16-bit results: 1.0 or 0 in each half.
+template <bool B, bool Packed> static void setHalf(PTXSIM_ARGS) {
+  uint32_t On = guarded(I, R, M);
+  RowU32 A = rowAt<RowU32>(R + I->A), Y = rowAt<RowU32>(R + I->B);
+  auto One = [&](RowU32 X, RowU32 Z) {
+    uint32_t Yes = compareFloat(Cmp(I->Aux >> 8),
+                                B ? bhalfToFloat(X) : halfToFloat(X),
+                                B ? bhalfToFloat(Z) : halfToFloat(Z));
+    return (RowU32)lanes32(Yes) & (B ? 0x3f80u : 0x3c00u);
+  };
+  RowU32 D = One(A, Y);
+  if (Packed)
+    D |= One(A >> 16, Y >> 16) << 16;
+  store32(R + I->D, D, On);
+  PTXSIM_NEXT;
+}
+static Handler pickSetHalf(Type Ty) {
+  switch (Ty) {
+  case Type::F16x2: return setHalf<false, true>;
+  case Type::BF16x2: return setHalf<true, true>;
+  case Type::F16: return setHalf<false, false>;
+  default: return nullptr;
+  }
+}
+
 // ---- selection -----------------------------------------------------------
 template <class T> static void selp(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
@@ -223,7 +248,9 @@ bool ptxsim::selectCompare(Encoder &E, const Lowered &L, Inst &I) {
   case Op::Set:
     I.Aux = uint16_t(unsigned(Info.Compare) << 8 |
                      (Info.Types[0] == Type::F32 ? 16 : 0));
-    I.Fn = pickCompare(Info, Info.Types[1], false);
+    I.Fn = pickSetHalf(Info.Types[0]);
+    if (!I.Fn)
+      I.Fn = pickCompare(Info, Info.Types[1], false);
     return I.Fn != nullptr;
   case Op::Selp:
     I.Aux = L.Operands[3].Negated ? 4 : 0;

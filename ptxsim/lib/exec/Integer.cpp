@@ -273,7 +273,7 @@ static Handler pickOrder(const OpcodeInfo &Info) {
 
 bool ptxsim::selectInteger(Encoder &, const Lowered &L, Inst &I) {
   const OpcodeInfo &Info = L.Info;
-  if (Info.NumTypes == 0 || isFloat(Info.Types[0]))
+  if (Info.NumTypes == 0 || isFloat(Info.Types[0]) || Info.has(Mod::Relu))
     return false;
   switch (Info.O) {
   case Op::MulWide: I.Fn = wideHandler(Info.Types[0], false); break;
