@@ -8,8 +8,7 @@ using namespace ptxsim;
 
 static const char Magic[] = "\x93NUMPY";
 
-bool ptxsim::readNpy(const std::string &Path, NpyArray &Out,
-                     std::string &Why) {
+bool ptxsim::readNpy(const std::string &Path, NpyArray &Out, std::string &Why) {
   std::FILE *F = std::fopen(Path.c_str(), "rb");
   if (!F) {
     Why = "cannot open '" + Path + "'";

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The command-line tool: runs one kernel of a PTX file on arrays, or checks
 // that a file parses and decodes. It uses the library as any program would.
+#include "ptxsim/ptxsim.h"
 #include "Npy.h"
 #include "driver/CudaAbi.h"
-#include "ptxsim/ptxsim.h"
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -97,8 +97,9 @@ static bool parseScalar(const std::string &Text, std::vector<char> &Out) {
     Type == "f32" ? put(Out, float(V)) : put(Out, V);
     return End != Value.c_str() && !*End;
   }
-  long long V = Value[0] == '-' ? std::strtoll(Value.c_str(), &End, 0)
-                                : (long long)std::strtoull(Value.c_str(), &End, 0);
+  long long V = Value[0] == '-'
+                    ? std::strtoll(Value.c_str(), &End, 0)
+                    : (long long)std::strtoull(Value.c_str(), &End, 0);
   if (End == Value.c_str() || *End)
     return false;
   if (Type == "i8" || Type == "u8")
@@ -163,17 +164,28 @@ static bool parseOption(int &K, int Argc, char **Argv, Options &O,
     Value = Argv[++K];
   }
   bool Ok = true;
-  if (Name == "--check") O.Check = true;
-  else if (Name == "--entry") O.Entry = Value;
-  else if (Name == "--grid") Ok = parseDim(Value.c_str(), O.Grid);
-  else if (Name == "--block") Ok = parseDim(Value.c_str(), O.Block);
-  else if (Name == "--cluster") Ok = parseDim(Value.c_str(), O.Cluster);
-  else if (Name == "--shared") O.Shared = unsigned(std::strtoul(Value.c_str(), nullptr, 0));
-  else if (Name == "--arg") return parseArgument(Value, O, Why);
-  else if (Name == "--out") return parseOutput(Value, O, Why);
-  else if (Name == "--race") Ok = !ptxsimConfigure("RACE", "1");
-  else if (Name == "--mode") Ok = !ptxsimConfigure("MODE", Value.c_str());
-  else if (Name == "--device") Ok = !ptxsimConfigure("DEVICE", Value.c_str());
+  if (Name == "--check")
+    O.Check = true;
+  else if (Name == "--entry")
+    O.Entry = Value;
+  else if (Name == "--grid")
+    Ok = parseDim(Value.c_str(), O.Grid);
+  else if (Name == "--block")
+    Ok = parseDim(Value.c_str(), O.Block);
+  else if (Name == "--cluster")
+    Ok = parseDim(Value.c_str(), O.Cluster);
+  else if (Name == "--shared")
+    O.Shared = unsigned(std::strtoul(Value.c_str(), nullptr, 0));
+  else if (Name == "--arg")
+    return parseArgument(Value, O, Why);
+  else if (Name == "--out")
+    return parseOutput(Value, O, Why);
+  else if (Name == "--race")
+    Ok = !ptxsimConfigure("RACE", "1");
+  else if (Name == "--mode")
+    Ok = !ptxsimConfigure("MODE", Value.c_str());
+  else if (Name == "--device")
+    Ok = !ptxsimConfigure("DEVICE", Value.c_str());
   else if (Name == "--counters") {
     O.Counters = true;
     ptxsimConfigure("COUNTERS", "/dev/null");
@@ -247,8 +259,8 @@ static int run(Options &O, CUmodule M) {
     cuFuncSetAttribute(F, 8, int(O.Shared));
   CUlaunchAttribute Cluster{4, 0, {}};
   std::memcpy(Cluster.value.clusterDim, O.Cluster, sizeof(O.Cluster));
-  CUlaunchConfig C{O.Grid[0],  O.Grid[1],  O.Grid[2], O.Block[0], O.Block[1],
-                   O.Block[2], O.Shared,   nullptr,   &Cluster,   1};
+  CUlaunchConfig C{O.Grid[0],  O.Grid[1], O.Grid[2], O.Block[0], O.Block[1],
+                   O.Block[2], O.Shared,  nullptr,   &Cluster,   1};
   CUresult R = cuLaunchKernelEx(&C, F, Params.data(), nullptr);
   if (R == CUDA_SUCCESS)
     R = cuCtxSynchronize();

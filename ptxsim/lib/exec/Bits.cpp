@@ -340,8 +340,7 @@ template <Op O> static int32_t reluOrder(int32_t A, int32_t B) {
 }
 static Handler pickPacked(const OpcodeInfo &Info) {
   using S = int32_t;
-  bool Packed =
-      Info.Types[0] == Type::U16x2 || Info.Types[0] == Type::S16x2;
+  bool Packed = Info.Types[0] == Type::U16x2 || Info.Types[0] == Type::S16x2;
   switch (Info.O) {
   case Op::Add: return Packed ? packedHandler<Op::Add>(Info) : nullptr;
   case Op::Min:
@@ -366,8 +365,10 @@ static uint32_t byteDifferences(uint32_t A, uint32_t B, uint32_t C) {
 template <bool SA, bool SB> static Handler differenceHandler(bool Sum) {
   using U = uint32_t;
   if (Sum)
-    return lane3<U, U, U, U, PTXSIM_FN3((byteDifferences<SA, SB, true>(A, B, C)))>;
-  return lane3<U, U, U, U, PTXSIM_FN3((byteDifferences<SA, SB, false>(A, B, C)))>;
+    return lane3<U, U, U, U,
+                 PTXSIM_FN3((byteDifferences<SA, SB, true>(A, B, C)))>;
+  return lane3<U, U, U, U,
+               PTXSIM_FN3((byteDifferences<SA, SB, false>(A, B, C)))>;
 }
 static Handler pickDifference(const OpcodeInfo &Info) {
   bool Sum = Info.has(Mod::AddMod), SB = isSigned(Info.Types[2]);
@@ -380,10 +381,9 @@ static Handler pickDifference(const OpcodeInfo &Info) {
 
 static bool isPacked(const OpcodeInfo &Info) {
   bool Ordered = Info.O == Op::Min || Info.O == Op::Max;
-  bool Packed =
-      Info.Types[0] == Type::U16x2 || Info.Types[0] == Type::S16x2;
-  return Packed || (Ordered && Info.Types[0] == Type::S32 &&
-                    Info.has(Mod::Relu));
+  bool Packed = Info.Types[0] == Type::U16x2 || Info.Types[0] == Type::S16x2;
+  return Packed ||
+         (Ordered && Info.Types[0] == Type::S32 && Info.has(Mod::Relu));
 }
 
 bool ptxsim::selectBits(Encoder &, const Lowered &L, Inst &I) {

@@ -161,9 +161,9 @@ template <bool B, bool Packed> static void setHalf(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   RowU32 A = rowAt<RowU32>(R + I->A), Y = rowAt<RowU32>(R + I->B);
   auto One = [&](RowU32 X, RowU32 Z) {
-    uint32_t Yes = compareFloat(Cmp(I->Aux >> 8),
-                                B ? bhalfToFloat(X) : halfToFloat(X),
-                                B ? bhalfToFloat(Z) : halfToFloat(Z));
+    uint32_t Yes =
+        compareFloat(Cmp(I->Aux >> 8), B ? bhalfToFloat(X) : halfToFloat(X),
+                     B ? bhalfToFloat(Z) : halfToFloat(Z));
     return (RowU32)lanes32(Yes) & (B ? 0x3f80u : 0x3c00u);
   };
   RowU32 D = One(A, Y);
