@@ -3,7 +3,7 @@
 // given:
 //   gemm-benchmark [--cpu=NAME] [--layout=packed|row|transposed] [--dynamic]
 //   [--transpose-a]
-//                  [--rounds=N] [M,N,K[,MR,NV]]...
+//                  [--rounds=N] [M,N,K[,MR,NV[,MBLOCK,OUTSIDE]]]...
 #include "Conversion/NNToVector/Emit.h"
 #include "Conversion/NNToVector/Gemm.h"
 #include "Harness.h"
@@ -27,14 +27,16 @@ struct Options {
 };
 
 Case makeCase(MLIRContext &context, const Options &options, int64_t m,
-              int64_t n, int64_t k, int64_t mr, int64_t nv) {
+              int64_t n, int64_t k, int64_t mr, int64_t nv, int64_t mBlock,
+              bool blocksOutside) {
   VectorTarget target = vectorTargetOf(options.cpu);
   GemmSchedule sched = chooseGemmSchedule(options.dynamicM ? kDynamic : m, n, k,
                                           target, target.lanes, options.layout);
   if (mr) {
     sched.mr = mr;
     sched.nv = nv;
-    sched.mBlock = 0;
+    sched.mBlock = mBlock;
+    sched.blocksOutside = blocksOutside;
   }
   auto makeSpec = [=](ImplicitLocOpBuilder &b, ArrayRef<Value> sizes) {
     IndexMath math(b);
@@ -107,7 +109,7 @@ int main(int argc, char **argv) {
     } else {
       SmallVector<StringRef> parts;
       argument.split(parts, ',');
-      SmallVector<int64_t> &shape = shapes.emplace_back(5, 0);
+      SmallVector<int64_t> &shape = shapes.emplace_back(7, 0);
       for (auto [part, value] : llvm::zip(parts, shape))
         part.getAsInteger(10, value);
     }
@@ -125,9 +127,11 @@ int main(int argc, char **argv) {
               {1, 1000, 2048, 0, 0},    {1, 3072, 768, 0, 0}};
   auto context = makeKernelContext();
   std::vector<Case> cases;
-  for (auto &shape : shapes)
+  for (SmallVector<int64_t> &shape : shapes) {
+    shape.resize(7, 0);
     cases.push_back(makeCase(*context, options, shape[0], shape[1], shape[2],
-                             shape[3], shape[4]));
+                             shape[3], shape[4], shape[5], shape[6]));
+  }
   dlc::benchmark::measure(cases, vectorTargetOf(options.cpu).lanes,
                           options.rounds, 0.01);
   return 0;

@@ -57,6 +57,7 @@ struct GemmSpec {
 /// Buffers of a kernel: memrefs whose first element is element 0 of the
 /// operand.
 struct GemmBuffers {
+  /// `c` may be null where the epilogue stores itself.
   mlir::Value a, b, c;
   /// Private to the worker, 64-byte aligned, of getGemmScratchBytes bytes;
   /// element type i8. May be null when that is 0.

@@ -104,7 +104,7 @@ void ConvEmitter::emit(const ConvBuffers &buffers, Value begin, Value end) {
                       spec.convertA,
                       spec.convertB,
                       spec.epilogue,
-                      flatten(b, buffers.output),
+                      buffers.output ? flatten(b, buffers.output) : Value(),
                       nullptr};
   int64_t parked = 0;
   if (spec.epilogue.rolled) {

@@ -101,7 +101,7 @@ void DepthwiseEmitter::emit(const ConvBuffers &buffers, Value begin,
                       spec.convertA,
                       spec.convertB,
                       spec.epilogue,
-                      flatten(b, buffers.output),
+                      buffers.output ? flatten(b, buffers.output) : Value(),
                       nullptr};
   if (spec.epilogue.rolled)
     context.parkedTile =

@@ -113,7 +113,7 @@ void GemmEmitter::emit(const GemmBuffers &buffers, Value begin, Value end) {
                       spec.convertA,
                       spec.convertB,
                       spec.epilogue,
-                      flatten(b, buffers.c),
+                      buffers.c ? flatten(b, buffers.c) : Value(),
                       nullptr};
   if (spec.epilogue.rolled)
     context.parkedTile =
@@ -246,10 +246,18 @@ void GemmEmitter::emitTile(const Item &item, OpFoldResult bOffset, int64_t rows,
     reduction.rows.push_back({i, math.mul(spec.aRowStride, i)});
   setB(reduction, item, bOffset, nv, validColumns);
   reduction.count = spec.k;
-  if (spec.bLayout == BLayout::Packed && !IndexMath::isKnown(panels, 1))
+  if (spec.bLayout == BLayout::Packed && !IndexMath::isKnown(panels, 1)) {
+    // The tiles between two uses of one panel share the fetching of the next.
+    OpFoldResult first = math.constant(0), served = spec.m;
+    if (sched.blocksOutside) {
+      first = math.mul(item.block, blockRows);
+      served = blockRows;
+    }
+    OpFoldResult mr = math.constant(sched.mr);
     prefetchNextPanel(b, reduction, nv, math.mul(spec.k, width),
-                      math.div(m, math.constant(sched.mr)),
-                      math.ceilDiv(spec.m, math.constant(sched.mr)));
+                      math.div(math.sub(m, first), mr),
+                      math.ceilDiv(served, mr));
+  }
   SmallVector<Value> zeros(rows * nv, zeroOf(b, ctx->accVector()));
   SmallVector<Value> acc = emitTileReduction(*ctx, reduction, zeros, nv);
 

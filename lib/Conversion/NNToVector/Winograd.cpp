@@ -53,11 +53,18 @@ private:
     OpFoldResult image, row, column; // in tiles
   };
 
+  /// Existence (i1) of the positions of a patch along one dimension.
+  struct Extent {
+    SmallVector<Value> exists;
+    Value all;
+  };
+
   Place locate(OpFoldResult tile);
   void emitItem(Value item);
   void transformInput(OpFoldResult first, Value t);
-  Vectors loadPatch(OpFoldResult base, OpFoldResult y, OpFoldResult x,
-                    Value inside, OpFoldResult channel);
+  Extent checkExtent(OpFoldResult first, OpFoldResult size);
+  Vectors loadPatch(OpFoldResult base, const Extent &rows,
+                    const Extent &columns);
   void multiply(OpFoldResult panel, OpFoldResult count);
   void transformOutput(OpFoldResult first, OpFoldResult panel, Value t);
   void store(const Place &place, int64_t y, int64_t x, OpFoldResult channel,
@@ -90,7 +97,7 @@ void WinogradEmitter::emit(const ConvBuffers &buffers, Value begin, Value end) {
                       nullptr,
                       nullptr,
                       epilogue,
-                      flatten(b, buffers.output),
+                      buffers.output ? flatten(b, buffers.output) : Value(),
                       nullptr};
   ctx = &context;
   input = flatten(b, buffers.input);
@@ -124,38 +131,45 @@ WinogradEmitter::Place WinogradEmitter::locate(OpFoldResult tile) {
 //===--- Input transform
 //---------------------------------------------------===//
 
-/// The 4x4 input vectors of a tile whose first pixel is (y, x), at offset
-/// `base`; zero outside the input. `inside` says that all of them exist.
-WinogradEmitter::Vectors
-WinogradEmitter::loadPatch(OpFoldResult base, OpFoldResult y, OpFoldResult x,
-                           Value inside, OpFoldResult channel) {
-  auto type = VectorType::get({lanes}, spec.types.a);
+/// Which of the four positions from `first` on lie in [0, size), and all of
+/// them.
+WinogradEmitter::Extent WinogradEmitter::checkExtent(OpFoldResult first,
+                                                     OpFoldResult size) {
+  Extent extent;
+  for (int64_t i = 0; i < kSide; ++i) {
+    OpFoldResult at = math.add(first, math.constant(i));
+    extent.exists.push_back(arith::AndIOp::create(
+        b, math.lessEqual(math.constant(0), at), math.less(at, size)));
+  }
+  extent.all =
+      arith::AndIOp::create(b, extent.exists.front(), extent.exists.back());
+  return extent;
+}
+
+/// The 4x4 input vectors of a tile from offset `base` on; zero outside the
+/// input.
+WinogradEmitter::Vectors WinogradEmitter::loadPatch(OpFoldResult base,
+                                                    const Extent &rows,
+                                                    const Extent &columns) {
   auto maskType = VectorType::get({lanes}, b.getI1Type());
-  OpFoldResult zero = math.constant(0);
   auto load = [&](bool masked) {
     Vectors patch;
-    for (int64_t i = 0; i < kSide; ++i) {
-      for (int64_t j = 0; j < kSide; ++j) {
-        OpFoldResult offset = math.add(math.mul(geometry.inputStrides[1], i),
-                                       math.mul(geometry.inputStrides[2], j));
-        OpFoldResult index = math.add(math.add(base, channel), offset);
-        Value mask;
-        if (masked) {
-          OpFoldResult row = math.add(y, math.constant(i));
-          OpFoldResult column = math.add(x, math.constant(j));
-          Value exists = math.lessEqual(zero, row);
-          for (Value next : {math.less(row, spec.inputSizes[0]),
-                             math.lessEqual(zero, column),
-                             math.less(column, spec.inputSizes[1])})
-            exists = arith::AndIOp::create(b, exists, next);
-          mask = vector::BroadcastOp::create(b, maskType, exists);
-        }
-        patch.push_back(loadVector(b, input, math.value(index), lanes, mask));
-      }
+    for (int64_t f = 0; f < kFrequencies; ++f) {
+      int64_t i = f / kSide, j = f % kSide;
+      OpFoldResult offset = math.add(math.mul(geometry.inputStrides[1], i),
+                                     math.mul(geometry.inputStrides[2], j));
+      Value mask;
+      if (masked)
+        mask = vector::BroadcastOp::create(
+            b, maskType,
+            arith::AndIOp::create(b, rows.exists[i], columns.exists[j]));
+      patch.push_back(loadVector(b, input, math.value(math.add(base, offset)),
+                                 lanes, mask));
     }
     return patch;
   };
-  SmallVector<Type> types(kFrequencies, type);
+  Value inside = arith::AndIOp::create(b, rows.all, columns.all);
+  SmallVector<Type> types(kFrequencies, VectorType::get({lanes}, spec.types.a));
   return emitIf(
       b, inside, types, [&] { return load(false); },
       [&] { return load(true); });
@@ -163,20 +177,17 @@ WinogradEmitter::loadPatch(OpFoldResult base, OpFoldResult y, OpFoldResult x,
 
 void WinogradEmitter::transformInput(OpFoldResult first, Value t) {
   Place place = locate(math.add(first, t));
-  OpFoldResult zero = math.constant(0), side = math.constant(kSide);
   OpFoldResult y = math.sub(math.mul(place.row, kOutputs), spec.padLow[0]);
   OpFoldResult x = math.sub(math.mul(place.column, kOutputs), spec.padLow[1]);
   OpFoldResult base = math.add(math.mul(place.image, geometry.inputStrides[0]),
                                math.add(math.mul(y, geometry.inputStrides[1]),
                                         math.mul(x, geometry.inputStrides[2])));
-  Value inside = math.lessEqual(zero, y);
-  for (Value next : {math.lessEqual(math.add(y, side), spec.inputSizes[0]),
-                     math.lessEqual(zero, x),
-                     math.lessEqual(math.add(x, side), spec.inputSizes[1])})
-    inside = arith::AndIOp::create(b, inside, next);
-  emitFor(b, zero, math.constant(channels), math.constant(lanes),
+  Extent rows = checkExtent(y, spec.inputSizes[0]);
+  Extent columns = checkExtent(x, spec.inputSizes[1]);
+  emitFor(b, math.constant(0), math.constant(channels), math.constant(lanes),
           [&](Value channel) {
-            Vectors d = loadPatch(base, y, x, inside, channel);
+            Vectors d =
+                loadPatch(math.value(math.add(base, channel)), rows, columns);
             // B^T d B, first down the columns, then along the rows.
             auto step = [&](int64_t from, int64_t stride) {
               Value d0 = d[from], d1 = d[from + stride],
