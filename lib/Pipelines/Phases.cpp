@@ -17,8 +17,11 @@ void buildGraphPhase(OpPassManager &pm) {
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
   pm.addPass(createFoldBatchNormPass());
-  pm.addPass(createSimplifyViewsPass());
   pm.addPass(createFoldConstantsPass());
+  pm.addPass(createSimplifyElementwisePass());
+  pm.addPass(createSimplifyViewsPass());
+  pm.addPass(createRecognizeAttentionPass());
+  pm.addPass(createConvertToChannelsLastPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 }
