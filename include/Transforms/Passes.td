@@ -5,6 +5,25 @@
 
 include "mlir/Pass/PassBase.td"
 
+def SimplifySizesPass : Pass<"dlc-simplify-sizes", "mlir::ModuleOp"> {
+  let summary = "Simplify arithmetic on sizes and move static sizes into types";
+  let description = [{
+    Ranges of `nn.sym_dim` decide comparisons, minima and maxima; a quotient that
+    is exact whatever the dims becomes a product; `maybe_broadcast` loses dims
+    that are equal; checks that hold vanish. A check that can hold only for a dim
+    of at most c (the sum of x rows with the first x of c rows) bounds the dim,
+    so that the runtime refuses a larger one at the entry. Static sizes, from
+    operands to users, become static dims of the results' types.
+  }];
+  let dependentDialects = ["::dlc::nn::NNDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::tensor::TensorDialect",
+                           "::mlir::affine::AffineDialect"];
+  let statistics = [
+    Statistic<"numBounded", "num-dims-bounded", "Checks that bound a dim">,
+    Statistic<"numRefined", "num-types-refined", "Results with more static dims">
+  ];
+}
+
 def FoldBatchNormPass : Pass<"dlc-fold-batch-norm", "mlir::ModuleOp"> {
   let summary = "Fold batch norms into the convolution or contraction before them";
   let description = [{

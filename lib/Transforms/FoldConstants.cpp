@@ -188,7 +188,8 @@ public:
     SmallVector<Operation *> ops;
     getOperation().walk([&](Operation *op) {
       if (isa_and_nonnull<NNDialect>(op->getDialect()) && isPure(op) &&
-          !isa<ParamRefOp, SymDimOp>(op) && op->getNumRegions() == 0) {
+          !isa<ParamRefOp, SymDimOp>(op) && op->getNumRegions() == 0 &&
+          op->getNumResults() > 0) {
         ops.push_back(op);
       }
     });
