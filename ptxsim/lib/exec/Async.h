@@ -42,6 +42,8 @@ struct Mbarrier {
   uint32_t Expected = 0, Pending = 0;
   int64_t Bytes = 0;
   uint64_t Phase = 0;
+  // Race checks: clocks of this phase's arrivals, and of completed phases.
+  std::vector<uint32_t> Arriving, Released;
 };
 struct MbarTable {
   std::map<uint32_t, Mbarrier> Objects; // by shared memory address
@@ -50,9 +52,11 @@ struct MbarTable {
 /// Object at a shared memory address of C; a fault if there is none.
 Mbarrier *findMbarrier(Warp *W, const Inst *I, uint32_t Lane, Cta *C,
                        uint32_t Offset);
-/// Changes the byte count of a phase by Delta and completes it if due.
-void addBytes(Cta *C, uint32_t Offset, int64_t Delta);
 void completePhase(Cta *C, Mbarrier &B);
+/// A copy of W has delivered Bytes to the barrier object at Offset; Clock is
+/// what raceBulk returned.
+void deliverBytes(Warp *W, Cta *C, uint32_t Offset, uint32_t Bytes,
+                  uint32_t Clock);
 
 /// Runs a copy now or queues it, by mode.
 void scheduleWork(Warp *W, std::function<void()> Work);

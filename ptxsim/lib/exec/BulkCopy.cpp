@@ -98,6 +98,7 @@ static void bulkCommit(PTXSIM_ARGS) {
     AsyncState &A = asyncOf(W);
     A.BulkGroups.push_back(std::move(A.OpenBulk));
     A.OpenBulk.clear();
+    raceCommitBulk(W);
   }
   PTXSIM_NEXT;
 }
@@ -130,7 +131,7 @@ std::vector<CopyTarget> ptxsim::copyTargets(Warp *W, const Inst *I, uint32_t L,
                                             bool Multicast) {
   std::vector<CopyTarget> Out;
   if (!Multicast) {
-    Out.push_back({Owner, Offset, Barrier});
+    Out.push_back({Owner, Offset, Barrier, 1});
     return Out;
   }
   auto &Ctas = W->C->Group->Ctas;
@@ -143,7 +144,7 @@ std::vector<CopyTarget> ptxsim::copyTargets(Warp *W, const Inst *I, uint32_t L,
                 std::to_string(Ctas.size()));
       return {};
     }
-    Out.push_back({Ctas[K].get(), Offset, Barrier});
+    Out.push_back({Ctas[K].get(), Offset, Barrier, 1});
   }
   if (Out.empty())
     fault(W, I, FaultKind::Illegal, L, "multicast to no CTA");
@@ -191,17 +192,17 @@ static void bulkLoad(PTXSIM_ARGS) {
                               16, AccessKind::Read, &SrcOwner, &SrcOffset);
     if (!Src || !loadTargets(W, I, R, L, Bytes, Targets))
       return;
-    if (FromShared && !raceAsyncRead(W, I, SrcOwner, SrcOffset, Bytes))
+    if (FromShared && !raceBulk(W, I, SrcOwner, SrcOffset, Bytes, false))
       return;
-    for (const CopyTarget &T : Targets)
-      if (!raceAsyncWrite(W, I, T, Bytes))
+    for (CopyTarget &T : Targets)
+      if (!(T.Clock = raceBulk(W, I, T.Owner, T.Offset, Bytes, true)))
         return;
     ++W->Effects;
-    scheduleWork(W, [Src, Bytes, Targets = std::move(Targets)] {
+    scheduleWork(W, [W, Src, Bytes, Targets = std::move(Targets)] {
       for (const CopyTarget &T : Targets) {
         std::memcpy(T.Owner->Shared + (T.Offset - SharedBase), Src, Bytes);
         touchShared(T.Owner, T.Offset, Bytes);
-        addBytes(T.Owner, T.Barrier, -int64_t(Bytes));
+        deliverBytes(W, T.Owner, T.Barrier, Bytes, T.Clock);
       }
     });
   }
@@ -227,7 +228,7 @@ static void bulkStore(PTXSIM_ARGS) {
         Dst ? resolveOne(W, I, L, detailAddress(D, 1, R, L), Space::Shared,
                          Bytes, 16, AccessKind::Read, &Owner, &Offset)
             : nullptr;
-    if (!Src || !raceBulkRead(W, I, Owner, Offset, Bytes))
+    if (!Src || !raceBulk(W, I, Owner, Offset, Bytes, false))
       return;
     ++W->Effects;
     addBulkWork(W, [=] {

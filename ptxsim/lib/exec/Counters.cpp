@@ -31,7 +31,7 @@ static unsigned wavefronts(uint32_t M, const uint32_t *Offset, unsigned Bytes) {
   return Total;
 }
 
-void ptxsim::observeShared(Warp *W, const Inst *I, Cta *C, uint32_t M,
+bool ptxsim::observeShared(Warp *W, const Inst *I, Cta *C, uint32_t M,
                            const uint32_t *Offset, unsigned Bytes,
                            AccessKind Kind) {
   if (W->C->L->Config.Counters) {
@@ -39,12 +39,10 @@ void ptxsim::observeShared(Warp *W, const Inst *I, Cta *C, uint32_t M,
     ++Set.SharedAccesses;
     Set.SharedWavefronts += wavefronts(M, Offset, Bytes);
   }
-  (void)I;
-  (void)C;
-  (void)Kind;
+  return raceShared(W, I, C, M, Offset, Bytes, Kind);
 }
 
-void ptxsim::observeGlobal(Warp *W, const Inst *I, uint32_t M,
+bool ptxsim::observeGlobal(Warp *W, const Inst *I, uint32_t M,
                            const uint64_t *Address, unsigned Bytes,
                            AccessKind Kind) {
   if (W->C->L->Config.Counters) {
@@ -61,6 +59,5 @@ void ptxsim::observeGlobal(Warp *W, const Inst *I, uint32_t M,
     std::sort(Sectors, Sectors + N);
     Set.GlobalSectors += uint64_t(std::unique(Sectors, Sectors + N) - Sectors);
   }
-  (void)I;
-  (void)Kind;
+  return raceGlobal(W, I, M, Address, Bytes, Kind);
 }

@@ -71,8 +71,8 @@ static bool issueCopies(Warp *W, const Inst *I, const uint8_t *R, uint32_t On) {
   }
   if (On) {
     ++W->Effects;
-    if (W->C->Observed)
-      observeAsyncCopy(W, I, On, Offsets, Bytes);
+    if (!raceAsyncCopy(W, I, On, Offsets, Bytes))
+      return false;
     AsyncState &A = asyncOf(W);
     if (runsAtIssue(W))
       performCopies(W, Now);
@@ -143,13 +143,15 @@ void ptxsim::completePhase(Cta *C, Mbarrier &B) {
   B.Pending = B.Expected;
   raceCompletePhase(C, &B);
 }
-void ptxsim::addBytes(Cta *C, uint32_t Offset, int64_t Delta) {
+void ptxsim::deliverBytes(Warp *W, Cta *C, uint32_t Offset, uint32_t Bytes,
+                          uint32_t Clock) {
   if (!C->Mbars)
     return;
   auto It = C->Mbars->Objects.find(Offset);
   if (It == C->Mbars->Objects.end())
     return; // invalidated while the copy was under way
-  It->second.Bytes += Delta;
+  It->second.Bytes -= Bytes;
+  raceReleaseBulk(W, &It->second, Clock);
   completePhase(C, It->second);
 }
 
@@ -201,7 +203,7 @@ static void mbarInit(PTXSIM_ARGS) {
                        std::to_string(Count));
     if (!C->Mbars)
       C->Mbars = std::make_shared<MbarTable>();
-    C->Mbars->Objects[Offset] = {Count, Count, 0, 0};
+    C->Mbars->Objects[Offset] = {Count, Count, 0, 0, {}, {}};
     ++W->Effects;
   }
   PTXSIM_NEXT;
@@ -237,7 +239,7 @@ static bool arriveOne(Warp *W, const Inst *I, uint8_t *R, uint32_t L, Cta *C,
     return false;
   }
   uint64_t Token = B.Phase << 20 | B.Pending;
-  raceArriveMbarrier(W, C, &B);
+  raceArriveMbarrier(W, &B, false);
   B.Pending -= Count;
   if (I->Aux & 2)
     B.Expected -= Count;
@@ -285,7 +287,7 @@ template <bool Parity> static void mbarTest(PTXSIM_ARGS) {
   const Detail &D = W->P->Details[I->X];
   if (!On)
     PTXSIM_NEXT;
-  if (!forMbarriers(W, I, R, On, 1, [&](uint32_t L, Cta *C, Mbarrier &B) {
+  if (!forMbarriers(W, I, R, On, 1, [&](uint32_t L, Cta *, Mbarrier &B) {
         bool Completed;
         if (Parity)
           Completed = (B.Phase & 1) != (laneOf<uint32_t>(R, D.slot(2), L) & 1);
@@ -293,7 +295,7 @@ template <bool Parity> static void mbarTest(PTXSIM_ARGS) {
           Completed = B.Phase != laneOf<uint64_t>(R, D.slot(2), L) >> 20;
         Done |= uint32_t(Completed) << L;
         if (Completed)
-          raceWaitMbarrier(W, C, &B);
+          raceWaitMbarrier(W, &B);
         return true;
       }))
     return;
@@ -339,7 +341,7 @@ static void cpAsyncArrive(PTXSIM_ARGS) {
         return;
       if (Increment)
         ++B->Pending;
-      raceArriveMbarrier(W, C, B);
+      raceArriveMbarrier(W, B, true);
       Targets.push_back({C, Offset});
     }
     scheduleWork(

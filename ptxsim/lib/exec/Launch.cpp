@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // A launch: the initial register image, tasks of one cluster each, host
 // threads, and the choice between parallel and serial execution.
+#include "Race.h"
 #include "Scheduler.h"
 #include <algorithm>
 #include <thread>
@@ -197,6 +198,9 @@ std::unique_ptr<Cluster> ptxsim::startCluster(LaunchState &L, Worker &Work,
         G->Ctas.push_back(startCta(
             L, Work, *G,
             {G->Id.X * D.X + X, G->Id.Y * D.Y + Y, G->Id.Z * D.Z + Z}, Rank++));
+  G->Task = Task;
+  if (L.Config.Race)
+    G->Race = makeRaceState(L, *G);
   return G;
 }
 
@@ -301,6 +305,11 @@ bool ptxsim::runLaunch(LaunchState &L, Fault &Out) {
   unsigned Threads =
       L.Config.Threads ? L.Config.Threads : std::thread::hardware_concurrency();
   Threads = unsigned(std::min<uint64_t>(std::max(1u, Threads), Total));
+  if (L.Config.Race) { // one thread: reports do not depend on timing
+    Threads = 1;
+    if (!Serial)
+      L.Shadow = makeGlobalShadow();
+  }
   if (Serial) {
     uint64_t Resident = L.Cooperative ? Total : 2 * uint64_t(L.SmCount);
     runSerial(L, L.P->WaitsOnGlobal || L.Cooperative ? Resident : 1);

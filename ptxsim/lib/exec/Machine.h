@@ -65,7 +65,6 @@ struct CtaStorage {
 };
 
 struct AsyncState; // per warp queues of asynchronous work (Async.h)
-struct RaceWarp;   // vector clock (Race.h)
 
 struct Warp {
   uint8_t *Rows = nullptr;
@@ -88,7 +87,6 @@ struct Warp {
   uint64_t ClusterGeneration = 0;
   std::vector<PathEntry> Stack;
   std::shared_ptr<AsyncState> Async;
-  RaceWarp *Race = nullptr;
 };
 
 /// Named barrier: who has arrived since the last completion.
@@ -99,7 +97,8 @@ struct NamedBarrier {
   uint32_t Lanes = 0;    // lanes that took part in the reduction
 };
 
-struct SharedChecks; // shadow state of shared memory (Race.h)
+struct RaceState;    // vector clocks and shadow cells (Race.h)
+struct GlobalShadow; // last accesses of global memory (RaceGlobal.cpp)
 struct MbarTable;    // mbarrier objects (Async.h)
 
 struct Cta {
@@ -119,7 +118,6 @@ struct Cta {
   uint32_t LiveWarps = 0;
   std::vector<uint32_t> SharedVersion; // per KiB, bumped by every writer
   std::shared_ptr<MbarTable> Mbars;
-  SharedChecks *Checks = nullptr;
   bool Observed = false; // race checks or counters want every access
   std::unique_ptr<CtaStorage> Storage;
 };
@@ -137,6 +135,8 @@ struct Cluster {
   uint32_t ClusterArrived = 0, ClusterExpected = 0;
   uint64_t ClusterGeneration = 0;
   bool Done = false;
+  uint64_t Task = 0;
+  std::shared_ptr<RaceState> Race; // null unless checked
 };
 
 enum class Mode : uint8_t { Eager, Late, Seeded };
@@ -183,10 +183,13 @@ struct LaunchState {
   bool Cooperative = false;
   std::atomic<uint64_t> NextTask{0};
   std::atomic<bool> Stop{false};
-  std::mutex Lock; // guards First and Counters
+  std::shared_ptr<GlobalShadow> Shadow; // null unless checked
+  std::mutex Lock;                      // guards First and Counters
   Fault First;
   CounterSet Counters;
 };
+
+std::shared_ptr<GlobalShadow> makeGlobalShadow();
 
 /// Runs a launch to its end. False and a fault if a check failed.
 bool runLaunch(LaunchState &L, Fault &Out);

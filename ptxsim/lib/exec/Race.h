@@ -1,32 +1,72 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Hooks of the race checker.
+// The race checker: happens-before with vector clocks (FastTrack: Flanagan,
+// Freund, PLDI 2009) over 4-byte cells of shared memory and 8-byte granules of
+// global memory, and reads of shared memory nobody wrote.
+//
+// Agents are the warps of a cluster, and for each warp its cp.async copies,
+// its bulk copies and its matrix products, which are ordered with the warp
+// only by their waits. Within a warp lanes run in lock step: missing
+// __syncwarp is not found.
 #ifndef PTXSIM_EXEC_RACE_H
 #define PTXSIM_EXEC_RACE_H
 
-#include "Exec.h"
+#include "Resolve.h"
 
 namespace ptxsim {
 
-inline void raceArriveBarrier(Warp *, unsigned) {}
-inline void raceJoinBarrier(Cta *, unsigned) {}
-inline void raceWarpSync(Warp *) {}
-inline void raceArriveCluster(Warp *) {}
-inline void raceJoinCluster(Cluster *) {}
-inline void raceWaitCluster(Warp *) {}
+using VectorClock = std::vector<uint32_t>;
+
+/// Kinds of agents, times the number of warps in the cluster.
+enum class AgentKind : uint8_t { Warp, Copy, Bulk, Product };
+
+/// An access as the checker sees it.
+struct RaceAccess {
+  uint32_t Agent = 0, Clock = 0, Pc = 0;
+  bool Write = false, Atomic = false;
+  bool AsyncProxy = false; // reads or writes through the asynchronous proxy
+};
+
 struct Mbarrier;
-inline void observeAsyncCopy(Warp *, const Inst *, uint32_t, const uint32_t *,
-                             uint32_t) {}
-inline void raceCommitCopies(Warp *) {}
-inline void raceWaitCopies(Warp *, size_t) {}
-inline void raceCompletePhase(Cta *, Mbarrier *) {}
-inline void raceArriveMbarrier(Warp *, Cta *, Mbarrier *) {}
-inline void raceWaitMbarrier(Warp *, Cta *, Mbarrier *) {}
-inline void raceFenceProxy(Warp *) {}
-inline bool raceProductRead(Warp *, const Inst *, uint32_t, uint32_t) {
-  return true;
-}
-inline void raceCommitProducts(Warp *) {}
-inline void raceWaitProducts(Warp *, size_t) {}
+struct RaceState;
+
+std::shared_ptr<RaceState> makeRaceState(const LaunchState &L, Cluster &G);
+
+// Every hook returns at once when the launch is not checked. Those that
+// return bool return false after recording a fault.
+bool raceShared(Warp *W, const Inst *I, Cta *C, uint32_t M,
+                const uint32_t *Offset, unsigned Bytes, AccessKind Kind);
+bool raceGlobal(Warp *W, const Inst *I, uint32_t M, const uint64_t *Address,
+                unsigned Bytes, AccessKind Kind);
+
+void raceArriveBarrier(Warp *W, unsigned Id);
+void raceJoinBarrier(Cta *C, unsigned Id);
+void raceArriveCluster(Warp *W);
+void raceJoinCluster(Cluster *G);
+void raceWaitCluster(Warp *W);
+
+bool raceAsyncCopy(Warp *W, const Inst *I, uint32_t M, const uint32_t *Offset,
+                   uint32_t Bytes);
+void raceCommitCopies(Warp *W);
+void raceWaitCopies(Warp *W, size_t Keep);
+
+void raceArriveMbarrier(Warp *W, Mbarrier *B, bool WithCopies);
+void raceCompletePhase(Cta *C, Mbarrier *B);
+void raceWaitMbarrier(Warp *W, Mbarrier *B);
+
+/// A bulk copy of W writes or reads shared memory of C. The returned clock
+/// value of W's bulk agent is what its completion releases; 0 after a fault,
+/// 1 if the launch is not checked.
+uint32_t raceBulk(Warp *W, const Inst *I, Cta *C, uint32_t Offset,
+                  uint32_t Bytes, bool Write);
+void raceReleaseBulk(Warp *W, Mbarrier *B, uint32_t Clock);
+void raceCommitBulk(Warp *W);
+void raceWaitBulk(Warp *W, size_t Keep);
+
+/// The Number-th product of W reads shared memory.
+bool raceProductRead(Warp *W, const Inst *I, uint32_t Offset, uint32_t Bytes,
+                     uint64_t Number);
+void raceWaitProducts(Warp *W, uint64_t Count);
+void raceFenceProxy(Warp *W);
 
 /// The lanes that a .sync operation names must be active; records a fault.
 bool checkMembers(Warp *W, const Inst *I, const uint8_t *R, uint32_t M,

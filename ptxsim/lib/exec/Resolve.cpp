@@ -81,7 +81,8 @@ static bool resolveGlobal(Warp *W, const Inst *I, uint32_t M, RowU64 Address,
   }
   std::memcpy(Out.Ptr, &Address, sizeof(Out.Ptr));
   if (__builtin_expect(W->C->Observed, 0))
-    observeGlobal(W, I, M, reinterpret_cast<uint64_t *>(&Address), Bytes, Kind);
+    return observeGlobal(W, I, M, reinterpret_cast<uint64_t *>(&Address), Bytes,
+                         Kind);
   return true;
 }
 
@@ -117,8 +118,9 @@ static bool resolveOwnShared(Warp *W, const Inst *I, uint32_t M, RowU64 Address,
   std::memcpy(Out.Ptr, &P, sizeof(Out.Ptr));
   if (__builtin_expect(C->Observed, 0)) {
     RowU32 Offset = __builtin_convertvector(Address, RowU32);
-    observeShared(W, I, C, M, reinterpret_cast<uint32_t *>(&Offset), Bytes,
-                  Kind);
+    if (!observeShared(W, I, C, M, reinterpret_cast<uint32_t *>(&Offset), Bytes,
+                       Kind))
+      return false;
   }
   if (Kind != AccessKind::Read && !C->SharedVersion.empty())
     forLanes(M,
@@ -208,10 +210,12 @@ static bool resolveLanes(Warp *W, const Inst *I, uint32_t M, RowU64 Address,
     uint64_t Addresses[32];
     Offsets[L] = Offset;
     Addresses[L] = Address[L];
-    if (Owner)
-      observeShared(W, I, Owner, 1u << L, Offsets, Bytes, Kind);
-    else if (!(Address[L] & WindowMask) && Where != Space::Local)
-      observeGlobal(W, I, 1u << L, Addresses, Bytes, Kind);
+    bool IsGlobal = !(Address[L] & WindowMask) && Where != Space::Local;
+    if (Owner && !observeShared(W, I, Owner, 1u << L, Offsets, Bytes, Kind))
+      return false;
+    if (!Owner && IsGlobal &&
+        !observeGlobal(W, I, 1u << L, Addresses, Bytes, Kind))
+      return false;
   }
   return true;
 }

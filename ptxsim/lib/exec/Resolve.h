@@ -40,11 +40,12 @@ uint8_t *resolveOne(Warp *W, const Inst *I, uint32_t Lane, uint64_t Address,
 /// Null if it is not shared memory of this cluster.
 Cta *sharedOwner(Warp *W, uint64_t Address, Space Where, uint32_t &Offset);
 
-/// Tells race checks and counters about an access to shared memory of C.
-void observeShared(Warp *W, const Inst *I, Cta *C, uint32_t M,
+/// Tells race checks and counters about an access to shared memory of C; false
+/// after a fault.
+bool observeShared(Warp *W, const Inst *I, Cta *C, uint32_t M,
                    const uint32_t *Offset, unsigned Bytes, AccessKind Kind);
 /// The same for global memory.
-void observeGlobal(Warp *W, const Inst *I, uint32_t M, const uint64_t *Address,
+bool observeGlobal(Warp *W, const Inst *I, uint32_t M, const uint64_t *Address,
                    unsigned Bytes, AccessKind Kind);
 
 /// Marks shared memory as changed, for caches of its content.

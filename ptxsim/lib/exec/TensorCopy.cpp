@@ -3,6 +3,7 @@
 // global and shared memory, with swizzling, zero fill, multicast, reduction.
 #include "TensorCopy.h"
 #include "../TensorMap.h"
+#include "Race.h"
 #include <algorithm>
 
 using namespace ptxsim;
@@ -298,14 +299,14 @@ static void tensorLoad(PTXSIM_ARGS) {
         copyTargets(W, I, L, Owner, Offset, Barrier, Mask, Multicast);
     if (Targets.empty())
       return;
-    for (const CopyTarget &T : Targets)
-      if (!raceAsyncWrite(W, I, T, B.Bytes))
+    for (CopyTarget &T : Targets)
+      if (!(T.Clock = raceBulk(W, I, T.Owner, T.Offset, B.Bytes, true)))
         return;
     ++W->Effects;
-    scheduleWork(W, [B, Targets = std::move(Targets)] {
+    scheduleWork(W, [W, B, Targets = std::move(Targets)] {
       for (const CopyTarget &T : Targets) {
         loadBox(B, T.Owner, T.Offset);
-        addBytes(T.Owner, T.Barrier, -int64_t(B.Bytes));
+        deliverBytes(W, T.Owner, T.Barrier, B.Bytes, T.Clock);
       }
     });
   }
@@ -324,7 +325,7 @@ static void tensorStore(PTXSIM_ARGS) {
     if (!readBox(W, I, R, L, 0, B) ||
         !resolveOne(W, I, L, detailAddress(D, 2, R, L), Space::Shared, B.Bytes,
                     tileAlignment(B.Map), AccessKind::Read, &Owner, &Offset) ||
-        !raceBulkRead(W, I, Owner, Offset, B.Bytes))
+        !raceBulk(W, I, Owner, Offset, B.Bytes, false))
       return;
     if (B.Map.ElementStride[0] != 1)
       return fault(W, I, FaultKind::Illegal, L,

@@ -12,6 +12,7 @@ namespace ptxsim {
 struct CopyTarget {
   Cta *Owner;
   uint32_t Offset, Barrier;
+  uint32_t Clock = 1; // of the copy, for the race checker
 };
 
 /// Destinations of a copy; empty after a fault. With Multicast every CTA of
@@ -27,18 +28,6 @@ void addBulkWork(Warp *W, std::function<void()> Work);
 Mod reductionOf(const OpcodeInfo &Info);
 
 bool selectBulkCopy(Encoder &E, const Lowered &L, Inst &I);
-
-// Race checks of the asynchronous proxy; false after a fault.
-inline bool raceAsyncWrite(Warp *, const Inst *, const CopyTarget &, uint32_t) {
-  return true;
-}
-inline bool raceAsyncRead(Warp *, const Inst *, Cta *, uint32_t, uint32_t) {
-  return true;
-}
-inline bool raceBulkRead(Warp *, const Inst *, Cta *, uint32_t, uint32_t) {
-  return true;
-}
-inline void raceWaitBulk(Warp *, size_t) {}
 
 } // namespace ptxsim
 #endif

@@ -220,7 +220,8 @@ static bool checkDescriptor(Warp *W, const Inst *I, uint64_t Desc,
               hex(SharedBase) + " to " + hex(Limit));
     return false;
   }
-  return !Read || raceProductRead(W, I, Low, High - Low);
+  return !Read ||
+         raceProductRead(W, I, Low, High - Low, asyncOf(W).ProductsIssued + 1);
 }
 
 static bool wgmmaConverged(Warp *W, const Inst *I, uint32_t On) {
@@ -295,7 +296,6 @@ static void wgmmaCommit(PTXSIM_ARGS) {
   if (guarded(I, R, M)) {
     AsyncState &A = asyncOf(W);
     A.ProductGroups.push_back(A.ProductsIssued);
-    raceCommitProducts(W);
   }
   PTXSIM_NEXT;
 }
@@ -313,8 +313,8 @@ static void wgmmaWait(PTXSIM_ARGS) {
       while (A.ProductGroups.size() > Keep)
         A.ProductGroups.pop_front();
       ++W->Effects;
+      raceWaitProducts(W, Count);
     }
-    raceWaitProducts(W, Keep);
   }
   PTXSIM_NEXT;
 }

@@ -91,10 +91,11 @@ static bool forElements(Warp *W, const Inst *I, uint8_t *R, bool IsLoad, F Fn) {
         uint64_t Addresses[32];
         Offsets[L] = Offset;
         Addresses[L] = A;
-        if (Owner)
-          observeShared(W, I, Owner, 1u << L, Offsets, Bytes, Kind);
-        else
-          observeGlobal(W, I, 1u << L, Addresses, Bytes, Kind);
+        bool Ok =
+            Owner ? observeShared(W, I, Owner, 1u << L, Offsets, Bytes, Kind)
+                  : observeGlobal(W, I, 1u << L, Addresses, Bytes, Kind);
+        if (!Ok)
+          return false;
       }
       Fn(L, Slot, P);
     }
