@@ -30,7 +30,8 @@ llvm::Expected<Bytes> emitLLVMIR(mlir::ModuleOp module,
 llvm::Error checkExternals(llvm::ArrayRef<Bytes> objects);
 
 /// Links `objects` into an ELF shared object that exports exactly the symbols
-/// `exported`; what they do not reach is dropped. Runs checkExternals first.
+/// `exported`; what they do not reach is dropped. An exported symbol that no
+/// object defines is an error, and so is what checkExternals finds.
 /// The result depends on the arguments only (no build id, no path). lld keeps
 /// global state, so concurrent calls run one after the other.
 llvm::Expected<Bytes> linkSharedObject(llvm::ArrayRef<Bytes> objects,

@@ -58,12 +58,16 @@ static Error collectSymbols(const Bytes &object, StringSet<> &defined,
   return Error::success();
 }
 
-Error checkExternals(ArrayRef<Bytes> objects) {
-  StringSet<> defined;
-  std::set<std::string> undefined;
+static Error collectSymbols(ArrayRef<Bytes> objects, StringSet<> &defined,
+                            std::set<std::string> &undefined) {
   for (const Bytes &object : objects)
     if (Error error = collectSymbols(object, defined, undefined))
       return error;
+  return Error::success();
+}
+
+static Error reportExternals(const StringSet<> &defined,
+                             const std::set<std::string> &undefined) {
   std::vector<std::string> missing;
   for (const std::string &name : undefined)
     // lld itself defines the address of the global offset table.
@@ -75,6 +79,28 @@ Error checkExternals(ArrayRef<Bytes> objects) {
   return createStringError("generated code needs functions that dlc does not "
                            "provide: " +
                            join(missing, ", "));
+}
+
+Error checkExternals(ArrayRef<Bytes> objects) {
+  StringSet<> defined;
+  std::set<std::string> undefined;
+  if (Error error = collectSymbols(objects, defined, undefined))
+    return error;
+  return reportExternals(defined, undefined);
+}
+
+/// Checks that the objects can be linked, with `exported` defined.
+static Error checkSymbols(ArrayRef<Bytes> objects,
+                          ArrayRef<std::string> exported) {
+  StringSet<> defined;
+  std::set<std::string> undefined;
+  if (Error error = collectSymbols(objects, defined, undefined))
+    return error;
+  for (const std::string &name : exported)
+    if (!defined.contains(name))
+      return createStringError("expected generated code to define '" + name +
+                               "', which is to be exported");
+  return reportExternals(defined, undefined);
 }
 
 namespace {
@@ -177,7 +203,7 @@ static Error runLinker(ArrayRef<std::string> arguments) {
 
 Expected<Bytes> linkSharedObject(ArrayRef<Bytes> objects,
                                  ArrayRef<std::string> exported) {
-  if (Error error = checkExternals(objects))
+  if (Error error = checkSymbols(objects, exported))
     return error;
   OutputPipe output;
   std::vector<MemoryFile> files(objects.size() + 1);

@@ -165,3 +165,64 @@ TEST(CPUCompile, OnlyAskedSymbolsAreExported) {
   EXPECT_NE(kernels.find("k"), nullptr);
   EXPECT_EQ(kernels.find("k.body"), nullptr);
 }
+
+/// An object with the function `name`, which returns `callee`() + 1, or 1.
+static Bytes emitFunction(StringRef name, StringRef callee = "") {
+  MLIRContext *context = &getContext();
+  ImplicitLocOpBuilder b(UnknownLoc::get(context), context);
+  OwningOpRef<ModuleOp> module = ModuleOp::create(b.getLoc());
+  b.setInsertionPointToEnd(module->getBody());
+  FunctionType type = b.getFunctionType({}, b.getI32Type());
+  if (!callee.empty())
+    func::FuncOp::create(b, callee, type).setPrivate();
+  auto function = func::FuncOp::create(b, name, type);
+  b.setInsertionPointToStart(function.addEntryBlock());
+  Value result = arith::ConstantIntOp::create(b, 1, 32);
+  if (!callee.empty())
+    result = arith::AddIOp::create(
+        b, result,
+        func::CallOp::create(b, callee, b.getI32Type()).getResult(0));
+  func::ReturnOp::create(b, result);
+  llvm::Expected<CPUTarget> target = CPUTarget::create("x86-64-v3");
+  EXPECT_TRUE(!!target);
+  EXPECT_TRUE(succeeded(lowerKernelsToLLVM(*module, *target)));
+  llvm::Expected<Bytes> object = emitObject(*module, *target);
+  EXPECT_TRUE(!!object);
+  return *object;
+}
+
+TEST(CPULink, ObjectsCallEachOther) {
+  Bytes objects[] = {emitFunction("outer", "inner"), emitFunction("inner")};
+  llvm::Expected<Bytes> shared = linkSharedObject(objects, {"outer"});
+  ASSERT_TRUE(!!shared) << llvm::toString(shared.takeError());
+  LoadedKernels loaded(*shared);
+  auto *outer = reinterpret_cast<int (*)()>(loaded.find("outer"));
+  ASSERT_NE(outer, nullptr);
+  EXPECT_EQ(outer(), 2);
+  EXPECT_EQ(loaded.find("inner"), nullptr);
+}
+
+TEST(CPULink, MissingExportIsNamed) {
+  llvm::Expected<Bytes> shared =
+      linkSharedObject(emitFunction("present"), {"present", "absent"});
+  ASSERT_FALSE(!!shared);
+  EXPECT_EQ(llvm::toString(shared.takeError()),
+            "expected generated code to define 'absent', which is to be "
+            "exported");
+}
+
+TEST(CPULink, DuplicateSymbolIsAnError) {
+  Bytes objects[] = {emitFunction("twice"), emitFunction("twice")};
+  llvm::Expected<Bytes> shared = linkSharedObject(objects, {"twice"});
+  ASSERT_FALSE(!!shared);
+  EXPECT_NE(llvm::toString(shared.takeError()).find("duplicate symbol"),
+            std::string::npos);
+}
+
+TEST(CPULink, LinkingWorksAgainAfterAnError) {
+  Bytes object = emitFunction("once");
+  Bytes objects[] = {object, object};
+  llvm::consumeError(linkSharedObject(objects, {"once"}).takeError());
+  llvm::Expected<Bytes> shared = linkSharedObject(object, {"once"});
+  EXPECT_TRUE(!!shared) << llvm::toString(shared.takeError());
+}
