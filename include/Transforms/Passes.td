@@ -95,6 +95,31 @@ def SimplifyElementwisePass : Pass<"dlc-simplify-elementwise", "mlir::ModuleOp">
   let dependentDialects = ["::dlc::nn::NNDialect", "::mlir::arith::ArithDialect"];
 }
 
+def RecognizeNormPass : Pass<"dlc-recognize-norm", "mlir::ModuleOp"> {
+  let summary = "Make one op of a written-out normalisation";
+  let description = [{
+    `x * rsqrt(mean(x * x) + e)` is an RMS norm; with x - mean(x) for x, and the
+    mean over the same axes, a layer norm; `sqrt` and `div` may stand for the
+    inverse root. A reshape to rows of groups, a norm of each row and a reshape
+    back is a group norm. Constant factors and terms along the normalised dims
+    (of a group norm: the channels) become scale and bias. Left alone: another
+    tensor's statistics, axes that differ, factors that are not constant.
+  }];
+  let dependentDialects = ["::dlc::nn::NNDialect", "::mlir::arith::ArithDialect",
+                           "::mlir::affine::AffineDialect"];
+}
+
+def RecognizeActivationPass : Pass<"dlc-recognize-activation", "mlir::ModuleOp"> {
+  let summary = "Make one function of a written-out activation";
+  let description = [{
+    `x * sigmoid(b x)` is silu, `x (1 + erf(x / sqrt 2)) / 2` gelu, the same with
+    tanh of its cubic gelu_tanh, `x * hard_sigmoid(x)` and `x clamp(x + 3, 0, 6) / 6`
+    hard_swish; factors may stand in any order. A formula's constant must be right
+    to a few roundings of the element type.
+  }];
+  let dependentDialects = ["::dlc::nn::NNDialect"];
+}
+
 def RecognizeAttentionPass : Pass<"dlc-recognize-attention", "mlir::ModuleOp"> {
   let summary = "Make one op of contraction, softmax and contraction";
   let description = [{
