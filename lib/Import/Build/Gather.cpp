@@ -27,6 +27,10 @@ Value GraphBuilder::take(Value x, Value indices, int64_t axis) {
     return {};
   }
   int64_t rank = rankOf(x), inner = rankOf(indices), loops = rank - 1 + inner;
+  if (axis >= rank) {
+    return invalid("expected a tensor of rank " + Twine(axis + 1) +
+                   " or more to gather from, got " + Twine(rank));
+  }
   Sizes result = sizes(x);
   result.erase(result.begin() + axis);
   Sizes between = sizes(indices);

@@ -342,6 +342,22 @@ Value GraphBuilder::slice(Value x, const Sizes &offsets, const Sizes &sizes,
   if (whole) {
     return x;
   }
+  for (auto [dim, offset] : llvm::enumerate(offsets)) {
+    std::optional<int64_t> extent = getConstantIntValue(size(x, dim)),
+                           first = getConstantIntValue(offset),
+                           count = getConstantIntValue(sizes[dim]),
+                           stride = getConstantIntValue(strides[dim]);
+    if (!extent || !first || !count || !stride || *count == 0) {
+      continue;
+    }
+    int64_t last = *first + (*count - 1) * *stride;
+    if (*count < 0 || std::min(*first, last) < 0 ||
+        std::max(*first, last) >= *extent) {
+      return invalid("expected elements " + Twine(*first) + " to " +
+                     Twine(last) + " of dim " + Twine(dim) + " below " +
+                     Twine(*extent));
+    }
+  }
   if (!resultType(elementOf(x), sizes)) {
     return {};
   }

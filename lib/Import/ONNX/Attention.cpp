@@ -124,6 +124,9 @@ static LogicalResult addMask(NodeContext &ctx, const HeadLayout &heads,
                        Twine(GraphBuilder::rankOf(mask)));
   }
   bool isBool = GraphBuilder::elementOf(mask).isInteger(1);
+  if (!isBool && !isa<FloatType>(GraphBuilder::elementOf(mask))) {
+    return ctx.unsupported("a mask of integers");
+  }
   mask = b.padRank(mask, 4);
   // A mask that is too short hides the keys beyond it.
   OpFoldResult width = b.size(mask, 3);
@@ -180,6 +183,10 @@ static LogicalResult addWindow(NodeContext &ctx, AttentionSpec &spec) {
     if (ctx.rank(6) != 1) {
       return ctx.invalid("expected nonpad_kv_seqlen of rank 1, got " +
                          Twine(ctx.rank(6)));
+    }
+    if (failed(b.checkEqual(b.size(ctx.input(0), 0), b.size(length, 0),
+                            "nonpad_kv_seqlen"))) {
+      return failure();
     }
     spec.keyLength = length;
     spec.offsetFromLength = true;

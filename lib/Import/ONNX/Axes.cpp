@@ -96,6 +96,10 @@ Value moveAxesLast(NodeContext &ctx, const Sizes &axes, Sizes &kept) {
   GraphBuilder &b = ctx.b;
   Value x = ctx.input(0);
   Sizes all = b.sizes(x), strides(all.size(), b.index(1));
+  if (axes.size() > all.size()) {
+    return b.invalid("expected at most " + Twine(all.size()) + " axes, got " +
+                     Twine(axes.size()));
+  }
   for (size_t dim = all.size() - 1; dim > 0; --dim) {
     strides[dim - 1] = b.mul(strides[dim], all[dim]);
   }

@@ -20,7 +20,7 @@ SCALARS = {
     3: ("int64_t", "readInt64"),
     4: ("uint64_t", "readUInt64"),
     5: ("int32_t", "readInt32"),
-    9: ("llvm::StringRef", "readBytes"),
+    9: ("llvm::StringRef", "readString"),
     12: ("llvm::StringRef", "readBytes"),
     14: ("int32_t", "readInt32"),
 }

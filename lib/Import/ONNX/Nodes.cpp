@@ -3,6 +3,8 @@
 // expands its function body.
 #include "Context.h"
 
+#include "llvm/Support/JSON.h"
+
 using namespace mlir;
 
 namespace dlc::onnx {
@@ -24,7 +26,7 @@ std::optional<Value> Frame::lookup(StringRef name) const {
 
 void ModelImporter::report(ErrorClass error, const Twine &message) {
   if (error == ErrorClass::Unsupported && currentNode) {
-    noteUnsupported(message.str());
+    noteUnsupported(llvm::json::fixUTF8(message.str()));
     return;
   }
   (error == ErrorClass::Unsupported ? unsupportedModel : invalidModel) = true;
@@ -38,7 +40,7 @@ void ModelImporter::report(ErrorClass error, const Twine &message) {
     diagnostic << "node '" << currentName << "' ("
                << currentNode->opType.value_or("") << "): ";
   }
-  diagnostic << message.str();
+  diagnostic << llvm::json::fixUTF8(message.str());
 }
 
 void ModelImporter::noteUnsupported(StringRef reason) {
@@ -173,7 +175,7 @@ static LogicalResult checkInputs(NodeContext &ctx) {
     const ParamSpec &spec =
         schema.inputs[std::min<size_t>(i, schema.inputs.size() - 1)];
     if (!ctx.input(i)) {
-      if (spec.kind == static_cast<int>(ParamKind::Single)) {
+      if (spec.kind != static_cast<int>(ParamKind::Optional)) {
         return ctx.invalid("expected input '" + Twine(spec.name) + "'");
       }
       continue;

@@ -3,6 +3,7 @@
 #include "Proto.h"
 
 #include "llvm/Support/Endian.h"
+#include "llvm/Support/JSON.h"
 
 using llvm::StringRef;
 
@@ -69,6 +70,14 @@ bool WireReader::readBytes(std::optional<StringRef> &out) {
   }
   out = bytes;
   return true;
+}
+
+bool WireReader::readString(std::optional<StringRef> &out) {
+  return readBytes(out) && llvm::json::isUTF8(*out);
+}
+
+bool WireReader::readRepeatedString(std::vector<StringRef> &out) {
+  return readRepeatedBytes(out) && llvm::json::isUTF8(out.back());
 }
 
 bool WireReader::readRepeatedBytes(std::vector<StringRef> &out) {

@@ -31,6 +31,8 @@ public:
   bool skip();
 
   bool readBytes(std::optional<llvm::StringRef> &out);
+  /// Bytes that are UTF-8.
+  bool readString(std::optional<llvm::StringRef> &out);
   bool readInt64(std::optional<int64_t> &out) { return readVarint(out); }
   bool readUInt64(std::optional<uint64_t> &out) { return readVarint(out); }
   bool readInt32(std::optional<int32_t> &out) { return readVarint(out); }
@@ -38,6 +40,7 @@ public:
   bool readDouble(std::optional<double> &out) { return readFixed(out); }
 
   bool readRepeatedBytes(std::vector<llvm::StringRef> &out);
+  bool readRepeatedString(std::vector<llvm::StringRef> &out);
   bool readRepeatedInt64(std::vector<int64_t> &out) { return readVarints(out); }
   bool readRepeatedUInt64(std::vector<uint64_t> &out) {
     return readVarints(out);
