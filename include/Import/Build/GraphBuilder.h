@@ -20,6 +20,7 @@ using nn::Sizes;
 /// What kind of trouble a model is in; the values are the tools' exit codes.
 enum class ErrorClass : int {
   None = 0,
+  Usage = 1,
   Unsupported = 2,
   Resource = 3,
   Internal = 5,

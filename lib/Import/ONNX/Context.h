@@ -49,6 +49,8 @@ struct Frame {
   /// The graph around a subgraph, whose names it sees; null for a function.
   Frame *outer = nullptr;
   const Opsets *opsets = nullptr;
+  /// What it is, for messages.
+  std::string where = "the graph";
   /// Attributes of the call that a function's body is expanded for.
   const llvm::StringMap<const AttributeProto *> *attributes = nullptr;
   llvm::StringMap<Value> values;
@@ -82,7 +84,6 @@ public:
                             Frame &frame);
 
   void report(ErrorClass error, const llvm::Twine &message);
-  bool hasFailed() const { return invalidModel; }
 
   mlir::MLIRContext &context;
   const ModelSource &source;
@@ -108,7 +109,7 @@ private:
   FailureOr<mlir::RankedTensorType> inputType(const ValueInfoProto &input);
   LogicalResult bindShape(const ValueInfoProto &input, Value argument);
   LogicalResult addInitializers(const GraphProto &graph, Frame &frame);
-  void checkOutput(const ValueInfoProto &output, Value value);
+  LogicalResult checkOutput(const ValueInfoProto &output, Value value);
   // Nodes.cpp: nodes.
   LogicalResult importNode(const NodeProto &node, Frame &frame);
   LogicalResult dispatchNode(const NodeProto &node, Frame &frame);
@@ -157,7 +158,8 @@ private:
   std::string currentName;
   int64_t currentVersion = 0, nodeIndex = 0;
   std::vector<Problem> problems;
-  bool invalidModel = false, unsupportedModel = false, nodeUnsupported = false;
+  ErrorClass fatal = ErrorClass::None;
+  bool unsupportedModel = false, nodeUnsupported = false;
 };
 
 /// What an operator's builder sees: its node's inputs and attributes, and where

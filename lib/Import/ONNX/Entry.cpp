@@ -29,9 +29,9 @@ LogicalResult ModelImporter::parseDims() {
     auto [key, value] = text.rsplit('=');
     DimRange range;
     if (key.empty() || !parseRange(value, range.min, range.max, range.hint)) {
-      report(ErrorClass::Invalid, "expected a dimension such as batch=1..32:8 "
-                                  "or INPUT[0]=8, got '" +
-                                      text + "'");
+      report(ErrorClass::Usage, "expected a dimension such as batch=1..32:8 "
+                                "or INPUT[0]=8, got '" +
+                                    text + "'");
       return failure();
     }
     dimRanges[key] = range;
@@ -217,7 +217,7 @@ LogicalResult ModelImporter::buildEntry(ModuleOp module) {
   }
   for (auto &range : dimRanges) {
     if (!range.second.used) {
-      report(ErrorClass::Invalid,
+      report(ErrorClass::Usage,
              "the model has no dimension '" + range.first() + "'");
       return failure();
     }
@@ -237,32 +237,41 @@ LogicalResult ModelImporter::buildEntry(ModuleOp module) {
   return finishEntry();
 }
 
-/// A declared shape that cannot be right is only warned about: exporters write
-/// such.
-void ModelImporter::checkOutput(const ValueInfoProto &output, Value value) {
+/// The declared shape, where there is one, must be able to be the value's.
+LogicalResult ModelImporter::checkOutput(const ValueInfoProto &output,
+                                         Value value) {
   auto type = llvm::cast<RankedTensorType>(value.getType());
   if (!output.type || !output.type->tensorType ||
       !output.type->tensorType->shape) {
-    return;
+    return success();
   }
   const auto &dims = output.type->tensorType->shape->dim;
+  std::string declared;
   bool agree = static_cast<int64_t>(dims.size()) == type.getRank();
-  for (size_t i = 0; agree && i < dims.size(); ++i) {
-    agree = !dims[i].dimValue || type.isDynamicDim(i) ||
-            *dims[i].dimValue == type.getDimSize(i);
+  for (auto [i, dim] : llvm::enumerate(dims)) {
+    declared +=
+        (i ? "x" : "") + (dim.dimValue ? std::to_string(*dim.dimValue) : "?");
+    agree = agree && (!dim.dimValue || type.isDynamicDim(i) ||
+                      *dim.dimValue == type.getDimSize(i));
   }
   if (!agree) {
-    emitWarning(entry.getLoc())
-        << "output '" << output.name.value_or("")
-        << "' is declared with another shape than its type " << type;
+    report(ErrorClass::Invalid, "output '" + output.name.value_or("") +
+                                    "' is declared with shape " + declared +
+                                    ", but is " + typeName(type));
   }
+  return success(agree);
 }
 
 LogicalResult ModelImporter::finishEntry() {
   SmallVector<Value> results;
   SmallVector<Attribute> names;
+  llvm::StringSet<> seen;
   for (const ValueInfoProto &output : model.graph->output) {
     StringRef name = output.name.value_or("");
+    if (!seen.insert(name).second) {
+      report(ErrorClass::Invalid, "duplicate output '" + name + "'");
+      return failure();
+    }
     std::optional<Value> value = mainFrame.lookup(name);
     if (!value) {
       report(ErrorClass::Invalid, "undefined output '" + name + "'");
@@ -283,7 +292,9 @@ LogicalResult ModelImporter::finishEntry() {
                  typeName(GraphBuilder::elementOf(*value)));
       return failure();
     }
-    checkOutput(output, *value);
+    if (failed(checkOutput(output, *value))) {
+      return failure();
+    }
     results.push_back(*value);
     names.push_back(builder->getStringAttr(name));
   }

@@ -36,7 +36,7 @@ ImportResult ModelImporter::run() {
                       math::MathDialect, scf::SCFDialect>();
   ImportResult result;
   auto fail = [&] {
-    result.error = invalidModel ? ErrorClass::Invalid : ErrorClass::Unsupported;
+    result.error = fatal != ErrorClass::None ? fatal : ErrorClass::Unsupported;
     return std::move(result);
   };
   if (failed(readModel()) || failed(checkModel()) || failed(parseDims())) {
@@ -54,10 +54,11 @@ ImportResult ModelImporter::run() {
   }
   (*module)->setAttr("nn.opset", b.getI64IntegerAttr(opsets.lookup("")));
   LogicalResult built = buildEntry(*module);
-  if (!invalidModel) {
+  if (fatal == ErrorClass::None) {
     emitProblems();
   }
-  if (failed(built) || invalidModel || unsupportedModel || !problems.empty()) {
+  if (failed(built) || fatal != ErrorClass::None || unsupportedModel ||
+      !problems.empty()) {
     return fail();
   }
   eraseDeadOps(*module);

@@ -89,6 +89,12 @@ LogicalResult ModelImporter::checkModel() {
            "expected an ir_version, got " + Twine(model.irVersion.value_or(0)));
     return failure();
   }
+  if (*model.irVersion > kNewestIr && !options.allowNewerOpset) {
+    report(ErrorClass::Unsupported, "expected an ir_version of at most " +
+                                        Twine(kNewestIr) + ", got " +
+                                        Twine(*model.irVersion));
+    return failure();
+  }
   if (model.opsetImport.empty()) {
     report(ErrorClass::Invalid, "expected an opset_import, got none");
     return failure();

@@ -29,7 +29,11 @@ void ModelImporter::report(ErrorClass error, const Twine &message) {
     noteUnsupported(llvm::json::fixUTF8(message.str()));
     return;
   }
-  (error == ErrorClass::Unsupported ? unsupportedModel : invalidModel) = true;
+  if (error == ErrorClass::Unsupported) {
+    unsupportedModel = true;
+  } else if (fatal == ErrorClass::None) {
+    fatal = error;
+  }
   Location loc =
       builder ? builder->loc
               : FileLineColLoc::get(&context,
@@ -114,6 +118,11 @@ static LogicalResult checkAttributes(NodeContext &ctx) {
     StringRef name = attribute.name.value_or("");
     if (!seen.insert(name).second) {
       return ctx.invalid("duplicate attribute '" + name + "'");
+    }
+    bool refers = attribute.refAttrName && !attribute.refAttrName->empty();
+    if (refers && !ctx.frame.attributes) {
+      return ctx.invalid("attribute '" + name +
+                         "' refers to one of a function, but is in the graph");
     }
     const AttributeProto *bound = ctx.attribute(name);
     const AttrSpec *spec = ctx.schema.findAttribute(name);
@@ -216,7 +225,8 @@ LogicalResult ModelImporter::dispatchNode(const NodeProto &node, Frame &frame) {
     }
     std::optional<Value> value = frame.lookup(input);
     if (!value) {
-      report(ErrorClass::Invalid, "undefined name '" + input + "'");
+      report(ErrorClass::Invalid,
+             "undefined name '" + input + "' in " + frame.where);
       return failure();
     }
     poisoned |= !*value;
@@ -240,9 +250,9 @@ LogicalResult ModelImporter::dispatchNode(const NodeProto &node, Frame &frame) {
     currentVersion = schema->since;
   }
   if (version == frame.opsets->end()) {
-    noteUnsupported(isKnownDomain(domain) || domain.empty()
-                        ? "the model imports no opset of its domain"
-                        : "unknown domain");
+    report(ErrorClass::Invalid,
+           "the model imports no opset of domain '" + domain + "'");
+    return failure();
   } else if (!schema) {
     noteUnsupported(isKnownOperator(domain, name)
                         ? "the operator is newer than the model's opset"
@@ -283,15 +293,16 @@ LogicalResult ModelImporter::importNode(const NodeProto &node, Frame &frame) {
   nodeUnsupported = false;
   StringRef domain = normalDomain(node.domain.value_or(""));
   Builder &b = *builder;
+  Location fileLoc = entry.getLoc();
   NamedAttribute facts[] = {
       b.getNamedAttr("domain", b.getStringAttr(domain)),
       b.getNamedAttr("index", b.getI64IntegerAttr(nodeIndex++)),
       b.getNamedAttr("op", b.getStringAttr(node.opType.value_or("")))};
-  builder->loc =
-      FusedLoc::get(&context, {NameLoc::get(b.getStringAttr(currentName))},
-                    b.getDictionaryAttr(facts));
+  builder->loc = FusedLoc::get(
+      &context, {NameLoc::get(b.getStringAttr(currentName), fileLoc)},
+      b.getDictionaryAttr(facts));
   LogicalResult result = dispatchNode(node, frame);
-  if (failed(result) && !invalidModel) {
+  if (failed(result) && fatal == ErrorClass::None) {
     if (nodeUnsupported || !problems.empty()) {
       poison(node, frame);
       result = success();
@@ -355,6 +366,7 @@ LogicalResult ModelImporter::expandFunction(const FunctionProto &function,
     return failure();
   }
   Frame body;
+  body.where = "function '" + function.name.value_or("").str() + "'";
   body.opsets = versions.empty() ? frame.opsets : &versions;
   llvm::StringMap<int> outside;
   for (auto [i, name] : llvm::enumerate(function.input)) {
@@ -386,8 +398,8 @@ LogicalResult ModelImporter::expandFunction(const FunctionProto &function,
     }
   }
   body.attributes = &attributes;
-  FailureOr<std::vector<const NodeProto *>> order = sortNodes(
-      function.node, ("function '" + Twine(key) + "'").str(), outside);
+  FailureOr<std::vector<const NodeProto *>> order =
+      sortNodes(function.node, body.where, outside);
   if (failed(order)) {
     return failure();
   }
@@ -405,7 +417,7 @@ LogicalResult ModelImporter::expandFunction(const FunctionProto &function,
     std::optional<Value> value = body.lookup(function.output[i]);
     if (!value) {
       report(ErrorClass::Invalid,
-             "undefined output '" + function.output[i] + "'");
+             "undefined output '" + function.output[i] + "' of " + body.where);
       return failure();
     }
     frame.values[output] = *value;

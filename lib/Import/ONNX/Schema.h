@@ -13,6 +13,8 @@ namespace dlc::onnx {
 /// The newest opset of ai.onnx that the tables know and the oldest that is
 /// imported.
 inline constexpr int64_t kNewestOpset = 28, kOldestOpset = 7;
+/// The newest version of the file format.
+inline constexpr int64_t kNewestIr = 14;
 
 enum class ParamKind : int { Single, Optional, Variadic };
 

@@ -278,6 +278,14 @@ ModelImporter::tensorBytes(const TensorProto &tensor, RankedTensorType type,
     }
     return externalBytes(tensor, expected, what);
   }
+  bool isTyped = !tensor.floatData.empty() || !tensor.int32Data.empty() ||
+                 !tensor.int64Data.empty() || !tensor.doubleData.empty() ||
+                 !tensor.uint64Data.empty() || !tensor.stringData.empty();
+  if (tensor.rawData && isTyped) {
+    report(ErrorClass::Invalid,
+           "expected one place of the data of " + what + ", got two");
+    return failure();
+  }
   if (tensor.rawData) {
     found = tensor.rawData->size();
     if (found == expected) {
@@ -296,9 +304,13 @@ ModelImporter::tensorBytes(const TensorProto &tensor, RankedTensorType type,
       return Bytes{key, 0, StringRef(kept->data(), kept->size())};
     }
   }
-  report(ErrorClass::Invalid, "expected " + Twine(expected) + " bytes of " +
-                                  what + " (" + typeName(type) + "), got " +
-                                  Twine(found));
+  // Of typed elements people know the number, not the bytes.
+  unsigned width = type.getElementTypeBitWidth();
+  uint64_t bytesEach = tensor.rawData || width < 8 ? 1 : width / 8;
+  report(ErrorClass::Invalid, "expected " + Twine(expected / bytesEach) +
+                                  (bytesEach > 1 ? " elements" : " bytes") +
+                                  " of " + what + " (" + typeName(type) +
+                                  "), got " + Twine(found / bytesEach));
   return failure();
 }
 
