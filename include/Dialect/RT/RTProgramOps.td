@@ -188,10 +188,11 @@ def RT_LaunchOp : RT_EffectOp<"launch", [AttrSizedOperandSegments, ParentOneOf<[
     place among the launches is its index in the header's dispatch table; its location names the nodes.
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<RT_AddressType>:$buffers, Variadic<Index>:$sizes,
-                       Index:$items, Index:$work, DefaultValuedAttr<I64Attr, "0">:$scratch,
+                       Index:$items, Index:$work, Optional<Index>:$scratch,
                        DefaultValuedAttr<I64Attr, "-1">:$flops, DefaultValuedAttr<I64Attr, "-1">:$bytes);
   let assemblyFormat = [{
-    $kernel `(` $buffers `)` (`sizes` `(` $sizes^ `)`)? `items` `(` $items `)` `work` `(` $work `)` attr-dict
+    $kernel `(` $buffers `)` (`sizes` `(` $sizes^ `)`)? `items` `(` $items `)` `work` `(` $work `)`
+    (`scratch` `(` $scratch^ `)`)? attr-dict
   }];
 }
 

@@ -11,8 +11,8 @@ def RT_DispatchOp : RT_Op<"dispatch", [Pure, AttrSizedOperandSegments,
   let summary = "one execution of a kernel on tensors";
   let description = [{
     ```mlir
-    %y = rt.dispatch @conv_0(%x, %w) sizes(%n) result_sizes(%n) items(%items) work(%ns)
-        {scratch = 4096 : i64, flops = 2359296 : i64, bytes = 40960 : i64}
+    %y = rt.dispatch @conv_0(%x, %w) sizes(%n) result_sizes(%n) items(%items) work(%ns) scratch(%bytes)
+        {flops = 2359296 : i64, bytes = 40960 : i64}
         : (tensor<?x3x8x8xf32>, tensor<16x3x3x3xf32>) -> tensor<?x16x8x8xf32>
     ```
 
@@ -20,7 +20,7 @@ def RT_DispatchOp : RT_Op<"dispatch", [Pure, AttrSizedOperandSegments,
     per result, one index per size, begin, end, scratch. `result_sizes` are the sizes of the results'
     dynamic dims, in order; where only the run finds a size, its upper bound stands there and an
     `rt.shrink` follows. `items` is the number of work items (any partition gives the same bits), `work`
-    the estimated nanoseconds of all of them on one core, `scratch` bytes per worker. `flops` and
+    the estimated nanoseconds of all of them on one core, `scratch` the bytes of memory that each worker needs (none: 0). `flops` and
     `bytes` (moved from and to memory) are estimates for the report; -1: unknown.
     `ties` has an entry per result: the input whose memory the result may take over when nothing else
     uses that memory any more, or -1. The kernel then reads an element of that input no later than it
@@ -32,12 +32,13 @@ def RT_DispatchOp : RT_Op<"dispatch", [Pure, AttrSizedOperandSegments,
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<RT_Tensor>:$inputs, Variadic<Index>:$sizes,
                        Variadic<Index>:$result_sizes, Index:$items, Index:$work,
-                       DefaultValuedAttr<I64Attr, "0">:$scratch, DefaultValuedAttr<I64Attr, "-1">:$flops,
+                       Optional<Index>:$scratch, DefaultValuedAttr<I64Attr, "-1">:$flops,
                        DefaultValuedAttr<I64Attr, "-1">:$bytes, OptionalAttr<DenseI64ArrayAttr>:$ties);
   let results = (outs Variadic<RT_Tensor>:$outputs);
   let assemblyFormat = [{
     $kernel `(` $inputs `)` (`sizes` `(` $sizes^ `)`)? (`result_sizes` `(` $result_sizes^ `)`)?
-    `items` `(` $items `)` `work` `(` $work `)` attr-dict `:` functional-type($inputs, $outputs)
+    `items` `(` $items `)` `work` `(` $work `)`
+    (`scratch` `(` $scratch^ `)`)? attr-dict `:` functional-type($inputs, $outputs)
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{

@@ -95,17 +95,14 @@ LogicalResult KernelOutliner::replace(nn::DispatchOp dispatch) {
   DispatchContext context(dispatch, OpBuilder(dispatch), dispatch.getSizes(),
                           target);
   Launch launch = findKernelFamily(dispatch.getRootOp())->getLaunch(context);
-  std::optional<int64_t> scratch =
-      kernel::IndexMath::known(launch.scratchBytes);
-  if (!scratch) {
-    return dispatch.emitError(
-        "internal: the kernel's scratch memory is not static");
-  }
+  bool needsScratch = !kernel::IndexMath::isKnown(launch.scratchBytes, 0);
+  Value scratch =
+      needsScratch ? context.math.value(launch.scratchBytes) : Value();
   auto launched = rt::DispatchOp::create(
       context.b, dispatch.getOutputs().getTypes(), kernel->getSymName(),
       dispatch.getInputs(), dispatch.getSizes(), dispatch.getResultSizes(),
       context.math.value(launch.items), context.math.value(launch.work),
-      *scratch,
+      scratch,
       /*flops=*/-1, /*bytes=*/-1, DenseI64ArrayAttr());
   dispatch.replaceAllUsesWith(launched.getOutputs());
   dispatch.erase();

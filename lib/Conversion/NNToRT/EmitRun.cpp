@@ -98,6 +98,8 @@ void RunEmitter::emitDispatch(rt::DispatchOp dispatch) {
   SmallVector<Value> sizes = code.get(dispatch.getSizes());
   Value items = code.get(dispatch.getItems());
   Value work = code.get(dispatch.getWork());
+  Value scratch =
+      dispatch.getScratch() ? code.get(dispatch.getScratch()) : Value();
   SmallVector<Value> buffers;
   for (Value input : dispatch.getInputs()) {
     buffers.push_back(addressOf(loc, input));
@@ -106,8 +108,8 @@ void RunEmitter::emitDispatch(rt::DispatchOp dispatch) {
     buffers.push_back(allocate(loc, output));
   }
   rt::LaunchOp::create(code.b, loc, dispatch.getKernelAttr(), buffers, sizes,
-                       items, work, dispatch.getScratchAttr(),
-                       dispatch.getFlopsAttr(), dispatch.getBytesAttr());
+                       items, work, scratch, dispatch.getFlopsAttr(),
+                       dispatch.getBytesAttr());
 }
 
 void RunEmitter::emitExtract(tensor::ExtractOp extract) {

@@ -134,7 +134,8 @@ void FunctionEmitter::emitLaunch(rt::LaunchOp launch) {
   storeAt(launchRecord, offsetof(dlc_launch, work),
           asI64(values.lookup(launch.getWork())));
   storeAt(launchRecord, offsetof(dlc_launch, scratch_bytes),
-          constant(i64, launch.getScratch()));
+          launch.getScratch() ? asI64(values.lookup(launch.getScratch()))
+                              : constant(i64, 0));
   storeAt(launchRecord, offsetof(dlc_launch, dispatch),
           constant(i32, nextDispatch++));
   Value callee = loadField(offsetof(dlc_exec, launch), pointer);

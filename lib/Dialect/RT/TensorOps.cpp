@@ -45,9 +45,6 @@ LogicalResult DispatchOp::verify() {
     return emitOpError() << "expected " << dynamic << " result sizes, got "
                          << getResultSizes().size();
   }
-  if (static_cast<int64_t>(getScratch()) < 0) {
-    return emitOpError() << "expected 'scratch' >= 0, got " << getScratch();
-  }
   std::optional<ArrayRef<int64_t>> ties = getTies();
   if (!ties) {
     return success();

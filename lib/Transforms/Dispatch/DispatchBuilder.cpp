@@ -25,7 +25,7 @@ public:
       }
       op->walk([&](Operation *inner) {
         for (Value operand : inner->getOperands()) {
-          if (!op->isProperAncestor(operand.getParentBlock()->getParentOp()) &&
+          if (!op->isAncestor(operand.getParentBlock()->getParentOp()) &&
               inner != op) {
             add(operand);
           }

@@ -11,11 +11,11 @@ module {
   }
 
   // CHECK-LABEL: func @round_trip
-  // CHECK: rt.dispatch @conv(%{{.*}}, %{{.*}}) sizes(%[[N:.*]]) result_sizes(%[[N]]) items(%[[N]]) work(%{{.*}}) {bytes = 10 : i64, flops = 100 : i64, scratch = 64 : i64, ties = array<i64: 0>}
+  // CHECK: rt.dispatch @conv(%{{.*}}, %{{.*}}) sizes(%[[N:.*]]) result_sizes(%[[N]]) items(%[[N]]) work(%{{.*}}) scratch(%[[N]]) {bytes = 10 : i64, flops = 100 : i64, ties = array<i64: 0>}
   // CHECK-SAME: : (tensor<?x3xf32>, tensor<3x4xf32>) -> tensor<?x4xf32>
   func.func @round_trip(%x: tensor<?x3xf32>, %w: tensor<3x4xf32>, %n: index) -> tensor<?x4xf32> {
     %y = rt.dispatch @conv(%x, %w) sizes(%n) result_sizes(%n) items(%n) work(%n)
-        {scratch = 64, flops = 100, bytes = 10, ties = array<i64: 0>}
+        scratch(%n) {flops = 100, bytes = 10, ties = array<i64: 0>}
         : (tensor<?x3xf32>, tensor<3x4xf32>) -> tensor<?x4xf32>
     return %y : tensor<?x4xf32>
   }

@@ -16,7 +16,7 @@
 // CHECK: rt.input_address 0
 // CHECK: rt.param_address @w at 64
 // CHECK: rt.arena_address 0
-// CHECK: rt.launch @k(%{{.*}}, %{{.*}}, %{{.*}}) sizes(%[[M:.*]]) items(%[[M]]) work(%[[M]]) {scratch = 64 : i64}
+// CHECK: rt.launch @k(%{{.*}}, %{{.*}}, %{{.*}}) sizes(%[[M:.*]]) items(%[[M]]) work(%[[M]]) scratch(%[[M]])
 // CHECK: %[[COUNT:.*]] = rt.load %{{.*}}[%{{.*}}] : i64
 // CHECK: rt.late_address 1, %{{.*}}
 // CHECK: rt.late_output_address 1, %{{.*}}
@@ -40,7 +40,7 @@ rt.program @planned arena 192 bound 192 weights 64 {
     %x = rt.input_address 0
     %w = rt.param_address @w at 64
     %b = rt.arena_address 0
-    rt.launch @k(%x, %w, %b) sizes(%n) items(%n) work(%n) {scratch = 64}
+    rt.launch @k(%x, %w, %b) sizes(%n) items(%n) work(%n) scratch(%n)
     %count = rt.load %b[%n] : i64
     %bytes = arith.index_cast %count : i64 to index
     %late = rt.late_address 1, %bytes
