@@ -235,8 +235,8 @@ TEST_F(ConvTest, RunsOnOtherElementTypes) {
 
 TEST_F(ConvTest, AgreesOnRandomProblems) {
   std::mt19937 random(11);
-  for (int i = 0; i < 80; ++i) {
-    llvm::StringRef cpu = i % 3 == 0 ? "x86-64-v3" : "native";
+  for (int i = 0; i < 54; ++i) {
+    llvm::StringRef cpu = cpuOfCase(i);
     if (!canRun(cpu))
       continue;
     ConvProblem problem = randomProblem(random, /*depthwise=*/false);
@@ -296,8 +296,8 @@ TEST_F(ConvTest, RunsDepthwiseOnOtherElementTypes) {
 
 TEST_F(ConvTest, AgreesOnRandomDepthwiseProblems) {
   std::mt19937 random(13);
-  for (int i = 0; i < 60; ++i) {
-    llvm::StringRef cpu = i % 3 == 0 ? "x86-64-v3" : "native";
+  for (int i = 0; i < 42; ++i) {
+    llvm::StringRef cpu = cpuOfCase(i);
     if (!canRun(cpu))
       continue;
     ConvProblem problem = randomProblem(random, /*depthwise=*/true);

@@ -360,7 +360,7 @@ TEST_F(GemmTest, AgreesOnRandomShapesAndSchedules) {
   std::mt19937 random(7);
   auto below = [&](int64_t bound) { return int64_t(random() % bound); };
   for (int i = 0; i < 48; ++i) {
-    llvm::StringRef cpu = i % 3 == 0 ? "x86-64-v3" : "native";
+    llvm::StringRef cpu = cpuOfCase(i);
     if (!canRun(cpu))
       continue;
     GemmCase test = makeCase(1 + below(40), 1 + below(120), below(60), cpu);

@@ -60,6 +60,12 @@ bool dlc::kernel::testing::canRun(llvm::StringRef cpu) {
       [&](const std::string &name) { return host.lookup(name); });
 }
 
+llvm::StringRef dlc::kernel::testing::cpuOfCase(int i) {
+  static const char *const kNames[] = {"x86-64-v3", "native", "native",
+                                       "x86-64-v3", "native", "x86-64-v2"};
+  return kNames[i % 6];
+}
+
 /// Starts a kernel function; the builder is left inside its body.
 static KernelArguments startKernel(ImplicitLocOpBuilder &b, StringRef name,
                                    ArrayRef<Type> elements, unsigned numSizes) {

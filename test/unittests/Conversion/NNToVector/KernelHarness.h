@@ -80,6 +80,9 @@ VectorTarget vectorTargetOf(llvm::StringRef cpu);
 /// Whether this machine can run code for `cpu`.
 bool canRun(llvm::StringRef cpu);
 
+/// The CPU of the i-th random case: this machine's, AVX2's, or plain SSE's.
+llvm::StringRef cpuOfCase(int i);
+
 } // namespace dlc::kernel::testing
 
 #endif // DLC_TEST_UNITTESTS_CONVERSION_NNTOVECTOR_KERNELHARNESS_H

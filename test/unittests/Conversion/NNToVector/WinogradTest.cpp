@@ -147,7 +147,7 @@ TEST_F(WinogradTest, AgreesOnRandomProblems) {
   std::mt19937 random(17);
   auto upTo = [&](int64_t bound) { return 1 + int64_t(random() % bound); };
   for (int i = 0; i < 24; ++i) {
-    llvm::StringRef cpu = i % 3 == 0 ? "x86-64-v3" : "native";
+    llvm::StringRef cpu = cpuOfCase(i);
     if (!canRun(cpu))
       continue;
     VectorTarget target = vectorTargetOf(cpu);
