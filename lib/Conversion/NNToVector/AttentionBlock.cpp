@@ -58,45 +58,61 @@ TileRow AttentionEmitter::clampedRow(const QueryBlock &block, Value tile,
 
 void AttentionEmitter::emitScores(const QueryBlock &block,
                                   const KeyBlock &keys) {
-  int64_t rows = sched.scoreRows, vectors = sched.scoreVectors;
+  OpFoldResult zero = math.constant(0), one = math.constant(1);
+  OpFoldResult rowTiles =
+      math.ceilDiv(block.rows, math.constant(sched.scoreRows));
+  auto panelTiles = [&](Value panel, int64_t vectors) {
+    emitFor(b, zero, rowTiles, one, [&](Value rowTile) {
+      emitScoreTile(block, keys, panel, rowTile, vectors);
+    });
+  };
+  OpFoldResult width = math.constant(shapes.panelWidth);
+  OpFoldResult panels = math.ceilDiv(keys.count, width);
+  std::optional<int64_t> known = IndexMath::known(keys.count);
+  int64_t rest = known ? *known % shapes.panelWidth : 0;
+  if (rest)
+    panels = math.sub(panels, one);
+  emitFor(b, zero, panels, one,
+          [&](Value panel) { panelTiles(panel, sched.scoreVectors); });
+  // Of the last panel only the vectors that hold keys.
+  if (rest)
+    panelTiles(math.value(panels), llvm::divideCeil(rest, shapes.lanes));
+}
+
+/// Scores of one tile of rows and the first `vectors` vectors of a panel,
+/// counted from the block's first key.
+void AttentionEmitter::emitScoreTile(const QueryBlock &block,
+                                     const KeyBlock &keys, Value panel,
+                                     Value rowTile, int64_t vectors) {
+  int64_t rows = sched.scoreRows;
   TileContext ctx{b,       scoreTypes, shapes.lanes, nullptr,
                   nullptr, noEpilogue, Value(),      Value()};
   OpFoldResult width = math.constant(shapes.panelWidth);
-  OpFoldResult firstPanel = math.div(keys.first, width);
-  auto tile = [&](Value panel, Value rowTile) {
-    TileReduction reduction;
-    reduction.a = query;
-    reduction.aBase = block.queryOffset;
-    for (int64_t i = 0; i < rows; ++i)
-      reduction.rows.push_back(clampedRow(block, rowTile, rows, i,
-                                          spec.queryRowStride, block.firstRow));
-    reduction.aStep = spec.queryColumnStride;
-    reduction.bFlat = panels;
-    reduction.bBase =
-        math.mul(math.add(firstPanel, panel), shapes.panelElements);
-    reduction.bStep = width;
-    reduction.bConverted = true;
-    reduction.count = spec.d;
-    SmallVector<Value> acc(rows * vectors, splat(0));
-    acc = emitTileReduction(ctx, reduction, acc, vectors);
-    OpFoldResult column = math.mul(panel, shapes.panelWidth);
-    for (int64_t i = 0; i < rows; ++i)
-      for (int64_t j = 0; j < vectors; ++j) {
-        OpFoldResult row = math.add(math.mul(rowTile, rows), math.constant(i));
-        OpFoldResult index =
-            math.add(math.add(math.mul(row, shapes.scoreStride), column),
-                     math.constant(j * shapes.lanes));
-        storeVector(b, arith::MulFOp::create(b, acc[i * vectors + j], factor),
-                    scores, math.value(index), nullptr);
-      }
-  };
-  emitFor(b, math.constant(0), math.ceilDiv(keys.count, width),
-          math.constant(1), [&](Value panel) {
-            emitFor(b, math.constant(0),
-                    math.ceilDiv(block.rows, math.constant(rows)),
-                    math.constant(1),
-                    [&](Value rowTile) { tile(panel, rowTile); });
-          });
+  TileReduction reduction;
+  reduction.a = query;
+  reduction.aBase = block.queryOffset;
+  for (int64_t i = 0; i < rows; ++i)
+    reduction.rows.push_back(clampedRow(block, rowTile, rows, i,
+                                        spec.queryRowStride, block.firstRow));
+  reduction.aStep = spec.queryColumnStride;
+  reduction.bFlat = panels;
+  reduction.bBase = math.mul(math.add(math.div(keys.first, width), panel),
+                             shapes.panelElements);
+  reduction.bStep = width;
+  reduction.bConverted = true;
+  reduction.count = spec.d;
+  SmallVector<Value> acc(rows * vectors, splat(0));
+  acc = emitTileReduction(ctx, reduction, acc, vectors);
+  OpFoldResult column = math.mul(panel, shapes.panelWidth);
+  for (int64_t i = 0; i < rows; ++i)
+    for (int64_t j = 0; j < vectors; ++j) {
+      OpFoldResult row = math.add(math.mul(rowTile, rows), math.constant(i));
+      OpFoldResult index =
+          math.add(math.add(math.mul(row, shapes.scoreStride), column),
+                   math.constant(j * shapes.lanes));
+      storeVector(b, arith::MulFOp::create(b, acc[i * vectors + j], factor),
+                  scores, math.value(index), nullptr);
+    }
 }
 
 //===--- Softmax ----------------------------------------------------------===//

@@ -62,6 +62,8 @@ private:
   void clearBlock(const QueryBlock &block);
   void emitKeyBlock(const QueryBlock &block, const KeyBlock &keys);
   void emitScores(const QueryBlock &block, const KeyBlock &keys);
+  void emitScoreTile(const QueryBlock &block, const KeyBlock &keys,
+                     mlir::Value panel, mlir::Value rowTile, int64_t vectors);
   void emitSoftmaxRow(const QueryBlock &block, const KeyBlock &keys,
                       mlir::Value row);
   mlir::Value emitRowMaximum(const QueryBlock &block, const KeyBlock &keys,
