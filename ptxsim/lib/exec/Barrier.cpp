@@ -158,6 +158,7 @@ static void barWarp(PTXSIM_ARGS) {
     PTXSIM_NEXT;
   if (!checkMembers(W, I, R, On, I->A))
     return;
+  raceWarpSync(W);
   PTXSIM_NEXT;
 }
 

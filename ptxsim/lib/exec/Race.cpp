@@ -10,6 +10,9 @@ using namespace ptxsim;
 namespace {
 
 constexpr uint32_t NoAgent = ~0u;
+/// Instead of a lane: several lanes accessed the same bytes, or different
+/// bytes of a cell (then nothing is known about single lanes).
+constexpr uint8_t SeveralLanes = 254, UnknownLane = 255;
 
 /// Last write and last read (or a list of reads) of 4 bytes.
 struct Cell {
@@ -19,6 +22,7 @@ struct Cell {
   uint8_t WriteBytes = 0, ReadBytes = 0;
   uint8_t Initialised = 0; // bytes ever written
   bool WriteAtomic = false, WriteAsync = false;
+  uint8_t WriteLane = 0, ReadLane = 0;
 };
 struct ReadEpoch {
   uint32_t Agent, Clock, Pc;
@@ -108,7 +112,8 @@ static void report(Warp *W, const Inst *I, const RaceState &S, uint32_t Lane,
       Proxy ? "missing fence.proxy.async: " : std::string("race on ");
   Text += Where + ": " + (A.Write ? "write" : "read") + " by " +
           agentName(S, A.Agent) + " is not ordered after the " +
-          (OldWrite ? "write" : "read") + " by " + agentName(S, OldAgent) +
+          (OldWrite ? "write" : "read") + " by " +
+          (OldAgent == A.Agent ? "another lane of it" : agentName(S, OldAgent)) +
           "\n  earlier: " + describeSource(*W->P, OldPc);
   fault(W, I, FaultKind::Race, Lane, Text);
 }
@@ -123,6 +128,13 @@ static void recordRead(CtaShadow &Sh, Cell &X, const RaceAccess &A,
   bool Replaces = !X.MoreReads && (X.ReadAgent == A.Agent ||
                                    ordered(Now, X.ReadAgent, X.ReadClock));
   if (Replaces) {
+    bool Same = X.ReadAgent == A.Agent && X.ReadClock == A.Clock;
+    if (!Same || (X.ReadLane == A.Lane))
+      X.ReadLane = A.Lane;
+    else
+      X.ReadLane = X.ReadBytes & Bytes ? SeveralLanes : UnknownLane;
+    if (Same)
+      Bytes |= X.ReadBytes;
     X.ReadAgent = A.Agent;
     X.ReadClock = A.Clock;
     X.ReadPc = A.Pc;
@@ -145,6 +157,9 @@ static void recordRead(CtaShadow &Sh, Cell &X, const RaceAccess &A,
 
 static void recordWrite(Cell &X, const RaceAccess &A, uint8_t Bytes) {
   bool Same = X.WriteAgent == A.Agent && X.WriteClock == A.Clock;
+  X.WriteLane = !Same || X.WriteLane == A.Lane || X.WriteBytes == Bytes
+                    ? A.Lane
+                    : UnknownLane;
   X.WriteBytes = Same ? X.WriteBytes | Bytes : Bytes;
   X.WriteAgent = A.Agent;
   X.WriteClock = A.Clock;
@@ -155,6 +170,29 @@ static void recordWrite(Cell &X, const RaceAccess &A, uint8_t Bytes) {
   X.ReadAgent = NoAgent;
   X.MoreReads = 0;
   X.ReadBytes = 0;
+}
+
+/// Another lane of the same warp accessed the bytes since the warp's last
+/// synchronisation.
+static bool lanesConflict(uint8_t Old, uint8_t New) {
+  return Old != UnknownLane && Old != New;
+}
+static bool findLaneConflict(const RaceState &S, const Cell &X,
+                             const RaceAccess &A, uint8_t Bytes,
+                             ReadEpoch &Old, bool &OldWrite) {
+  if (A.Agent >= S.Warps)
+    return false;
+  OldWrite = true;
+  Old = {X.WriteAgent, X.WriteClock, X.WritePc};
+  if (X.WriteAgent == A.Agent && X.WriteClock == A.Clock &&
+      (X.WriteBytes & Bytes) && !(A.Atomic && X.WriteAtomic) &&
+      X.WritePc != A.Pc && lanesConflict(X.WriteLane, A.Lane))
+    return true;
+  OldWrite = false;
+  Old = {X.ReadAgent, X.ReadClock, X.ReadPc};
+  return A.Write && !X.MoreReads && X.ReadAgent == A.Agent &&
+         X.ReadClock == A.Clock && (X.ReadBytes & Bytes) &&
+         X.ReadPc != A.Pc && lanesConflict(X.ReadLane, A.Lane);
 }
 
 /// Finds an earlier access of X that A conflicts with and does not follow.
@@ -213,7 +251,8 @@ static bool checkCells(Warp *W, const Inst *I, Cta *C, uint32_t Lane,
     ReadEpoch Old;
     bool OldWrite;
     auto Where = [&] { return "shared address " + hex(SharedBase + At); };
-    if (findConflict(Sh, X, A, Mask, Now, Old, OldWrite)) {
+    if (findConflict(Sh, X, A, Mask, Now, Old, OldWrite) ||
+        findLaneConflict(S, X, A, Mask, Old, OldWrite)) {
       report(W, I, S, Lane, Where(), A, Old.Agent, Old.Pc, OldWrite, false);
       return false;
     }
@@ -259,6 +298,7 @@ bool ptxsim::raceShared(Warp *W, const Inst *I, Cta *C, uint32_t M,
     uint32_t L = uint32_t(std::countr_zero(Left));
     if (A.Atomic)
       orderAtomic(*S, W, C, Offset[L]);
+    A.Lane = uint8_t(L);
     if (!checkCells(W, I, C, L, Offset[L], Bytes, A))
       return false;
   }
@@ -268,6 +308,10 @@ bool ptxsim::raceShared(Warp *W, const Inst *I, Cta *C, uint32_t M,
 }
 
 // ---- barriers ------------------------------------------------------------
+void ptxsim::raceWarpSync(Warp *W) {
+  if (RaceState *S = raceOf(W))
+    tick(*S, W);
+}
 void ptxsim::raceArriveBarrier(Warp *W, unsigned Id) {
   if (RaceState *S = raceOf(W)) {
     join(S->Ctas[W->C->Rank].Barriers[Id], clockOf(*S, W).Now);

@@ -5,8 +5,8 @@
 //
 // Agents are the warps of a cluster, and for each warp its cp.async copies,
 // its bulk copies and its matrix products, which are ordered with the warp
-// only by their waits. Within a warp lanes run in lock step: missing
-// __syncwarp is not found.
+// only by their waits. Lanes of one warp are ordered only by synchronisation
+// of the warp, although the simulator runs them in lock step.
 #ifndef PTXSIM_EXEC_RACE_H
 #define PTXSIM_EXEC_RACE_H
 
@@ -22,6 +22,7 @@ enum class AgentKind : uint8_t { Warp, Copy, Bulk, Product };
 /// An access as the checker sees it.
 struct RaceAccess {
   uint32_t Agent = 0, Clock = 0, Pc = 0;
+  uint8_t Lane = 0;
   bool Write = false, Atomic = false;
   bool AsyncProxy = false; // reads or writes through the asynchronous proxy
 };
@@ -38,6 +39,7 @@ bool raceShared(Warp *W, const Inst *I, Cta *C, uint32_t M,
 bool raceGlobal(Warp *W, const Inst *I, uint32_t M, const uint64_t *Address,
                 unsigned Bytes, AccessKind Kind);
 
+void raceWarpSync(Warp *W);
 void raceArriveBarrier(Warp *W, unsigned Id);
 void raceJoinBarrier(Cta *C, unsigned Id);
 void raceArriveCluster(Warp *W);
