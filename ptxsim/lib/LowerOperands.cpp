@@ -231,7 +231,7 @@ static bool immediateBits(const Operand &O, Type Ty, uint64_t &Out) {
     D = F;
     if (Bits == 32) {
       Out = B;
-      return true;
+      return isFloat(Ty) || Ty == Type::B32;
     }
   } else {
     std::memcpy(&D, &O.Imm, 8);

@@ -73,8 +73,8 @@ static void mutateLine(const std::string &Line, std::vector<std::string> &Out) {
 }
 
 /// All mutants of one kernel's body, at most Limit per kind of line.
-static std::vector<Mutant> mutantsOf(const std::string &Text,
-                                     const char *Entry, size_t Limit) {
+static std::vector<Mutant> mutantsOf(const std::string &Text, const char *Entry,
+                                     size_t Limit) {
   std::vector<Mutant> Out;
   size_t Begin = Text.find(std::string(".entry ") + Entry + "(");
   size_t End = Text.find("\n}\n", Begin);
@@ -127,35 +127,35 @@ static std::vector<Program> basicPrograms() {
     return bytesOf(X);
   };
   return {
-      {File, "reduce", inPlace(4, [](Kernel &K) {
-         return K.arg(4096).run({2}, {128});
-       })},
-      {File, "blockScan", inPlace(4096, [](Kernel &K) {
-         return K.run({4}, {256});
-       })},
-      {File, "histogram", [](Kernel &K, CUresult &R) {
+      {File, "reduce",
+       inPlace(4, [](Kernel &K) { return K.arg(4096).run({2}, {128}); })},
+      {File, "blockScan",
+       inPlace(4096, [](Kernel &K) { return K.run({4}, {256}); })},
+      {File, "histogram",
+       [](Kernel &K, CUresult &R) {
          Buffer X(Floats), Bins(std::vector<unsigned>(256));
          K.arg(X.Address).arg(Bins.Address).arg(16384);
          R = K.run({2}, {192});
          return bytesOf(Bins);
        }},
       {File, "bitonicSort", Sort},
-      {File, "transpose", inPlace(4096 * 4, [](Kernel &K) {
-         return K.arg(64).arg(64).run({2, 2}, {32, 8});
-       })},
-      {File, "stencil", inPlace(4096, [](Kernel &K) {
-         return K.arg(1000).run({8}, {128}, 134 * 4);
-       })},
-      {File, "softmax", inPlace(4096 * 4, [](Kernel &K) {
-         return K.arg(1024).run({4}, {128});
-       })},
+      {File, "transpose",
+       inPlace(
+           4096 * 4,
+           [](Kernel &K) { return K.arg(64).arg(64).run({2, 2}, {32, 8}); })},
+      {File, "stencil",
+       inPlace(4096,
+               [](Kernel &K) { return K.arg(1000).run({8}, {128}, 134 * 4); })},
+      {File, "softmax",
+       inPlace(4096 * 4,
+               [](Kernel &K) { return K.arg(1024).run({4}, {128}); })},
   };
 }
 
 static Program pipelinedProgram() {
-  return {"cuda/ptx/matrix.sm_80.ptx", "pipelined",
-          [](Kernel &K, CUresult &R) {
-            static auto A = randomBf16(64 * 256, 2), B = randomBf16(64 * 256, 3);
+  return {"cuda/ptx/matrix.sm_80.ptx", "pipelined", [](Kernel &K, CUresult &R) {
+            static auto A = randomBf16(64 * 256, 2),
+                        B = randomBf16(64 * 256, 3);
             Buffer DA(A), DB(B), DC(std::vector<float>(64 * 64));
             K.arg(DA.Address).arg(DB.Address).arg(DC.Address).arg(64).arg(256);
             R = K.run({1, 1}, {128});
@@ -237,8 +237,8 @@ static void mutate(const Program &P, size_t Limit) {
     CUresult R = CUDA_SUCCESS;
     if (check(K.Ok, K.Error))
       Golden = P.Run(K, R);
-    check(R == CUDA_SUCCESS, std::string(P.Entry) + " is clean: " +
-                                 api().ptxsimLastReport());
+    check(R == CUDA_SUCCESS,
+          std::string(P.Entry) + " is clean: " + api().ptxsimLastReport());
   }
   for (const Mutant &M : mutantsOf(Text, P.Entry, Limit))
     judge(P, M, Golden);

@@ -110,11 +110,12 @@ static void report(Warp *W, const Inst *I, const RaceState &S, uint32_t Lane,
                    bool Proxy) {
   std::string Text =
       Proxy ? "missing fence.proxy.async: " : std::string("race on ");
-  Text += Where + ": " + (A.Write ? "write" : "read") + " by " +
-          agentName(S, A.Agent) + " is not ordered after the " +
-          (OldWrite ? "write" : "read") + " by " +
-          (OldAgent == A.Agent ? "another lane of it" : agentName(S, OldAgent)) +
-          "\n  earlier: " + describeSource(*W->P, OldPc);
+  Text +=
+      Where + ": " + (A.Write ? "write" : "read") + " by " +
+      agentName(S, A.Agent) + " is not ordered after the " +
+      (OldWrite ? "write" : "read") + " by " +
+      (OldAgent == A.Agent ? "another lane of it" : agentName(S, OldAgent)) +
+      "\n  earlier: " + describeSource(*W->P, OldPc);
   fault(W, I, FaultKind::Race, Lane, Text);
 }
 
@@ -178,8 +179,8 @@ static bool lanesConflict(uint8_t Old, uint8_t New) {
   return Old != UnknownLane && Old != New;
 }
 static bool findLaneConflict(const RaceState &S, const Cell &X,
-                             const RaceAccess &A, uint8_t Bytes,
-                             ReadEpoch &Old, bool &OldWrite) {
+                             const RaceAccess &A, uint8_t Bytes, ReadEpoch &Old,
+                             bool &OldWrite) {
   if (A.Agent >= S.Warps)
     return false;
   OldWrite = true;
@@ -191,8 +192,8 @@ static bool findLaneConflict(const RaceState &S, const Cell &X,
   OldWrite = false;
   Old = {X.ReadAgent, X.ReadClock, X.ReadPc};
   return A.Write && !X.MoreReads && X.ReadAgent == A.Agent &&
-         X.ReadClock == A.Clock && (X.ReadBytes & Bytes) &&
-         X.ReadPc != A.Pc && lanesConflict(X.ReadLane, A.Lane);
+         X.ReadClock == A.Clock && (X.ReadBytes & Bytes) && X.ReadPc != A.Pc &&
+         lanesConflict(X.ReadLane, A.Lane);
 }
 
 /// Finds an earlier access of X that A conflicts with and does not follow.

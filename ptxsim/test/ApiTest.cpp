@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The driver API: lookup, memory, streams, graphs; and bad input, which must
+// give an error code and a readable report, never a crash.
+#include "Driver.h"
+#include <sys/wait.h>
+#include <thread>
+#include <unistd.h>
+
+using namespace test;
+
+#define CALL(Name, Type) (reinterpret_cast<Type>(librarySymbol(#Name)))
+
+static std::string module(const std::string &Body,
+                          const std::string &Params = ".param .u64 p",
+                          const char *Target = "sm_80") {
+  return std::string(".version 8.0\n.target ") + Target +
+         "\n.address_size 64\n.visible .entry k(" + Params +
+         ")\n{\n.reg .pred %p<4>;\n.reg .b32 %r<8>;\n.reg .f32 %f<8>;\n"
+         ".reg .b64 %rd<8>;\n" +
+         Body + "ret;\n}\n";
+}
+
+/// Loads Text; it must fail and the log must contain Part.
+static void refuses(const std::string &Text, const char *Part) {
+  Kernel K(Text, "k");
+  check(!K.Ok && K.Error.find(Part) != std::string::npos,
+        std::string("expected an error with '") + Part + "', got '" + K.Error +
+            "'");
+}
+
+/// Runs Body on a buffer of 256 bytes; the launch must end with Want.
+static void faults(const std::string &Body, CUresult Want, const char *Part,
+                   int64_t Shift = 0, Dim Block = {32}) {
+  Kernel K(module("ld.param.u64 %rd1, [p];\n" + Body), "k");
+  check(K.Ok, K.Error);
+  Buffer B(256);
+  CUresult R = K.arg(B.Address + uint64_t(Shift)).run({1}, Block);
+  std::string Report = api().ptxsimLastReport();
+  check(R == Want && Report.find(Part) != std::string::npos,
+        std::string("expected ") + Part + ", got " + std::to_string(R) + ": " +
+            Report);
+}
+
+static void badModules() {
+  refuses("", ".version");
+  refuses("garbage", "unknown directive");
+  refuses(module("add.u33 %r1, %r1, %r1;\n"), "line 10: unknown combination");
+  refuses(module("frobnicate.u32 %r1, %r1;\n"), "unknown opcode");
+  refuses(module("add.u32 %r1, %r1;\n"), "expected more operands");
+  refuses(module("add.u32 %r1, %r1, %rd1;\n"), "expected a register of type");
+  refuses(module("add.f32 %f1, %f1, %r99;\n"), "unknown register");
+  refuses(module("bra nowhere;\n"), "unknown label");
+  refuses(module("ld.global.u32 %r1, [nothing];\n"), "unknown symbol");
+  refuses(module("ld.param.u64 %rd1, [p+8];\n"), "outside");
+  refuses(module("mul.lo.u32 %r1, %r1, 0f3F800000;\n"), "constant");
+  refuses(module("wgmma.fence.sync.aligned;\n"), "needs target sm_90a");
+  refuses(module(".shared .b8 big[300000];\nmov.u32 %r1, big;\n"), "227 KiB");
+  std::string Whole = module("add.u32 %r1, %r1, 1;\n");
+  for (size_t N = 0; N + 3 < Whole.size(); N += 7) {
+    Kernel K(Whole.substr(0, N), "k"); // every truncation is an error
+    check(!K.Ok, "truncated module at byte " + std::to_string(N));
+  }
+}
+
+static void badAccesses() {
+  faults("ld.global.u32 %r1, [%rd1+256];\n", CUDA_ERROR_ILLEGAL_ADDRESS,
+         "0 bytes past its end");
+  faults("ld.global.u32 %r1, [%rd1+2];\n", CUDA_ERROR_MISALIGNED_ADDRESS,
+         "misaligned");
+  faults("ld.global.u32 %r1, [%rd1];\n", CUDA_ERROR_ILLEGAL_ADDRESS,
+         "out of bounds", -1 << 20);
+  faults("mov.u64 %rd2, 0;\nst.global.u32 [%rd2], 1;\n",
+         CUDA_ERROR_ILLEGAL_ADDRESS, "no allocation is there");
+  faults("mov.u32 %r1, 4096;\nst.shared.u32 [%r1], 1;\n",
+         CUDA_ERROR_ILLEGAL_ADDRESS, "shared memory out of bounds");
+  faults("trap;\n", CUDA_ERROR_LAUNCH_FAILED, "trap");
+  faults("mov.u32 %r1, %tid.x;\nsetp.lt.u32 %p1, %r1, 7;\n@%p1 bar.sync 0;\n",
+         CUDA_ERROR_ILLEGAL_INSTRUCTION, "divergent barrier");
+  faults("mov.u32 %r1, %tid.x;\nsetp.lt.u32 %p1, %r1, 32;\n"
+         "@%p1 bar.sync 1, 96;\n",
+         CUDA_ERROR_LAUNCH_TIMEOUT, "deadlock", 0, {64});
+  api().ptxsimConfigure("BUDGET", "100000");
+  faults("L:\nadd.u32 %r1, %r1, 1;\nbra L;\n", CUDA_ERROR_LAUNCH_TIMEOUT,
+         "did not end");
+  api().ptxsimConfigure("BUDGET", "17179869184");
+  Kernel K(module("ld.param.u64 %rd1, [p];\nst.global.u32 [%rd1], 1;\n"), "k");
+  CUdeviceptr Freed;
+  {
+    Buffer B(64);
+    Freed = B.Address;
+  }
+  check(K.arg(Freed).run({1}, {1}) == CUDA_ERROR_ILLEGAL_ADDRESS,
+        "use after free");
+}
+
+static void badLaunches() {
+  Kernel K(module(""), "k");
+  auto Try = [&](Dim Grid, Dim Block, unsigned Shared, Dim Cluster) {
+    return K.arg(CUdeviceptr(0)).run(Grid, Block, Shared, Cluster);
+  };
+  check(Try({0}, {32}, 0, {}) == CUDA_ERROR_INVALID_VALUE, "empty grid");
+  check(Try({1}, {2048}, 0, {}) == CUDA_ERROR_INVALID_VALUE, "2048 threads");
+  check(Try({1}, {32}, 300000, {}) == CUDA_ERROR_INVALID_VALUE,
+        "shared memory");
+  check(Try({3}, {32}, 0, {2}) == CUDA_ERROR_INVALID_CLUSTER_SIZE,
+        "grid is no multiple of the cluster");
+  check(Try({32}, {32}, 0, {16}) == CUDA_ERROR_INVALID_CLUSTER_SIZE,
+        "cluster of 16");
+  check(Try({1}, {32}, 0, {}) == CUDA_SUCCESS, "a good launch after bad ones");
+}
+
+static void lookups() {
+  auto Get = CALL(cuGetProcAddress_v2,
+                  CUresult (*)(const char *, void **, int, uint64_t, int *));
+  void *P = nullptr;
+  int Status = -1;
+  check(Get("cuMemAlloc", &P, 12000, 0, &Status) == CUDA_SUCCESS &&
+            P == librarySymbol("cuMemAlloc_v2") && Status == 0,
+        "cuGetProcAddress finds the current version");
+  check(Get("cuNothing", &P, 12000, 0, &Status) == CUDA_SUCCESS && !P &&
+            Status == 1,
+        "cuGetProcAddress of an unknown name");
+  auto Name = CALL(cuGetErrorName, CUresult (*)(int, const char **));
+  const char *Text = nullptr;
+  check(Name(700, &Text) == CUDA_SUCCESS &&
+            std::string(Text) == "CUDA_ERROR_ILLEGAL_ADDRESS",
+        "error names");
+  auto Unsupported = CALL(cuTexObjectCreate, CUresult (*)());
+  check(Unsupported() == CUDA_ERROR_NOT_SUPPORTED &&
+            std::string(api().ptxsimLastReport()).find("cuTexObjectCreate") !=
+                std::string::npos,
+        "an unsupported call names itself");
+}
+
+static void copies() {
+  std::vector<int> X(64);
+  for (int I = 0; I < 64; ++I)
+    X[size_t(I)] = I;
+  Buffer A(X), B(std::vector<int>(64));
+  CUDA_MEMCPY2D C{};
+  C.srcMemoryType = C.dstMemoryType = MemoryTypeDevice;
+  C.srcDevice = A.Address;
+  C.dstDevice = B.Address;
+  C.srcPitch = 32;
+  C.dstPitch = 64;
+  C.WidthInBytes = 16;
+  C.Height = 3;
+  C.srcXInBytes = 4;
+  auto Copy = CALL(cuMemcpy2D_v2, CUresult (*)(const CUDA_MEMCPY2D *));
+  check(Copy(&C) == CUDA_SUCCESS, "cuMemcpy2D");
+  auto Y = B.read<int>();
+  check(Y[0] == 1 && Y[3] == 4 && Y[16] == 9 && Y[35] == 20 && Y[4] == 0,
+        "cuMemcpy2D values");
+  C.Height = 9;
+  check(Copy(&C) == CUDA_ERROR_INVALID_VALUE, "cuMemcpy2D out of bounds");
+  auto Fill =
+      CALL(cuMemsetD16_v2, CUresult (*)(CUdeviceptr, unsigned short, size_t));
+  check(Fill(A.Address, 0x1234, 128) == CUDA_SUCCESS &&
+            A.read<uint16_t>()[127] == 0x1234,
+        "cuMemsetD16");
+  check(Fill(A.Address, 1, 129) == CUDA_ERROR_INVALID_VALUE,
+        "cuMemsetD16 out of bounds");
+}
+
+static void graphs() {
+  auto Create = CALL(cuStreamCreate, CUresult (*)(CUstream *, unsigned));
+  auto Begin = CALL(cuStreamBeginCapture_v2, CUresult (*)(CUstream, int));
+  auto End = CALL(cuStreamEndCapture, CUresult (*)(CUstream, CUgraph *));
+  auto Instantiate =
+      CALL(cuGraphInstantiateWithFlags,
+           CUresult (*)(CUgraphExec *, CUgraph, unsigned long long));
+  auto Launch = CALL(cuGraphLaunch, CUresult (*)(CUgraphExec, CUstream));
+  auto Fill = CALL(cuMemsetD32Async,
+                   CUresult (*)(CUdeviceptr, unsigned, size_t, CUstream));
+  auto Host =
+      CALL(cuLaunchHostFunc, CUresult (*)(CUstream, void (*)(void *), void *));
+  auto Query = CALL(cuStreamQuery, CUresult (*)(CUstream));
+  CUstream S;
+  CUgraph G;
+  CUgraphExec E;
+  int Calls = 0;
+  Buffer B(std::vector<int>(4));
+  check(Create(&S, 0) == CUDA_SUCCESS && Begin(S, 0) == CUDA_SUCCESS,
+        "capture begins");
+  check(Fill(B.Address, 7, 4, S) == CUDA_SUCCESS &&
+            Host(
+                S, [](void *P) { ++*static_cast<int *>(P); }, &Calls) ==
+                CUDA_SUCCESS,
+        "work is captured");
+  check(Query(S) == CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED,
+        "no query during capture");
+  check(End(S, &G) == CUDA_SUCCESS && Calls == 0, "captured work has not run");
+  check(Instantiate(&E, G, 0) == CUDA_SUCCESS && Launch(E, S) == CUDA_SUCCESS &&
+            Launch(E, S) == CUDA_SUCCESS,
+        "the graph runs");
+  check(Calls == 2 && B.read<int>()[3] == 7, "graph results");
+}
+
+static void threadsAndForks() {
+  std::string Text = module("ld.param.u64 %rd1, [p];\nmov.u32 %r1, 5;\n"
+                            "st.global.u32 [%rd1], %r1;\n");
+  bool Ok[4] = {};
+  CUcontext Ctx = nullptr;
+  CALL(cuCtxGetCurrent, CUresult (*)(CUcontext *))(&Ctx);
+  std::vector<std::thread> Pool;
+  for (bool &Mine : Ok)
+    Pool.emplace_back([&Mine, &Text, Ctx] {
+      api().cuCtxSetCurrent(Ctx);
+      Kernel K(Text, "k");
+      Buffer B(64);
+      Mine = K.arg(B.Address).run({4}, {1}) == CUDA_SUCCESS &&
+             B.read<int>()[0] == 5;
+    });
+  for (std::thread &T : Pool)
+    T.join();
+  for (bool Mine : Ok)
+    check(Mine, "launch from another host thread");
+  std::fflush(stdout);
+  pid_t Child = fork();
+  if (!Child) {
+    Kernel K(Text, "k");
+    Buffer B(64);
+    _exit(K.arg(B.Address).run({64}, {1}) != CUDA_SUCCESS);
+  }
+  int Status = -1;
+  waitpid(Child, &Status, 0);
+  check(Status == 0, "launch in a forked process");
+}
+
+int main() {
+  badModules();
+  badAccesses();
+  badLaunches();
+  lookups();
+  copies();
+  graphs();
+  threadsAndForks();
+  return finish("ApiTest");
+}
