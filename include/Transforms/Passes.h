@@ -12,6 +12,10 @@ namespace dlc {
 #include "Transforms/Passes.h.inc"
 #define GEN_PASS_REGISTRATION
 #include "Transforms/Passes.h.inc"
+
+/// The whole graph phase: from what an importer makes to what
+/// dlc-verify-graph-phase accepts.
+void buildGraphPipeline(mlir::OpPassManager &pm);
 } // namespace dlc
 
 #endif // DLC_TRANSFORMS_PASSES_H

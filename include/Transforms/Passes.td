@@ -120,6 +120,21 @@ def RecognizeActivationPass : Pass<"dlc-recognize-activation", "mlir::ModuleOp">
   let dependentDialects = ["::dlc::nn::NNDialect"];
 }
 
+def RecognizeRotaryPass : Pass<"dlc-recognize-rotary", "mlir::ModuleOp"> {
+  let summary = "Make one op of a written-out rotary position embedding";
+  let description = [{
+    `x * c + concat(-high(x), low(x)) * s` becomes `nn.rotary` with the first
+    halves of c and s, where both halves are known to be equal: by the contents
+    of a constant, or as `concat(f, f)` behind elementwise ops. Declines, with a
+    remark, where they are not. Runs before dlc-simplify-views, which moves the
+    slices away from the product.
+  }];
+  let dependentDialects = ["::dlc::nn::NNDialect", "::mlir::tensor::TensorDialect"];
+  let statistics = [
+    Statistic<"numFound", "num-rotaries-found", "Rotary embeddings found">
+  ];
+}
+
 def RecognizeAttentionPass : Pass<"dlc-recognize-attention", "mlir::ModuleOp"> {
   let summary = "Make one op of contraction, softmax and contraction";
   let description = [{
@@ -161,6 +176,15 @@ def ConvertToChannelsLastPass : Pass<"dlc-convert-to-channels-last", "mlir::Modu
   let statistics = [
     Statistic<"numConverted", "num-ops-converted", "Convolutions and pools converted">
   ];
+}
+
+def VerifyGraphPhasePass : Pass<"dlc-verify-graph-phase", "mlir::ModuleOp"> {
+  let summary = "Check what the graph phase promises";
+  let description = [{
+    Only nn, scf, func, tensor, affine, arith and math ops; no fused ops and
+    dispatches yet; ranked tensors without encoding; convolutions and pools with
+    channels last (a pool with indices may keep them first).
+  }];
 }
 
 #endif // DLC_TRANSFORMS_PASSES

@@ -110,6 +110,50 @@ struct SliceBeforeTranspose : OpRewritePattern<SliceOp> {
   }
 };
 
+/// reshape(broadcast(x)) that only makes or drops dims of size 1 does so before
+/// the repetition.
+struct ReshapeBeforeBroadcast : OpRewritePattern<ReshapeOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(ReshapeOp op,
+                                PatternRewriter &rewriter) const override {
+    auto broadcast = op.getInput().getDefiningOp<BroadcastOp>();
+    if (!broadcast || broadcast.getMaybeBroadcast()) {
+      return failure();
+    }
+    // The source's sizes of the dims that are not 1 in both shapes.
+    SmallVector<SizeExpr> before, after, source;
+    for (auto [dim, size] :
+         llvm::enumerate(sizeExprsOf(broadcast.getResult()))) {
+      if (!size.isOne()) {
+        before.push_back(size);
+        source.emplace_back(broadcast.getInput(), dim);
+      }
+    }
+    SmallVector<SizeExpr> shape = sizeExprsOf(op.getResult());
+    SmallVector<SizeExpr> newSource;
+    for (const SizeExpr &size : shape) {
+      if (size.isOne()) {
+        newSource.push_back(size);
+        continue;
+      }
+      if (after.size() == source.size()) {
+        return failure();
+      }
+      newSource.push_back(source[after.size()]);
+      after.push_back(size);
+    }
+    if (before != after) {
+      return rewriter.notifyMatchFailure(op, "other dims change too");
+    }
+    Value reshaped =
+        reshapeTo(rewriter, op.getLoc(), broadcast.getInput(), newSource);
+    rewriter.replaceOpWithNewOp<BroadcastOp>(op, op.getType(), reshaped,
+                                             op.getSizes(), nullptr);
+    return success();
+  }
+};
+
 /// Elements first, first + step, ... of `count`.
 struct Progression {
   int64_t first, step;
@@ -269,6 +313,33 @@ struct FoldBroadcastIntoContract : OpRewritePattern<ContractOp> {
   }
 };
 
+/// rotary(transpose(x)) turns x first, with the tables in its order, so that
+/// the transpose can go on to its reader.
+struct RotaryBeforeTranspose : OpRewritePattern<RotaryOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(RotaryOp op,
+                                PatternRewriter &rewriter) const override {
+    auto transpose = op.getInput().getDefiningOp<TransposeOp>();
+    if (!transpose) {
+      return failure();
+    }
+    ArrayRef<int64_t> permutation = transpose.getPermutation();
+    SmallVector<int64_t> inverse = invertPermutationVector(permutation);
+    Value tables[2] = {op.getCos(), op.getSin()};
+    for (Value &table : tables) {
+      table = transposeTo(rewriter, op.getLoc(), table, inverse);
+    }
+    auto rotary =
+        RotaryOp::create(rewriter, op.getLoc(), transpose.getInput().getType(),
+                         transpose.getInput(), tables[0], tables[1],
+                         permutation[op.getDim()], op.getInterleaved());
+    rewriter.replaceOpWithNewOp<TransposeOp>(op, op.getType(),
+                                             rotary.getResult(), permutation);
+    return success();
+  }
+};
+
 /// reduce(transpose(x)) reduces the dims of x, where those that stay keep their
 /// order.
 struct FoldTransposeIntoReduce : OpRewritePattern<ReduceOp> {
@@ -316,10 +387,10 @@ public:
 } // namespace
 
 void populateViewPatterns(RewritePatternSet &patterns, Constants &constants) {
-  patterns
-      .add<NormalizeViewChain, SliceBeforeTranspose, FoldTransposeIntoContract,
-           FoldBroadcastIntoContract, FoldTransposeIntoReduce>(
-          patterns.getContext());
+  patterns.add<NormalizeViewChain, SliceBeforeTranspose, RotaryBeforeTranspose,
+               ReshapeBeforeBroadcast, FoldTransposeIntoContract,
+               FoldBroadcastIntoContract, FoldTransposeIntoReduce>(
+      patterns.getContext());
   patterns.add<GatherToSlice>(patterns.getContext(), constants);
 }
 

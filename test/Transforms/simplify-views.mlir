@@ -139,3 +139,26 @@ func.func @reduce_reads_through_transpose(%x: tensor<2x7x7x3xf32>) -> tensor<2x3
   %r = nn.reduce mean(%t) axes [2, 3] : tensor<2x3x7x7xf32> -> tensor<2x3xf32>
   return %r : tensor<2x3xf32>
 }
+
+// -----
+
+// A repetition behind which a dim of size 1 is dropped drops it first.
+// CHECK-LABEL: @reshape_before_broadcast
+// CHECK: %[[R:.+]] = nn.reshape %{{.+}}[] : tensor<1x4x1x5xf32> -> tensor<4x1x5xf32>
+// CHECK: nn.broadcast %[[R]][] : tensor<4x1x5xf32> -> tensor<4x3x5xf32>
+func.func @reshape_before_broadcast(%x: tensor<1x4x1x5xf32>) -> tensor<4x3x5xf32> {
+  %0 = nn.broadcast %x[] : tensor<1x4x1x5xf32> -> tensor<1x4x3x5xf32>
+  %1 = nn.reshape %0[] : tensor<1x4x3x5xf32> -> tensor<4x3x5xf32>
+  return %1 : tensor<4x3x5xf32>
+}
+
+// -----
+
+// CHECK-LABEL: @rotary_before_transpose
+// CHECK: %[[R:.+]] = nn.rotary %{{.+}}, %{{.+}}, %{{.+}} dim 3 : tensor<1x5x2x4xf32>, tensor<1x5x1x2xf32>, tensor<1x5x1x2xf32>
+// CHECK: nn.transpose %[[R]] [0, 2, 1, 3]
+func.func @rotary_before_transpose(%x: tensor<1x5x2x4xf32>, %c: tensor<1x1x5x2xf32>) -> tensor<1x2x5x4xf32> {
+  %0 = nn.transpose %x [0, 2, 1, 3] : tensor<1x5x2x4xf32> -> tensor<1x2x5x4xf32>
+  %1 = nn.rotary %0, %c, %c dim 3 : tensor<1x2x5x4xf32>, tensor<1x1x5x2xf32>, tensor<1x1x5x2xf32> -> tensor<1x2x5x4xf32>
+  return %1 : tensor<1x2x5x4xf32>
+}
