@@ -35,8 +35,8 @@ mlir::Value emitTanh(mlir::ImplicitLocOpBuilder &b, mlir::Value x);
 mlir::Value emitErf(mlir::ImplicitLocOpBuilder &b, mlir::Value x);
 
 /// exp and exp2 for arguments that are never above 0, as in a softmax: cheaper
-/// as they need no check for overflow. NaN gives NaN, -inf gives 0; results are 0
-/// below about 2^-126.5.
+/// as they need no check for overflow. NaN gives NaN, -inf gives 0; results are
+/// 0 below about 2^-126.5.
 mlir::Value emitExpNonPositive(mlir::ImplicitLocOpBuilder &b, mlir::Value x);
 mlir::Value emitExp2NonPositive(mlir::ImplicitLocOpBuilder &b, mlir::Value x);
 
