@@ -292,10 +292,17 @@ private:
   llvm::DenseMap<llvm::hash_code, llvm::SmallVector<mlir::Operation *, 1>> made;
   llvm::DenseMap<std::pair<mlir::Attribute, Type>, Value> constants;
   llvm::DenseSet<Value> checked;
-  struct ParamData;
-  llvm::DenseMap<std::pair<Type, uint64_t>,
-                 llvm::SmallVector<std::pair<nn::DataAttr, Value>, 1>>
-      params;
+  /// A param whose bytes lie in a file; they are hashed when another of its
+  /// type turns up.
+  struct FileParam {
+    nn::DataAttr data;
+    std::optional<uint64_t> digest;
+    Value value;
+  };
+  mlir::FailureOr<llvm::ArrayRef<char>> bytesOf(nn::DataAttr data);
+  /// The param made before with equal bytes, or null; else a new entry.
+  mlir::FailureOr<Value> findParam(Type type, nn::DataAttr data);
+  llvm::DenseMap<Type, std::vector<FileParam>> params;
   llvm::StringMap<unsigned> symbols;
 };
 

@@ -188,34 +188,58 @@ Value GraphBuilder::scalar(Type element, double value) {
       type, bits.sextOrTrunc(element.getIntOrFloatBitWidth())));
 }
 
-/// The param already made of the same bytes, or null. Equal lengths are common,
-/// so bytes are compared by digest first.
+FailureOr<llvm::ArrayRef<char>> GraphBuilder::bytesOf(nn::DataAttr data) {
+  auto &sources =
+      getContext()->getLoadedDialect<nn::NNDialect>()->getSourceMap();
+  llvm::Expected<llvm::ArrayRef<char>> bytes = sources.lookup(data);
+  if (!bytes) {
+    invalid(llvm::toString(bytes.takeError()));
+    return failure();
+  }
+  return *bytes;
+}
+
+static uint64_t digestOf(llvm::ArrayRef<char> bytes) {
+  return llvm::xxh3_64bits(ArrayRef<uint8_t>(
+      reinterpret_cast<const uint8_t *>(bytes.data()), bytes.size()));
+}
+
+FailureOr<Value> GraphBuilder::findParam(Type type, nn::DataAttr data) {
+  FailureOr<llvm::ArrayRef<char>> bytes = bytesOf(data);
+  if (failed(bytes)) {
+    return failure();
+  }
+  std::vector<FileParam> &others = params[type];
+  FileParam own{data, std::nullopt, Value()};
+  for (FileParam &other : others) {
+    FailureOr<llvm::ArrayRef<char>> otherBytes = bytesOf(other.data);
+    if (failed(otherBytes)) {
+      return failure();
+    }
+    for (auto [param, content] :
+         {std::pair(&own, *bytes), std::pair(&other, *otherBytes)}) {
+      if (!param->digest) {
+        param->digest = digestOf(content);
+      }
+    }
+    if (own.digest == other.digest && *bytes == *otherBytes) {
+      return other.value;
+    }
+  }
+  others.push_back(own);
+  return Value();
+}
+
 Value GraphBuilder::param(StringRef name, RankedTensorType type,
                           Attribute data) {
-  Value *slot = nullptr;
   auto inFile = dyn_cast<nn::DataAttr>(data);
   if (inFile) {
-    auto &sources =
-        getContext()->getLoadedDialect<nn::NNDialect>()->getSourceMap();
-    llvm::Expected<llvm::ArrayRef<char>> bytes = sources.lookup(inFile);
-    if (!bytes) {
-      return invalid(llvm::toString(bytes.takeError()));
+    FailureOr<Value> known = findParam(type, inFile);
+    if (failed(known) || *known) {
+      return failed(known) ? Value() : *known;
     }
-    uint64_t digest = llvm::xxh3_64bits(ArrayRef<uint8_t>(
-        reinterpret_cast<const uint8_t *>(bytes->data()), bytes->size()));
-    for (auto &[other, value] : params[{type, digest}]) {
-      llvm::Expected<llvm::ArrayRef<char>> otherBytes = sources.lookup(other);
-      if (otherBytes && *otherBytes == *bytes) {
-        return value;
-      }
-      llvm::consumeError(otherBytes.takeError());
-    }
-    slot = &params[{type, digest}].emplace_back(inFile, Value()).second;
-  } else {
-    slot = &constants[{data, type}];
-    if (*slot) {
-      return *slot;
-    }
+  } else if (Value known = constants.lookup({data, type})) {
+    return known;
   }
   std::string symbol = name.empty() ? "param" : name.str();
   while (unsigned count = symbols[symbol]++) {
@@ -238,7 +262,11 @@ Value GraphBuilder::param(StringRef name, RankedTensorType type,
   auto ref = nn::ParamRefOp::create(
       *this, loc, type, FlatSymbolRefAttr::get(getContext(), symbol));
   lastShared = ref;
-  *slot = ref;
+  if (inFile) {
+    params[type].back().value = ref;
+  } else {
+    constants[{data, type}] = ref;
+  }
   return ref;
 }
 
