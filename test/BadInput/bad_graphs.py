@@ -29,7 +29,7 @@ def unknown_domain():
     return model_of([node], opsets={"": 17, "com.example": 1})
 
 
-@bad(INVALID, "com.example")
+@bad(UNSUPPORTED, "com.example", "thing_1")
 def domain_without_opset():
     node = helper.make_node("Thing", ["x"], ["y"], name="thing_1", domain="com.example")
     return model_of([node])
@@ -228,7 +228,7 @@ def function_that_calls_itself():
     return model
 
 
-@bad(INVALID, "F", "nowhere")
+@bad(INVALID, "call_1", "nowhere")
 def function_with_an_undefined_name():
     return with_function([helper.make_node("Relu", ["nowhere"], ["b"])], "F")
 

@@ -42,7 +42,7 @@ class OpCase:
         for name, value in zip(names[:first], self.inputs, strict=False):
             shape = list(value.shape)
             if is_dynamic and shape:
-                shape[0] = "n"
+                shape[0] = f"n{shape[0]}"
             kind = helper.np_dtype_to_tensor_dtype(value.dtype)
             values.append(helper.make_tensor_value_info(name, kind, shape))
         weights = [

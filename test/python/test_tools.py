@@ -95,7 +95,7 @@ def test_graph_phase_prints_the_nodes(call, onnx_file):
     ("emit", "word"),
     [
         ("nn", "nn."),
-        ("linalg", "linalg."),
+        ("linalg", "scf.for"),
         ("llvm", "define "),
         ("asm", "vmovups"),
     ],
