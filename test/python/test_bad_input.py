@@ -60,7 +60,7 @@ def test_good_model_is_no_bad_input(compile_bad, tmp_path):
 def test_full_disk_keeps_the_old_file(tmp_path, tool):
     """A write that fails (here by a limit on file sizes) is a resource error."""
     model = corpus.good_model()
-    weight = np.ones((2, 1 << 18, 3), np.float32)
+    weight = np.ones((1 << 18, 2, 3), np.float32)
     model.graph.initializer[0].CopyFrom(numpy_helper.from_array(weight, "w"))
     model.graph.output[0].type.tensor_type.ClearField("shape")
     (tmp_path / "model.onnx").write_bytes(model.SerializeToString())
