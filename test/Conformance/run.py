@@ -56,8 +56,6 @@ def run_case(case: Case) -> Outcome:
     """Runs one test in this process."""
     from onnx.backend.test.runner import Runner
 
-    import dlc
-
     model = case.model()
     try:
         rep = dlc.onnx_backend.prepare(model, num_threads=1)
@@ -234,11 +232,6 @@ def main() -> int:
         for case in load_cases()
         if not options.patterns or any(p in case.key for p in options.patterns)
     ]
-    try:
-        dlc.compiler_version()
-    except ImportError as error:
-        print(f"skipped: {error}")
-        return 0
     if not cases:
         parser.error(f"no test's key contains one of {options.patterns}")
     recorded = read_status()
@@ -250,9 +243,13 @@ def main() -> int:
     if options.junitxml:
         write_junit(options.junitxml, results)
     if options.update:
-        # Without patterns, tests that onnx no longer has go too.
+        # Without patterns, tests that onnx no longer has go too. What passed
+        # stays recorded so: the file may only improve.
         rows = recorded if options.patterns else {}
-        write_status(rows | {case.key: outcome for case, outcome, _ in results})
+        for case, outcome, _ in results:
+            before = recorded.get(case.key, outcome)
+            rows[case.key] = before if before.status == "pass" else outcome
+        write_status(rows)
     else:
         better = [
             case.key

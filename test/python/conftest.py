@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -38,3 +40,27 @@ def runtime() -> Path:
 def compiler(runtime) -> Path:
     """The compiler's library; for tests that need both built."""
     return _built(BUILD / "lib" / "libdlc-compiler.so")
+
+
+def _report(connection, function: Callable, arguments: tuple) -> None:
+    try:
+        function(*arguments)
+        connection.send(None)
+    except BaseException as error:
+        connection.send(f"{type(error).__name__}: {error}")
+
+
+def run_in_child(function: Callable, *arguments) -> None:
+    """Calls a test's body in a forked process, so that a crash fails one test."""
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe(duplex=False)
+    child = context.Process(target=_report, args=(theirs, function, arguments))
+    child.start()
+    theirs.close()
+    try:
+        failure = ours.recv()
+    except EOFError:
+        child.join()
+        failure = f"the process ended with exit code {child.exitcode}"
+    child.join()
+    assert failure is None, failure

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import onnxruntime as ort
 import pytest
+from conftest import run_in_child
 from onnx import ValueInfoProto, helper, numpy_helper
 
 import dlc
@@ -415,6 +416,10 @@ VARIANTS = [
 @pytest.mark.usefixtures("compiler")
 @pytest.mark.parametrize(("name", "is_dynamic"), VARIANTS)
 def test_operator(name, is_dynamic):
+    run_in_child(check_operator, name, is_dynamic)
+
+
+def check_operator(name: str, is_dynamic: bool) -> None:
     case = CASES[name]
     data = case.model(is_dynamic).SerializeToString()
     feeds = case.feeds()
