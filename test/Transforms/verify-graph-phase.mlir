@@ -20,7 +20,7 @@ func.func @foreign_dialect(%x: memref<4xf32>, %v: vector<4xf32>, %i: index) {
 func.func @fused_too_early(%x: tensor<4xf32>) -> tensor<4xf32> {
   // expected-error @below {{expected no 'nn.fused' before the dispatch phase}}
   %0 = nn.fused -> tensor<4xf32> {
-    %1 = nn.elementwise relu(%x) : (tensor<4xf32>) -> tensor<4xf32>
+    %1 = nn.elementwise relu(%x) {nn.root} : (tensor<4xf32>) -> tensor<4xf32>
     nn.yield %1 : tensor<4xf32>
   }
   return %0 : tensor<4xf32>
