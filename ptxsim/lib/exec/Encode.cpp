@@ -155,6 +155,10 @@ bool Encoder::pureFlush() const {
   bool Any = false;
   for (const Lowered &L : K.Code) {
     OpClass C = L.Info.Row->Class;
+    for (unsigned K = 0; K < L.Info.NumTypes; ++K)
+      if (L.Info.Types[K] == Type::F64 && L.Info.O != Op::Mov &&
+          C != OpClass::Load && C != OpClass::Store)
+        return false; // f64 arithmetic never flushes
     bool Converts = L.Info.O == Op::Cvt &&
                     (isFloat(L.Info.Types[0]) || isFloat(L.Info.Types[1]));
     bool Atomic = C == OpClass::Atomic && isFloat(L.Info.Types[0]);

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Per-opcode property tests: every opcode string of the scalar rows of the
+// table becomes a one-instruction kernel over edge values and random ones,
+// under a lane mask and a guard, against the scalar oracle in Oracle.cpp,
+// which shares no code with the simulator. With --list the program prints a
+// module per opcode for ptxas instead.
+#include "Driver.h"
+#include "OpcodeTable.h"
+#include "Oracle.h"
+#include <algorithm>
+
+using namespace test;
+using ptxsim::OpcodeInfo;
+using ptxsim::OpcodeRow;
+using ptxsim::OperandSpec;
+using ptxsim::Type;
+
+static constexpr unsigned Lanes = 64; // two warps, the second one partial
+static constexpr unsigned Threads = 50;
+
+namespace {
+struct Slot {
+  Type Ty = Type::None;
+  bool Def = false, IsPred = false, PairPred = false;
+  unsigned bytes() const { return ptxsim::bitWidth(Ty) == 64 ? 8 : 4; }
+};
+struct Shape {
+  std::vector<Slot> Slots;
+  bool HasImm = false, Plain = true;
+};
+} // namespace
+
+/// Operands of a row whose instruction only computes registers.
+static Shape shapeOf(const OpcodeRow &Row, const OpcodeInfo &Info) {
+  Shape S;
+  for (const OperandSpec &Spec : ptxsim::operandSpecs(Row)) {
+    if (Spec.Kind == OperandSpec::Imm) {
+      S.HasImm = true;
+      continue;
+    }
+    bool Register = Spec.Kind == OperandSpec::Def || Spec.Kind == OperandSpec::Use;
+    if (!Register || Spec.Vector || Spec.Fragment || Spec.Optional) {
+      S.Plain = false;
+      return S;
+    }
+    Slot O;
+    O.Ty = ptxsim::operandType(Spec, Info);
+    O.Def = Spec.Kind == OperandSpec::Def;
+    O.IsPred = O.Ty == Type::Pred;
+    O.PairPred = Spec.PairPred;
+    S.Plain &= O.Ty != Type::None;
+    S.Slots.push_back(O);
+  }
+  S.Plain &= !S.Slots.empty() && S.Slots[0].Def;
+  return S;
+}
+
+static const char *registerFile(const Slot &S) {
+  if (S.IsPred)
+    return "%p";
+  switch (ptxsim::bitWidth(S.Ty)) {
+  case 8: case 16: return "%h";
+  case 64: return "%rd";
+  default: return "%r";
+  }
+}
+
+// ---- generated kernels ---------------------------------------------------
+/// Loads slot values from in, runs the instruction under a guard that holds
+/// for two of three lanes, stores the first destination.
+static std::string kernelFor(const std::string &Opcode, const Shape &S,
+                             int Imm, const char *Target) {
+  std::string T = std::string(".version 8.6\n.target ") + Target +
+                  "\n.address_size 64\n.visible .entry k(.param .u64 in, "
+                  ".param .u64 out)\n{\n.reg .pred %p<16>;\n.reg .b16 %h<16>;\n"
+                  ".reg .b32 %r<32>;\n.reg .b64 %rd<32>;\n"
+                  "ld.param.u64 %rd20, [in];\nld.param.u64 %rd21, [out];\n"
+                  "mov.u32 %r20, %tid.x;\nmul.wide.u32 %rd22, %r20, 8;\n"
+                  "add.s64 %rd21, %rd21, %rd22;\nadd.s64 %rd20, %rd20, %rd22;\n"
+                  "rem.u32 %r21, %r20, 3;\nsetp.ne.u32 %p10, %r21, 1;\n";
+  std::string List;
+  for (size_t K = 0; K < S.Slots.size(); ++K) {
+    const Slot &O = S.Slots[K];
+    std::string Reg = registerFile(O) + std::to_string(K);
+    std::string At = "[%rd20+" + std::to_string(K * Lanes * 8) + "];\n";
+    if (O.IsPred)
+      T += "ld.global.u32 %r22, " + At + "setp.ne.u32 " + Reg + ", %r22, 0;\n";
+    else if (ptxsim::bitWidth(O.Ty) == 64)
+      T += "ld.global.b64 " + Reg + ", " + At;
+    else if (ptxsim::bitWidth(O.Ty) <= 16)
+      T += "ld.global.b16 " + Reg + ", " + At;
+    else
+      T += "ld.global.b32 " + Reg + ", " + At;
+    List += (K ? ", " : "") + Reg;
+  }
+  if (S.HasImm)
+    List += ", " + std::to_string(Imm);
+  T += "@%p10 " + Opcode + " " + List + ";\n";
+  const Slot &D = S.Slots[0];
+  std::string Dest = registerFile(D) + std::string("0");
+  if (D.IsPred)
+    T += "selp.u32 %r22, 1, 0, " + Dest + ";\nst.global.u32 [%rd21], %r22;\n";
+  else if (ptxsim::bitWidth(D.Ty) == 64)
+    T += "st.global.b64 [%rd21], " + Dest + ";\n";
+  else if (ptxsim::bitWidth(D.Ty) <= 16)
+    T += "cvt.u32.u16 %r22, " + Dest + ";\nst.global.b32 [%rd21], %r22;\n";
+  else
+    T += "st.global.b32 [%rd21], " + Dest + ";\n";
+  return T + "ret;\n}\n";
+}
+
+static const char *targetFor(const OpcodeRow &Row) {
+  return Row.MinSM > 80 || Row.Suffix ? "sm_90a" : "sm_80";
+}
+
+// ---- comparison ----------------------------------------------------------
+static uint64_t maskOf(Type Ty) {
+  unsigned Bits = ptxsim::bitWidth(Ty);
+  return Bits >= 64 ? ~uint64_t(0) : (uint64_t(1) << Bits) - 1;
+}
+
+static void testOpcode(const OpcodeRow &Row, const std::string &Opcode,
+                       unsigned &Tested, unsigned &NoOracle) {
+  OpcodeInfo Info;
+  std::string Why;
+  if (!check(ptxsim::matchOpcode(Opcode, Info, Why), Opcode + ": " + Why))
+    return;
+  Shape S = shapeOf(Row, Info);
+  if (!S.Plain)
+    return;
+  std::vector<uint64_t> In = oracleInputs(Opcode, S.Slots.size(), Lanes);
+  for (size_t K = 0; K < S.Slots.size(); ++K)
+    for (unsigned L = 0; L < Lanes; ++L) {
+      uint64_t &V = In[K * Lanes + L];
+      V = S.Slots[K].IsPred ? V & 1 : V & maskOf(S.Slots[K].Ty);
+    }
+  constexpr int Imm = 0xca;
+  OracleCase C;
+  C.Imm = Imm;
+  if (!oracleKnows(Opcode)) {
+    ++NoOracle;
+    return;
+  }
+  Kernel K(kernelFor(Opcode, S, Imm, targetFor(Row)), "k");
+  if (!check(K.Ok, Opcode + ": " + K.Error))
+    return;
+  Buffer DI(In), DO(size_t(Lanes) * 8);
+  CUresult R = K.arg(DI.Address).arg(DO.Address).run({1}, {Threads});
+  check(R == CUDA_SUCCESS, Opcode + ": " + api().ptxsimLastReport());
+  std::vector<uint64_t> Out = DO.read<uint64_t>();
+  for (unsigned L = 0; L < Threads; ++L) {
+    C.Args.clear();
+    for (size_t J = 1; J < S.Slots.size(); ++J)
+      C.Args.push_back(In[J * Lanes + L]);
+    uint64_t Mask = S.Slots[0].IsPred ? 1 : maskOf(S.Slots[0].Ty);
+    bool On = L % 3 != 1;
+    if (!On) { // the guard holds the old value
+      if (!check((Out[L] & Mask) == (In[L] & Mask),
+                 Opcode + ": a lane that is off changed"))
+        return;
+      continue;
+    }
+    std::string Text;
+    if (!oracleAccepts(Opcode, C, Out[L] & Mask, Text)) {
+      check(false, Opcode + " lane " + std::to_string(L) + ": " + Text);
+      return;
+    }
+  }
+  ++Tested;
+  check(true, Opcode);
+}
+
+static int listModules(const char *Directory) {
+  unsigned N = 0;
+  for (const OpcodeRow &Row : ptxsim::opcodeTable())
+    for (const std::string &Opcode : ptxsim::expandRow(Row, 4096)) {
+      OpcodeInfo Info;
+      std::string Why;
+      ptxsim::matchOpcode(Opcode, Info, Why);
+      Shape S = shapeOf(Row, Info);
+      if (!S.Plain)
+        continue;
+      std::string Path = std::string(Directory) + "/" + std::to_string(N++) +
+                         "." + targetFor(Row) + ".ptx";
+      std::FILE *F = std::fopen(Path.c_str(), "w");
+      std::string Text = kernelFor(Opcode, S, 0xca, targetFor(Row));
+      std::fwrite(Text.data(), 1, Text.size(), F);
+      std::fclose(F);
+    }
+  std::printf("%u modules\n", N);
+  return 0;
+}
+
+int main(int Argc, char **Argv) {
+  if (Argc > 2 && !std::strcmp(Argv[1], "--list"))
+    return listModules(Argv[2]);
+  unsigned Tested = 0, NoOracle = 0;
+  for (const OpcodeRow &Row : ptxsim::opcodeTable())
+    for (const std::string &Opcode : ptxsim::expandRow(Row, 4096))
+      testOpcode(Row, Opcode, Tested, NoOracle);
+  std::printf("%u opcodes compared with the oracle, %u have none\n", Tested,
+              NoOracle);
+  check(Tested > 1000, "more than 1000 opcodes are compared");
+  return finish("PropertyTest");
+}
