@@ -45,11 +45,16 @@ static bool isInt(const std::string &T) {
 static int widthOf(const std::string &T) { return std::stoi(T.substr(1)); }
 
 static bool formatOf(const std::string &T, Format &F) {
-  if (T == "f16") F = {10, 5};
-  else if (T == "bf16") F = {7, 8};
-  else if (T == "f32") F = {23, 8};
-  else if (T == "f64") F = {52, 11};
-  else return false;
+  if (T == "f16")
+    F = {10, 5};
+  else if (T == "bf16")
+    F = {7, 8};
+  else if (T == "f32")
+    F = {23, 8};
+  else if (T == "f64")
+    F = {52, 11};
+  else
+    return false;
   return true;
 }
 
@@ -72,8 +77,10 @@ static bool isNan(uint64_t V, Format F) {
   return E == (1 << F.Exponent) - 1 && Fraction;
 }
 static Wide scaled(Wide V, int E) {
-  for (; E > 0; --E) V *= 2;
-  for (; E < 0; ++E) V /= 2;
+  for (; E > 0; --E)
+    V *= 2;
+  for (; E < 0; ++E)
+    V /= 2;
   return V;
 }
 static Wide decode(uint64_t V, Format F) {
@@ -91,8 +98,7 @@ static Wide decode(uint64_t V, Format F) {
 }
 /// Rounds to the format: 'n' nearest even, 'z' zero, 'm' down, 'p' up.
 static uint64_t encode(Wide V, Format F, char Mode, bool NegativeZero) {
-  uint64_t Sign = uint64_t(V < 0 || (V == 0 && NegativeZero))
-                  << (F.bits() - 1);
+  uint64_t Sign = uint64_t(V < 0 || (V == 0 && NegativeZero)) << (F.bits() - 1);
   Wide A = V < 0 ? -V : V;
   uint64_t Inf = uint64_t((1 << F.Exponent) - 1) << F.Mantissa;
   if (A > Wide(1e300) * Wide(1e300))
@@ -101,8 +107,10 @@ static uint64_t encode(Wide V, Format F, char Mode, bool NegativeZero) {
     return Sign;
   int E = 0; // A = m 2^E with 1 <= m < 2
   Wide M = A;
-  for (; M >= 2; M /= 2) ++E;
-  for (; M < 1; M *= 2) --E;
+  for (; M >= 2; M /= 2)
+    ++E;
+  for (; M < 1; M *= 2)
+    --E;
   int Unit = (E < 1 - F.bias() ? 1 - F.bias() : E) - F.Mantissa;
   Wide Steps = scaled(A, -Unit);
   uint64_t N = uint64_t(Steps);
@@ -116,7 +124,8 @@ static uint64_t encode(Wide V, Format F, char Mode, bool NegativeZero) {
   if (Unit + F.Mantissa > 1 - F.bias() || N >> F.Mantissa)
     Bits = N + (uint64_t(Unit + F.Mantissa + F.bias() - 1) << F.Mantissa);
   if (Bits >= Inf) {
-    bool ToInf = Mode == 'n' || (Mode == 'm' && V < 0) || (Mode == 'p' && V > 0);
+    bool ToInf =
+        Mode == 'n' || (Mode == 'm' && V < 0) || (Mode == 'p' && V > 0);
     return Sign | (ToInf ? Inf : Inf - 1);
   }
   return Sign | Bits;
@@ -141,9 +150,8 @@ static Wide sumOf(Wide X, Wide Y) {
 }
 
 /// add, sub, mul, fma and mad in one format; false if it has no rule.
-static bool floatArithmetic(const Name &N, Format F,
-                            std::vector<uint64_t> A, uint64_t &Out,
-                            bool &Nan) {
+static bool floatArithmetic(const Name &N, Format F, std::vector<uint64_t> A,
+                            uint64_t &Out, bool &Nan) {
   bool Ftz = N.has("ftz");
   Wide V[3] = {};
   for (size_t K = 0; K < A.size() && K < 3; ++K) {
@@ -205,7 +213,9 @@ static bool floatOrder(const Name &N, Format F, std::vector<uint64_t> A,
 }
 
 // ---- integers ------------------------------------------------------------
-static int countBits(uint64_t V) { return V ? int(V & 1) + countBits(V >> 1) : 0; }
+static int countBits(uint64_t V) {
+  return V ? int(V & 1) + countBits(V >> 1) : 0;
+}
 static int highest(uint64_t V) { return V ? 1 + highest(V >> 1) : 0; }
 
 static bool integerBasic(const Name &N, const std::vector<uint64_t> &A,
@@ -216,22 +226,35 @@ static bool integerBasic(const Name &N, const std::vector<uint64_t> &A,
   for (uint64_t X : A)
     V.push_back(valueOf(X, T));
   bool Hi = N.has("hi");
-  if (H == "add") R = V[0] + V[1];
-  else if (H == "sub") R = V[0] - V[1];
+  if (H == "add")
+    R = V[0] + V[1];
+  else if (H == "sub")
+    R = V[0] - V[1];
   else if (H == "mul" && !N.has("wide"))
     R = Hi ? V[0] * V[1] >> Bits : V[0] * V[1];
-  else if (H == "mul") R = V[0] * V[1];
+  else if (H == "mul")
+    R = V[0] * V[1];
   else if (H == "mad" && N.has("wide"))
-    R = V[0] * V[1] + valueOf(A[2], std::string(1, T[0]) + std::to_string(2 * Bits));
-  else if (H == "mad") R = (Hi ? V[0] * V[1] >> Bits : V[0] * V[1]) + V[2];
-  else if (H == "sad") R = V[2] + (V[0] < V[1] ? V[1] - V[0] : V[0] - V[1]);
-  else if (H == "min") R = V[0] < V[1] ? V[0] : V[1];
-  else if (H == "max") R = V[0] < V[1] ? V[1] : V[0];
-  else if (H == "neg") R = -V[0];
-  else if (H == "abs") R = V[0] < 0 ? -V[0] : V[0];
-  else if (H == "div") R = V[1] ? V[0] / V[1] : -1;
-  else if (H == "rem") R = V[1] ? V[0] % V[1] : V[0];
-  else return false;
+    R = V[0] * V[1] +
+        valueOf(A[2], std::string(1, T[0]) + std::to_string(2 * Bits));
+  else if (H == "mad")
+    R = (Hi ? V[0] * V[1] >> Bits : V[0] * V[1]) + V[2];
+  else if (H == "sad")
+    R = V[2] + (V[0] < V[1] ? V[1] - V[0] : V[0] - V[1]);
+  else if (H == "min")
+    R = V[0] < V[1] ? V[0] : V[1];
+  else if (H == "max")
+    R = V[0] < V[1] ? V[1] : V[0];
+  else if (H == "neg")
+    R = -V[0];
+  else if (H == "abs")
+    R = V[0] < 0 ? -V[0] : V[0];
+  else if (H == "div")
+    R = V[1] ? V[0] / V[1] : -1;
+  else if (H == "rem")
+    R = V[1] ? V[0] % V[1] : V[0];
+  else
+    return false;
   if (N.has("sat"))
     R = R < INT32_MIN ? Int(INT32_MIN) : R > INT32_MAX ? Int(INT32_MAX) : R;
   if (N.has("relu") && R < 0)
@@ -246,15 +269,24 @@ static bool integerBits(const Name &N, const OracleCase &C, Int &R) {
     return false;
   int Bits = widthOf(T);
   auto Bit = [](uint64_t V, unsigned K) { return K < 64 ? V >> K & 1 : 0; };
-  if (H == "and") R = Int(A[0] & A[1]);
-  else if (H == "or") R = Int(A[0] | A[1]);
-  else if (H == "xor") R = Int(A[0] ^ A[1]);
-  else if (H == "not") R = Int(~A[0]);
-  else if (H == "cnot") R = A[0] == 0;
-  else if (H == "shl") R = uint32_t(A[1]) >= unsigned(Bits) ? Int(0) : Int(A[0]) << uint32_t(A[1]);
-  else if (H == "shr") R = valueOf(A[0], T) >> (uint32_t(A[1]) > 64 ? 64 : uint32_t(A[1]));
-  else if (H == "popc") R = countBits(A[0]);
-  else if (H == "clz") R = Bits - highest(A[0]);
+  if (H == "and")
+    R = Int(A[0] & A[1]);
+  else if (H == "or")
+    R = Int(A[0] | A[1]);
+  else if (H == "xor")
+    R = Int(A[0] ^ A[1]);
+  else if (H == "not")
+    R = Int(~A[0]);
+  else if (H == "cnot")
+    R = A[0] == 0;
+  else if (H == "shl")
+    R = uint32_t(A[1]) >= unsigned(Bits) ? Int(0) : Int(A[0]) << uint32_t(A[1]);
+  else if (H == "shr")
+    R = valueOf(A[0], T) >> (uint32_t(A[1]) > 64 ? 64 : uint32_t(A[1]));
+  else if (H == "popc")
+    R = countBits(A[0]);
+  else if (H == "clz")
+    R = Bits - highest(A[0]);
   else if (H == "brev") {
     R = 0;
     for (int K = 0; K < Bits; ++K)
@@ -278,11 +310,15 @@ static bool integerBits(const Name &N, const OracleCase &C, Int &R) {
   } else if (H == "lop3") {
     R = 0;
     for (unsigned K = 0; K < 32; ++K)
-      R |= Int(C.Imm >> (Bit(A[0], K) * 4 + Bit(A[1], K) * 2 + Bit(A[2], K)) & 1) << K;
+      R |=
+          Int(C.Imm >> (Bit(A[0], K) * 4 + Bit(A[1], K) * 2 + Bit(A[2], K)) & 1)
+          << K;
   } else if (H == "shf") {
-    uint32_t S = N.has("wrap") ? A[2] & 31 : std::min<uint64_t>(uint32_t(A[2]), 32);
+    uint32_t S =
+        N.has("wrap") ? A[2] & 31 : std::min<uint64_t>(uint32_t(A[2]), 32);
     uint64_t Pair = A[1] << 32 | A[0];
-    R = N.has("l") ? Int(uint32_t((Int(Pair) << S) >> 32)) : Int(uint32_t(Pair >> S));
+    R = N.has("l") ? Int(uint32_t((Int(Pair) << S) >> 32))
+                   : Int(uint32_t(Pair >> S));
   } else if (H == "prmt" && N.last() == "b32") {
     uint64_t Pair = A[1] << 32 | A[0];
     R = 0;
@@ -291,23 +327,34 @@ static bool integerBits(const Name &N, const OracleCase &C, Int &R) {
       uint64_t B = Pair >> (8 * (S & 7)) & 255;
       R |= Int(S & 8 ? (B & 128 ? 255 : 0) : B) << (8 * K);
     }
-  } else if (H == "selp") R = Int(A[2] ? A[0] : A[1]);
-  else if (H == "mov") R = Int(A[0]);
-  else return false;
+  } else if (H == "selp")
+    R = Int(A[2] ? A[0] : A[1]);
+  else if (H == "mov")
+    R = Int(A[0]);
+  else
+    return false;
   return true;
 }
 
 static bool compare(const std::string &K, int Order, bool Nan, bool Float) {
   bool U = Float && K.size() == 3 && K != "num" && K != "nan";
-  if (K == "num") return !Nan;
-  if (K == "nan") return Nan;
+  if (K == "num")
+    return !Nan;
+  if (K == "nan")
+    return Nan;
   std::string B = U ? K.substr(0, 2) : K;
-  if (Nan) return U;
-  if (B == "eq") return Order == 0;
-  if (B == "ne") return Order != 0;
-  if (B == "lt" || B == "lo") return Order < 0;
-  if (B == "le" || B == "ls") return Order <= 0;
-  if (B == "gt" || B == "hi") return Order > 0;
+  if (Nan)
+    return U;
+  if (B == "eq")
+    return Order == 0;
+  if (B == "ne")
+    return Order != 0;
+  if (B == "lt" || B == "lo")
+    return Order < 0;
+  if (B == "le" || B == "ls")
+    return Order <= 0;
+  if (B == "gt" || B == "hi")
+    return Order > 0;
   return Order >= 0;
 }
 
@@ -470,16 +517,23 @@ static uint64_t edgeValue(const std::string &T, uint64_t Random, unsigned L) {
     uint64_t Top = uint64_t(1) << (Bits - 1);
     const uint64_t Signs[] = {Top, Top - 1, ~uint64_t(0), Top + 1};
     unsigned K = unsigned(Random >> 40) % 20;
-    return K < 8 ? Edges[K] : K < 12 ? Signs[K - 8] : Random >> (K % 3 * 20);
+    return K<8 ? Edges[K] : K<12 ? Signs[K - 8] : Random>>(K % 3 * 20);
   }
   uint64_t Sign = uint64_t(1) << (F.bits() - 1);
   uint64_t Inf = uint64_t((1 << F.Exponent) - 1) << F.Mantissa;
   uint64_t One = uint64_t(F.bias()) << F.Mantissa;
-  const uint64_t Values[] = {0, 1, (uint64_t(1) << F.Mantissa) - 1,
-                             uint64_t(1) << F.Mantissa, One, One + 1, Inf - 1,
-                             Inf, Inf + 1, One + (uint64_t(1) << F.Mantissa)};
+  const uint64_t Values[] = {0,
+                             1,
+                             (uint64_t(1) << F.Mantissa) - 1,
+                             uint64_t(1) << F.Mantissa,
+                             One,
+                             One + 1,
+                             Inf - 1,
+                             Inf,
+                             Inf + 1,
+                             One + (uint64_t(1) << F.Mantissa)};
   unsigned K = unsigned(Random >> 40) % 24;
-  uint64_t V = K < 10 ? Values[K]
+  uint64_t V = K < 10   ? Values[K]
                : K < 18 ? One + (Random & ((uint64_t(8) << F.Mantissa) - 1)) -
                               (uint64_t(4) << F.Mantissa)
                         : Random & (Sign - 1);

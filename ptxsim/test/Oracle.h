@@ -24,8 +24,8 @@ std::vector<uint64_t> oracleInputs(const std::string &Opcode, size_t Slots,
                                    unsigned Lanes);
 
 /// Whether Got is a right result; else Text says what was expected.
-bool oracleAccepts(const std::string &Opcode, const OracleCase &C,
-                   uint64_t Got, std::string &Text);
+bool oracleAccepts(const std::string &Opcode, const OracleCase &C, uint64_t Got,
+                   std::string &Text);
 
 } // namespace test
 #endif

@@ -38,7 +38,8 @@ static Shape shapeOf(const OpcodeRow &Row, const OpcodeInfo &Info) {
       S.HasImm = true;
       continue;
     }
-    bool Register = Spec.Kind == OperandSpec::Def || Spec.Kind == OperandSpec::Use;
+    bool Register =
+        Spec.Kind == OperandSpec::Def || Spec.Kind == OperandSpec::Use;
     if (!Register || Spec.Vector || Spec.Fragment || Spec.Optional) {
       S.Plain = false;
       return S;
@@ -51,7 +52,8 @@ static Shape shapeOf(const OpcodeRow &Row, const OpcodeInfo &Info) {
     S.Plain &= O.Ty != Type::None;
     S.Slots.push_back(O);
   }
-  S.Plain &= !S.Slots.empty() && S.Slots[0].Def;
+  // elect.sync must name its predicate; the form here has one destination.
+  S.Plain &= !S.Slots.empty() && S.Slots[0].Def && Row.O != ptxsim::Op::Elect;
   return S;
 }
 
@@ -59,7 +61,8 @@ static const char *registerFile(const Slot &S) {
   if (S.IsPred)
     return "%p";
   switch (ptxsim::bitWidth(S.Ty)) {
-  case 8: case 16: return "%h";
+  case 8:
+  case 16: return "%h";
   case 64: return "%rd";
   default: return "%r";
   }
@@ -68,8 +71,8 @@ static const char *registerFile(const Slot &S) {
 // ---- generated kernels ---------------------------------------------------
 /// Loads slot values from in, runs the instruction under a guard that holds
 /// for two of three lanes, stores the first destination.
-static std::string kernelFor(const std::string &Opcode, const Shape &S,
-                             int Imm, const char *Target) {
+static std::string kernelFor(const std::string &Opcode, const Shape &S, int Imm,
+                             const char *Target) {
   std::string T = std::string(".version 8.6\n.target ") + Target +
                   "\n.address_size 64\n.visible .entry k(.param .u64 in, "
                   ".param .u64 out)\n{\n.reg .pred %p<16>;\n.reg .b16 %h<16>;\n"
