@@ -280,6 +280,17 @@ private:
   mlir::FailureOr<OpFoldResult>
   broadcastDim(ArrayRef<OpFoldResult> operands, int64_t dim,
                llvm::SmallVectorImpl<unsigned> &flagged);
+  /// One operand of a contraction and the loop of each of its dims.
+  struct LoopOperand {
+    Value tensor;
+    llvm::SmallVector<unsigned> loops;
+  };
+  mlir::FailureOr<OpFoldResult> joinLoop(LoopOperand &lhs, LoopOperand &rhs,
+                                         unsigned loop, bool isSummed);
+  /// Replaces run-time 0 and -1 among `open` entries of a reshape's shape.
+  void resolveRuntime(Value x, const Sizes &spec, ArrayRef<size_t> open,
+                      bool allowZero, std::optional<size_t> unknown,
+                      Sizes &result);
   mlir::FailureOr<OpFoldResult> inferDim(Value x, ArrayRef<OpFoldResult> spec,
                                          size_t unknown);
   Value sharedConstant(mlir::DenseElementsAttr elements);

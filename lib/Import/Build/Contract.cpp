@@ -6,20 +6,58 @@ using namespace mlir;
 
 namespace dlc::build {
 
-namespace {
-/// One operand of a contraction and the loop of each of its dims.
-struct Operand {
-  Value tensor;
-  SmallVector<unsigned> loops;
-};
-} // namespace
-
 static std::optional<int64_t> placeOf(ArrayRef<unsigned> loops, unsigned loop) {
   const unsigned *found = llvm::find(loops, loop);
   if (found == loops.end()) {
     return std::nullopt;
   }
   return found - loops.begin();
+}
+
+/// Size of one loop that both operands may have. A dim of size 1 beside a
+/// larger one leaves its operand; one that may be 1 at run time is repeated.
+FailureOr<OpFoldResult> GraphBuilder::joinLoop(LoopOperand &lhs,
+                                               LoopOperand &rhs, unsigned loop,
+                                               bool isSummed) {
+  std::optional<int64_t> inLhs = placeOf(lhs.loops, loop),
+                         inRhs = placeOf(rhs.loops, loop);
+  if (!inLhs || !inRhs) {
+    return inLhs   ? size(lhs.tensor, *inLhs)
+           : inRhs ? size(rhs.tensor, *inRhs)
+                   : OpFoldResult(index(1));
+  }
+  OpFoldResult left = size(lhs.tensor, *inLhs),
+               right = size(rhs.tensor, *inRhs);
+  if (left == right) {
+    return left;
+  }
+  if (isOneForSure(left) || isOneForSure(right)) {
+    LoopOperand &single = isOneForSure(left) ? lhs : rhs;
+    int64_t place = isOneForSure(left) ? *inLhs : *inRhs;
+    single.tensor = squeeze(single.tensor, {place});
+    single.loops.erase(single.loops.begin() + place);
+    return isOneForSure(left) ? right : left;
+  }
+  if (isSummed) {
+    if (failed(
+            checkEqual(left, right, "the summed dim of the second operand"))) {
+      return failure();
+    }
+    return getConstantIntValue(right) ? right : left;
+  }
+  SmallVector<unsigned> flagged;
+  FailureOr<OpFoldResult> joined =
+      broadcastDim({left, right}, static_cast<int64_t>(loop), flagged);
+  if (failed(joined)) {
+    return failure();
+  }
+  for (unsigned i : flagged) {
+    LoopOperand &operand = i == 0 ? lhs : rhs;
+    Sizes target = sizes(operand.tensor);
+    target[i == 0 ? *inLhs : *inRhs] = *joined;
+    operand.tensor = broadcastTo(operand.tensor, target);
+  }
+  return *joined;
 }
 
 Value GraphBuilder::contract(Value lhs, ArrayRef<unsigned> lhsLoops, Value rhs,
@@ -29,69 +67,28 @@ Value GraphBuilder::contract(Value lhs, ArrayRef<unsigned> lhsLoops, Value rhs,
   if (!lhs || !rhs) {
     return {};
   }
-  Operand operands[2] = {{lhs, SmallVector<unsigned>(lhsLoops)},
-                         {rhs, SmallVector<unsigned>(rhsLoops)}};
+  LoopOperand left{lhs, SmallVector<unsigned>(lhsLoops)},
+      right{rhs, SmallVector<unsigned>(rhsLoops)};
   unsigned loopCount = 0;
   for (ArrayRef<unsigned> loops : {lhsLoops, rhsLoops, resultLoops}) {
     for (unsigned loop : loops) {
       loopCount = std::max(loopCount, loop + 1);
     }
   }
-  Sizes loopSizes(loopCount, index(1));
+  Sizes loopSizes;
   for (unsigned loop = 0; loop < loopCount; ++loop) {
-    std::optional<int64_t> inLhs = placeOf(operands[0].loops, loop),
-                           inRhs = placeOf(operands[1].loops, loop);
-    if (!inLhs || !inRhs) {
-      Operand &only = operands[inLhs ? 0 : 1];
-      if (inLhs || inRhs) {
-        loopSizes[loop] = size(only.tensor, inLhs ? *inLhs : *inRhs);
-      }
-      continue;
-    }
-    OpFoldResult left = size(operands[0].tensor, *inLhs),
-                 right = size(operands[1].tensor, *inRhs);
-    // A dim of size 1 beside a larger one leaves its operand.
-    for (auto [operand, place, own, other] :
-         {std::tuple(&operands[0], *inLhs, left, right),
-          std::tuple(&operands[1], *inRhs, right, left)}) {
-      if (isOneForSure(own) && !isOneForSure(other)) {
-        operand->tensor = squeeze(operand->tensor, {place});
-        operand->loops.erase(operand->loops.begin() + place);
-      }
-    }
-    loopSizes[loop] = isOneForSure(left) ? right : left;
-    if (left == right || isOneForSure(left) || isOneForSure(right)) {
-      continue;
-    }
-    SmallVector<unsigned> flagged;
-    bool isBatch = llvm::is_contained(resultLoops, loop);
-    if (!isBatch) {
-      if (failed(checkEqual(left, right,
-                            "the summed dim of the second operand"))) {
-        return {};
-      }
-      if (getConstantIntValue(right)) {
-        loopSizes[loop] = right;
-      }
-      continue;
-    }
     FailureOr<OpFoldResult> joined =
-        broadcastDim({left, right}, static_cast<int64_t>(loop), flagged);
-    if (failed(joined)) {
+        joinLoop(left, right, loop, !llvm::is_contained(resultLoops, loop));
+    if (failed(joined) || !left.tensor || !right.tensor) {
       return {};
     }
-    loopSizes[loop] = *joined;
-    for (unsigned i : flagged) {
-      Sizes target = sizes(operands[i].tensor);
-      target[i == 0 ? *inLhs : *inRhs] = *joined;
-      operands[i].tensor = broadcastTo(operands[i].tensor, target);
-    }
+    loopSizes.push_back(*joined);
   }
   // Numbers that no operand uses are left out.
   SmallVector<unsigned> used;
   for (unsigned loop = 0; loop < loopCount; ++loop) {
-    if (llvm::is_contained(operands[0].loops, loop) ||
-        llvm::is_contained(operands[1].loops, loop)) {
+    if (llvm::is_contained(left.loops, loop) ||
+        llvm::is_contained(right.loops, loop)) {
       used.push_back(loop);
     }
   }
@@ -106,14 +103,11 @@ Value GraphBuilder::contract(Value lhs, ArrayRef<unsigned> lhsLoops, Value rhs,
   for (unsigned loop : resultLoops) {
     resultSizes.push_back(loopSizes[loop]);
   }
-  if (!operands[0].tensor || !operands[1].tensor) {
-    return {};
-  }
   return make<nn::ContractOp>(
-      result ? result : elementOf(lhs), resultSizes, operands[0].tensor,
-      operands[1].tensor, lhsZero, rhsZero,
-      getAffineMapArrayAttr({mapOf(operands[0].loops), mapOf(operands[1].loops),
-                             mapOf(resultLoops)}),
+      result ? result : elementOf(lhs), resultSizes, left.tensor, right.tensor,
+      lhsZero, rhsZero,
+      getAffineMapArrayAttr(
+          {mapOf(left.loops), mapOf(right.loops), mapOf(resultLoops)}),
       TypeAttr());
 }
 

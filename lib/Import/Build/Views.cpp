@@ -130,6 +130,41 @@ GraphBuilder::inferDim(Value x, ArrayRef<OpFoldResult> spec, size_t unknown) {
   return quotient;
 }
 
+/// A run-time 0 copies, a run-time -1 is what is left.
+void GraphBuilder::resolveRuntime(Value x, const Sizes &spec,
+                                  ArrayRef<size_t> open, bool allowZero,
+                                  std::optional<size_t> unknown,
+                                  Sizes &result) {
+  for (size_t i : open) {
+    OpFoldResult entry = spec[i];
+    if (!allowZero && static_cast<int64_t>(i) < rankOf(x)) {
+      entry = select(compare(arith::CmpIPredicate::eq, entry, index(0)),
+                     size(x, i), entry);
+    }
+    result[i] = entry;
+  }
+  Sizes positive;
+  for (auto [i, entry] : llvm::enumerate(result)) {
+    if (unknown && i == *unknown) {
+      continue;
+    }
+    OpFoldResult isUnknown =
+        llvm::is_contained(open, i)
+            ? compare(arith::CmpIPredicate::eq, entry, index(-1))
+            : OpFoldResult(getBoolAttr(false));
+    positive.push_back(select(isUnknown, index(1), entry));
+  }
+  OpFoldResult rest =
+      floorDiv(product(sizes(x)), max(product(positive), index(1)));
+  for (size_t i : open) {
+    result[i] = select(compare(arith::CmpIPredicate::eq, result[i], index(-1)),
+                       rest, result[i]);
+  }
+  if (unknown) {
+    result[*unknown] = rest;
+  }
+}
+
 Value GraphBuilder::reshapeTo(Value x, const Sizes &spec, bool allowZero) {
   if (!x) {
     return {};
@@ -158,36 +193,8 @@ Value GraphBuilder::reshapeTo(Value x, const Sizes &spec, bool allowZero) {
       open.push_back(i);
     }
   }
-  // A run-time 0 copies, a run-time -1 is what is left.
-  for (size_t i : open) {
-    OpFoldResult entry = spec[i];
-    if (!allowZero && static_cast<int64_t>(i) < rankOf(x)) {
-      entry = select(compare(arith::CmpIPredicate::eq, entry, index(0)),
-                     size(x, i), entry);
-    }
-    result[i] = entry;
-  }
   if (!open.empty()) {
-    Sizes positive;
-    for (auto [i, entry] : llvm::enumerate(result)) {
-      bool isUnknown = unknown && i == *unknown;
-      positive.push_back(
-          isUnknown ? OpFoldResult(index(1))
-          : llvm::is_contained(open, i)
-              ? select(compare(arith::CmpIPredicate::eq, entry, index(-1)),
-                       index(1), entry)
-              : entry);
-    }
-    OpFoldResult rest =
-        floorDiv(product(sizes(x)), max(product(positive), index(1)));
-    for (size_t i : open) {
-      result[i] =
-          select(compare(arith::CmpIPredicate::eq, result[i], index(-1)), rest,
-                 result[i]);
-    }
-    if (unknown) {
-      result[*unknown] = rest;
-    }
+    resolveRuntime(x, spec, open, allowZero, unknown, result);
   } else if (unknown) {
     FailureOr<OpFoldResult> inferred = inferDim(x, result, *unknown);
     if (failed(inferred)) {
