@@ -92,8 +92,8 @@ static void wgmma(const std::string &Root) {
     CUtensorMap T;
     uint64_t Extent[] = {Inner, Outer}, Stride[] = {Inner * 2};
     uint32_t Box[] = {64, Box1}, Ones[] = {1, 1};
-    api().cuTensorMapEncodeTiled(&T, 9, 2, (void *)P, Extent, Stride, Box,
-                                 Ones, 0, 3, 0, 0);
+    api().cuTensorMapEncodeTiled(&T, 9, 2, (void *)P, Extent, Stride, Box, Ones,
+                                 0, 3, 0, 0);
     return T;
   };
   double T = best([&] {

@@ -34,10 +34,44 @@ void ptxsim::scheduleWork(Warp *W, std::function<void()> Work) {
 // ---- cp.async ------------------------------------------------------------
 static void performCopies(Warp *W, const std::vector<LaneCopy> &Copies) {
   for (const LaneCopy &C : Copies) {
-    std::memcpy(C.Dst, C.Src, C.SrcBytes);
-    std::memset(C.Dst + C.SrcBytes, 0, C.Bytes - C.SrcBytes);
+    if (C.SrcBytes == 16) { // a call of memcpy would cost more than the copy
+      std::memcpy(C.Dst, C.Src, 16);
+    } else {
+      std::memcpy(C.Dst, C.Src, C.SrcBytes);
+      std::memset(C.Dst + C.SrcBytes, 0, C.Bytes - C.SrcBytes);
+    }
     touchShared(W->C, C.DstOffset, C.Bytes);
   }
+}
+
+/// Copies of full size that nobody observes: all lanes checked at once.
+static bool issuePlainCopies(Warp *W, const Inst *I, const uint8_t *R,
+                             uint32_t On, const Detail &D, uint32_t Bytes) {
+  auto Row = [&](unsigned Operand) {
+    const DetailOperand &O = D.Operands[Operand];
+    const uint8_t *P = R + D.Slots[O.First];
+    RowU64 A = O.Wide ? rowAt<RowU64>(P)
+                      : __builtin_convertvector(rowAt<RowU32>(P), RowU64);
+    return A + uint64_t(int64_t(O.Offset));
+  };
+  Lanes Dst, Src;
+  RowU64 To = Row(0);
+  if (!resolve(W, I, On, To, Space::Shared, Bytes, AccessKind::Read, I->E,
+               Dst) ||
+      !resolve(W, I, On, Row(1), Space::Global, Bytes, AccessKind::Read, I->E,
+               Src))
+    return false;
+  ++W->Effects;
+  std::vector<LaneCopy> &Open = asyncOf(W).OpenCopies;
+  size_t First = Open.size();
+  forLanes(On, [&](uint32_t L) {
+    Open.push_back({Dst.Ptr[L], Src.Ptr[L], Bytes, Bytes, uint32_t(To[L])});
+  });
+  if (runsAtIssue(W)) {
+    performCopies(W, {Open.begin() + long(First), Open.end()});
+    Open.resize(First);
+  }
+  return true;
 }
 
 /// Checks and issues the copies of all active lanes; false after a fault.
@@ -45,6 +79,8 @@ static bool issueCopies(Warp *W, const Inst *I, const uint8_t *R, uint32_t On) {
   const Detail &D = W->P->Details[I->X];
   uint32_t Bytes = uint32_t(D.Immediates[0]);
   bool HasSize = D.has(2);
+  if (On && !HasSize && !W->C->Observed)
+    return issuePlainCopies(W, I, R, On, D, Bytes);
   std::vector<LaneCopy> Now;
   uint32_t Offsets[32];
   for (uint32_t Left = On; Left; Left &= Left - 1) {
@@ -416,6 +452,7 @@ bool ptxsim::selectAsync(Encoder &E, const Lowered &L, Inst &I) {
   switch (Info.O) {
   case Op::CpAsync:
     I.X = E.addDetail(L);
+    I.E = E.newAccessCache();
     I.Fn = legalCopySize(L) ? cpAsync : nullptr;
     break;
   case Op::CpAsyncCommit: I.Fn = commitCopies; break;

@@ -58,9 +58,74 @@ static bool isContiguous(const Lanes &A, uint32_t M, unsigned Step) {
   return toMask((RowI64)(P == Want)) == AllLanes;
 }
 
+// ---- the common case of shared memory ------------------------------------
+/// Offsets of all lanes from C->Shared for a 32-bit address row, if every
+/// active lane is in bounds and aligned and nobody observes the access.
+/// Otherwise the general path checks again and reports.
+static bool plainShared(const Warp *W, const Inst *I, const uint8_t *R,
+                        uint32_t On, unsigned Bytes, uint32_t *Offset) {
+  const Cta *C = W->C;
+  if (I->Where != Space::Shared || I->Wide || C->Observed ||
+      C->SharedBytes < Bytes)
+    return false;
+  RowU32 At = rowAt<RowU32>(R + I->A) + (uint32_t(I->Imm) - SharedBase);
+  RowI32 Bad = (At > C->SharedBytes - Bytes) | ((At & (Bytes - 1)) != 0);
+  std::memcpy(Offset, &At, sizeof(At));
+  return !(toMask(Bad) & On);
+}
+
+/// Four 4-byte elements per lane into four rows: transposed by four lanes.
+static void loadQuads(const uint8_t *Base, const uint32_t *Offset,
+                      uint8_t *const *Rows) {
+  for (unsigned L = 0; L < 32; L += 4) {
+    __m128 Q[4];
+    for (unsigned K = 0; K < 4; ++K)
+      Q[K] =
+          _mm_loadu_ps(reinterpret_cast<const float *>(Base + Offset[L + K]));
+    _MM_TRANSPOSE4_PS(Q[0], Q[1], Q[2], Q[3]);
+    for (unsigned K = 0; K < 4; ++K)
+      _mm_store_ps(reinterpret_cast<float *>(Rows[K] + 4 * L), Q[K]);
+  }
+}
+template <unsigned Bytes, unsigned Count>
+static bool loadPlainShared(const Warp *W, const Inst *I, uint8_t *R,
+                            uint32_t On) {
+  alignas(128) uint32_t Offset[32];
+  if (Bytes != 4 || I->Aux || On != AllLanes ||
+      !plainShared(W, I, R, On, Bytes * Count, Offset))
+    return false;
+  const uint8_t *Base = W->C->Shared;
+  uint8_t *Rows[Count];
+  for (unsigned K = 0; K < Count; ++K)
+    Rows[K] = R + W->P->Extra[I->X + K];
+  if constexpr (Count == 4) {
+    loadQuads(Base, Offset, Rows);
+  } else {
+    for (unsigned L = 0; L < 32; ++L)
+      for (unsigned K = 0; K < Count; ++K)
+        std::memcpy(Rows[K] + 4 * L, Base + Offset[L] + 4 * K, 4);
+  }
+  return true;
+}
+template <unsigned Bytes, unsigned Count>
+static bool storePlainShared(Warp *W, const Inst *I, uint8_t *R, uint32_t On) {
+  alignas(128) uint32_t Offset[32];
+  if (Bytes != 4 || I->Aux || !W->C->SharedVersion.empty() ||
+      !plainShared(W, I, R, On, Bytes * Count, Offset))
+    return false;
+  ++W->Effects;
+  uint8_t *Base = W->C->Shared;
+  const uint32_t *Rows = W->P->Extra.data() + I->X;
+  forLanes(On, [&](uint32_t L) {
+    for (unsigned K = 0; K < Count; ++K)
+      std::memcpy(Base + Offset[L] + 4 * K, R + Rows[K] + 4 * L, 4);
+  });
+  return true;
+}
+
 template <unsigned Bytes, unsigned Count> static void load(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
-  if (On) {
+  if (On && !loadPlainShared<Bytes, Count>(W, I, R, On)) {
     Lanes A;
     if (!resolve(W, I, On, addressRow(I, R), I->Where, Bytes * Count,
                  AccessKind::Read, I->E, A))
@@ -77,7 +142,7 @@ template <unsigned Bytes, unsigned Count> static void load(PTXSIM_ARGS) {
 }
 template <unsigned Bytes, unsigned Count> static void store(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
-  if (On) {
+  if (On && !storePlainShared<Bytes, Count>(W, I, R, On)) {
     Lanes A;
     if (!resolve(W, I, On, addressRow(I, R), I->Where, Bytes * Count,
                  AccessKind::Write, I->E, A))

@@ -205,7 +205,10 @@ static bool checkDescriptor(Warp *W, const Inst *I, uint64_t Desc,
   MatrixDescriptor D(Desc);
   uint32_t Low = ~0u, High = 0, Limit = SharedBase + W->C->SharedBytes;
   for (unsigned Row = 0; Row < Extent; ++Row) {
-    if (!Trans && Row % 8 && Row + 1 != Extent)
+    // Core matrices repeat at a fixed stride: the first and last row of eight
+    // of the first and last block bound all others.
+    bool Inner = Row >= 8 && Row + 8 < Extent;
+    if (!Trans && (Inner || Row % 8 % 7))
       continue;
     for (unsigned Chunk = 0; Chunk < (Trans ? K : 2); ++Chunk) {
       uint32_t A = Trans ? D.mnMajor(Row, Chunk) : D.kMajor(Row, 16 * Chunk);
