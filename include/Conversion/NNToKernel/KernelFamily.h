@@ -27,8 +27,12 @@ public:
   virtual mlir::LogicalResult emit(KernelBuilder &builder) const = 0;
 };
 
-/// The family of a dispatch's root op; never null, since every root that is not
-/// special is computed element by element.
+/// Fails with a diagnostic that names the op where no family computes the
+/// dispatch: its root, or one of its element types.
+mlir::LogicalResult checkDispatch(nn::DispatchOp dispatch);
+
+/// The family of a dispatch's root op, or null where there is none. Index
+/// functions are computed element by element.
 const KernelFamily *findKernelFamily(mlir::Operation *root);
 
 // The families, each in the file of its name.
@@ -41,6 +45,10 @@ const KernelFamily *getConcatFamily();
 const KernelFamily *getContractFamily();
 const KernelFamily *getConvFamily();
 const KernelFamily *getAttentionFamily();
+const KernelFamily *getScatterFamily();
+const KernelFamily *getScanFamily();
+const KernelFamily *getSortFamily();
+const KernelFamily *getNonzeroFamily();
 
 /// floor(elements * nanosecondsPerElement), as work of a launch.
 mlir::OpFoldResult estimateWork(DispatchContext &context,

@@ -297,6 +297,19 @@ def NN_NonzeroOp : NN_Op<"nonzero", [Pure, DeclareOpInterfaceMethods<NN_FusionRo
   let hasVerifier = 1;
 }
 
+def NN_NonzeroBoundedOp : NN_PureOp<"nonzero_bounded"> {
+  let summary = "nonzero in a buffer of the upper bound, and how much of it counts";
+  let description = [{
+    What a kernel computes of `nonzero`: the first rank * count elements of `coordinates`, which has room
+    for all elements of the input, are the (rank, count) result, row-major; the rest is undefined.
+    c1: coordinates is (rank, elements) i64, count a scalar i64.
+  }];
+  let arguments = (ins NN_Tensor:$input);
+  let results = (outs NN_Tensor:$coordinates, NN_Tensor:$count);
+  let assemblyFormat = "$input attr-dict `:` functional-type($input, results)";
+  let hasVerifier = 1;
+}
+
 def NN_CacheUpdateOp : NN_PureOp<"cache_update"> {
   let summary = "`dest` with `update` written along `axis` from a start per batch row";
   let description = [{

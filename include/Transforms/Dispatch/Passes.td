@@ -24,11 +24,11 @@ def FormDispatchesPass : Pass<"dlc-form-dispatches", "mlir::func::FuncOp"> {
     }
     ```
 
-    reshape stays outside: it is another view of the same memory. An op is computed twice only if that is
+    nonzero becomes nonzero_bounded and an rt.shrink of its result. reshape stays outside: it is another view of the same memory. An op is computed twice only if that is
     cheap (views, iota, constants).
   }];
-  let dependentDialects = ["::dlc::nn::NNDialect", "::mlir::tensor::TensorDialect",
-                           "::mlir::affine::AffineDialect"];
+  let dependentDialects = ["::dlc::nn::NNDialect", "::dlc::rt::RTDialect",
+                           "::mlir::tensor::TensorDialect", "::mlir::affine::AffineDialect"];
   let statistics = [
     Statistic<"numDispatches", "num-dispatches", "dispatches formed">,
     Statistic<"numFusedOps", "num-fused-ops", "ops computed in the dispatch of another">

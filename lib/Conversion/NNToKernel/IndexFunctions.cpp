@@ -3,9 +3,7 @@
 // indices, as code on elements of the operands. This is how producers fuse into
 // the loops of their consumers.
 #include "Conversion/Common/ElementwiseFn.h"
-#include "Conversion/NNToKernel/KernelBuilder.h"
-
-#include "mlir/Dialect/Affine/IR/AffineOps.h"
+#include "Conversion/NNToKernel/Indexing.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
@@ -222,49 +220,18 @@ Value IndexFunctions::pad(nn::PadOp op, ValueRange indices) {
   return guardedLoad(inside, op.getInput(), at, border);
 }
 
-/// Applies an affine map of plain dims and constants.
-SmallVector<Value> applyMap(ImplicitLocOpBuilder &b, AffineMap map,
-                            ValueRange indices) {
-  SmallVector<Value> results;
-  for (AffineExpr expr : map.getResults()) {
-    if (auto dim = dyn_cast<AffineDimExpr>(expr)) {
-      results.push_back(indices[dim.getPosition()]);
-    } else if (auto number = dyn_cast<AffineConstantExpr>(expr)) {
-      results.push_back(arith::ConstantIndexOp::create(b, number.getValue()));
-    } else {
-      results.push_back(affine::AffineApplyOp::create(
-          b, AffineMap::get(map.getNumDims(), 0, expr), indices));
-    }
-  }
-  return results;
-}
-
 Value IndexFunctions::gather(nn::GatherOp op, ValueRange indices) {
-  SmallVector<Value> others = applyMap(b, op.getInputMap(), indices);
+  SmallVector<Value> others = emitMap(kb, op.getInputMap(), indices);
   auto inputRank = op.getInput().getType().getRank();
   SmallVector<Value> at(inputRank);
   Value inside;
   for (auto [i, dim] : llvm::enumerate(op.getIndexedDims())) {
-    Value index =
-        kb.load(op.getIndices()[i], applyMap(b, op.getIndexMap(i), indices));
-    Type type = elementOf(op.getIndices()[i]);
-    index = type.isUnsignedInteger()
-                ? arith::IndexCastUIOp::create(b, b.getIndexType(), index)
-                      .getResult()
-                : arith::IndexCastOp::create(b, b.getIndexType(), index)
-                      .getResult();
     OpFoldResult size = kb.size(op.getInput(), dim);
-    if (op.getNegativeWrap()) {
-      Value negative =
-          arith::CmpIOp::create(b, arith::CmpIPredicate::slt, index, zero());
-      index = arith::SelectOp::create(b, negative, value(math.add(index, size)),
-                                      index);
-    }
+    Value index = emitLoadedIndex(kb, op.getIndices()[i],
+                                  emitMap(kb, op.getIndexMap(i), indices), size,
+                                  op.getNegativeWrap());
     if (op.getBounds() == nn::BoundsMode::zero) {
-      Value inRange = arith::CmpIOp::create(b, arith::CmpIPredicate::ult, index,
-                                            value(size));
-      inside =
-          inside ? Value(arith::AndIOp::create(b, inside, inRange)) : inRange;
+      inside = emitInRange(kb, index, size, inside);
     } else {
       // Also where an index out of range is the caller's error: memory stays
       // safe.
@@ -425,6 +392,12 @@ Value KernelBuilder::loadUncached(Value tensor, ValueRange indices) {
           [&](auto op) { return functions.quantize(op, indices); })
       .Case<nn::DequantizeOp>(
           [&](auto op) { return functions.dequantize(op, indices); })
+      .Case<nn::InsertSliceOp>(
+          [&](auto op) { return emitInsertSlice(*this, op, indices); })
+      .Case<nn::CacheUpdateOp>(
+          [&](auto op) { return emitCacheUpdate(*this, op, indices); })
+      .Case<nn::ResizeOp>(
+          [&](auto op) { return emitResize(*this, op, indices); })
       .Default([](Operation *) -> Value {
         llvm_unreachable("a dispatch holds one root and index functions");
       });

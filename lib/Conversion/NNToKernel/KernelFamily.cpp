@@ -16,7 +16,51 @@ const KernelFamily *findKernelFamily(Operation *root) {
       .Case<nn::ContractOp>([](auto) { return getContractFamily(); })
       .Case<nn::ConvOp>([](auto) { return getConvFamily(); })
       .Case<nn::AttentionOp>([](auto) { return getAttentionFamily(); })
-      .Default([](auto) { return getMapFamily(); });
+      .Case<nn::ScatterOp>([](auto) { return getScatterFamily(); })
+      .Case<nn::ScanOp>([](auto) { return getScanFamily(); })
+      .Case<nn::SortOp>([](auto) { return getSortFamily(); })
+      .Case<nn::NonzeroBoundedOp>([](auto) { return getNonzeroFamily(); })
+      .Case<nn::ElementwiseOp, nn::CastOp, nn::IotaOp, nn::BroadcastOp,
+            nn::TransposeOp, nn::SliceOp, nn::InsertSliceOp, nn::PadOp,
+            nn::GatherOp, nn::CacheUpdateOp, nn::RotaryOp, nn::BatchNormOp,
+            nn::QuantizeOp, nn::DequantizeOp, nn::ResizeOp>(
+          [](auto) { return getMapFamily(); })
+      .Default([](Operation *) -> const KernelFamily * { return nullptr; });
+}
+
+/// Whether the CPU lowering loads, stores and computes elements of `type`.
+static bool isSupportedElement(Type type) {
+  if (auto integer = dyn_cast<IntegerType>(type)) {
+    unsigned width = integer.getWidth();
+    return width == 1 || width == 8 || width == 16 || width == 32 ||
+           width == 64;
+  }
+  return type.isF64() || type.isF32() || type.isF16() || type.isBF16();
+}
+
+LogicalResult checkDispatch(nn::DispatchOp dispatch) {
+  Operation *root = dispatch.getRootOp();
+  if (!findKernelFamily(root)) {
+    return root->emitError()
+           << "unsupported: no CPU kernel for '" << root->getName() << "'";
+  }
+  for (Operation &op : dispatch.getBody().front()) {
+    for (Type type : llvm::concat<Type>(llvm::to_vector(op.getOperandTypes()),
+                                        llvm::to_vector(op.getResultTypes()))) {
+      auto tensor = dyn_cast<RankedTensorType>(type);
+      if (tensor && !isSupportedElement(tensor.getElementType())) {
+        return op.emitError()
+               << "unsupported: '" << op.getName() << "' on elements of type "
+               << tensor.getElementType() << " on the CPU";
+      }
+    }
+  }
+  if (auto resize = dyn_cast<nn::ResizeOp>(root);
+      resize && !resize.getStaticScales()) {
+    return root->emitError()
+           << "unsupported: 'nn.resize' by scales that only the run knows";
+  }
+  return success();
 }
 
 OpFoldResult estimateWork(DispatchContext &context, OpFoldResult elements,

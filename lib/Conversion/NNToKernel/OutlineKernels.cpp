@@ -88,6 +88,9 @@ FailureOr<func::FuncOp> KernelOutliner::getKernel(nn::DispatchOp dispatch) {
 }
 
 LogicalResult KernelOutliner::replace(nn::DispatchOp dispatch) {
+  if (failed(checkDispatch(dispatch))) {
+    return failure();
+  }
   FailureOr<func::FuncOp> kernel = getKernel(dispatch);
   if (failed(kernel)) {
     return failure();

@@ -10,6 +10,7 @@ FusionRole SoftmaxOp::getFusionRole() { return FusionRole::Reduction; }
 FusionRole ScanOp::getFusionRole() { return FusionRole::Scan; }
 FusionRole SortOp::getFusionRole() { return FusionRole::Opaque; }
 FusionRole NonzeroOp::getFusionRole() { return FusionRole::Opaque; }
+FusionRole NonzeroBoundedOp::getFusionRole() { return FusionRole::Opaque; }
 
 /// c2: the kind fits the element type.
 static LogicalResult verifyKind(ReduceOp op) {
@@ -153,4 +154,34 @@ LogicalResult NonzeroOp::verify() {
   }
   return verifyShape(*this, "result", getResult().getType().getShape(),
                      {rank, ShapedType::kDynamic});
+}
+
+LogicalResult NonzeroBoundedOp::verify() {
+  RankedTensorType input = getInput().getType();
+  Type integer = IntegerType::get(getContext(), 64);
+  int64_t bound =
+      input.hasStaticShape() ? input.getNumElements() : ShapedType::kDynamic;
+  if (failed(verifyElementType(*this, "coordinates",
+                               getCoordinates().getType().getElementType(),
+                               integer)) ||
+      failed(verifyElementType(
+          *this, "count", getCount().getType().getElementType(), integer)) ||
+      failed(
+          verifyShape(*this, "count", getCount().getType().getShape(), {}))) {
+    return failure();
+  }
+  return verifyShape(*this, "coordinates",
+                     getCoordinates().getType().getShape(),
+                     {input.getRank(), bound}); // c1
+}
+
+LogicalResult
+NonzeroBoundedOp::reifyResultShapes(OpBuilder &b,
+                                    ReifiedRankedShapedTypeDims &dims) {
+  Sizes sizes = sizesOf(b, getLoc(), getInput());
+  OpFoldResult bound = productOf(b, getLoc(), sizes);
+  appendShape(b, getCoordinates(),
+              {b.getIndexAttr(getInput().getType().getRank()), bound}, dims);
+  appendShape(b, getCount(), {}, dims);
+  return success();
 }

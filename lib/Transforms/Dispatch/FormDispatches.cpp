@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Groups nn ops into dispatches.
+#include "Dialect/NN/Sizes.h"
+#include "Dialect/RT/RTDialect.h"
 #include "DispatchBuilder.h"
 #include "FusionRules.h"
 #include "Transforms/Dispatch/Passes.h"
 
 #include "mlir/Dialect/MemRef/Transforms/Transforms.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
 #include "mlir/Transforms/GreedyPatternRewriteDriver.h"
 #include "mlir/Transforms/RegionUtils.h"
 
@@ -31,6 +35,7 @@ public:
   unsigned numDispatches = 0, numFusedOps = 0;
 
 private:
+  void boundNonzero();
   void findRootGroups();
   void findMapGroups();
   bool mustMaterialize(Operation *op);
@@ -44,6 +49,28 @@ private:
   /// Index functions whose result lies in memory.
   llvm::DenseSet<Operation *> materialized;
 };
+
+/// Replaces each nonzero, whose size only the run knows, by one into a buffer
+/// of the upper bound and the part of it that counts.
+void DispatchFormer::boundNonzero() {
+  for (auto op : llvm::make_early_inc_range(function.getOps<nn::NonzeroOp>())) {
+    ImplicitLocOpBuilder b(op.getLoc(), op);
+    nn::Sizes sizes = nn::sizesOf(b, op.getLoc(), op.getInput());
+    OpFoldResult bound = nn::productOf(b, op.getLoc(), sizes);
+    Type integer = b.getI64Type();
+    auto type = RankedTensorType::get(
+        nn::staticShape({b.getIndexAttr(sizes.size()), bound}), integer);
+    auto bounded = nn::NonzeroBoundedOp::create(
+        b, type, RankedTensorType::get({}, integer), op.getInput());
+    Value count =
+        tensor::ExtractOp::create(b, bounded.getCount(), ValueRange());
+    Value size = arith::IndexCastOp::create(b, b.getIndexType(), count);
+    op.replaceAllUsesWith(
+        rt::ShrinkOp::create(b, op.getType(), bounded.getCoordinates(), size)
+            .getResult());
+    op.erase();
+  }
+}
 
 void DispatchFormer::findRootGroups() {
   for (Operation &op : function.getBody().front()) {
@@ -114,6 +141,7 @@ void DispatchFormer::build(const Group &group) {
 }
 
 void DispatchFormer::run() {
+  boundNonzero();
   findRootGroups();
   findMapGroups();
   for (const Group &group : groups) {

@@ -17,9 +17,9 @@ static RankedTensorType typeOf(Value tensor) {
 
 bool isIndexFunction(Operation *op) {
   return isa<nn::ElementwiseOp, nn::CastOp, nn::IotaOp, nn::BroadcastOp,
-             nn::TransposeOp, nn::SliceOp, nn::PadOp, nn::GatherOp,
-             nn::RotaryOp, nn::BatchNormOp, nn::QuantizeOp, nn::DequantizeOp>(
-      op);
+             nn::TransposeOp, nn::SliceOp, nn::InsertSliceOp, nn::PadOp,
+             nn::GatherOp, nn::CacheUpdateOp, nn::RotaryOp, nn::BatchNormOp,
+             nn::QuantizeOp, nn::DequantizeOp>(op);
 }
 
 bool isRoot(Operation *op) {
@@ -58,7 +58,7 @@ bool canFusePrologue(Operation *producer, OpOperand &use) {
                      isa<nn::SliceOp>(consumer);
     return sameCount || !isExpensive(producer);
   }
-  if (isa<nn::ReduceOp, nn::ConcatOp>(consumer)) {
+  if (isa<nn::ReduceOp, nn::ConcatOp, nn::ScanOp, nn::ScatterOp>(consumer)) {
     return true;
   }
   if (isa<nn::SoftmaxOp, nn::NormOp>(consumer)) {
@@ -140,7 +140,7 @@ SmallVector<Operation *>
 findEpilogue(Operation *root, const llvm::DenseSet<Operation *> &taken) {
   bool hasEpilogue =
       isa<nn::ConvOp, nn::ContractOp, nn::ReduceOp, nn::SoftmaxOp, nn::NormOp,
-          nn::PoolOp, nn::ConcatOp>(root);
+          nn::PoolOp, nn::ConcatOp, nn::ResizeOp>(root);
   if (!hasEpilogue || root->getNumResults() != 1) {
     return {};
   }
