@@ -49,6 +49,7 @@ const KernelFamily *getScatterFamily();
 const KernelFamily *getScanFamily();
 const KernelFamily *getSortFamily();
 const KernelFamily *getNonzeroFamily();
+const KernelFamily *getRecurrenceFamily();
 
 /// floor(elements * nanosecondsPerElement), as work of a launch.
 mlir::OpFoldResult estimateWork(DispatchContext &context,

@@ -232,7 +232,22 @@ def NN_ResizeOp : NN_PureOp<"resize", [AttrSizedOperandSegments]> {
   let hasVerifier = 1;
 }
 
-def NN_RnnOp : NN_PureOp<"rnn", [AttrSizedOperandSegments]> {
+/// A recurrence over time: what comes in, and the state and attributes that all have.
+class NN_RecurrentOp<string mnemonic, dag inputs>
+    : NN_PureOp<mnemonic, [AttrSizedOperandSegments]> {
+  let arguments = !con(inputs,
+      (ins NN_FloatTensor:$recurrent,
+           Optional<NN_FloatTensor>:$bias, Optional<NN_IntTensor>:$lengths,
+           Optional<NN_FloatTensor>:$initial_h, Optional<NN_FloatTensor>:$initial_c,
+           Optional<NN_FloatTensor>:$peephole, NN_RnnCellAttr:$cell,
+           NN_RnnDirectionAttr:$direction, OptionalAttr<StrArrayAttr>:$activations,
+           OptionalAttr<DenseF64ArrayAttr>:$alphas, OptionalAttr<DenseF64ArrayAttr>:$betas,
+           OptionalAttr<F64Attr>:$clip, UnitAttr:$linear_before_reset, UnitAttr:$input_forget));
+  let results = (outs NN_FloatTensor:$y, NN_FloatTensor:$last_h, NN_FloatTensor:$last_c);
+  let hasVerifier = 1;
+}
+
+def NN_RnnOp : NN_RecurrentOp<"rnn", (ins NN_FloatTensor:$input, NN_FloatTensor:$weight)> {
   let summary = "simple, LSTM or GRU recurrence over time, as ONNX defines it";
   let description = [{
     input (T, B, I), weight (D, G*H, I), recurrent (D, G*H, H), bias (D, 2*G*H), lengths (B) i32,
@@ -241,21 +256,26 @@ def NN_RnnOp : NN_PureOp<"rnn", [AttrSizedOperandSegments]> {
     `activations` names G' functions per direction (relu, tanh, sigmoid, ...; empty: the cell's own).
     c1: gate count fits the cell. c2: shapes agree.
   }];
-  let arguments = (ins NN_FloatTensor:$input, NN_FloatTensor:$weight, NN_FloatTensor:$recurrent,
-                       Optional<NN_FloatTensor>:$bias, Optional<NN_IntTensor>:$lengths,
-                       Optional<NN_FloatTensor>:$initial_h, Optional<NN_FloatTensor>:$initial_c,
-                       Optional<NN_FloatTensor>:$peephole, NN_RnnCellAttr:$cell,
-                       NN_RnnDirectionAttr:$direction, OptionalAttr<StrArrayAttr>:$activations,
-                       OptionalAttr<DenseF64ArrayAttr>:$alphas, OptionalAttr<DenseF64ArrayAttr>:$betas,
-                       OptionalAttr<F64Attr>:$clip, UnitAttr:$linear_before_reset, UnitAttr:$input_forget);
-  let results = (outs NN_FloatTensor:$y, NN_FloatTensor:$last_h, NN_FloatTensor:$last_c);
   let assemblyFormat = [{
     $cell $direction `(` $input `,` $weight `,` $recurrent (`bias` $bias^ `:` type($bias))?
     (`lengths` $lengths^ `:` type($lengths))? (`h` $initial_h^ `:` type($initial_h))?
     (`c` $initial_c^ `:` type($initial_c))? (`peephole` $peephole^ `:` type($peephole))? `)`
     attr-dict `:` type($input) `,` type($weight) `,` type($recurrent) `->` type(results)
   }];
-  let hasVerifier = 1;
+}
+
+def NN_RecurrenceOp : NN_RecurrentOp<"recurrence", (ins NN_FloatTensor:$products)> {
+  let summary = "rnn, given the products of its input and weight";
+  let description = [{
+    What remains of `rnn` when one contraction has computed `products` (T, B, D, G*H), the input times
+    the transposed weight, for all steps. Everything else is as in rnn.
+  }];
+  let assemblyFormat = [{
+    $cell $direction `(` $products `,` $recurrent (`bias` $bias^ `:` type($bias))?
+    (`lengths` $lengths^ `:` type($lengths))? (`h` $initial_h^ `:` type($initial_h))?
+    (`c` $initial_c^ `:` type($initial_c))? (`peephole` $peephole^ `:` type($peephole))? `)`
+    attr-dict `:` type($products) `,` type($recurrent) `->` type(results)
+  }];
 }
 
 def NN_ScanOp : NN_PureOp<"scan"> {

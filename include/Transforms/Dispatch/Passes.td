@@ -24,7 +24,8 @@ def FormDispatchesPass : Pass<"dlc-form-dispatches", "mlir::func::FuncOp"> {
     }
     ```
 
-    nonzero becomes nonzero_bounded and an rt.shrink of its result. reshape stays outside: it is another view of the same memory. An op is computed twice only if that is
+    nonzero becomes nonzero_bounded and an rt.shrink of its result; rnn becomes a contraction and a
+    recurrence. reshape stays outside: it is another view of the same memory. An op is computed twice only if that is
     cheap (views, iota, constants).
   }];
   let dependentDialects = ["::dlc::nn::NNDialect", "::dlc::rt::RTDialect",

@@ -2,6 +2,8 @@
 // Which family computes which root, and what they share.
 #include "Conversion/NNToKernel/KernelFamily.h"
 
+#include "Conversion/NNToKernel/RnnActivation.h"
+
 using namespace mlir;
 
 namespace dlc {
@@ -20,6 +22,7 @@ const KernelFamily *findKernelFamily(Operation *root) {
       .Case<nn::ScanOp>([](auto) { return getScanFamily(); })
       .Case<nn::SortOp>([](auto) { return getSortFamily(); })
       .Case<nn::NonzeroBoundedOp>([](auto) { return getNonzeroFamily(); })
+      .Case<nn::RecurrenceOp>([](auto) { return getRecurrenceFamily(); })
       .Case<nn::ElementwiseOp, nn::CastOp, nn::IotaOp, nn::BroadcastOp,
             nn::TransposeOp, nn::SliceOp, nn::InsertSliceOp, nn::PadOp,
             nn::GatherOp, nn::CacheUpdateOp, nn::RotaryOp, nn::BatchNormOp,
@@ -36,6 +39,33 @@ static bool isSupportedElement(Type type) {
            width == 64;
   }
   return type.isF64() || type.isF32() || type.isF16() || type.isBF16();
+}
+
+/// What single roots cannot do.
+static LogicalResult checkRoot(Operation *root) {
+  if (auto resize = dyn_cast<nn::ResizeOp>(root);
+      resize && !resize.getStaticScales()) {
+    return root->emitError()
+           << "unsupported: 'nn.resize' by scales that only the run knows";
+  }
+  auto recurrence = dyn_cast<nn::RecurrenceOp>(root);
+  if (!recurrence) {
+    return success();
+  }
+  if (recurrence.getRecurrent().getType().isDynamicDim(2)) {
+    return root->emitError()
+           << "unsupported: 'nn.rnn' of a hidden size that only the run knows";
+  }
+  if (!recurrence.getActivations()) {
+    return success();
+  }
+  for (Attribute name : *recurrence.getActivations()) {
+    if (!isRnnActivation(cast<StringAttr>(name))) {
+      return root->emitError()
+             << "unsupported: activation " << name << " of 'nn.rnn'";
+    }
+  }
+  return success();
 }
 
 LogicalResult checkDispatch(nn::DispatchOp dispatch) {
@@ -55,12 +85,7 @@ LogicalResult checkDispatch(nn::DispatchOp dispatch) {
       }
     }
   }
-  if (auto resize = dyn_cast<nn::ResizeOp>(root);
-      resize && !resize.getStaticScales()) {
-    return root->emitError()
-           << "unsupported: 'nn.resize' by scales that only the run knows";
-  }
-  return success();
+  return checkRoot(root);
 }
 
 OpFoldResult estimateWork(DispatchContext &context, OpFoldResult elements,

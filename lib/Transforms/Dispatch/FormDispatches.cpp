@@ -36,6 +36,7 @@ public:
 
 private:
   void boundNonzero();
+  void splitRnn();
   void findRootGroups();
   void findMapGroups();
   bool mustMaterialize(Operation *op);
@@ -68,6 +69,39 @@ void DispatchFormer::boundNonzero() {
     op.replaceAllUsesWith(
         rt::ShrinkOp::create(b, op.getType(), bounded.getCoordinates(), size)
             .getResult());
+    op.erase();
+  }
+}
+
+/// Splits each rnn into the products of its input, one contraction over all
+/// steps, and the recurrence.
+void DispatchFormer::splitRnn() {
+  for (auto op : llvm::make_early_inc_range(function.getOps<nn::RnnOp>())) {
+    ImplicitLocOpBuilder b(op.getLoc(), op);
+    RankedTensorType input = op.getInput().getType(),
+                     weight = op.getWeight().getType();
+    auto type =
+        RankedTensorType::get({input.getDimSize(0), input.getDimSize(1),
+                               weight.getDimSize(0), weight.getDimSize(1)},
+                              input.getElementType());
+    AffineExpr t, batch, d, g, i;
+    bindDims(b.getContext(), t, batch, d, g, i);
+    SmallVector<AffineMap> maps;
+    for (ArrayRef<AffineExpr> dims :
+         {ArrayRef<AffineExpr>({t, batch, i}), ArrayRef<AffineExpr>({d, g, i}),
+          ArrayRef<AffineExpr>({t, batch, d, g})}) {
+      maps.push_back(AffineMap::get(5, 0, dims, b.getContext()));
+    }
+    auto products = nn::ContractOp::create(
+        b, type, op.getInput(), op.getWeight(), /*lhs_zero=*/Value(),
+        /*rhs_zero=*/Value(), b.getAffineMapArrayAttr(maps), TypeAttr());
+    auto recurrence = nn::RecurrenceOp::create(
+        b, op.getResultTypes(), products, op.getRecurrent(), op.getBias(),
+        op.getLengths(), op.getInitialH(), op.getInitialC(), op.getPeephole(),
+        op.getCellAttr(), op.getDirectionAttr(), op.getActivationsAttr(),
+        op.getAlphasAttr(), op.getBetasAttr(), op.getClipAttr(),
+        op.getLinearBeforeResetAttr(), op.getInputForgetAttr());
+    op.replaceAllUsesWith(recurrence);
     op.erase();
   }
 }
@@ -142,6 +176,7 @@ void DispatchFormer::build(const Group &group) {
 
 void DispatchFormer::run() {
   boundNonzero();
+  splitRnn();
   findRootGroups();
   findMapGroups();
   for (const Group &group : groups) {

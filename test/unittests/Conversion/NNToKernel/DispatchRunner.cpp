@@ -57,7 +57,7 @@ private:
   void runDispatch(rt::DispatchOp op);
 
   OwningOpRef<ModuleOp> module;
-  LoadedKernels kernels;
+  std::optional<LoadedKernels> kernels;
   llvm::DenseMap<Value, Tensor> values;
 };
 
@@ -100,13 +100,13 @@ bool Program::lowerKernels() {
     ADD_FAILURE() << llvm::toString(shared.takeError());
     return false;
   }
-  kernels = LoadedKernels(*shared);
+  kernels.emplace(*shared);
   return true;
 }
 
 void Program::runDispatch(rt::DispatchOp op) {
   auto *kernel = reinterpret_cast<dlc_kernel *>(
-      kernels.find(op.getKernel().str().c_str()));
+      kernels->find(op.getKernel().str().c_str()));
   ASSERT_NE(kernel, nullptr) << op.getKernel().str();
   std::vector<void *> buffers;
   for (Value input : op.getInputs()) {

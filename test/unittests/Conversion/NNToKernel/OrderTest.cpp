@@ -37,7 +37,8 @@ TEST_P(ScanTest, Sum) {
     for (int i = 0; i < inner; ++i) {
       float sum = 0;
       for (int step = 0; step < length; ++step) {
-        int at = (o * length + (reverse ? length - 1 - step : step)) * inner + i;
+        int at =
+            (o * length + (reverse ? length - 1 - step : step)) * inner + i;
         float next = sum + x[at];
         expected[at] = exclusive ? sum : next;
         sum = next;
@@ -114,26 +115,28 @@ TEST_P(SortTest, IsStableWithNaNLargest) {
     }
   }
   auto shaped = [&](int size, const char *element) {
-    return "tensor<" + std::to_string(outer) + "x" + std::to_string(size) + "x" +
-           std::to_string(inner) + "x" + element + ">";
+    return "tensor<" + std::to_string(outer) + "x" + std::to_string(size) +
+           "x" + std::to_string(inner) + "x" + element + ">";
   };
   std::string in = shaped(length, "f32"),
               out = shaped(kept, "f32") + ", " + shaped(kept, "i64");
   auto results = runFunction(
-      "func.func @f(%x: " + in + ") -> (" + out + ") { %0:2 = nn.sort %x axis 1 " +
-          (descending ? "descending" : "") + " : (" + in + ") -> (" + out +
-          ") return %0#0, %0#1 : " + out + " }",
+      "func.func @f(%x: " + in + ") -> (" + out +
+          ") { %0:2 = nn.sort %x axis 1 " + (descending ? "descending" : "") +
+          " : (" + in + ") -> (" + out + ") return %0#0, %0#1 : " + out + " }",
       {tensorOf(x)});
   ASSERT_EQ(results.size(), 2u);
   EXPECT_EQ(elementsOf<int64_t>(results[1]), indices);
   EXPECT_EQ(results[0], tensorOf(values)); // bits, since NaN != NaN
 }
 
-INSTANTIATE_TEST_SUITE_P(
-    Shapes, SortTest,
-    ::testing::Values(SortCase{2, 37, 3, 37, false},
-                      SortCase{2, 37, 3, 37, true}, SortCase{3, 100, 1, 7, true},
-                      SortCase{1, 64, 1, 1, false}, SortCase{2, 9, 2, 0, true},
-                      SortCase{1, 1, 1, 1, true}, SortCase{1, 2, 1, 2, false}));
+INSTANTIATE_TEST_SUITE_P(Shapes, SortTest,
+                         ::testing::Values(SortCase{2, 37, 3, 37, false},
+                                           SortCase{2, 37, 3, 37, true},
+                                           SortCase{3, 100, 1, 7, true},
+                                           SortCase{1, 64, 1, 1, false},
+                                           SortCase{2, 9, 2, 0, true},
+                                           SortCase{1, 1, 1, 1, true},
+                                           SortCase{1, 2, 1, 2, false}));
 
 } // namespace

@@ -107,8 +107,7 @@ TEST(InsertSlice, StridesAndNegativeStrides) {
         return %0 : tensor<2x7xf32>
       })",
       {tensorOf(iota<float>(14)), tensorOf<float>({20, 21, 22})});
-  expectResult<float>(results,
-                      {0, 1, 2, 3, 4, 5, 6, 7, 22, 9, 21, 11, 20, 13});
+  expectResult<float>(results, {0, 1, 2, 3, 4, 5, 6, 7, 22, 9, 21, 11, 20, 13});
 }
 
 TEST(CacheUpdate, StartsPerBatchRow) {
@@ -160,7 +159,7 @@ TEST(Check, NamesAnElementTypeWithoutKernels) {
           : (tensor<4xi4>, tensor<4xi4>) -> tensor<4xi4>
         return %0 : tensor<4xi4>
       })");
-  EXPECT_NE(errors.find("unsupported: 'nn.elementwise' on elements of type i4"),
+  EXPECT_NE(errors.find("unsupported: 'nn.elementwise' on elements of type 'i4'"),
             std::string::npos)
       << errors;
 }

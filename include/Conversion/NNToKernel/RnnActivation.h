@@ -1,0 +1,19 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The activation functions that nn.rnn names.
+#ifndef DLC_CONVERSION_NNTOKERNEL_RNNACTIVATION_H
+#define DLC_CONVERSION_NNTOKERNEL_RNNACTIVATION_H
+
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+namespace dlc {
+
+bool isRnnActivation(llvm::StringRef name);
+
+/// The function on a float scalar or vector; `name` passes isRnnActivation.
+mlir::Value emitRnnActivation(mlir::ImplicitLocOpBuilder &b,
+                              llvm::StringRef name, double alpha, double beta,
+                              mlir::Value x);
+
+} // namespace dlc
+
+#endif // DLC_CONVERSION_NNTOKERNEL_RNNACTIVATION_H
