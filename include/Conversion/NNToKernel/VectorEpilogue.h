@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The elementwise ops behind a contraction or convolution, computed on whole
-// vectors of its results before they are stored.
+// The elementwise ops behind a root (or before it, where it reads vectors too),
+// computed on whole vectors.
 #ifndef DLC_CONVERSION_NNTOKERNEL_VECTOREPILOGUE_H
 #define DLC_CONVERSION_NNTOKERNEL_VECTOREPILOGUE_H
 
@@ -24,6 +24,12 @@ public:
   mlir::Value compute(mlir::Value acc, mlir::ValueRange groupIndices,
                       mlir::Value offset, mlir::Value mask);
 
+  /// `lanes` elements of `tensor`, which comes before the root and has its
+  /// shape.
+  mlir::Value load(mlir::Value tensor, int64_t lanes,
+                   mlir::ValueRange groupIndices, mlir::Value offset,
+                   mlir::Value mask);
+
   /// Whether the ops are worth a rolled loop.
   bool isExpensive() const;
 
@@ -37,7 +43,7 @@ private:
   KernelBuilder &kb;
   mlir::Value root;
   llvm::SmallVector<llvm::SmallVector<unsigned>> groups;
-  /// State of one call of compute.
+  /// State of one call of compute or load.
   llvm::DenseMap<mlir::Value, mlir::Value> vectors;
   llvm::SmallVector<mlir::Value> at;
   mlir::Value offset, mask;

@@ -56,10 +56,11 @@ static LogicalResult checkRoot(Operation *root) {
     return root->emitError()
            << "unsupported: 'nn.rnn' of a hidden size that only the run knows";
   }
-  if (!recurrence.getActivations()) {
+  ArrayAttr activations = recurrence.getActivationsAttr();
+  if (!activations) {
     return success();
   }
-  for (Attribute name : *recurrence.getActivations()) {
+  for (Attribute name : activations) {
     if (!isRnnActivation(cast<StringAttr>(name))) {
       return root->emitError()
              << "unsupported: activation " << name << " of 'nn.rnn'";
@@ -75,8 +76,9 @@ LogicalResult checkDispatch(nn::DispatchOp dispatch) {
            << "unsupported: no CPU kernel for '" << root->getName() << "'";
   }
   for (Operation &op : dispatch.getBody().front()) {
-    for (Type type : llvm::concat<Type>(llvm::to_vector(op.getOperandTypes()),
-                                        llvm::to_vector(op.getResultTypes()))) {
+    SmallVector<Type> types(op.getOperandTypes());
+    llvm::append_range(types, op.getResultTypes());
+    for (Type type : types) {
       auto tensor = dyn_cast<RankedTensorType>(type);
       if (tensor && !isSupportedElement(tensor.getElementType())) {
         return op.emitError()

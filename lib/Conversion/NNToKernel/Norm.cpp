@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// norm: mean, then variance about it, then the result, one set of statistics at
-// a time.
+// norm: the vector kernel for rows of the innermost dims, else scalar loops,
+// one set of statistics at a time: mean, variance about it, result.
+#include "Conversion/NNToVector/Norm.h"
 #include "Conversion/Common/ElementwiseFn.h"
 #include "Conversion/NNToKernel/KernelFamily.h"
 #include "Conversion/NNToKernel/LoopSpace.h"
+#include "Conversion/NNToKernel/RowView.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -13,14 +15,49 @@ namespace dlc {
 
 namespace {
 
+Type statTypeOf(nn::NormOp op) {
+  Type element = op.getInput().getType().getElementType();
+  return op.getStatType()  ? *op.getStatType()
+         : element.isF64() ? element
+                           : Type(Float32Type::get(op.getContext()));
+}
+
+/// Whether the vector kernel takes the dispatch: its rows, and scale and bias
+/// along the columns or the same for a whole row.
+bool hasVectorKernel(nn::DispatchOp dispatch, nn::NormOp op) {
+  Type stat = statTypeOf(op);
+  int64_t rowDims = op.getInput().getType().getRank() - op.getAxes().size();
+  auto isRowDim = [&](int64_t dim) { return dim < rowDims; };
+  bool affineFits = op.getAffineDims() == op.getAxes() ||
+                    llvm::all_of(op.getAffineDims(), isRowDim);
+  auto isDirect = [](Value tensor) {
+    return !tensor || isa<BlockArgument>(tensor) ||
+           tensor.getDefiningOp<arith::ConstantOp>();
+  };
+  return op.getGroups() == 0 && (stat.isF32() || stat.isF64()) && affineFits &&
+         isDirect(op.getScale()) && isDirect(op.getBias()) &&
+         hasVectorRows(dispatch, op.getInput(), op.getAxes());
+}
+
+/// What the vector kernel needs to know, without loads and stores.
+kernel::NormSpec createSpec(DispatchContext &context, nn::NormOp op) {
+  kernel::NormSpec spec;
+  spec.columns =
+      context.math.constant(countColumns(op.getInput(), op.getAxes()));
+  spec.acc = statTypeOf(op);
+  spec.statistic = op.getStat() == nn::NormStat::mean_var
+                       ? kernel::NormStatistic::MeanVariance
+                       : kernel::NormStatistic::RootMeanSquare;
+  spec.epsilon = op.getEpsilon().convertToDouble();
+  return spec;
+}
+
 class NormEmitter {
 public:
   explicit NormEmitter(KernelBuilder &kb)
       : kb(kb), b(kb.b), op(cast<nn::NormOp>(kb.getRoot())) {
     element = op.getInput().getType().getElementType();
-    stat = op.getStatType()  ? *op.getStatType()
-           : element.isF64() ? element
-                             : Type(b.getF32Type());
+    stat = statTypeOf(op);
   }
 
   /// Emits the set of statistics whose place among the other dims is `indices`;
@@ -147,12 +184,21 @@ public:
     auto op = cast<nn::NormOp>(context.getRoot());
     OpFoldResult elements =
         nn::productOf(context.b, op.getLoc(), context.sizes(op.getInput()));
+    if (hasVectorKernel(context.getDispatch(), op)) {
+      return {countRows(context, op.getInput(), op.getAxes()),
+              estimateWork(context, elements, 0.3),
+              kernel::getNormScratchBytes(context.b, createSpec(context, op))};
+    }
     return {nn::productOf(context.b, op.getLoc(), setSizes(context, op)),
             estimateWork(context, elements, 0.5), context.math.constant(0)};
   }
 
   LogicalResult emit(KernelBuilder &kb) const override {
     auto op = cast<nn::NormOp>(kb.getRoot());
+    if (hasVectorKernel(kb.getDispatch(), op)) {
+      emitRows(kb, op);
+      return success();
+    }
     nn::Sizes sizes = setSizes(kb, op);
     kernel::emitFor(
         kb.b, kb.getBegin(), kb.getEnd(), kb.math.constant(1), [&](Value item) {
@@ -166,6 +212,33 @@ public:
   }
 
 private:
+  static void emitRows(KernelBuilder &kb, nn::NormOp op) {
+    kernel::NormSpec spec = createSpec(kb, op);
+    RowView rows(kb, op.getInput(), op.getResult(), op.getAxes(), spec.acc);
+    spec.load = rows.getLoad();
+    spec.store = rows.getStore();
+    spec.scale = rows.getAffine(op.getScale(), op.getAffineDims());
+    spec.bias = rows.getAffine(op.getBias(), op.getAffineDims());
+    if (op.getMean() || op.getInvStd()) {
+      spec.storeStatistics = [&](ImplicitLocOpBuilder &b, Value row, Value mean,
+                                 Value inverse) {
+        unsigned result = 1;
+        for (auto [tensor, value] :
+             {std::pair(op.getMean(), mean), {op.getInvStd(), inverse}}) {
+          if (tensor) {
+            Value known = value ? value : emitConstant(b, spec.acc, 0);
+            Value stored =
+                emitCast(b, known, spec.acc, tensor.getType().getElementType());
+            memref::StoreOp::create(
+                b, stored, kernel::flatten(b, kb.getResultBase(result++)), row);
+          }
+        }
+      };
+    }
+    kernel::emitNormRows(kb.b, spec, kb.target, kb.getScratch(), kb.getBegin(),
+                         kb.getEnd());
+  }
+
   /// The input's sizes with 1 for the axes and the groups for the channels.
   static nn::Sizes setSizes(DispatchContext &context, nn::NormOp op) {
     nn::Sizes sizes = context.sizes(op.getInput());

@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// softmax and log-softmax, one row at a time: maximum, sum of exponentials,
-// result.
+// softmax and log-softmax: the vector kernel for rows of the innermost dims,
+// else scalar loops of the same steps (maximum, sum of exponentials, result).
+#include "Conversion/NNToVector/Softmax.h"
 #include "Conversion/Common/ElementwiseFn.h"
 #include "Conversion/NNToKernel/KernelFamily.h"
 #include "Conversion/NNToKernel/LoopSpace.h"
+#include "Conversion/NNToKernel/RowView.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -25,18 +27,49 @@ SmallVector<int64_t> otherDims(Value tensor, ArrayRef<int64_t> axes) {
   return dims;
 }
 
+Type accumulatorOf(nn::SoftmaxOp op) {
+  Type element = op.getInput().getType().getElementType();
+  return element.isF64() ? element : Type(Float32Type::get(op.getContext()));
+}
+
+/// What the vector kernel needs to know, without loads and stores.
+kernel::SoftmaxSpec createSpec(DispatchContext &context, nn::SoftmaxOp op) {
+  kernel::SoftmaxSpec spec;
+  spec.columns =
+      context.math.constant(countColumns(op.getInput(), op.getAxes()));
+  spec.acc = accumulatorOf(op);
+  spec.log = op.getLog();
+  spec.zeroNaNRows = op.getNanRow() == nn::NanRow::zero;
+  return spec;
+}
+
 class SoftmaxFamily final : public KernelFamily {
 public:
   Launch getLaunch(DispatchContext &context) const override {
     auto op = cast<nn::SoftmaxOp>(context.getRoot());
     OpFoldResult elements =
         nn::productOf(context.b, op.getLoc(), context.sizes(op.getInput()));
+    if (hasVectorRows(context.getDispatch(), op.getInput(), op.getAxes())) {
+      return {
+          countRows(context, op.getInput(), op.getAxes()),
+          estimateWork(context, elements, 0.5),
+          kernel::getSoftmaxScratchBytes(context.b, createSpec(context, op))};
+    }
     return {nn::productOf(context.b, op.getLoc(), rowSizes(context, op)),
             estimateWork(context, elements, 1.0), context.math.constant(0)};
   }
 
   LogicalResult emit(KernelBuilder &kb) const override {
     auto op = cast<nn::SoftmaxOp>(kb.getRoot());
+    if (hasVectorRows(kb.getDispatch(), op.getInput(), op.getAxes())) {
+      kernel::SoftmaxSpec spec = createSpec(kb, op);
+      RowView rows(kb, op.getInput(), op.getResult(), op.getAxes(), spec.acc);
+      spec.load = rows.getLoad();
+      spec.store = rows.getStore();
+      kernel::emitSoftmaxRows(kb.b, spec, kb.target, kb.getScratch(),
+                              kb.getBegin(), kb.getEnd());
+      return success();
+    }
     SmallVector<int64_t> outer = otherDims(op.getInput(), op.getAxes());
     nn::Sizes sizes = rowSizes(kb, op);
     kernel::emitFor(
@@ -64,7 +97,7 @@ private:
                       MutableArrayRef<Value> indices) {
     ImplicitLocOpBuilder &b = kb.b;
     Type element = op.getInput().getType().getElementType();
-    Type accumulator = element.isF64() ? element : Type(b.getF32Type());
+    Type accumulator = accumulatorOf(op);
     auto reassociate = arith::FastMathFlagsAttr::get(
         b.getContext(), arith::FastMathFlags::reassoc);
     SmallVector<LoopRange> ranges =

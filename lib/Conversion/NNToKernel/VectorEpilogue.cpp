@@ -43,6 +43,17 @@ Value VectorEpilogue::compute(Value acc, ValueRange groupIndices,
   return evaluate(kb.getYielded(0));
 }
 
+Value VectorEpilogue::load(Value tensor, int64_t laneCount,
+                           ValueRange groupIndices, Value offsetOfLane0,
+                           Value laneMask) {
+  vectors.clear();
+  at = llvm::to_vector(groupIndices);
+  offset = offsetOfLane0;
+  mask = laneMask;
+  lanes = laneCount;
+  return evaluate(tensor);
+}
+
 Value VectorEpilogue::evaluate(Value tensor) {
   if (Value vector = vectors.lookup(tensor)) {
     return vector;

@@ -86,12 +86,10 @@ void DispatchFormer::splitRnn() {
                               input.getElementType());
     AffineExpr t, batch, d, g, i;
     bindDims(b.getContext(), t, batch, d, g, i);
-    SmallVector<AffineMap> maps;
-    for (ArrayRef<AffineExpr> dims :
-         {ArrayRef<AffineExpr>({t, batch, i}), ArrayRef<AffineExpr>({d, g, i}),
-          ArrayRef<AffineExpr>({t, batch, d, g})}) {
-      maps.push_back(AffineMap::get(5, 0, dims, b.getContext()));
-    }
+    SmallVector<SmallVector<AffineExpr, 4>> dims{
+        {t, batch, i}, {d, g, i}, {t, batch, d, g}};
+    SmallVector<AffineMap> maps(
+        AffineMap::inferFromExprList(dims, b.getContext()));
     auto products = nn::ContractOp::create(
         b, type, op.getInput(), op.getWeight(), /*lhs_zero=*/Value(),
         /*rhs_zero=*/Value(), b.getAffineMapArrayAttr(maps), TypeAttr());

@@ -80,13 +80,13 @@ private:
   }
 
   int nearest(double x) {
-    if (has("<floor>")) {
+    if (has("mode floor>")) {
       return std::floor(x);
     }
-    if (has("<ceil>")) {
+    if (has("mode ceil>")) {
       return std::ceil(x);
     }
-    return has("<round_prefer_ceil>") ? std::floor(x + 0.5)
+    return has("mode round_prefer_ceil>") ? std::floor(x + 0.5)
                                       : std::ceil(x - 0.5);
   }
 
