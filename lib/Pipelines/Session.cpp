@@ -103,6 +103,15 @@ void Session::drop() {
 bool Session::failReported(Status status) {
   {
     std::lock_guard<std::mutex> lock(mutex);
+    // Passes have no class to give but the message's first word.
+    bool isUnsupported =
+        llvm::any_of(pending, [](const Diagnostic &diagnostic) {
+          return diagnostic.severity == Severity::Error &&
+                 StringRef(diagnostic.message).starts_with("unsupported: ");
+        });
+    if (status == Status::Internal && isUnsupported) {
+      status = Status::Unsupported;
+    }
     result.status = status;
     for (Diagnostic &diagnostic : pending) {
       if (diagnostic.severity == Severity::Error) {

@@ -121,7 +121,8 @@ void Program::runDispatch(rt::DispatchOp op) {
   for (Value size : op.getSizes()) {
     sizes.push_back(constantOf(size));
   }
-  std::vector<char> scratch(op.getScratch() + 64);
+  std::vector<char> scratch(
+      (op.getScratch() ? constantOf(op.getScratch()) : 0) + 64);
   size_t misalignment = reinterpret_cast<uintptr_t>(scratch.data()) % 64;
   char *aligned = scratch.data() + (64 - misalignment) % 64;
   size_t inputs = buffers.size();
