@@ -19,7 +19,7 @@ func.func @nonzero(%x: tensor<3x4xf32>) -> tensor<2x?xi64> {
 // The products of all steps are one contraction.
 // CHECK-LABEL: func.func @lstm
 // CHECK: %[[P:.*]] = rt.dispatch @contract_0({{.*}} -> tensor<7x2x1x32xf32>
-// CHECK: rt.dispatch @recurrence_1(%[[P]], %{{.*}})
+// CHECK: rt.dispatch @recurrence_1(%[[P]], %{{[a-z0-9]+}})
 // CHECK-SAME: (tensor<7x2x1x32xf32>, tensor<1x32x8xf32>)
 func.func @lstm(%x: tensor<7x2x3xf32>, %w: tensor<1x32x3xf32>, %r: tensor<1x32x8xf32>)
     -> tensor<7x1x2x8xf32> {
