@@ -2,6 +2,7 @@
 // Linking, and writing of the result in each of its forms.
 #include "Binary.h"
 
+#include "EmbeddedModel.h"
 #include "MemoryReport.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
@@ -39,21 +40,24 @@ bool writeFile(Session &session, const std::string &path,
   return true;
 }
 
-/// dlc-run, as `exe` needs it: beside this library or program, or in bin/
+/// dlc-run, as `exe` needs it: beside this library or the program, or in bin/
 /// beside their folder.
 static std::optional<std::string> findLauncher() {
+  std::vector<std::string> homes = {
+      sys::fs::getMainExecutable(nullptr, nullptr)};
   Dl_info info;
-  if (!dladdr(reinterpret_cast<void *>(&findLauncher), &info)) {
-    return std::nullopt;
+  // A program's own name here is the argument it was called by.
+  if (dladdr(reinterpret_cast<void *>(&findLauncher), &info) &&
+      StringRef(info.dli_fname).contains('/')) {
+    homes.push_back(info.dli_fname);
   }
-  SmallString<128> folder(info.dli_fname);
-  sys::fs::make_absolute(folder);
-  sys::path::remove_filename(folder);
-  for (StringRef place : {"dlc-run", "../bin/dlc-run"}) {
-    SmallString<128> path(folder);
-    sys::path::append(path, place);
-    if (sys::fs::can_execute(path)) {
-      return path.str().str();
+  for (const std::string &home : homes) {
+    for (StringRef place : {"dlc-run", "../bin/dlc-run"}) {
+      SmallString<128> path(sys::path::parent_path(home));
+      sys::path::append(path, place);
+      if (sys::fs::can_execute(path)) {
+        return path.str().str();
+      }
     }
   }
   return std::nullopt;
@@ -80,15 +84,11 @@ static bool writeContainer(Session &session, const binary::Header &header,
   }
   if (*session.options.emit == EmitKind::Executable) {
     std::optional<std::string> launcher = findLauncher();
-    auto program = launcher ? MemoryBuffer::getFile(*launcher)
-                            : std::errc::no_such_file_or_directory;
-    if (!program) {
-      return session.fail(Status::Resource,
-                          "cannot read the launcher 'dlc-run', expected beside "
-                          "the compiler: " +
-                              program.getError().message());
+    if (!launcher) {
+      return session.fail(Status::Resource, "expected the launcher 'dlc-run' "
+                                            "beside the compiler");
     }
-    writer.setLauncher((*program)->getBuffer().str());
+    writer.setLauncher(*launcher);
   }
   binary::WeightSource source = weights.makeSource(
       [&] { return session.isCancelled(); },
@@ -108,17 +108,90 @@ static bool writeContainer(Session &session, const binary::Header &header,
   llvm_unreachable("all errors are handled");
 }
 
+/// The weights in one piece.
+static bool readWeights(Session &session, const WeightsLayout &weights,
+                        std::string &bytes) {
+  binary::WeightSource source =
+      weights.makeSource([&] { return session.isCancelled(); }, [](int64_t) {});
+  bytes.reserve(weights.getBytes());
+  std::span<const char> chunk;
+  std::string error;
+  do {
+    if (!source(chunk, error)) {
+      return session.isCancelled() ? false
+                                   : session.fail(Status::Internal, error);
+    }
+    bytes.append(chunk.data(), chunk.size());
+  } while (!chunk.empty());
+  return true;
+}
+
+/// The object file, and a header beside it.
+static bool writeObject(Session &session, ArrayRef<Variant> variants,
+                        std::vector<Bytes> objects,
+                        const binary::Header &header,
+                        const WeightsLayout &weights) {
+  SmallString<128> path(session.options.outputPath);
+  std::string symbol = getModelSymbol(path), bytes;
+  if (!readWeights(session, weights, bytes)) {
+    return false;
+  }
+  Expected<Bytes> data =
+      emitEmbeddedModel(session.context, symbol, variants, header, bytes);
+  if (!data) {
+    return session.fail(Status::Internal, data.takeError());
+  }
+  objects.push_back(std::move(*data));
+  Expected<Bytes> object = linkRelocatable(objects);
+  if (!object) {
+    return session.fail(Status::Internal, object.takeError());
+  }
+  if (!writeFile(session, path.str().str(), *object)) {
+    return false;
+  }
+  sys::path::replace_extension(path, "h");
+  return writeFile(session, path.str().str(), getEmbeddedModelHeader(symbol));
+}
+
+/// Objects of all variants, which no longer have them.
+static std::vector<Bytes> takeObjects(std::vector<Variant> &variants) {
+  std::vector<Bytes> objects;
+  for (Variant &variant : variants) {
+    std::move(variant.objects.begin(), variant.objects.end(),
+              std::back_inserter(objects));
+  }
+  return objects;
+}
+
+/// The container, into the output file or the result.
+static bool deliverContainer(Session &session, const binary::Header &header,
+                             ArrayRef<char> code,
+                             const WeightsLayout &weights) {
+  const std::string &path = session.options.outputPath;
+  if (!path.empty()) {
+    return writeContainer(session, header, code, weights, path);
+  }
+  SmallString<128> temporary;
+  if (std::error_code error =
+          sys::fs::createTemporaryFile("dlc", "dlc", temporary)) {
+    return session.fail(Status::Resource,
+                        "cannot write a temporary file: " + error.message());
+  }
+  FileRemover remover(temporary);
+  return writeContainer(session, header, code, weights,
+                        temporary.str().str()) &&
+         readBack(session, temporary.str().str());
+}
+
 bool writeBinary(Session &session, std::vector<Variant> &variants,
                  const WeightsLayout &weights) {
-  std::vector<Bytes> objects;
   std::vector<std::string> exports;
   size_t kernels = 0;
   for (Variant &variant : variants) {
     llvm::append_range(exports, variant.getExports());
-    std::move(variant.objects.begin(), variant.objects.end(),
-              std::back_inserter(objects));
     kernels += variant.numKernels;
   }
+  std::vector<Bytes> objects = takeObjects(variants);
   Expected<Bytes> code = linkSharedObject(objects, exports);
   if (!code) {
     return session.fail(Status::Internal, code.takeError());
@@ -132,20 +205,10 @@ bool writeBinary(Session &session, std::vector<Variant> &variants,
   addMetrics(figures, header);
   session.result.memoryReport =
       reportMemory(session.options.memoryReport, figures, header);
-  const std::string &path = session.options.outputPath;
-  if (!path.empty()) {
-    return writeContainer(session, header, *code, weights, path);
-  }
-  SmallString<128> temporary;
-  if (std::error_code error =
-          sys::fs::createTemporaryFile("dlc", "dlc", temporary)) {
-    return session.fail(Status::Resource,
-                        "cannot write a temporary file: " + error.message());
-  }
-  FileRemover remover(temporary);
-  return writeContainer(session, header, *code, weights,
-                        temporary.str().str()) &&
-         readBack(session, temporary.str().str());
+  return *session.options.emit == EmitKind::Object
+             ? writeObject(session, variants, std::move(objects), header,
+                           weights)
+             : deliverContainer(session, header, *code, weights);
 }
 
 } // namespace dlc

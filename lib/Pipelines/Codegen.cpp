@@ -3,6 +3,7 @@
 #include "Codegen.h"
 
 #include "Conversion/RTToLLVM/RTToLLVM.h"
+#include "EmbeddedModel.h"
 #include "Phases.h"
 #include "Target/CPU/LowerToLLVM.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -44,7 +45,11 @@ bool createVariants(Session &session, std::vector<Variant> &variants) {
       return session.fail(Status::Usage,
                           "expected each CPU once, got '" + name + "' again");
     }
-    variant.prefix = "dlc_" + variant.name;
+    // Objects of several models are linked into one program.
+    variant.prefix = *session.options.emit == EmitKind::Object
+                         ? getModelSymbol(session.options.outputPath)
+                         : "dlc";
+    variant.prefix += "_" + variant.name;
     for (char &c : variant.prefix) {
       c = llvm::isAlnum(c) ? c : '_';
     }

@@ -37,6 +37,10 @@ llvm::Error checkExternals(llvm::ArrayRef<Bytes> objects);
 llvm::Expected<Bytes> linkSharedObject(llvm::ArrayRef<Bytes> objects,
                                        llvm::ArrayRef<std::string> exported);
 
+/// Links `objects` into one object with all their symbols; see
+/// linkSharedObject.
+llvm::Expected<Bytes> linkRelocatable(llvm::ArrayRef<Bytes> objects);
+
 } // namespace dlc
 
 #endif // DLC_TARGET_CPU_EMIT_H

@@ -201,29 +201,41 @@ static Error runLinker(ArrayRef<std::string> arguments) {
   return createStringError("linking failed: " + StringRef(messages).trim());
 }
 
+/// Links with `options`, which say what to make of the objects.
+static Expected<Bytes> link(ArrayRef<Bytes> objects,
+                            std::vector<std::string> options) {
+  OutputPipe output;
+  std::vector<MemoryFile> files(objects.size());
+  bool written = output.isValid();
+  options.insert(options.end(), {"-o", output.path(), "--build-id=none",
+                                 "--threads=1", "-znoexecstack"});
+  for (auto [file, object] : zip(files, objects)) {
+    written &= file.write(StringRef(object.data(), object.size()));
+    options.push_back(file.path());
+  }
+  if (!written)
+    return createStringError("cannot create a file in memory for linking");
+  if (Error error = runLinker(options))
+    return error;
+  return output.finish();
+}
+
 Expected<Bytes> linkSharedObject(ArrayRef<Bytes> objects,
                                  ArrayRef<std::string> exported) {
   if (Error error = checkSymbols(objects, exported))
     return error;
-  OutputPipe output;
-  std::vector<MemoryFile> files(objects.size() + 1);
-  bool written =
-      output.isValid() && files.back().write(createVersionScript(exported));
-  std::vector<std::string> arguments = {"-shared",           "-o",
-                                        output.path(),       "--version-script",
-                                        files.back().path(), "--gc-sections",
-                                        "--build-id=none",   "--hash-style=gnu",
-                                        "--strip-all",       "--threads=1",
-                                        "-Bsymbolic",        "-znoexecstack"};
-  for (auto [file, object] : zip(files, objects)) {
-    written &= file.write(StringRef(object.data(), object.size()));
-    arguments.push_back(file.path());
-  }
-  if (!written)
+  MemoryFile script;
+  if (!script.write(createVersionScript(exported)))
     return createStringError("cannot create a file in memory for linking");
-  if (Error error = runLinker(arguments))
+  return link(objects,
+              {"-shared", "--version-script", script.path(), "--gc-sections",
+               "--hash-style=gnu", "--strip-all", "-Bsymbolic"});
+}
+
+Expected<Bytes> linkRelocatable(ArrayRef<Bytes> objects) {
+  if (Error error = checkExternals(objects))
     return error;
-  return output.finish();
+  return link(objects, {"-r"});
 }
 
 } // namespace dlc

@@ -1,0 +1,139 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The data of an embedded model, as globals of an LLVM module.
+#include "EmbeddedModel.h"
+
+#include "Target/CPU/LowerToLLVM.h"
+#include "dlc/exec.h"
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "llvm/ADT/StringExtras.h"
+#include "llvm/Support/Path.h"
+
+using namespace mlir;
+
+namespace dlc {
+
+std::string getModelSymbol(StringRef path) {
+  std::string name = llvm::sys::path::stem(path).str();
+  for (char &c : name) {
+    c = llvm::isAlnum(c) ? c : '_';
+  }
+  return name.empty() || llvm::isDigit(name[0]) ? "model_" + name : name;
+}
+
+namespace {
+
+class DataEmitter {
+public:
+  DataEmitter(ModuleOp module, StringRef symbol)
+      : b(ImplicitLocOpBuilder::atBlockEnd(module.getLoc(), module.getBody())),
+        symbol(symbol), pointer(LLVM::LLVMPointerType::get(b.getContext())) {}
+
+  /// A global of bytes.
+  std::string emitBytes(StringRef suffix, StringRef bytes, unsigned alignment) {
+    std::string name = (symbol + suffix).str();
+    auto type = LLVM::LLVMArrayType::get(b.getI8Type(), bytes.size());
+    LLVM::GlobalOp::create(b, type, /*isConstant=*/true,
+                           LLVM::Linkage::Internal, name,
+                           b.getStringAttr(bytes), alignment);
+    return name;
+  }
+
+  /// A global of type `type` whose part i is `field(i)`.
+  std::string emitAggregate(StringRef suffix, Type type, LLVM::Linkage linkage,
+                            unsigned count,
+                            llvm::function_ref<Value(unsigned)> field) {
+    std::string name = (symbol + suffix).str();
+    auto global = LLVM::GlobalOp::create(b, type, /*isConstant=*/true, linkage,
+                                         name, Attribute());
+    OpBuilder::InsertionGuard guard(b);
+    b.createBlock(&global.getInitializerRegion());
+    Value value = LLVM::UndefOp::create(b, type);
+    for (unsigned i = 0; i < count; ++i) {
+      value = LLVM::InsertValueOp::create(b, value, field(i), int64_t(i));
+    }
+    LLVM::ReturnOp::create(b, value);
+    return name;
+  }
+
+  /// The functions `<prefix><suffix>` of all variants.
+  std::string emitFunctions(StringRef suffix, ArrayRef<Variant> variants) {
+    for (const Variant &variant : variants) {
+      LLVM::LLVMFuncOp::create(
+          b, variant.prefix + suffix.str(),
+          LLVM::LLVMFunctionType::get(b.getI32Type(), {pointer}));
+    }
+    return emitAggregate(
+        suffix, LLVM::LLVMArrayType::get(pointer, variants.size()),
+        LLVM::Linkage::Internal, variants.size(), [&](unsigned i) -> Value {
+          return address(variants[i].prefix + suffix.str());
+        });
+  }
+
+  Value address(StringRef name) {
+    return LLVM::AddressOfOp::create(b, pointer, name);
+  }
+  Value integer(int64_t value) {
+    return LLVM::ConstantOp::create(b, b.getI64Type(),
+                                    b.getI64IntegerAttr(value));
+  }
+  Value null() { return LLVM::ZeroOp::create(b, pointer); }
+
+  ImplicitLocOpBuilder b;
+  StringRef symbol;
+  Type pointer;
+};
+
+} // namespace
+
+llvm::Expected<Bytes> emitEmbeddedModel(MLIRContext &context, StringRef symbol,
+                                        ArrayRef<Variant> variants,
+                                        const binary::Header &header,
+                                        StringRef weights) {
+  OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
+  DataEmitter emitter(*module, symbol);
+  std::vector<char> encoded = binary::encodeHeader(header);
+  std::string headerName = emitter.emitBytes(
+      "_header", StringRef(encoded.data(), encoded.size()), 8);
+  std::string weightsName = emitter.emitBytes("_weights", weights, 64);
+  std::string run = emitter.emitFunctions("_run", variants);
+  std::string size =
+      header.noSizing ? "" : emitter.emitFunctions("_size", variants);
+  Type pointer = emitter.pointer, i64 = emitter.b.getI64Type();
+  auto type = LLVM::LLVMStructType::getLiteral(
+      &context, {i64, pointer, i64, pointer, i64, pointer, pointer});
+  static_assert(sizeof(dlc_embedded_model) == 7 * 8);
+  emitter.emitAggregate(
+      "", type, LLVM::Linkage::External, 7, [&](unsigned i) -> Value {
+        switch (i) {
+        case 0:
+          return emitter.integer(sizeof(dlc_embedded_model));
+        case 1:
+          return emitter.address(headerName);
+        case 2:
+          return emitter.integer(encoded.size());
+        case 3:
+          return emitter.address(weightsName);
+        case 4:
+          return emitter.integer(weights.size());
+        case 5:
+          return size.empty() ? emitter.null() : emitter.address(size);
+        default:
+          return emitter.address(run);
+        }
+      });
+  return emitObject(*module, variants.front().target);
+}
+
+std::string getEmbeddedModelHeader(StringRef symbol) {
+  std::string guard = "DLC_MODEL_" + symbol.upper() + "_H";
+  return "/* The model in the object file of the same name; for "
+         "dlc_model_load_embedded. */\n#ifndef " +
+         guard + "\n#define " + guard +
+         "\n\n#include <dlc/dlc.h>\n\n#ifdef __cplusplus\nextern \"C\" {\n"
+         "#endif\nextern const dlc_embedded_model " +
+         symbol.str() + ";\n#ifdef __cplusplus\n}\n#endif\n\n#endif /* " +
+         guard + " */\n";
+}
+
+} // namespace dlc
