@@ -104,12 +104,16 @@ static void wgmma(const std::string &Root) {
   report("wgmma (bf16)", double(M) * N * K, T);
 }
 
-int main(int, char **Argv) {
+int main(int Argc, char **Argv) {
   api().ptxsimConfigure("THREADS", "1");
   Peak = __builtin_cpu_supports("avx512f") ? peakAvx512() : peakAvx2();
   std::printf("host peak %.1f GMAC/s\n", Peak * 1e-9);
-  sgemm(Argv[1]);
-  mma(Argv[1]);
-  wgmma(Argv[1]);
+  std::string Only = Argc > 2 ? Argv[2] : "";
+  if (Only.empty() || Only == "sgemm")
+    sgemm(Argv[1]);
+  if (Only.empty() || Only == "mma")
+    mma(Argv[1]);
+  if (Only.empty() || Only == "wgmma")
+    wgmma(Argv[1]);
   return finish("SpeedTest");
 }
