@@ -202,6 +202,16 @@ static void runProduct(Warp *W, const Product &P) {
 static bool checkDescriptor(Warp *W, const Inst *I, uint64_t Desc,
                             unsigned Extent, bool Trans, unsigned K,
                             const char *Name, bool Read) {
+  // Loops issue the same few descriptors again and again.
+  struct Checked {
+    uint64_t Desc = ~uint64_t(0);
+    uint32_t SharedBytes = 0, Extent = 0;
+  };
+  static thread_local Checked Known[64];
+  Checked &Slot = Known[(Desc ^ Desc >> 7 ^ uint64_t(Trans)) % 64];
+  if (Slot.Desc == Desc && Slot.SharedBytes == W->C->SharedBytes &&
+      Slot.Extent == Extent * 2 + Trans && !W->C->Group->Race)
+    return true;
   MatrixDescriptor D(Desc);
   uint32_t Low = ~0u, High = 0, Limit = SharedBase + W->C->SharedBytes;
   for (unsigned Row = 0; Row < Extent; ++Row) {
@@ -223,6 +233,7 @@ static bool checkDescriptor(Warp *W, const Inst *I, uint64_t Desc,
               hex(SharedBase) + " to " + hex(Limit));
     return false;
   }
+  Slot = {Desc, W->C->SharedBytes, Extent * 2 + Trans};
   return !Read ||
          raceProductRead(W, I, Low, High - Low, asyncOf(W).ProductsIssued + 1);
 }
