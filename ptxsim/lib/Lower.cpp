@@ -29,7 +29,7 @@ bool Lowering::run(const Function &Entry) {
                                   "' exceed 32764 bytes");
   }
   Out.ParamBytes = uint32_t(Offset);
-  Frame F{&Entry, 0, ~0u, {}, {}};
+  Frame F{&Entry, 0, {}, {}};
   if (!lowerFunction(F, 0))
     return false;
   return placeDynamicShared(Entry);
@@ -80,14 +80,13 @@ bool Lowering::lowerFunction(Frame &F, unsigned Depth) {
       return fail(Fn.Code[K].Line, "kernel is too large after inlining");
   }
   Start[Fn.Code.size()] = uint32_t(Out.Code.size());
-  resolveTargets(F, Base, Start, Depth);
+  resolveTargets(Base, Start, Depth);
   return true;
 }
 
 /// Branch targets were left as syntax-tree indices, returns of inlined
 /// functions as ReturnTarget.
-void Lowering::resolveTargets(Frame &F, size_t Base,
-                              const std::vector<uint32_t> &Start,
+void Lowering::resolveTargets(size_t Base, const std::vector<uint32_t> &Start,
                               unsigned Depth) {
   uint32_t End = uint32_t(Out.Code.size());
   for (size_t K = Base; K < End; ++K) {
@@ -101,7 +100,13 @@ void Lowering::resolveTargets(Frame &F, size_t Base,
     for (uint32_t &T : L.Targets)
       T = Start[T];
   }
-  (void)F;
+}
+
+static bool targetHas(const Module &M, const OpcodeRow &Row) {
+  if (Row.Suffix == 'h')
+    return M.TargetSM == 90 && M.TargetSuffix == 'a';
+  return M.TargetSM >= Row.MinSM &&
+         (!Row.Suffix || M.TargetSuffix == Row.Suffix);
 }
 
 bool Lowering::lowerInstruction(Frame &F, const Instruction &I,
@@ -121,10 +126,10 @@ bool Lowering::lowerInstruction(Frame &F, const Instruction &I,
     L.Info = Cached->second;
   }
   const OpcodeRow &Row = *L.Info.Row;
-  if (M.TargetSM < Row.MinSM || (Row.Suffix && M.TargetSuffix != Row.Suffix))
+  if (!targetHas(M, Row))
     return fail(I.Line, "'" + std::string(I.Opcode) + "' needs target sm_" +
                             std::to_string(Row.MinSM) +
-                            (Row.Suffix ? std::string(1, Row.Suffix) : ""));
+                            (Row.Suffix ? "a" : ""));
   if (I.Pred != NoReg) {
     L.Guard = regRef(F, I.Pred);
     L.GuardNegated = I.PredNegated;
@@ -215,7 +220,7 @@ bool Lowering::lowerCall(Frame &F, const Instruction &I, Lowered L,
     return fail(I.Line, "calls of '" + std::string(Name) +
                             "' are nested too deeply; recursion is not "
                             "supported");
-  Frame G{Callee, 0, ~0u, {}, {}};
+  Frame G{Callee, 0, {}, {}};
   return bindFormals(F, I, Returns, Callee->Returns, G) &&
          bindFormals(F, I, Args, Callee->Params, G) &&
          lowerFunction(G, Depth + 1) && finishCall(Depth);

@@ -361,9 +361,7 @@ bool Lowering::symbolRef(Frame &F, const Instruction &I, const Operand &O,
   return true;
 }
 
-bool Lowering::addParamRead(Frame &F, const Instruction &I, Lowered &L,
-                            uint64_t Offset) {
-  (void)F;
+bool Lowering::addParamRead(const Instruction &I, Lowered &L, uint64_t Offset) {
   unsigned Bytes = bitWidth(L.Info.Types[0]) / 8;
   if (Offset + uint64_t(Bytes) * L.Info.VectorWidth > Out.ParamBytes ||
       Offset % Bytes)
@@ -415,7 +413,7 @@ bool Lowering::addAddress(Frame &F, const Instruction &I, Lowered &L,
     bool IsLdSt = L.Info.O == Op::Ld || L.Info.O == Op::St;
     if (Where == Space::Param && L.Info.O == Op::Ld &&
         L.Info.Where == Space::Param)
-      return addParamRead(F, I, L, R.Image.Value);
+      return addParamRead(I, L, R.Image.Value);
     if (IsLdSt && L.Info.Where == Space::Param)
       L.Info.Where = Space::Local; // .param variables of a call
     bool GlobalLike = Where == Space::Global || Where == Space::Const;

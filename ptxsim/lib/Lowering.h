@@ -22,13 +22,12 @@ private:
   struct Frame {
     const Function *Fn;
     uint32_t FirstReg;
-    uint32_t Unused;
     std::vector<uint64_t> LocalAt; // frame offset per Fn->Locals
     std::map<std::string_view, uint64_t> Formals;
   };
 
   bool lowerFunction(Frame &F, unsigned Depth);
-  void resolveTargets(Frame &F, size_t Base, const std::vector<uint32_t> &Start,
+  void resolveTargets(size_t Base, const std::vector<uint32_t> &Start,
                       unsigned Depth);
   bool lowerInstruction(Frame &F, const Instruction &I, unsigned Depth);
   bool lowerCall(Frame &F, const Instruction &I, Lowered L, unsigned Depth);
@@ -55,8 +54,7 @@ private:
                  Type Ty, Role How, bool AllowWider);
   bool addAddress(Frame &F, const Instruction &I, Lowered &L, const Operand &O);
   bool addTensor(Frame &F, const Instruction &I, Lowered &L, const Operand &O);
-  bool addParamRead(Frame &F, const Instruction &I, Lowered &L,
-                    uint64_t Offset);
+  bool addParamRead(const Instruction &I, Lowered &L, uint64_t Offset);
   bool valueRef(Frame &F, const Instruction &I, const Operand &O, Type Ty,
                 bool AllowWider, Ref &R);
   bool symbolRef(Frame &F, const Instruction &I, const Operand &O, Ref &R,

@@ -147,7 +147,7 @@ static Handler pickIntToFloat(Type D, Type S) {
   });
 }
 
-bool ptxsim::selectConvert(Encoder &E, const Lowered &L, Inst &I) {
+bool ptxsim::selectConvert(Encoder &, const Lowered &L, Inst &I) {
   const OpcodeInfo &Info = L.Info;
   if (Info.O != Op::Cvt && Info.O != Op::CvtPack)
     return false;
@@ -174,6 +174,5 @@ bool ptxsim::selectConvert(Encoder &E, const Lowered &L, Inst &I) {
         return intHandler<TD, TS>(Info.has(Mod::Sat));
       });
     });
-  (void)E;
   return I.Fn != nullptr;
 }

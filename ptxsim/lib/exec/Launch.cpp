@@ -200,7 +200,7 @@ std::unique_ptr<Cluster> ptxsim::startCluster(LaunchState &L, Worker &Work,
             {G->Id.X * D.X + X, G->Id.Y * D.Y + Y, G->Id.Z * D.Z + Z}, Rank++));
   G->Task = Task;
   if (L.Config.Race)
-    G->Race = makeRaceState(L, *G);
+    G->Race = makeRaceState(*G);
   return G;
 }
 

@@ -194,7 +194,7 @@ std::shared_ptr<GlobalShadow> makeGlobalShadow();
 /// Runs a launch to its end. False and a fault if a check failed.
 bool runLaunch(LaunchState &L, Fault &Out);
 
-/// Largest cluster of allocations containing [Address, Address + Bytes).
+/// Allocation that holds [Address, Address + Bytes), null if none does.
 const Allocation *findAllocation(const LaunchState &L, uint64_t Address,
                                  uint64_t Bytes);
 

@@ -60,8 +60,7 @@ static void join(VectorClock &To, const VectorClock &From) {
     To[K] = std::max(To[K], From[K]);
 }
 
-std::shared_ptr<RaceState> ptxsim::makeRaceState(const LaunchState &L,
-                                                 Cluster &G) {
+std::shared_ptr<RaceState> ptxsim::makeRaceState(Cluster &G) {
   auto S = std::make_shared<RaceState>();
   S->WarpsPerCta = uint32_t(G.Ctas[0]->Warps.size());
   S->Warps = S->WarpsPerCta * uint32_t(G.Ctas.size());
@@ -74,7 +73,6 @@ std::shared_ptr<RaceState> ptxsim::makeRaceState(const LaunchState &L,
     S->Clocks[K].Now[K] = 1;
     S->Clocks[K].FenceView.assign(4 * S->Warps, 0);
   }
-  (void)L;
   return S;
 }
 

@@ -30,7 +30,7 @@ struct RaceAccess {
 struct Mbarrier;
 struct RaceState;
 
-std::shared_ptr<RaceState> makeRaceState(const LaunchState &L, Cluster &G);
+std::shared_ptr<RaceState> makeRaceState(Cluster &G);
 
 // Every hook returns at once when the launch is not checked. Those that
 // return bool return false after recording a fault.
