@@ -101,6 +101,8 @@ static uint64_t encode(Wide V, Format F, char Mode, bool NegativeZero) {
   uint64_t Sign = uint64_t(V < 0 || (V == 0 && NegativeZero)) << (F.bits() - 1);
   Wide A = V < 0 ? -V : V;
   uint64_t Inf = uint64_t((1 << F.Exponent) - 1) << F.Mantissa;
+  if (V != V)
+    return Inf | 1;
   if (A > Wide(1e300) * Wide(1e300))
     return Sign | Inf;
   if (A == 0)
@@ -218,6 +220,14 @@ static int countBits(uint64_t V) {
 }
 static int highest(uint64_t V) { return V ? 1 + highest(V >> 1) : 0; }
 
+/// Modulo 2^128, as the low bits of u64 products need.
+static Int times(Int A, Int B) {
+  return Int((unsigned __int128)A * (unsigned __int128)B);
+}
+static Int plus(Int A, Int B) {
+  return Int((unsigned __int128)A + (unsigned __int128)B);
+}
+
 static bool integerBasic(const Name &N, const std::vector<uint64_t> &A,
                          Int &R) {
   const std::string &H = N.head(), &T = N.last();
@@ -231,14 +241,14 @@ static bool integerBasic(const Name &N, const std::vector<uint64_t> &A,
   else if (H == "sub")
     R = V[0] - V[1];
   else if (H == "mul" && !N.has("wide"))
-    R = Hi ? V[0] * V[1] >> Bits : V[0] * V[1];
+    R = Hi ? times(V[0], V[1]) >> Bits : times(V[0], V[1]);
   else if (H == "mul")
-    R = V[0] * V[1];
+    R = times(V[0], V[1]);
   else if (H == "mad" && N.has("wide"))
-    R = V[0] * V[1] +
+    R = times(V[0], V[1]) +
         valueOf(A[2], std::string(1, T[0]) + std::to_string(2 * Bits));
   else if (H == "mad")
-    R = (Hi ? V[0] * V[1] >> Bits : V[0] * V[1]) + V[2];
+    R = plus(Hi ? times(V[0], V[1]) >> Bits : times(V[0], V[1]), V[2]);
   else if (H == "sad")
     R = V[2] + (V[0] < V[1] ? V[1] - V[0] : V[0] - V[1]);
   else if (H == "min")

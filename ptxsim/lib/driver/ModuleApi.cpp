@@ -35,7 +35,8 @@ static bool placeVariables(LoadedModule &L, std::string &Log) {
     L.Sizes[std::string(V.Name)] = V.Size;
     uint8_t *P = reinterpret_cast<uint8_t *>(A);
     std::memset(P, 0, V.Size);
-    std::memcpy(P, V.Init.data(), V.Init.size());
+    if (!V.Init.empty())
+      std::memcpy(P, V.Init.data(), V.Init.size());
   }
   for (const Variable &V : L.Source->Variables)
     for (const Relocation &R : V.Relocations) {

@@ -152,10 +152,9 @@ static void loadBox(const TensorBox &B, Cta *C, uint32_t Offset) {
   forRows(B, [&](uint32_t Row, RowPart P) {
     uint8_t Buffer[MaxRow];
     // Rows are far apart: the host's prefetchers do not see the next ones.
-    const char *Ahead = reinterpret_cast<const char *>(P.Address) +
-                        8 * (M.Rank > 1 ? M.Stride[0] : 0);
-    __builtin_prefetch(Ahead);
-    __builtin_prefetch(Ahead + 64);
+    uint64_t Ahead = P.Address + 8 * (M.Rank > 1 ? M.Stride[0] : 0);
+    __builtin_prefetch(reinterpret_cast<const void *>(Ahead));
+    __builtin_prefetch(reinterpret_cast<const void *>(Ahead + 64));
     if (P.Count != Inner)
       fillOutside(M, Buffer, Inner);
     if (P.Count) {
