@@ -291,7 +291,8 @@ LogicalResult PadOp::verify() {
       return emitOpError() << "expected no negative border of dim " << dim
                            << ", got " << low << " and " << high;
     }
-    int64_t limit = getMode() == PadMode::reflect ? size - 1 : size;
+    bool mirrors = getMode() == PadMode::reflect && !dynamic;
+    int64_t limit = mirrors ? size - 1 : size;
     bool inner = getMode() == PadMode::reflect || getMode() == PadMode::wrap;
     if (inner && !dynamic && std::max(low, high) > limit) { // c2
       return emitOpError() << "expected a border of dim " << dim
