@@ -10,7 +10,8 @@ namespace dlc {
 
 /// Loop nest over the elements of one tensor of a dispatch. Adjacent dims that
 /// every tensor of an elementwise body either walks densely or repeats run as
-/// one loop: its index stands in the last of them, with 0 in the others, which
+/// one loop: its index stands in the last of them that is not 1, with 0 in the
+/// others, which
 /// names the same element of a dense row-major view. The leading loops are work
 /// items; the trailing ones, up to a few thousand elements, are an item.
 class LoopSpace {
@@ -32,9 +33,11 @@ private:
   void splitItems(int64_t itemElements);
 
   DispatchContext &context;
-  /// Dims of the tensor; the last dim of each group.
+  /// Dims of the tensor; the last dim of each group, and the one that takes the
+  /// group's index: the last that is not 1, since operands ignore the index of
+  /// a dim of size 1.
   unsigned rank;
-  llvm::SmallVector<unsigned> lastDims;
+  llvm::SmallVector<unsigned> lastDims, indexDims;
   /// Size of each group.
   nn::Sizes groupSizes;
   /// Groups [0, itemGroups) are work items.

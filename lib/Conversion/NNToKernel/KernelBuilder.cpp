@@ -41,7 +41,10 @@ void KernelBuilder::resolveSizes() {
   }
   for (Operation *op : ops) {
     for (Value operand : op->getOperands()) {
-      if (operand.getType().isIndex() && !isa<nn::BindShapeOp>(op)) {
+      if (!isa<RankedTensorType>(operand.getType()) &&
+          op->getDialect()->getNamespace() ==
+              nn::NNDialect::getDialectNamespace() &&
+          !isa<nn::BindShapeOp>(op)) {
         index(operand);
       }
     }

@@ -43,11 +43,6 @@ static bool isSupportedElement(Type type) {
 
 /// What single roots cannot do.
 static LogicalResult checkRoot(Operation *root) {
-  if (auto resize = dyn_cast<nn::ResizeOp>(root);
-      resize && !resize.getStaticScales()) {
-    return root->emitError()
-           << "unsupported: 'nn.resize' by scales that only the run knows";
-  }
   auto recurrence = dyn_cast<nn::RecurrenceOp>(root);
   if (!recurrence) {
     return success();

@@ -71,9 +71,11 @@ void LoopSpace::mergeDims(Value tensor) {
   for (unsigned dim = 0; dim < rank; ++dim) {
     if (dim > 0 && canMerge(body, loops, dim - 1)) {
       lastDims.back() = dim;
+      indexDims.back() = loops[dim] == 1 ? indexDims.back() : dim;
       groupSizes.back() = context.math.mul(groupSizes.back(), sizes[dim]);
     } else {
       lastDims.push_back(dim);
+      indexDims.push_back(dim);
       groupSizes.push_back(sizes[dim]);
     }
   }
@@ -117,9 +119,9 @@ void LoopSpace::emitLoops(KernelBuilder &kb,
     SmallVector<Value> indices(rank);
     unsigned group = 0;
     for (unsigned dim = 0; dim < rank; ++dim) {
-      bool isLast = lastDims[group] == dim;
-      indices[dim] = isLast ? groupIndices[group] : math.value(0);
-      group += isLast ? 1 : 0;
+      indices[dim] =
+          indexDims[group] == dim ? groupIndices[group] : math.value(0);
+      group += lastDims[group] == dim ? 1 : 0;
     }
     body(indices);
   };

@@ -20,8 +20,8 @@ constexpr int64_t kUnrolledTaps = 4;
 /// The taps of one axis for one index of the result: elements floor(x) + first
 /// to floor(x) + first + count - 1 of the input.
 struct Axis {
-  int64_t dim = 0, first = 0, count = 1;
-  OpFoldResult size;
+  int64_t dim = 0;
+  OpFoldResult first, count, size;
   /// As f64: coordinate, floor of it, factor of the filter's argument.
   Value coordinate, base, filterScale;
   /// 1 / (sum of the weights), f64; null where they sum to 1.
@@ -51,8 +51,9 @@ private:
   Value toIndex(Value x) {
     // Only data can give a NaN or a coordinate that no i64 holds.
     Value integer =
-        op.getRoi() ? emitCast(b, x, real, b.getI64Type())
-                    : arith::FPToSIOp::create(b, b.getI64Type(), x).getResult();
+        op.getRoi() || !op.getStaticScales()
+            ? emitCast(b, x, real, b.getI64Type())
+            : arith::FPToSIOp::create(b, b.getI64Type(), x).getResult();
     return arith::IndexCastOp::create(b, b.getIndexType(), integer);
   }
   Value add(Value x, Value y) { return arith::AddFOp::create(b, x, y); }
@@ -66,11 +67,20 @@ private:
     return arith::CmpFOp::create(b, predicate, x, y);
   }
 
+  /// Scale of axis number `i`, f64.
+  Value emitScale(unsigned i) {
+    if (op.getStaticScales()) {
+      return number((*op.getStaticScales())[i]);
+    }
+    Value scale = cast<Value>(kb.index(OpFoldResult(op.getScales()[i])));
+    return arith::ExtFOp::create(b, real, scale);
+  }
   Value emitWidth(unsigned i, Value outputSize);
   Value emitCoordinate(unsigned i, Value index);
   Value emitCrop(unsigned i, Value x, Value inputSize, Value width);
   Value emitNearest(Value coordinate);
   Axis createAxis(unsigned i, Value index);
+  void setStretchedFilter(Axis &axis, unsigned i, double support);
   /// Input index of a tap, clamped, and its weight before normalisation.
   Value emitPlace(const Axis &axis, Value tap);
   Value emitWeight(const Axis &axis, Value tap);
@@ -91,8 +101,7 @@ private:
 /// the result's size where the two differ by rounding.
 Value ResizeEmitter::emitWidth(unsigned i, Value outputSize) {
   int64_t dim = op.getAxes()[i];
-  Value scaled = mul(number((*op.getStaticScales())[i]),
-                     toReal(kb.size(op.getInput(), dim)));
+  Value scaled = mul(emitScale(i), toReal(kb.size(op.getInput(), dim)));
   Value distance =
       ::mlir::math::AbsFOp::create(b, sub(scaled, outputSize)).getResult();
   Value isRounding = compare(arith::CmpFPredicate::OLT, distance,
@@ -125,7 +134,7 @@ Value ResizeEmitter::emitCrop(unsigned i, Value x, Value inputSize,
 Value ResizeEmitter::emitCoordinate(unsigned i, Value index) {
   int64_t dim = op.getAxes()[i];
   Value x = toReal(index), one = number(1), half = number(0.5);
-  Value scale = number((*op.getStaticScales())[i]);
+  Value scale = emitScale(i);
   Value inputSize = toReal(kb.size(op.getInput(), dim)),
         outputSize = toReal(kb.size(op.getResult(), dim));
   Value width = emitWidth(i, outputSize);
@@ -169,6 +178,21 @@ Value ResizeEmitter::emitNearest(Value x) {
   llvm_unreachable("closed enum");
 }
 
+/// Where the result is smaller, antialiasing widens the filter by the scale.
+void ResizeEmitter::setStretchedFilter(Axis &axis, unsigned i, double support) {
+  if (op.getStaticScales()) {
+    double scale = std::min(1.0, (*op.getStaticScales())[i]);
+    axis.filterScale = number(scale);
+    axis.first =
+        math.constant(static_cast<int64_t>(std::floor(-support / scale)) + 1);
+    return;
+  }
+  axis.filterScale = arith::MinimumFOp::create(b, number(1), emitScale(i));
+  Value reach =
+      ::mlir::math::FloorOp::create(b, div(number(-support), axis.filterScale));
+  axis.first = math.add(toIndex(reach), math.constant(1));
+}
+
 Axis ResizeEmitter::createAxis(unsigned i, Value index) {
   Axis axis;
   axis.dim = op.getAxes()[i];
@@ -176,26 +200,28 @@ Axis ResizeEmitter::createAxis(unsigned i, Value index) {
   axis.coordinate = emitCoordinate(i, index);
   if (op.getMode() == nn::ResizeMode::nearest) {
     axis.base = emitNearest(axis.coordinate);
+    axis.first = math.constant(0);
+    axis.count = math.constant(1);
     return axis;
   }
   axis.base = ::mlir::math::FloorOp::create(b, axis.coordinate);
-  double scale =
-      op.getAntialias() ? std::min(1.0, (*op.getStaticScales())[i]) : 1.0;
   double support = op.getMode() == nn::ResizeMode::linear ? 1.0 : 2.0;
-  axis.filterScale = number(scale);
-  axis.first = static_cast<int64_t>(std::floor(-support / scale)) + 1;
-  axis.count = 2 - 2 * axis.first;
-  if (op.getExcludeOutside() || scale < 1.0) {
+  axis.filterScale = number(1);
+  axis.first = math.constant(1 - static_cast<int64_t>(support));
+  if (op.getAntialias()) {
+    setStretchedFilter(axis, i, support);
+  }
+  axis.count = math.sub(math.constant(2), math.mul(axis.first, 2));
+  if (op.getExcludeOutside() || op.getAntialias()) {
     axis.normalizer = div(number(1), emitWeightSum(axis));
   }
   return axis;
 }
 
 /// floor(x) + first + tap, before clamping.
-static Value emitTapIndex(KernelBuilder &kb, Value base, int64_t first,
+static Value emitTapIndex(KernelBuilder &kb, Value base, OpFoldResult first,
                           Value tap) {
-  return kb.math.value(
-      kb.math.add(base, kb.math.add(tap, kb.math.constant(first))));
+  return kb.math.value(kb.math.add(base, kb.math.add(tap, first)));
 }
 
 Value ResizeEmitter::emitPlace(const Axis &axis, Value tap) {
@@ -223,7 +249,7 @@ Value ResizeEmitter::emitWeight(const Axis &axis, Value tap) {
     return number(1);
   }
   Value ratio = sub(axis.coordinate, axis.base);
-  Value offset = toReal(math.add(tap, math.constant(axis.first)));
+  Value offset = toReal(math.add(tap, axis.first));
   Value distance = ::mlir::math::AbsFOp::create(
       b, mul(sub(offset, ratio), axis.filterScale));
   Value weight;
@@ -241,8 +267,8 @@ Value ResizeEmitter::emitWeight(const Axis &axis, Value tap) {
 }
 
 Value ResizeEmitter::emitWeightSum(const Axis &axis) {
-  return kernel::emitFor(b, math.constant(0), math.constant(axis.count),
-                         math.constant(1), number(0),
+  return kernel::emitFor(b, math.constant(0), axis.count, math.constant(1),
+                         number(0),
                          [&](Value tap, ValueRange sum) -> SmallVector<Value> {
                            return {add(sum[0], emitWeight(axis, tap))};
                          })[0];
@@ -266,15 +292,16 @@ Value ResizeEmitter::emitAxes(ArrayRef<Axis> axes, MutableArrayRef<Value> at) {
     weight = axis.normalizer ? mul(weight, axis.normalizer) : weight;
     return mul(inner, emitCast(b, weight, real, accumulator));
   };
-  if (axis.count <= kUnrolledTaps) {
+  std::optional<int64_t> count = kernel::IndexMath::known(axis.count);
+  if (count && *count <= kUnrolledTaps) {
     Value sum = emitTap(math.value(0));
-    for (int64_t tap = 1; tap < axis.count; ++tap) {
+    for (int64_t tap = 1; tap < *count; ++tap) {
       sum = add(sum, emitTap(math.value(tap)));
     }
     return sum;
   }
-  return kernel::emitFor(b, math.constant(0), math.constant(axis.count),
-                         math.constant(1), emitConstant(b, accumulator, 0),
+  return kernel::emitFor(b, math.constant(0), axis.count, math.constant(1),
+                         emitConstant(b, accumulator, 0),
                          [&](Value tap, ValueRange sum) -> SmallVector<Value> {
                            KernelBuilder::MemoScope scope(kb);
                            return {add(sum[0], emitTap(tap))};

@@ -48,6 +48,8 @@ public:
   }
 
   llvm::SetVector<Value> tensors, indices;
+  /// f32 scalars, whose bits are passed as indices.
+  llvm::SetVector<Value> scalars;
   /// Constants, cloned rather than passed.
   llvm::SetVector<Operation *> constants;
   /// Per captured tensor the sizes of all dims; empty where they are static.
@@ -67,8 +69,10 @@ private:
       constants.insert(producer);
     } else if (isa<RankedTensorType>(value.getType())) {
       tensors.insert(value);
-    } else {
+    } else if (value.getType().isIndex()) {
       indices.insert(value);
+    } else {
+      scalars.insert(value);
     }
   }
 
@@ -120,9 +124,16 @@ nn::DispatchOp buildDispatch(ArrayRef<Operation *> ops, Operation *root,
   Captures captures(ops, b);
   SmallVector<Type> types = llvm::map_to_vector(
       results, [](Value result) { return result.getType(); });
-  auto dispatch = nn::DispatchOp::create(
-      b, fuseLocations(ops, root), types, captures.tensors.getArrayRef(),
-      captures.indices.getArrayRef(), sizes, Attribute());
+  SmallVector<Value> indices(captures.indices.getArrayRef());
+  for (Value scalar : captures.scalars) {
+    Value bits =
+        arith::BitcastOp::create(b, scalar.getLoc(), b.getI32Type(), scalar);
+    indices.push_back(
+        arith::IndexCastOp::create(b, scalar.getLoc(), b.getIndexType(), bits));
+  }
+  auto dispatch = nn::DispatchOp::create(b, fuseLocations(ops, root), types,
+                                         captures.tensors.getArrayRef(),
+                                         indices, sizes, Attribute());
 
   Block &body = dispatch.getBody().emplaceBlock();
   IRMapping mapping;
@@ -131,6 +142,13 @@ nn::DispatchOp buildDispatch(ArrayRef<Operation *> ops, Operation *root,
     mapping.map(value, body.addArgument(value.getType(), value.getLoc()));
   }
   b.setInsertionPointToStart(&body);
+  for (Value scalar : captures.scalars) {
+    Location loc = scalar.getLoc();
+    Value index = body.addArgument(b.getIndexType(), loc);
+    Value bits = arith::IndexCastOp::create(b, loc, b.getI32Type(), index);
+    mapping.map(scalar,
+                arith::BitcastOp::create(b, loc, scalar.getType(), bits));
+  }
   for (Operation *constant : captures.constants) {
     b.clone(*constant, mapping);
   }

@@ -55,3 +55,16 @@ func.func @resize_epilogue(%x: tensor<1x4xf32>) -> tensor<1x8xf32> {
   %1 = nn.elementwise relu(%0) : (tensor<1x8xf32>) -> tensor<1x8xf32>
   return %1 : tensor<1x8xf32>
 }
+
+// -----
+
+// A scale that only the run knows is passed as the bits of an index.
+// CHECK-LABEL: func.func @resize_scale
+// CHECK: %[[BITS:.*]] = arith.bitcast %{{.*}} : f32 to i32
+// CHECK: %[[INDEX:.*]] = arith.index_cast %[[BITS]] : i32 to index
+// CHECK: rt.dispatch @resize_0(%{{[a-z0-9]+}}) sizes(%[[INDEX]]
+func.func @resize_scale(%x: tensor<1x4xf32>, %s: f32) -> tensor<1x8xf32> {
+  %0 = nn.resize linear(%x) axes [1] [] scales %s
+    {coordinate = #nn<coordinate_mode half_pixel>} : tensor<1x4xf32> -> tensor<1x8xf32>
+  return %0 : tensor<1x8xf32>
+}

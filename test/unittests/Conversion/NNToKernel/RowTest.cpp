@@ -86,6 +86,19 @@ TEST(Softmax, LogAlongAnOuterDim) {
   expectNear(results[0], expected);
 }
 
+/// Dims of which the last is 1 run as one loop.
+TEST(Map, MergesDimsOfSizeOne) {
+  auto results = runFunction(
+      R"(func.func @f(%x: tensor<3x1xf32>) -> tensor<3x1xf32> {
+        %0 = nn.elementwise mul(%x, %x)
+          : (tensor<3x1xf32>, tensor<3x1xf32>) -> tensor<3x1xf32>
+        return %0 : tensor<3x1xf32>
+      })",
+      {tensorOf<float>({1, 2, 3})});
+  ASSERT_EQ(results.size(), 1u);
+  expectNear(results[0], {1, 4, 9});
+}
+
 /// Mean and 1 / deviation of `count` elements.
 std::pair<double, double> statisticsOf(const float *x, int count) {
   double mean = 0, squares = 0;
