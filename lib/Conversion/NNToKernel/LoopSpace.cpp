@@ -20,20 +20,21 @@ LoopSpace::LoopSpace(DispatchContext &context, Value tensor,
 
 namespace {
 
-/// How one tensor takes part in two adjacent loop dims.
+/// How one tensor takes part in two loop dims with none but 1 between them.
 enum class Walk { Dense, Repeated, Mixed };
 
-Walk walkOf(ArrayRef<int64_t> shape, ArrayRef<int64_t> loops, unsigned dim,
-            bool flagged) {
+Walk walkOf(ArrayRef<int64_t> shape, ArrayRef<int64_t> loops, unsigned outer,
+            unsigned inner, bool flagged) {
   auto isDense = [&](unsigned d) { return shape[d] == loops[d]; };
-  if (isDense(dim) && isDense(dim + 1) && !flagged) {
+  if (isDense(outer) && isDense(inner) && !flagged) {
     return Walk::Dense;
   }
-  return shape[dim] == 1 && shape[dim + 1] == 1 ? Walk::Repeated : Walk::Mixed;
+  return shape[outer] == 1 && shape[inner] == 1 ? Walk::Repeated : Walk::Mixed;
 }
 
-/// Whether loop dims `dim` and `dim + 1` can run as one in all ops of the body.
-bool canMerge(Block &body, ArrayRef<int64_t> loops, unsigned dim) {
+/// Whether such loop dims can run as one in all ops of the body.
+bool canMerge(Block &body, ArrayRef<int64_t> loops, unsigned outer,
+              unsigned inner) {
   for (Operation &op : body) {
     if (isa<nn::YieldOp, nn::BindShapeOp, arith::ConstantOp>(op)) {
       continue;
@@ -52,9 +53,10 @@ bool canMerge(Block &body, ArrayRef<int64_t> loops, unsigned dim) {
       if (!type || type.getRank() != static_cast<int64_t>(loops.size())) {
         return false;
       }
-      bool flagged = elementwise && (elementwise.mayBroadcast(i, dim) ||
-                                     elementwise.mayBroadcast(i, dim + 1));
-      if (walkOf(type.getShape(), loops, dim, flagged) == Walk::Mixed) {
+      bool flagged = elementwise && (elementwise.mayBroadcast(i, outer) ||
+                                     elementwise.mayBroadcast(i, inner));
+      if (walkOf(type.getShape(), loops, outer, inner, flagged) ==
+          Walk::Mixed) {
         return false;
       }
     }
@@ -69,7 +71,7 @@ void LoopSpace::mergeDims(Value tensor) {
   nn::Sizes sizes = context.sizes(tensor);
   Block &body = context.getDispatch().getBody().front();
   for (unsigned dim = 0; dim < rank; ++dim) {
-    if (dim > 0 && canMerge(body, loops, dim - 1)) {
+    if (dim > 0 && canMerge(body, loops, indexDims.back(), dim)) {
       lastDims.back() = dim;
       indexDims.back() = loops[dim] == 1 ? indexDims.back() : dim;
       groupSizes.back() = context.math.mul(groupSizes.back(), sizes[dim]);

@@ -99,6 +99,20 @@ TEST(Map, MergesDimsOfSizeOne) {
   expectNear(results[0], {1, 4, 9});
 }
 
+/// A dim of size 1 is dense and repeated at once; its neighbours are not alike.
+TEST(Map, KeepsRepeatedAndDenseDimsApart) {
+  auto results = runFunction(
+      R"(func.func @f(%x: tensor<2x1x3xf32>, %y: tensor<1x1x3xf32>)
+             -> tensor<2x1x3xf32> {
+        %0 = nn.elementwise add(%x, %y)
+          : (tensor<2x1x3xf32>, tensor<1x1x3xf32>) -> tensor<2x1x3xf32>
+        return %0 : tensor<2x1x3xf32>
+      })",
+      {tensorOf<float>({1, 2, 3, 4, 5, 6}), tensorOf<float>({10, 20, 30})});
+  ASSERT_EQ(results.size(), 1u);
+  expectNear(results[0], {11, 22, 33, 14, 25, 36});
+}
+
 /// Mean and 1 / deviation of `count` elements.
 std::pair<double, double> statisticsOf(const float *x, int count) {
   double mean = 0, squares = 0;
