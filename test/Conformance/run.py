@@ -7,8 +7,10 @@ Each test ends in one of
   wrong     ran, but a value, shape or type of an output differs
   error     any other error of dlc
   crash     the process died, or was ended after the time limit
-status.tsv holds the status of each test, and may only improve: a test that
-passed must pass, and wrong, error and crash are failures anywhere.
+status.tsv holds the status of each test, and may only improve: what passed must
+pass, and what was refused may not turn out wrong. Rows of wrong, error and crash
+are known faults, to be mended; they are counted and named, and fail only where
+they were not there before.
 
   run.py                    all tests against status.tsv
   run.py PATTERN...         only those whose key contains one of the patterns
@@ -181,9 +183,10 @@ def write_status(rows: dict[str, Outcome]) -> None:
 
 def judge(outcome: Outcome, recorded: Outcome | None) -> str | None:
     """Why an outcome fails the run; None when it does not."""
-    if outcome.status in FAILURES:
-        return f"{outcome.status}: {outcome.reason}"
-    if recorded is not None and recorded.status == "pass" != outcome.status:
+    before = recorded.status if recorded is not None else "new"
+    if outcome.status in FAILURES and before not in FAILURES:
+        return f"{before} before, now {outcome.status}: {outcome.reason}"
+    if before == "pass" != outcome.status:
         return f"passed before, now {outcome.status}: {outcome.reason}"
     return None
 
@@ -200,8 +203,9 @@ def write_junit(path: Path, results: list[tuple[Case, Outcome, str | None]]) -> 
         )
         if failure is not None:
             ElementTree.SubElement(element, "failure", message=failure)
-        elif outcome.status == "refused":
-            ElementTree.SubElement(element, "skipped", message=outcome.reason)
+        elif outcome.status != "pass":
+            message = f"{outcome.status}: {outcome.reason}"
+            ElementTree.SubElement(element, "skipped", message=message)
     ElementTree.ElementTree(suite).write(path)
 
 

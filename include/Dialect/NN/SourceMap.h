@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Where the bytes of #nn.data attributes are found: files, mapped when first
-// asked for, and memory registered under a key. Held by the context's NNDialect.
+// asked for, and memory registered under a key. Held by the context's
+// NNDialect.
 #ifndef DLC_DIALECT_NN_SOURCEMAP_H
 #define DLC_DIALECT_NN_SOURCEMAP_H
 

@@ -64,8 +64,7 @@ static LogicalResult verifyRegion(AttentionOp op, Region &region,
            << "expected '" << name << "' region of " << expected
            << " arguments, got " << block.getNumArguments();
   }
-  auto yield =
-      block.empty() ? YieldOp() : dyn_cast<YieldOp>(block.back());
+  auto yield = block.empty() ? YieldOp() : dyn_cast<YieldOp>(block.back());
   if (!yield || yield.getValues().size() != 1 ||
       !ok(yield.getValues()[0].getType())) {
     return op.emitOpError() << "expected '" << name

@@ -38,8 +38,7 @@ Expected<ArrayRef<char>> SourceMap::lookup(StringRef source) {
       MemoryBuffer::getFile(source, /*IsText=*/false,
                             /*RequiresNullTerminator=*/false);
   if (!file) {
-    return createStringError(file.getError(), "cannot read '" + source +
-                                                  "': " +
+    return createStringError(file.getError(), "cannot read '" + source + "': " +
                                                   file.getError().message());
   }
   return bytesOf(*(sources[source] = std::move(*file)));

@@ -87,7 +87,7 @@ private:
       return std::ceil(x);
     }
     return has("mode round_prefer_ceil>") ? std::floor(x + 0.5)
-                                      : std::ceil(x - 0.5);
+                                          : std::ceil(x - 0.5);
   }
 
   std::vector<Tap> taps(int index, int in, int out, double scale) {
