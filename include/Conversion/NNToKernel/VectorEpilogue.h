@@ -9,6 +9,10 @@
 
 namespace dlc {
 
+/// Whether the dispatch's elementwise ops are worth a rolled loop, for which
+/// the kernels need scratch memory: host and kernel have to agree.
+bool hasExpensiveEpilogue(nn::DispatchOp dispatch);
+
 /// Computes what a dispatch yields from its root's result, `lanes` neighbours
 /// along the last dim at a time. The result's dims are seen as consecutive
 /// groups, each with one linear index; the last group is the one that lanes run
@@ -29,9 +33,6 @@ public:
   mlir::Value load(mlir::Value tensor, int64_t lanes,
                    mlir::ValueRange groupIndices, mlir::Value offset,
                    mlir::Value mask);
-
-  /// Whether the ops are worth a rolled loop.
-  bool isExpensive() const;
 
 private:
   mlir::Value evaluate(mlir::Value tensor);

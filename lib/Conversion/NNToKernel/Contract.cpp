@@ -91,6 +91,7 @@ kernel::OffsetFn GemmView::offsetIn(Value tensor, AffineMap map) {
 
 kernel::GemmSpec GemmView::create() {
   kernel::GemmSpec spec;
+  spec.epilogue.rolled = hasExpensiveEpilogue(context.getDispatch());
   Value a = shape.getA(op), b = shape.getB(op), c = op.getResult();
   AffineMap mapA = shape.getMapA(op), mapB = shape.getMapB(op),
             mapC = op.getMap(2);
@@ -164,7 +165,6 @@ public:
       return epilogue.compute(acc, inResultOrder(op, *shape, at), at.offset,
                               mask);
     };
-    spec.epilogue.rolled = epilogue.isExpensive();
     kernel::GemmBuffers buffers{kb.getInputBase(shape->getA(op)),
                                 kb.getInputBase(packedSource(shape->getB(op))),
                                 kb.getResultBase(0), kb.getScratch()};

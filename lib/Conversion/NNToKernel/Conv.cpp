@@ -254,7 +254,6 @@ void PackedConv::emit(KernelBuilder &kb) {
     Value sum = op.getBias() ? emitBias(kb, acc, at, mask) : acc;
     return epilogue.compute(sum, {at.batch[0], at.m, at.n}, at.offset, mask);
   };
-  spec.epilogue.rolled = epilogue.isExpensive();
   auto packed = op.getFilter().getDefiningOp<nn::PackedOp>();
   kernel::ConvBuffers buffers{kb.getInputBase(op.getInput()),
                               kb.getInputBase(packed.getInput()),

@@ -4,6 +4,7 @@
 
 #include "Conversion/Common/ElementwiseFn.h"
 #include "Conversion/NNToKernel/Scheduling.h"
+#include "Conversion/NNToKernel/VectorEpilogue.h"
 #include "Conversion/NNToVector/DepthwiseConv.h"
 
 using namespace mlir;
@@ -37,6 +38,7 @@ kernel::ConvSpec createConvSpec(DispatchContext &context) {
   auto op = cast<nn::ConvOp>(context.getRoot());
   ArrayRef<int64_t> filter = op.getFilter().getType().getShape();
   kernel::ConvSpec spec;
+  spec.epilogue.rolled = hasExpensiveEpilogue(context.getDispatch());
   Type accumulator =
       op.getAcc() ? *op.getAcc() : getAccumulatorType(elementOf(op.getInput()));
   spec.types = {getCodeType(elementOf(op.getInput())),

@@ -19,8 +19,8 @@ VectorEpilogue::VectorEpilogue(KernelBuilder &kb, Value root,
                                ArrayRef<SmallVector<unsigned>> groups)
     : kb(kb), root(root), groups(groups) {}
 
-bool VectorEpilogue::isExpensive() const {
-  for (Operation &op : kb.getDispatch().getBody().front()) {
+bool hasExpensiveEpilogue(nn::DispatchOp dispatch) {
+  for (Operation &op : dispatch.getBody().front()) {
     auto elementwise = dyn_cast<nn::ElementwiseOp>(op);
     if (elementwise && (nn::getFnInfo(elementwise.getFn()).expensive ||
                         elementwise.getFn() == nn::Fn::div)) {
