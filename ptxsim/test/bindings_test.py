@@ -35,10 +35,11 @@ def main() -> int:
     call(driver.cuMemcpyHtoD(source, ctypes.addressof(values), 4 * count))
     call(driver.cuMemcpyHtoD(target, ctypes.addressof(total), 4))
     stream = call(driver.cuStreamCreate(0))
-    arguments = ((int(source), int(target), count),
-                 (ctypes.c_uint64, ctypes.c_uint64, ctypes.c_int))
-    call(driver.cuLaunchKernel(kernel, 2, 1, 1, 128, 1, 1, 0, stream,
-                               arguments, 0))
+    arguments = (
+        (int(source), int(target), count),
+        (ctypes.c_uint64, ctypes.c_uint64, ctypes.c_int),
+    )
+    call(driver.cuLaunchKernel(kernel, 2, 1, 1, 128, 1, 1, 0, stream, arguments, 0))
     call(driver.cuStreamSynchronize(stream))
     call(driver.cuMemcpyDtoH(ctypes.addressof(total), target, 4))
     ok = total[0] == count * (count - 1) // 2 and name.startswith(b"ptxsim")

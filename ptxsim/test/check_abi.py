@@ -26,10 +26,24 @@ def kind(argument: str) -> str:
     if "*" in argument or "[" in argument or "(" in argument:
         return "pointer"
     words = re.findall(r"\w+", argument)
-    handles = ("CUcontext", "CUmodule", "CUfunction", "CUstream", "CUevent",
-               "CUlibrary", "CUkernel", "CUgraph", "CUgraphExec",
-               "CUgraphNode", "CUhostFn", "CUstreamCallback", "CUarray",
-               "CUmemoryPool", "CUexecAffinityParam", "CUoccupancyB2DSize")
+    handles = (
+        "CUcontext",
+        "CUmodule",
+        "CUfunction",
+        "CUstream",
+        "CUevent",
+        "CUlibrary",
+        "CUkernel",
+        "CUgraph",
+        "CUgraphExec",
+        "CUgraphNode",
+        "CUhostFn",
+        "CUstreamCallback",
+        "CUarray",
+        "CUmemoryPool",
+        "CUexecAffinityParam",
+        "CUoccupancyB2DSize",
+    )
     if any(w in handles for w in words):
         return "pointer"
     wide = ("CUdeviceptr", "size_t", "cuuint64_t", "uint64_t")
@@ -58,17 +72,20 @@ def split_arguments(text: str) -> list[str]:
 def declared(header: str) -> tuple[dict[str, list[str]], dict[str, str]]:
     text = without_comments(header)
     # Current prototypes are written under unversioned names.
-    alias = dict(re.findall(
-        r"#\s*define\s+(cu[A-Z]\w+)\s+(?:__CUDA_API_PT[DS]S?Z?\()?(cu\w+)",
-        text))
+    alias = dict(
+        re.findall(
+            r"#\s*define\s+(cu[A-Z]\w+)\s+(?:__CUDA_API_PT[DS]S?Z?\()?(cu\w+)", text
+        )
+    )
     # Prototypes of older versions follow the last internal section's start.
-    main = text[:text.rindex("__CUDA_API_VERSION_INTERNAL")]
+    main = text[: text.rindex("__CUDA_API_VERSION_INTERNAL")]
     first = text.find("CUresult CUDAAPI cuMemHostRegister(")
     if 0 < first < len(main):
         main = main[:first] if text.count("cuMemHostRegister(") > 1 else main
     functions = {}
     for name, arguments in re.findall(
-            r"CUresult\s+CUDAAPI\s+(cu\w+)\s*\(([^;]*?)\)\s*;", main, re.S):
+        r"CUresult\s+CUDAAPI\s+(cu\w+)\s*\(([^;]*?)\)\s*;", main, re.S
+    ):
         functions.setdefault(alias.get(name, name), split_arguments(arguments))
     return functions, alias
 
@@ -78,8 +95,10 @@ def implemented(directory: Path) -> dict[str, list[str]]:
     for path in sorted(directory.glob("*.cpp")):
         text = without_comments(path.read_text())
         for name, arguments in re.findall(
-                r"PTXSIM_API\s+CUresult\s+(cu\w+)\(((?:[^(){;]|\([^()]*\))*)\)"
-                r"\s*\{", text):
+            r"PTXSIM_API\s+CUresult\s+(cu\w+)\(((?:[^(){;]|\([^()]*\))*)\)"
+            r"\s*\{",
+            text,
+        ):
             functions[name] = split_arguments(arguments)
     return functions
 
@@ -101,8 +120,10 @@ def main() -> int:
             print(f"FAILED: {name} {problem}")
         else:
             passed += 1
-    print(f"check_abi: {passed} passed, {failed} failed "
-          f"({len(set(wanted) & set(have))} signatures compared)")
+    print(
+        f"check_abi: {passed} passed, {failed} failed "
+        f"({len(set(wanted) & set(have))} signatures compared)"
+    )
     return 1 if failed or not passed else 0
 
 
