@@ -110,7 +110,7 @@ def no_data():
     return with_weight(raw_data=None)
 
 
-@bad(INVALID, "'w'", "24", "20")
+@bad(INVALID, "'w'", "6 elements", "5")
 def too_few_floats():
     return with_weight(raw_data=None, float_data=[1.0] * 5)
 
