@@ -41,7 +41,8 @@ suite layers "$PYTHON" "$ROOT/utils/check-layers.py"
 suite unit env GTEST_OUTPUT="xml:$RESULTS/unit/" \
   ctest --test-dir "$BUILD" --output-on-failure -j"$(nproc)"
 suite lit "$VENV/bin/lit" -s --xunit-xml-output "$RESULTS/lit.xml" "$BUILD/test"
-suite python "$PYTHON" -m pytest --junitxml "$RESULTS/python.xml" "$ROOT/test/python"
+suite python "$PYTHON" -m pytest --ignore "$ROOT/test/python/long" \
+  --junitxml "$RESULTS/python.xml" "$ROOT/test/python"
 suite conformance "$PYTHON" "$ROOT/test/Conformance/run.py" --junitxml "$RESULTS/conformance.xml"
 if [ $long = yes ]; then
   # The importer and the runtime over the broken models, and the runtime's threads.

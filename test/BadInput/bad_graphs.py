@@ -29,7 +29,7 @@ def unknown_domain():
     return model_of([node], opsets={"": 17, "com.example": 1})
 
 
-# A node of a domain that the model does not import is no valid model (ONNX IR, "Operator sets").
+# A node of a domain that the model does not import makes it invalid (ONNX IR).
 @bad(INVALID, "com.example", "thing_1")
 def domain_without_opset():
     node = helper.make_node("Thing", ["x"], ["y"], name="thing_1", domain="com.example")
