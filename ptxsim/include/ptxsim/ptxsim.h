@@ -4,13 +4,16 @@
 #ifndef PTXSIM_PTXSIM_H
 #define PTXSIM_PTXSIM_H
 
+#include <stdint.h>
+
 #ifdef __cplusplus
 extern "C" {
 #endif
 
 /* Sets an option as the environment variable PTXSIM_<key> would. Keys: MODE
  * (eager, late, seed:N), RACE (0, 1), COUNTERS (file), LOG (file), THREADS,
- * BUDGET, DEVICE (before modules are loaded). Returns 0, or 1 for an unknown
+ * BUDGET, DEVICE (before modules are loaded), FAULT (faults on request, see the
+ * README; counting starts anew, "" ends them). Returns 0, or 1 for an unknown
  * key or a bad value. */
 int ptxsimConfigure(const char *key, const char *value);
 
@@ -22,6 +25,23 @@ const char *ptxsimLastReport(void);
  * They count only while COUNTERS is set. */
 const char *ptxsimCounters(void);
 void ptxsimResetCounters(void);
+
+/* Objects that are alive now, in all contexts: what a program has created and
+ * not released. Memory of module variables is not counted. */
+typedef struct {
+  uint64_t allocations;      /* cuMemAlloc and its relatives */
+  uint64_t allocated_bytes;  /* their sizes as asked for */
+  uint64_t host_allocations; /* cuMemHostAlloc, cuMemAllocHost */
+  uint64_t host_registrations;
+  uint64_t modules; /* and libraries */
+  uint64_t streams; /* without the default ones */
+  uint64_t events;
+  uint64_t graphs;
+  uint64_t graph_execs;
+  uint64_t contexts; /* created ones */
+  uint64_t primary_context_retains;
+} ptxsimLiveObjects;
+void ptxsimCountLive(ptxsimLiveObjects *live);
 
 #ifdef __cplusplus
 }

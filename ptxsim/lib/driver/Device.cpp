@@ -33,10 +33,24 @@ CUresult ptxsim::enter() {
   DriverState &S = state();
   if (!S.Initialised)
     return CUDA_ERROR_NOT_INITIALIZED;
+  if (S.Faults.lost())
+    return CUDA_ERROR_DEVICE_UNAVAILABLE;
   if (ContextStack.empty() || !ContextStack.back())
     return CUDA_ERROR_INVALID_CONTEXT;
   Context *C = currentContext();
   return C ? C->Sticky : CUDA_ERROR_CONTEXT_IS_DESTROYED;
+}
+CUresult ptxsim::enterWork() {
+  state().Faults.countWork();
+  return enter();
+}
+CUresult ptxsim::released(bool Found, CUresult NotFound) {
+  if (state().Faults.lost())
+    return CUDA_ERROR_DEVICE_UNAVAILABLE;
+  Context *C = currentContext();
+  if (C && C->Sticky)
+    return C->Sticky;
+  return Found ? CUDA_SUCCESS : NotFound;
 }
 
 PTXSIM_API CUresult cuInit(unsigned Flags) {
@@ -87,6 +101,8 @@ PTXSIM_API CUresult cuGetErrorString(CUresult Error, const char **Text) {
 static CUresult checkDevice(CUdevice D) {
   if (!state().Initialised)
     return CUDA_ERROR_NOT_INITIALIZED;
+  if (state().Faults.lost())
+    return CUDA_ERROR_DEVICE_UNAVAILABLE;
   return D == 0 ? CUDA_SUCCESS : CUDA_ERROR_INVALID_DEVICE;
 }
 
@@ -356,7 +372,7 @@ PTXSIM_API CUresult cuCtxGetId(CUcontext Ctx, unsigned long long *Id) {
 }
 PTXSIM_API CUresult cuCtxSynchronize(void) {
   std::lock_guard Guard(state().Lock);
-  return enter();
+  return enterWork();
 }
 PTXSIM_API CUresult cuCtxGetLimit(size_t *Value, int Limit) {
   std::lock_guard Guard(state().Lock);

@@ -205,7 +205,14 @@ CUresult ptxsim::runKernel(const KernelLaunch &K) {
                        }),
       Param);
   Fault F;
-  bool Ok = runLaunch(L, F);
+  bool Ok;
+  if (S.Faults.count(FaultPlan::Launch)) {
+    Ok = false;
+    F.Kind = FaultKind::Trap;
+    F.Message = "kernel '" + K.Fn->Name + "': launch failed on request";
+  } else {
+    Ok = runLaunch(L, F);
+  }
   if (S.Config.Counters) {
     S.Counters.add(L.Counters);
     if (!S.CountersFile.empty())
@@ -224,7 +231,7 @@ static CUresult launch(KernelLaunch L, CUstream Stream, void **Params,
                        void **Extra) {
   DriverState &S = state();
   std::lock_guard Guard(S.Lock);
-  if (CUresult R = enter())
+  if (CUresult R = enterWork())
     return R;
   if (!S.Kernels.count(L.Fn))
     return CUDA_ERROR_INVALID_HANDLE;

@@ -15,6 +15,8 @@ PTXSIM_API CUresult cuMemAlloc_v2(CUdeviceptr *Out, size_t Bytes) {
     return R;
   if (!Out || !Bytes)
     return CUDA_ERROR_INVALID_VALUE;
+  if (S.Faults.count(FaultPlan::Alloc))
+    return CUDA_ERROR_OUT_OF_MEMORY;
   uint64_t A = S.Memory.allocate(Bytes, S.Device.Memory);
   if (!A)
     return CUDA_ERROR_OUT_OF_MEMORY;
@@ -24,11 +26,10 @@ PTXSIM_API CUresult cuMemAlloc_v2(CUdeviceptr *Out, size_t Bytes) {
 PTXSIM_API CUresult cuMemFree_v2(CUdeviceptr Address) {
   DriverState &S = state();
   std::lock_guard Guard(S.Lock);
-  if (CUresult R = enter())
-    return R;
-  if (!Address)
-    return CUDA_SUCCESS;
-  return S.Memory.release(Address) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
+  if (!S.Initialised)
+    return CUDA_ERROR_NOT_INITIALIZED;
+  return released(!Address || S.Memory.release(Address),
+                  CUDA_ERROR_INVALID_VALUE);
 }
 PTXSIM_API CUresult cuMemAllocPitch_v2(CUdeviceptr *Out, size_t *Pitch,
                                        size_t Width, size_t Height,
@@ -83,7 +84,7 @@ PTXSIM_API CUresult cuMemHostAlloc(void **Out, size_t Bytes, unsigned Flags) {
   if (!Out || !Bytes || Flags > 7)
     return CUDA_ERROR_INVALID_VALUE;
   void *P = nullptr;
-  if (posix_memalign(&P, 4096, Bytes))
+  if (S.Faults.count(FaultPlan::Alloc) || posix_memalign(&P, 4096, Bytes))
     return CUDA_ERROR_OUT_OF_MEMORY;
   S.Memory.registerHost(P, Bytes);
   S.PinnedHost[P] = P;
@@ -97,10 +98,10 @@ PTXSIM_API CUresult cuMemFreeHost(void *Host) {
   DriverState &S = state();
   std::lock_guard Guard(S.Lock);
   if (!S.PinnedHost.erase(Host))
-    return CUDA_ERROR_INVALID_VALUE;
+    return released(false, CUDA_ERROR_INVALID_VALUE);
   S.Memory.unregisterHost(Host);
   std::free(Host);
-  return CUDA_SUCCESS;
+  return released(true, CUDA_SUCCESS);
 }
 PTXSIM_API CUresult cuMemHostRegister_v2(void *Host, size_t Bytes, unsigned) {
   DriverState &S = state();
@@ -118,8 +119,8 @@ PTXSIM_API CUresult cuMemHostUnregister(void *Host) {
   std::lock_guard Guard(S.Lock);
   if (S.PinnedHost.count(Host))
     return CUDA_ERROR_INVALID_VALUE;
-  return S.Memory.unregisterHost(Host) ? CUDA_SUCCESS
-                                       : CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED;
+  return released(S.Memory.unregisterHost(Host),
+                  CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED);
 }
 PTXSIM_API CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr *Out, void *Host,
                                                  unsigned Flags) {
@@ -193,7 +194,7 @@ static CUresult copy(void *Dst, const void *Src, size_t Bytes, bool DstDevice,
                      bool SrcDevice, CUstream Stream) {
   DriverState &S = state();
   std::lock_guard Guard(S.Lock);
-  if (CUresult R = enter())
+  if (CUresult R = enterWork())
     return R;
   if (!Bytes)
     return CUDA_SUCCESS;
@@ -252,7 +253,7 @@ static bool side(int Kind, const void *Host, CUdeviceptr Device,
 static CUresult copy3D(const CUDA_MEMCPY3D &C, CUstream Stream) {
   DriverState &S = state();
   std::lock_guard Guard(S.Lock);
-  if (CUresult R = enter())
+  if (CUresult R = enterWork())
     return R;
   if (!C.WidthInBytes || !C.Height || !C.Depth)
     return CUDA_SUCCESS;
@@ -325,7 +326,7 @@ CUresult ptxsim::fillMemory(CUdeviceptr Dst, size_t Pitch, unsigned Value,
                             unsigned Element, size_t Width, size_t Height,
                             CUstream Stream) {
   std::lock_guard Guard(state().Lock);
-  if (CUresult R = enter())
+  if (CUresult R = enterWork())
     return R;
   if (!Width || !Height)
     return CUDA_SUCCESS;

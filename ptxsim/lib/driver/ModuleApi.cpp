@@ -155,6 +155,9 @@ static CUresult load(const void *Image, unsigned N, const int *Options,
   if (Magic == 0x464c457fu || Magic == 0xba55ed50u || Magic == 0x466243b1u) {
     Log = "the image is a binary; the simulator runs PTX text only";
     R = CUDA_ERROR_NO_BINARY_FOR_GPU;
+  } else if (S.Faults.count(FaultPlan::Jit)) {
+    Log = "the PTX could not be compiled, on request";
+    R = CUDA_ERROR_INVALID_PTX;
   } else {
     R = loadModule(Text, std::strlen(Text), Log, Out);
   }
@@ -203,7 +206,7 @@ static CUresult unload(LoadedModule *M) {
   if (!S.Modules.count(M))
     return CUDA_ERROR_INVALID_HANDLE;
   unloadModule(M);
-  return CUDA_SUCCESS;
+  return released(true, CUDA_SUCCESS);
 }
 PTXSIM_API CUresult cuModuleUnload(CUmodule M) { return unload(object(M)); }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The simulator's own functions (ptxsim/ptxsim.h).
 #include "State.h"
+#include "ptxsim/ptxsim.h"
 
 using namespace ptxsim;
 
@@ -29,4 +30,30 @@ PTXSIM_API void ptxsimResetCounters(void) {
   DriverState &S = state();
   std::lock_guard Guard(S.Lock);
   S.Counters = CounterSet();
+}
+PTXSIM_API void ptxsimCountLive(ptxsimLiveObjects *Live) {
+  DriverState &S = state();
+  std::lock_guard Guard(S.Lock);
+  if (!Live)
+    return;
+  *Live = {};
+  std::unordered_set<uint64_t> Variables;
+  for (const LoadedModule *M : S.Modules)
+    Variables.insert(M->Storage.begin(), M->Storage.end());
+  for (const Allocation &A : S.Memory.snapshot()) {
+    if (!S.Memory.isDevice(A.Begin)) {
+      bool Pinned = S.PinnedHost.count(reinterpret_cast<void *>(A.Begin));
+      ++(Pinned ? Live->host_allocations : Live->host_registrations);
+    } else if (!Variables.count(A.Begin)) {
+      ++Live->allocations;
+      Live->allocated_bytes += A.End - A.Begin;
+    }
+  }
+  Live->modules = S.Modules.size();
+  Live->streams = S.Streams.size();
+  Live->events = S.Events.size();
+  Live->graphs = S.Graphs.size();
+  Live->graph_execs = S.GraphExecs.size();
+  Live->contexts = S.Contexts.size();
+  Live->primary_context_retains = uint64_t(S.PrimaryContext.RefCount);
 }

@@ -74,6 +74,8 @@ bool ptxsim::configure(DriverState &S, std::string_view Key,
     S.LogFile = std::string(Value);
     return true;
   }
+  if (Key == "FAULT")
+    return S.Faults.configure(Value, Why);
   if (!Number) {
     Why = "expected a number, got '" + std::string(Value) + "'";
     return false;
@@ -92,8 +94,8 @@ bool ptxsim::configure(DriverState &S, std::string_view Key,
 static void configureFromEnvironment(DriverState &S) {
   std::string Why;
   configure(S, "DEVICE", "sm_90a", Why);
-  for (const char *Key :
-       {"DEVICE", "MODE", "RACE", "COUNTERS", "LOG", "THREADS", "BUDGET"}) {
+  for (const char *Key : {"DEVICE", "MODE", "RACE", "COUNTERS", "LOG",
+                          "THREADS", "BUDGET", "FAULT"}) {
     std::string Name = std::string("PTXSIM_") + Key;
     const char *Value = std::getenv(Name.c_str());
     Why.clear();

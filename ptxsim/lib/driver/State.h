@@ -7,6 +7,7 @@
 
 #include "../exec/Machine.h"
 #include "CudaAbi.h"
+#include "FaultPlan.h"
 #include <memory>
 #include <mutex>
 #include <set>
@@ -127,7 +128,8 @@ struct DriverState {
   bool Initialised = false;
   DeviceModel Device{};
   SimConfig Config;
-  std::string CountersFile, LogFile, Faults, LastReport;
+  std::string CountersFile, LogFile, LastReport;
+  FaultPlan Faults;
   CounterSet Counters;
   DeviceMemory Memory;
   Context PrimaryContext;
@@ -147,8 +149,15 @@ DriverState &state();
 
 /// The current thread's context, or null.
 Context *currentContext();
-/// Common start of an entry point: initialised, a context, no sticky error.
+/// Common start of an entry point: initialised, a context, no sticky error, the
+/// device not lost.
 CUresult enter();
+/// The same, for launches, copies and synchronisations, which may lose the
+/// device on request.
+CUresult enterWork();
+/// Result of releasing something: done even after an error, so that leaks can
+/// be told from errors, but the error of an earlier call still shows.
+CUresult released(bool Found, CUresult NotFound);
 
 /// Handle to object; null if unknown. Handles 0 and 1 are the legacy stream,
 /// 2 the per-thread one.

@@ -79,11 +79,11 @@ PTXSIM_API CUresult cuStreamDestroy_v2(CUstream Stream) {
     return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
   S.Streams.erase(Object);
   delete Object;
-  return CUDA_SUCCESS;
+  return released(true, CUDA_SUCCESS);
 }
 /// Entry of calls that need a stream that is not being captured.
 static CUresult drained(CUstream Stream) {
-  if (CUresult R = enter())
+  if (CUresult R = enterWork())
     return R;
   StreamObject *S = findStream(Stream);
   if (!S)
@@ -136,7 +136,7 @@ PTXSIM_API CUresult cuStreamGetId(CUstream Stream, unsigned long long *Id) {
 PTXSIM_API CUresult cuLaunchHostFunc(CUstream Stream, CUhostFn Fn, void *Data) {
   DriverState &S = state();
   std::lock_guard Guard(S.Lock);
-  if (CUresult R = enter())
+  if (CUresult R = enterWork())
     return R;
   if (!Fn)
     return CUDA_ERROR_INVALID_VALUE;
@@ -176,7 +176,7 @@ PTXSIM_API CUresult cuEventDestroy_v2(CUevent Event) {
   if (!S.Events.erase(object(Event)))
     return CUDA_ERROR_INVALID_HANDLE;
   delete object(Event);
-  return CUDA_SUCCESS;
+  return released(true, CUDA_SUCCESS);
 }
 PTXSIM_API CUresult cuEventRecordWithFlags(CUevent Event, CUstream Stream,
                                            unsigned Flags) {
@@ -206,7 +206,7 @@ PTXSIM_API CUresult cuEventQuery(CUevent Event) {
   if (!state().Events.count(object(Event)))
     return CUDA_ERROR_INVALID_HANDLE;
   return object(Event)->Capture ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED
-                                : enter();
+                                : enterWork();
 }
 PTXSIM_API CUresult cuEventSynchronize(CUevent Event) {
   return cuEventQuery(Event);
@@ -355,8 +355,8 @@ PTXSIM_API CUresult cuGraphCreate(CUgraph *Out, unsigned Flags) {
 }
 PTXSIM_API CUresult cuGraphDestroy(CUgraph Graph) {
   std::lock_guard Guard(state().Lock);
-  return state().Graphs.erase(object(Graph)) ? CUDA_SUCCESS
-                                             : CUDA_ERROR_INVALID_VALUE;
+  return released(state().Graphs.erase(object(Graph)),
+                  CUDA_ERROR_INVALID_VALUE);
 }
 PTXSIM_API CUresult cuGraphGetNodes(CUgraph Graph, CUgraphNode *Nodes,
                                     size_t *Count) {
@@ -414,7 +414,7 @@ PTXSIM_API CUresult cuGraphExecDestroy(CUgraphExec Exec) {
     return CUDA_ERROR_INVALID_VALUE;
   state().GraphExecs.erase(E);
   delete E;
-  return CUDA_SUCCESS;
+  return released(true, CUDA_SUCCESS);
 }
 PTXSIM_API CUresult cuGraphUpload(CUgraphExec Exec, CUstream) {
   std::lock_guard Guard(state().Lock);
@@ -422,7 +422,7 @@ PTXSIM_API CUresult cuGraphUpload(CUgraphExec Exec, CUstream) {
 }
 PTXSIM_API CUresult cuGraphLaunch(CUgraphExec Exec, CUstream Stream) {
   std::lock_guard Guard(state().Lock);
-  if (CUresult R = enter())
+  if (CUresult R = enterWork())
     return R;
   GraphExecObject *E = liveExec(Exec);
   if (!E)
