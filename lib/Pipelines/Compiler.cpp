@@ -5,6 +5,7 @@
 #include "Binary.h"
 #include "Import.h"
 #include "Phases.h"
+#include "Transforms/Passes.h"
 #include "mlir/Parser/Parser.h"
 #include "mlir/Pass/PassManager.h"
 #include "llvm/Support/FileSystem.h"
@@ -112,7 +113,8 @@ bool Compiler::runPhase(Phase phase) {
   case Phase::Import:
     return importModel(session, module) && session.dump(*module, phase);
   case Phase::Graph:
-    return runPasses(*module, [](PassManager &pm) { buildGraphPhase(pm); }) &&
+    return runPasses(*module,
+                     [](PassManager &pm) { buildGraphPipeline(pm); }) &&
            session.dump(*module, phase);
   case Phase::Dispatch:
     return runPasses(*module,

@@ -5,26 +5,12 @@
 #include "Conversion/NNToKernel/Passes.h"
 #include "Conversion/NNToRT/NNToRT.h"
 #include "Transforms/Dispatch/Passes.h"
-#include "Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Transforms/Passes.h"
 
 using namespace mlir;
 
 namespace dlc {
-
-void buildGraphPhase(OpPassManager &pm) {
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
-  pm.addPass(createFoldBatchNormPass());
-  pm.addPass(createFoldConstantsPass());
-  pm.addPass(createSimplifyElementwisePass());
-  pm.addPass(createSimplifyViewsPass());
-  pm.addPass(createRecognizeAttentionPass());
-  pm.addPass(createConvertToChannelsLastPass());
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
-}
 
 void buildDispatchPhase(OpPassManager &pm) {
   pm.addNestedPass<func::FuncOp>(createFormDispatchesPass());

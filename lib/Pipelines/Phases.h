@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The passes of each phase.
+// The passes of each phase; the graph phase's are in Transforms/Passes.h.
 #ifndef DLC_LIB_PIPELINES_PHASES_H
 #define DLC_LIB_PIPELINES_PHASES_H
 
@@ -9,8 +9,6 @@
 
 namespace dlc {
 
-/// nn to nn: recognition, folding, fusion.
-void buildGraphPhase(mlir::OpPassManager &pm);
 /// Groups of ops that become kernels, as nn.dispatch.
 void buildDispatchPhase(mlir::OpPassManager &pm);
 /// A schedule for each dispatch, and params packed as they ask.

@@ -62,7 +62,7 @@ void registerPassesAndPipelines() {
   registerRTToLLVMPasses();
   registerCPUTargetPasses();
   PassPipelineRegistration<>("dlc-graph-pipeline", "The graph phase: nn to nn",
-                             buildGraphPhase);
+                             buildGraphPipeline);
   PassPipelineRegistration<>("dlc-dispatch-pipeline",
                              "The dispatch phase: nn to nn.dispatch",
                              buildDispatchPhase);
