@@ -32,7 +32,7 @@ std::pair<Value, AffineMap> splitIntoLoops(OpBuilder &b, Value tensor,
     }
   }
   return {reshapeTo(b, tensor.getLoc(), tensor, sizes),
-          AffineMap::get(kAttentionLoops, 0, exprs, b.getContext())};
+          AffineMap::get(kNumAttentionLoops, 0, exprs, b.getContext())};
 }
 
 namespace {
@@ -503,19 +503,19 @@ Value ScoresBuilder::maskFromTable(const MaskCondition &condition,
   }
   OpBuilder &inner = mask.builder();
   Location loc = mask.getLoc();
-  if (loops == SmallVector<unsigned>{LoopM, LoopN}) {
+  if (loops == SmallVector<unsigned>{kRow, kKey}) {
     std::optional<int64_t> offset =
         causalOffset(sizes[0], sizes[1], [&](int64_t m, int64_t n) {
           return isShownAt(m * sizes[1] + n);
         });
     if (offset) {
-      Value last = mask.index(LoopM);
+      Value last = mask.index(kRow);
       if (*offset != 0) {
         Value by = arith::ConstantIndexOp::create(inner, loc, *offset);
         last = arith::AddIOp::create(inner, loc, last, by);
       }
       return arith::CmpIOp::create(inner, loc, arith::CmpIPredicate::sle,
-                                   mask.index(LoopN), last);
+                                   mask.index(kKey), last);
     }
   }
   HostTensor flags(table.getType().clone(b.getI1Type()));

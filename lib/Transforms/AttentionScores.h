@@ -9,18 +9,6 @@
 
 namespace dlc {
 
-/// Loop dims of nn.attention, in the order of its maps.
-enum AttentionLoop : unsigned {
-  LoopB,
-  LoopH,
-  LoopG,
-  LoopM,
-  LoopN,
-  LoopD,
-  LoopE
-};
-inline constexpr unsigned kAttentionLoops = 7;
-
 /// The loops and sizes that a tensor dim is made of, major to minor; none for a
 /// dim of size 1.
 struct LoopDim {

@@ -295,7 +295,7 @@ bool AttentionMatcher::nameBatchAtoms(ArrayRef<unsigned> batch) {
   }
   // One dim is taken for the heads, two for batch and heads.
   static constexpr unsigned names[4][3] = {
-      {}, {LoopH}, {LoopB, LoopH}, {LoopB, LoopH, LoopG}};
+      {}, {kHead}, {kBatch, kHead}, {kBatch, kHead, kGroup}};
   for (auto [i, atom] : llvm::enumerate(batch)) {
     loopOfAtom[atom] = names[batch.size()][i];
   }
@@ -308,7 +308,7 @@ bool AttentionMatcher::nameQueryAndKey() {
     return decline("the softmax axis is not the keys alone");
   }
   unsigned column = columns[0];
-  loopOfAtom[column] = LoopN;
+  loopOfAtom[column] = kKey;
   AffineMap result = scores.getMap(2);
   SmallVector<unsigned> batch, rows;
   bool keyFound = false;
@@ -333,10 +333,10 @@ bool AttentionMatcher::nameQueryAndKey() {
     return decline("the query has more dims than rows and groups");
   }
   if (!rows.empty()) {
-    loopOfAtom[rows.back()] = LoopM;
+    loopOfAtom[rows.back()] = kRow;
   }
   if (rows.size() == 2) {
-    loopOfAtom[rows.front()] = LoopG;
+    loopOfAtom[rows.front()] = kGroup;
     if (batch.size() > 2) {
       return decline("more than 3 batch dims");
     }
@@ -352,7 +352,7 @@ bool AttentionMatcher::nameQueryAndKey() {
       scoreLoops[loop] = dimOf(chain->getSource()[*dim]);
       bool onlyKey = !scores.getMap(1 - key).getResultPosition(expr);
       if (onlyKey && !scoreLoops[loop].loops.empty() &&
-          scoreLoops[loop].loops[0] != LoopN) {
+          scoreLoops[loop].loops[0] != kKey) {
         return decline("the key has a dim that the query lacks");
       }
       continue;
@@ -362,7 +362,7 @@ bool AttentionMatcher::nameQueryAndKey() {
       return decline("a score sums over a dim of one operand");
     }
     ++reductions;
-    scoreLoops[loop] = {{LoopD}, {SizeExpr(scores.getLhs(), *place)}};
+    scoreLoops[loop] = {{kDepth}, {SizeExpr(scores.getLhs(), *place)}};
   }
   return reductions <= 1 || decline("scores sum over more than one dim");
 }
@@ -380,14 +380,14 @@ bool AttentionMatcher::nameValue() {
       if (!inResult || ++widths > 1) {
         return decline("the value has more dims than keys and width");
       }
-      valueLoops[loop] = {{LoopE},
+      valueLoops[loop] = {{kColumn},
                           {SizeExpr(values->getOperand(1 - probabilities),
                                     *valueMap.getResultPosition(expr))}};
       continue;
     }
     LoopDim dims = valueLoops[loop] = dimOf(valuesView[*dim]);
-    bool hasKeys = llvm::is_contained(dims.loops, unsigned(LoopN));
-    bool hasRows = llvm::is_contained(dims.loops, unsigned(LoopM));
+    bool hasKeys = llvm::is_contained(dims.loops, unsigned(kKey));
+    bool hasRows = llvm::is_contained(dims.loops, unsigned(kRow));
     if (dims.loops.empty()) {
       continue;
     }
@@ -479,7 +479,7 @@ bool AttentionMatcher::rewrite() {
     }
   }
   maps.push_back(
-      AffineMap::get(kAttentionLoops, 0, resultExprs, b.getContext()));
+      AffineMap::get(kNumAttentionLoops, 0, resultExprs, b.getContext()));
   llvm::append_range(maps, built->score.maps);
   llvm::append_range(maps, built->mask.maps);
   auto attention = AttentionOp::create(
@@ -518,6 +518,17 @@ void setTensor(AttentionOp op, unsigned index, Value tensor, AffineMap map,
   });
 }
 
+/// Whether kernels can take `type` under `map` as tensor `index` of an
+/// attention (3: the result): K in rows of its depth or its keys, V and the
+/// result in rows of theirs, and the others as they like.
+bool hasDenseRows(unsigned index, AffineMap map, ShapedType type) {
+  std::optional<unsigned> loop = AttentionOp::getInnermostLoop(map, type);
+  if (!loop || index == 0 || index > 3) {
+    return true;
+  }
+  return index == 1 ? *loop == kDepth || *loop == kKey : *loop == kColumn;
+}
+
 /// attention(transpose(x)) reads x under a permuted map, and repeated dims drop
 /// out of the map.
 struct FoldViewIntoAttention : OpRewritePattern<AttentionOp> {
@@ -533,8 +544,12 @@ struct FoldViewIntoAttention : OpRewritePattern<AttentionOp> {
         for (auto [dim, source] : llvm::enumerate(transpose.getPermutation())) {
           exprs[source] = map.getResult(dim);
         }
-        setTensor(op, i, transpose.getInput(), withResults(map, exprs),
-                  rewriter);
+        AffineMap permuted = withResults(map, exprs);
+        if (i < 3 &&
+            !hasDenseRows(i, permuted, transpose.getInput().getType())) {
+          continue;
+        }
+        setTensor(op, i, transpose.getInput(), permuted, rewriter);
         return success();
       }
       auto broadcast = dyn_cast_or_null<BroadcastOp>(view);
@@ -581,9 +596,13 @@ struct FoldTransposeOfAttention : OpRewritePattern<TransposeOp> {
     AffineMap map = attention.getMap(3);
     SmallVector<AffineExpr> exprs =
         applyPermutation(map.getResults(), op.getPermutation());
+    AffineMap permuted =
+        AffineMap::get(map.getNumDims(), 0, exprs, op.getContext());
+    if (!hasDenseRows(3, permuted, op.getType())) {
+      return failure();
+    }
     SmallVector<Attribute> maps(attention.getMaps().getValue());
-    maps[3] = AffineMapAttr::get(
-        AffineMap::get(map.getNumDims(), 0, exprs, op.getContext()));
+    maps[3] = AffineMapAttr::get(permuted);
     rewriter.modifyOpInPlace(attention, [&] {
       attention.setMapsAttr(rewriter.getArrayAttr(maps));
       attention.getResult().setType(op.getType());

@@ -23,6 +23,19 @@
 #include "mlir/Interfaces/ViewLikeInterface.h"
 
 namespace dlc::nn {
+/// Loop dims of nn.attention, in the order of its maps: batch, key heads, query
+/// heads per key head, query rows, keys, score width, value width.
+enum AttentionLoop : unsigned {
+  kBatch,
+  kHead,
+  kGroup,
+  kRow,
+  kKey,
+  kDepth,
+  kColumn
+};
+inline constexpr unsigned kNumAttentionLoops = 7;
+
 /// How an op takes part in fusion; see FusionRoleInterface.
 enum class FusionRole {
   Elementwise,

@@ -159,6 +159,9 @@ def NN_AttentionOp : NN_PureOp<"attention",
     ::mlir::AffineMap getMap(unsigned i) {
       return ::llvm::cast<::mlir::AffineMapAttr>(getMaps()[i]).getValue();
     }
+    /// The loop of neighbouring elements of a tensor read or written under `map`: that of the innermost
+    /// dim that is not 1; none where all are.
+    static ::std::optional<unsigned> getInnermostLoop(::mlir::AffineMap map, ::mlir::ShapedType type);
   }];
 }
 

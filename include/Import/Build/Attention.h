@@ -7,23 +7,11 @@
 
 namespace dlc::build {
 
-/// Loop dims of nn.attention: batch, key heads, query heads per key head, query
-/// rows, keys, score width, value width.
-enum AttentionLoop : unsigned {
-  kBatch,
-  kHead,
-  kGroup,
-  kRow,
-  kKey,
-  kDepth,
-  kColumn
-};
-
 /// score = softcap(scale * q . k) + biases; a key counts where all masks say
 /// so.
 struct AttentionSpec {
   mlir::Value query, key, value;
-  /// The loop of each dim of an operand or the result.
+  /// The nn::AttentionLoop of each dim of an operand or the result.
   llvm::SmallVector<unsigned, 5> queryLoops, keyLoops, valueLoops, resultLoops;
   double scale = 1;
   /// cap * tanh(s / cap); 0: none.

@@ -12,10 +12,9 @@ using namespace mlir;
 
 namespace dlc {
 
-namespace {
+using namespace nn;
 
-/// Loop dims of nn.attention's maps.
-enum LoopDim : unsigned { kBatch, kHead, kGroup, kRow, kKey, kDepth, kColumn };
+namespace {
 
 RankedTensorType typeOf(Value tensor) {
   return cast<RankedTensorType>(tensor.getType());
@@ -49,17 +48,17 @@ std::optional<unsigned> placeOf(AffineMap map, unsigned dim) {
   return map.getResultPosition(getAffineDimExpr(dim, map.getContext()));
 }
 
-bool isInnermost(AffineMap map, unsigned dim) {
-  std::optional<unsigned> place = placeOf(map, dim);
-  return place && *place + 1 == map.getNumResults();
+bool isInnermost(Value tensor, AffineMap map, unsigned loop) {
+  return AttentionOp::getInnermostLoop(map, typeOf(tensor)).value_or(loop) ==
+         loop;
 }
 
 bool AttentionView::isSupported(nn::AttentionOp op) {
-  bool denseKeys =
-      isInnermost(op.getMap(1), kDepth) || isInnermost(op.getMap(1), kKey);
+  bool denseKeys = isInnermost(op.getKey(), op.getMap(1), kDepth) ||
+                   isInnermost(op.getKey(), op.getMap(1), kKey);
   std::optional<unsigned> column = placeOf(op.getMap(2), kColumn);
-  return denseKeys && isInnermost(op.getMap(2), kColumn) &&
-         isInnermost(op.getMap(3), kColumn) &&
+  return denseKeys && isInnermost(op.getValue(), op.getMap(2), kColumn) &&
+         isInnermost(op.getResult(), op.getMap(3), kColumn) &&
          !op.getValue().getType().isDynamicDim(*column);
 }
 
@@ -124,7 +123,7 @@ kernel::AttentionSpec AttentionView::create() {
   spec.outputOffset = offsetIn(result, resultMap, {kBatch, kHead, kGroup});
   spec.queryRowStride = stride(query, queryMap, kRow);
   spec.queryColumnStride = stride(query, queryMap, kDepth);
-  bool keysAreRows = isInnermost(keyMap, kDepth);
+  bool keysAreRows = isInnermost(key, keyMap, kDepth);
   spec.keyLayout =
       keysAreRows ? kernel::BLayout::Transposed : kernel::BLayout::RowMajor;
   spec.keyRowStride = stride(key, keyMap, keysAreRows ? kKey : kDepth);

@@ -5,10 +5,18 @@
 using namespace mlir;
 using namespace dlc::nn;
 
-/// Loop dims of attention, in the order of its maps.
-static constexpr unsigned kAttentionDims = 7;
-
 FusionRole AttentionOp::getFusionRole() { return FusionRole::Contraction; }
+
+std::optional<unsigned> AttentionOp::getInnermostLoop(AffineMap map,
+                                                      ShapedType type) {
+  for (unsigned dim = map.getNumResults(); dim-- > 0;) {
+    auto loop = dyn_cast<AffineDimExpr>(map.getResult(dim));
+    if (loop && type.getDimSize(dim) != 1) {
+      return loop.getPosition();
+    }
+  }
+  return std::nullopt;
+}
 
 /// c1, c2: every operand's map is from the 7 dims to its rank, and a dim has
 /// one size.
@@ -21,15 +29,16 @@ static LogicalResult verifyMaps(AttentionOp op) {
     return op.emitOpError() << "expected " << tensors.size() << " maps, got "
                             << op.getMaps().size();
   }
-  SmallVector<int64_t> loops(kAttentionDims, ShapedType::kDynamic);
+  SmallVector<int64_t> loops(kNumAttentionLoops, ShapedType::kDynamic);
   for (auto [i, tensor] : llvm::enumerate(tensors)) {
     AffineMap map = op.getMap(i);
     RankedTensorType type = tensorType(tensor);
-    if (map.getNumDims() != kAttentionDims ||
+    if (map.getNumDims() != kNumAttentionLoops ||
         map.getNumResults() != type.getRank()) {
-      return op.emitOpError() << "expected map " << i << " from "
-                              << kAttentionDims << " dims to " << type.getRank()
-                              << ", got " << AffineMapAttr::get(map);
+      return op.emitOpError()
+             << "expected map " << i << " from " << kNumAttentionLoops
+             << " dims to " << type.getRank() << ", got "
+             << AffineMapAttr::get(map);
     }
     for (auto [position, expr] : llvm::enumerate(map.getResults())) {
       auto dim = dyn_cast<AffineDimExpr>(expr);

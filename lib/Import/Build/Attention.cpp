@@ -3,6 +3,7 @@
 #include "Import/Build/Attention.h"
 
 using namespace mlir;
+using namespace dlc::nn;
 
 namespace dlc::build {
 

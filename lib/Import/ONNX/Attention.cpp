@@ -9,6 +9,7 @@ using namespace mlir;
 namespace dlc::onnx {
 
 using namespace build;
+using namespace nn;
 
 namespace {
 /// Heads and layouts of one Attention node.
