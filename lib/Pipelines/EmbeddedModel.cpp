@@ -102,12 +102,12 @@ llvm::Expected<Bytes> emitEmbeddedModel(MLIRContext &context, StringRef symbol,
   Type pointer = emitter.pointer, i64 = emitter.b.getI64Type();
   auto type = LLVM::LLVMStructType::getLiteral(
       &context, {i64, pointer, i64, pointer, i64, pointer, pointer});
-  static_assert(sizeof(dlc_embedded_model) == 7 * 8);
+  static_assert(offsetof(dlc_embedded_model, images) == 7 * 8);
   emitter.emitAggregate(
       "", type, LLVM::Linkage::External, 7, [&](unsigned i) -> Value {
         switch (i) {
         case 0:
-          return emitter.integer(sizeof(dlc_embedded_model));
+          return emitter.integer(offsetof(dlc_embedded_model, images));
         case 1:
           return emitter.address(headerName);
         case 2:

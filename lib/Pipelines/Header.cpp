@@ -103,7 +103,7 @@ static bool addValues(Session &session, rt::ProgramOp program,
   return true;
 }
 
-static void addBuffers(rt::ProgramOp program, binary::Header &header) {
+static void addBuffers(rt::ProgramOp program, binary::Program &header) {
   if (program.getArenaBytes()) {
     header.plan.emplace();
     header.plan->arenaBytes = *program.getArenaBytes();
@@ -124,7 +124,7 @@ static void addBuffers(rt::ProgramOp program, binary::Header &header) {
   }
 }
 
-static void addCode(rt::ProgramOp program, binary::Header &header) {
+static void addCode(rt::ProgramOp program, binary::Program &header) {
   for (auto launch : program.getRun().getBody().getOps<rt::LaunchOp>()) {
     header.dispatches.push_back({launch.getKernel().str(),
                                  getNodeNames(launch.getLoc()),
@@ -139,17 +139,47 @@ static void addCode(rt::ProgramOp program, binary::Header &header) {
 
 /// Whether two variants' programs need the same tables: they run the same
 /// dispatches on the same buffers.
-static bool haveSameTables(const binary::Header &a, const binary::Header &b) {
+static bool haveSameTables(const binary::Program &a, const binary::Program &b) {
+  auto samePlan = [](const binary::StaticPlan &x, const binary::StaticPlan &y) {
+    return x.offsets == y.offsets && x.arenaBytes == y.arenaBytes &&
+           x.lowerBound == y.lowerBound;
+  };
   auto sameBuffer = [](const binary::Buffer &x, const binary::Buffer &y) {
     return std::tie(x.bytes, x.alignment, x.first, x.last) ==
            std::tie(y.bytes, y.alignment, y.first, y.last);
   };
+  auto sameDispatch = [](const binary::Dispatch &x, const binary::Dispatch &y) {
+    return std::tie(x.kernel, x.nodes, x.flops, x.bytes) ==
+           std::tie(y.kernel, y.nodes, y.flops, y.bytes);
+  };
   auto sameCheck = [](const binary::Check &x, const binary::Check &y) {
     return x.status == y.status && x.message == y.message;
   };
-  return llvm::equal(a.buffers, b.buffers, sameBuffer) &&
-         llvm::equal(a.checks, b.checks, sameCheck) &&
-         a.dispatches.size() == b.dispatches.size() && a.noSizing == b.noSizing;
+  return a.noSizing == b.noSizing && a.plan.has_value() == b.plan.has_value() &&
+         (!a.plan || samePlan(*a.plan, *b.plan)) &&
+         llvm::equal(a.buffers, b.buffers, sameBuffer) &&
+         llvm::equal(a.dispatches, b.dispatches, sameDispatch) &&
+         llvm::equal(a.checks, b.checks, sameCheck);
+}
+
+/// Number of the header's program with the tables of `program`, a new one if
+/// there is none yet.
+static uint32_t addProgram(rt::ProgramOp program, binary::Header &header) {
+  binary::Program record;
+  addBuffers(program, record);
+  addCode(program, record);
+  if (haveSameTables(header, record)) {
+    return 0;
+  }
+  auto &others = header.otherPrograms;
+  auto found = llvm::find_if(others, [&](const binary::Program &other) {
+    return haveSameTables(other, record);
+  });
+  if (found == others.end()) {
+    others.push_back(std::move(record));
+    found = std::prev(others.end());
+  }
+  return static_cast<uint32_t>(found - others.begin()) + 1;
 }
 
 bool buildHeader(Session &session, std::vector<Variant> &variants,
@@ -170,17 +200,12 @@ bool buildHeader(Session &session, std::vector<Variant> &variants,
   addBuffers(program, header);
   addCode(program, header);
   for (Variant &variant : variants) {
-    header.variants.push_back(
-        {variant.name, variant.prefix, variant.target.requiredFeatures});
-    binary::Header other;
-    addBuffers(variant.getProgram(), other);
-    addCode(variant.getProgram(), other);
-    if (!haveSameTables(header, other)) {
-      return session.fail(Status::Internal,
-                          "the code for '" + variant.name +
-                              "' has other buffers than that for '" +
-                              variants.front().name + "'");
-    }
+    binary::Variant record;
+    record.name = variant.name;
+    record.prefix = variant.prefix;
+    record.features = variant.target.requiredFeatures;
+    record.program = addProgram(variant.getProgram(), header);
+    header.variants.push_back(std::move(record));
   }
   return true;
 }

@@ -4,6 +4,7 @@
 #include "container.h"
 
 #include "digest.h"
+#include "image.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -121,13 +122,23 @@ static dlc_status read_footer(const char *path, uint64_t bytes,
   return DLC_OK;
 }
 
+static bool good_images(const dlc_format_footer *f) {
+  if (f->images_bytes == 0) {
+    return f->images_offset == 0;
+  }
+  return f->images_offset >= f->code_bytes &&
+         f->images_offset % DLC_FORMAT_IMAGE_ALIGNMENT == 0 &&
+         f->images_offset <= f->header_offset &&
+         f->images_bytes <= f->header_offset - f->images_offset;
+}
+
 static bool good_layout(const dlc_format_footer *f) {
   uint64_t end = f->model_bytes;
   if (end < sizeof *f || f->code_bytes > f->header_offset ||
       f->header_offset % 8 || f->header_offset > f->weights_offset ||
       f->header_bytes > f->weights_offset - f->header_offset ||
       f->weights_offset > f->digests_offset || f->digests_offset % 16 ||
-      f->digests_offset > end - sizeof *f) {
+      f->digests_offset > end - sizeof *f || !good_images(f)) {
     return false;
   }
   uint64_t block = f->weights_block_bytes;
@@ -171,12 +182,25 @@ static dlc_status check_part(const char *path, const dlc_container *c,
   return DLC_OK;
 }
 
+/* Whose fault it is that the first part, code and device images, does not
+   match: the header, which does, knows the images' own digests. */
+static dlc_status refuse_code(const char *path, const dlc_container *c) {
+  const dlc_header *h = &c->header;
+  for (uint32_t i = 0; i < h->num_images; i++) {
+    dlc_status status = dlc_image_check(&h->images[i], c->images);
+    if (status) {
+      char reason[256];
+      snprintf(reason, sizeof reason, "%s", dlc_message());
+      return corrupt(path, reason);
+    }
+  }
+  return corrupt(path, "the code does not match its digest");
+}
+
 static dlc_status check_parts(const char *path, const dlc_container *c) {
   const dlc_format_footer *f = &c->footer;
   dlc_status status;
-  if ((status =
-           check_part(path, c, "code", 0, f->header_offset, &f->code_digest)) ||
-      (status = check_part(path, c, "header", f->header_offset,
+  if ((status = check_part(path, c, "header", f->header_offset,
                            f->weights_offset, &f->header_digest)) ||
       (status = check_part(path, c, "digest table", f->digests_offset,
                            f->model_bytes - sizeof *f, &f->digests_digest))) {
@@ -284,10 +308,18 @@ static dlc_status open_container(const char *path, bool verify_weights,
     return corrupt(path, "the footer's offsets are out of bounds");
   }
   if ((status = map_file(path, c->file, c->base, f->model_bytes, &c->map)) ||
-      (status = check_parts(path, c)) ||
-      (status = dlc_header_decode(c->map + f->header_offset, f->header_bytes,
-                                  &c->header))) {
+      (status = check_parts(path, c))) {
     return status;
+  }
+  c->images = f->images_bytes ? c->map + f->images_offset : NULL;
+  dlc_header_bounds bounds = {f->weights_bytes, f->images_bytes};
+  if ((status = dlc_header_decode(c->map + f->header_offset, f->header_bytes,
+                                  bounds, &c->header))) {
+    return status;
+  }
+  dlc_format_digest digest = dlc_digest(c->map, f->header_offset);
+  if (!dlc_digest_equal(&digest, &f->code_digest)) {
+    return refuse_code(path, c);
   }
   if (f->flags & DLC_FOOTER_WEIGHTS_EXTERNAL) {
     if ((status = open_weights(path, c))) {

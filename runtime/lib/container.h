@@ -21,6 +21,7 @@ typedef struct dlc_container {
   const char *map; /* the whole model, read-only */
   const char *weights;
   const char *weights_map; /* external weights, else NULL */
+  const char *images;      /* NULL without any */
   dlc_header header;
 } dlc_container;
 

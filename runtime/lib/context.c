@@ -46,7 +46,8 @@ static bool allocate_arrays(dlc_context *c) {
 #define ALLOCATE(FIELD, COUNT)                                                 \
   (c->FIELD = calloc((COUNT) ? (COUNT) : 1, sizeof *c->FIELD))
   return ALLOCATE(input_copies, h->num_inputs) &&
-         ALLOCATE(late, h->num_buffers) && ALLOCATE(outputs, h->num_outputs) &&
+         ALLOCATE(late, c->code.program->num_buffers) &&
+         ALLOCATE(outputs, h->num_outputs) &&
          ALLOCATE(input_data, h->num_inputs) &&
          ALLOCATE(output_data, h->num_outputs) &&
          ALLOCATE(input_dims, h->num_input_dims) &&
@@ -97,6 +98,12 @@ dlc_status dlc_context_create(dlc_model *model,
   c->model = model;
   c->profile = ours.profile;
   dlc_model_retain(model);
+  uint32_t variant;
+  if ((status = dlc_model_pick(model, DLC_DEVICE_CPU, &variant)) ||
+      (status = dlc_model_bind(model, variant, &c->code))) {
+    dlc_context_free(c);
+    return status;
+  }
   if (!allocate_arrays(c)) {
     dlc_context_free(c);
     return dlc_fail(DLC_RESOURCE, "no memory for a context");
@@ -112,10 +119,11 @@ dlc_status dlc_context_create(dlc_model *model,
 
 static void free_blocks(dlc_context *c) {
   const dlc_header *h = &c->model->container.header;
+  uint32_t buffers = c->code.program ? c->code.program->num_buffers : 0;
   for (uint32_t i = 0; c->input_copies && i < h->num_inputs; i++) {
     dlc_block_free(&c->input_copies[i], &c->counts);
   }
-  for (uint32_t i = 0; c->late && i < h->num_buffers; i++) {
+  for (uint32_t i = 0; c->late && i < buffers; i++) {
     dlc_block_free(&c->late[i], &c->counts);
   }
   for (uint32_t i = 0; c->outputs && i < h->num_outputs; i++) {
@@ -179,7 +187,7 @@ static dlc_status execute(dlc_context *c) {
   c->run_begin = c->profile ? dlc_now() : 0;
   read_parallel_for(c);
   uint32_t mode = dlc_cpu_set_float_mode();
-  int32_t status = c->model->run(&c->exec);
+  int32_t status = c->code.run(&c->exec);
   dlc_cpu_restore_float_mode(mode);
   if (c->pool_claimed) {
     dlc_pool_release();

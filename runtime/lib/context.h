@@ -32,6 +32,7 @@ typedef struct dlc_output {
 struct dlc_context {
   dlc_exec exec; /* first, so that a dlc_exec is a context */
   dlc_model *model;
+  dlc_code code;
   atomic_bool busy;
   uint32_t threads;
   bool profile;

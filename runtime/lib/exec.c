@@ -104,7 +104,8 @@ static void note_event(dlc_context *c, const dlc_launch *l, uint32_t threads,
     c->room_events = room;
   }
   c->events[c->num_events++] = (dlc_profile_event){
-      l->dispatch, threads, begin - c->run_begin, dlc_now() - c->run_begin};
+      c->code.program->first_dispatch + l->dispatch, threads,
+      begin - c->run_begin, dlc_now() - c->run_begin};
 }
 
 static int32_t exec_launch(dlc_exec *exec, const dlc_launch *l) {
@@ -132,7 +133,7 @@ static int32_t exec_launch(dlc_exec *exec, const dlc_launch *l) {
   }
   int64_t begin = c->profile ? dlc_now() : 0;
   uint32_t threads = run_launch(c, l, scratch, stride);
-  if (c->profile && l->dispatch < c->model->container.header.num_dispatches) {
+  if (c->profile && l->dispatch < c->code.program->num_dispatches) {
     note_event(c, l, threads, begin);
   }
   return DLC_OK;
@@ -175,14 +176,15 @@ static int32_t exec_fail(dlc_exec *exec, uint32_t check, const int64_t *values,
                          uint32_t count) {
   dlc_context *c = (dlc_context *)exec;
   const dlc_header *h = &c->model->container.header;
-  if (check >= h->num_checks) {
+  const dlc_program *p = c->code.program;
+  if (check >= p->num_checks) {
     c->status = dlc_fail(DLC_INTERNAL, "the model failed a check without text");
     return (int32_t)c->status;
   }
   dlc_text text = {0};
-  format_check(dlc_header_text(h, h->checks[check].message), values, count,
+  format_check(dlc_header_text(h, p->checks[check].message), values, count,
                &text);
-  c->status = dlc_fail((dlc_status)h->checks[check].status, "%s", text.bytes);
+  c->status = dlc_fail((dlc_status)p->checks[check].status, "%s", text.bytes);
   return (int32_t)c->status;
 }
 
@@ -190,8 +192,8 @@ static int32_t exec_fail(dlc_exec *exec, uint32_t check, const int64_t *values,
 
 static void *exec_late(dlc_exec *exec, uint32_t buffer, int64_t bytes) {
   dlc_context *c = (dlc_context *)exec;
-  const dlc_header *h = &c->model->container.header;
-  if (buffer >= h->num_buffers || h->buffers[buffer].bytes != DLC_BYTES_LATE) {
+  const dlc_program *p = c->code.program;
+  if (buffer >= p->num_buffers || p->buffers[buffer].bytes != DLC_BYTES_LATE) {
     c->status = dlc_fail(DLC_INTERNAL,
                          "the model asked for memory of buffer %" PRIu32
                          ", which is not late",

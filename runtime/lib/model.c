@@ -45,30 +45,26 @@ static const char *variant_name(const dlc_model *m, uint32_t i) {
   return dlc_header_text(h, h->variants[i].name);
 }
 
-static size_t missing_feature(const dlc_model *m, uint32_t i,
-                              const char **name) {
-  const dlc_header *h = &m->container.header;
-  if (h->variants[i].device_type != DLC_DEVICE_CPU) {
-    *name = "another device";
-    return strlen(*name);
-  }
-  return dlc_cpu_missing(dlc_header_text(h, h->variants[i].features), name);
+const char *dlc_device_type_name(int32_t device_type) {
+  return device_type == DLC_DEVICE_CPU    ? "the CPU"
+         : device_type == DLC_DEVICE_CUDA ? "CUDA"
+                                          : "a device of another type";
 }
 
-static dlc_status pick_named(dlc_model *m, const char *wanted) {
+size_t dlc_model_missing(const dlc_model *m, uint32_t variant,
+                         const char **name) {
+  const dlc_header *h = &m->container.header;
+  return dlc_cpu_missing(dlc_header_text(h, h->variants[variant].features),
+                         name);
+}
+
+/* Sets m->wanted. */
+static dlc_status find_named(dlc_model *m, const char *wanted) {
   const dlc_header *h = &m->container.header;
   dlc_text names = {0};
   for (uint32_t i = 0; i < h->num_variants; i++) {
     if (strcmp(variant_name(m, i), wanted) == 0) {
-      const char *missing;
-      size_t length = missing_feature(m, i, &missing);
-      if (length) {
-        return dlc_fail(DLC_UNSUPPORTED,
-                        "code variant '%s' needs %.*s, which this machine "
-                        "does not have",
-                        wanted, (int)length, missing);
-      }
-      m->variant = i;
+      m->wanted = i;
       return DLC_OK;
     }
     dlc_text_add(&names, "%s'%s'", i ? ", " : "", variant_name(m, i));
@@ -77,23 +73,86 @@ static dlc_status pick_named(dlc_model *m, const char *wanted) {
                   names.bytes);
 }
 
-static dlc_status pick_variant(dlc_model *m, const char *wanted) {
-  if (wanted) {
-    return pick_named(m, wanted);
+static dlc_status check_wanted(const dlc_model *m, uint32_t device_type) {
+  const dlc_header *h = &m->container.header;
+  uint32_t wanted = (uint32_t)m->wanted;
+  uint32_t type = h->variants[wanted].device_type;
+  const char *missing;
+  size_t length = dlc_model_missing(m, wanted, &missing);
+  if (type != device_type) {
+    return dlc_fail(DLC_USAGE, "code variant '%s' is for %s, not for %s",
+                    variant_name(m, wanted),
+                    dlc_device_type_name((int32_t)type),
+                    dlc_device_type_name((int32_t)device_type));
+  }
+  return length ? dlc_fail(DLC_UNSUPPORTED,
+                           "code variant '%s' needs %.*s, which this machine "
+                           "does not have",
+                           variant_name(m, wanted), (int)length, missing)
+                : DLC_OK;
+}
+
+/* What the file has instead of code for a type of device. */
+static dlc_status refuse_device(const dlc_model *m, int32_t device_type) {
+  const dlc_header *h = &m->container.header;
+  dlc_text names = {0};
+  for (uint32_t i = 0; i < h->num_variants; i++) {
+    dlc_text_add(&names, "%s'%s' for %s", i ? ", " : "", variant_name(m, i),
+                 dlc_device_type_name((int32_t)h->variants[i].device_type));
+  }
+  return dlc_fail(DLC_UNSUPPORTED,
+                  "the model has no code for %s, only %s: compile it again "
+                  "with --target=%s",
+                  dlc_device_type_name(device_type), names.bytes,
+                  device_type == DLC_DEVICE_CPU ? "cpu" : "cuda");
+}
+
+dlc_status dlc_model_pick(const dlc_model *m, int32_t device_type,
+                          uint32_t *variant) {
+  const dlc_header *h = &m->container.header;
+  if (m->wanted >= 0) {
+    *variant = (uint32_t)m->wanted;
+    return check_wanted(m, (uint32_t)device_type);
   }
   dlc_text reasons = {0};
-  for (uint32_t i = 0; i < m->container.header.num_variants; i++) {
+  for (uint32_t i = 0; i < h->num_variants; i++) {
+    if (h->variants[i].device_type != (uint32_t)device_type) {
+      continue;
+    }
     const char *missing;
-    size_t length = missing_feature(m, i, &missing);
+    size_t length = dlc_model_missing(m, i, &missing);
     if (!length) {
-      m->variant = i;
+      *variant = i;
       return DLC_OK;
     }
-    dlc_text_add(&reasons, "%s'%s' needs %.*s", i ? ", " : "",
+    dlc_text_add(&reasons, "%s'%s' needs %.*s", reasons.length ? ", " : "",
                  variant_name(m, i), (int)length, missing);
+  }
+  if (!reasons.length) {
+    return refuse_device(m, device_type);
   }
   return dlc_fail(DLC_UNSUPPORTED, "no code variant runs on this machine: %s",
                   reasons.bytes);
+}
+
+/* The variant that the model is shown with: one that this CPU can run, for the
+   CPU if there is one. */
+static dlc_status pick_shown(dlc_model *m, const char *wanted) {
+  const dlc_header *h = &m->container.header;
+  if (wanted) {
+    dlc_status status = find_named(m, wanted);
+    m->variant = (uint32_t)m->wanted;
+    return status ? status
+                  : check_wanted(m, h->variants[m->variant].device_type);
+  }
+  dlc_status status = dlc_model_pick(m, DLC_DEVICE_CPU, &m->variant);
+  for (uint32_t i = 0; status && i < h->num_variants; i++) {
+    if (h->variants[i].device_type == DLC_DEVICE_CUDA) {
+      status = dlc_model_pick(m, DLC_DEVICE_CUDA, &m->variant);
+      break;
+    }
+  }
+  return status;
 }
 
 /* ---- Code -------------------------------------------------------------- */
@@ -137,12 +196,13 @@ static void unique_path(int file, char *path, size_t room) {
   snprintf(path + length, room - length, "%d", file);
 }
 
-static dlc_entry *find_entry(dlc_model *m, const char *suffix) {
+static dlc_entry *find_entry(const dlc_model *m, uint32_t variant,
+                             const char *suffix) {
   const dlc_header *h = &m->container.header;
   char name[512];
   int length =
       snprintf(name, sizeof name, "%s_%s",
-               dlc_header_text(h, h->variants[m->variant].prefix), suffix);
+               dlc_header_text(h, h->variants[variant].prefix), suffix);
   dlc_entry *entry = NULL;
   if (length < (int)sizeof name) {
     /* POSIX's way around C's missing cast from object to function pointer. */
@@ -152,6 +212,24 @@ static dlc_entry *find_entry(dlc_model *m, const char *suffix) {
     dlc_fail(DLC_CORRUPT, "the model's code has no function '%s'", name);
   }
   return entry;
+}
+
+dlc_status dlc_model_bind(const dlc_model *m, uint32_t variant,
+                          dlc_code *code) {
+  const dlc_header *h = &m->container.header;
+  const dlc_program *program = &h->programs[h->variants[variant].program];
+  bool sizing = !(program->flags & DLC_HEADER_NO_SIZING);
+  *code = (dlc_code){.variant = variant, .program = program};
+  if (m->embedded) {
+    code->run = m->embedded->run[variant];
+    code->size = sizing ? m->embedded->size[variant] : NULL;
+    return DLC_OK;
+  }
+  code->run = find_entry(m, variant, "run");
+  if (code->run && sizing) {
+    code->size = find_entry(m, variant, "size");
+  }
+  return code->run && (code->size || !sizing) ? DLC_OK : DLC_CORRUPT;
 }
 
 /* Generated code calls functions of the C library and libm, and names neither
@@ -182,17 +260,8 @@ static dlc_status open_library(dlc_model *m) {
     return dlc_fail(DLC_RESOURCE, "cannot load the model's code: %s",
                     dlerror());
   }
-  m->run = find_entry(m, "run");
-  if (!m->run) {
-    return DLC_CORRUPT;
-  }
-  if (!(m->container.header.fixed.flags & DLC_HEADER_NO_SIZING)) {
-    m->size = find_entry(m, "size");
-    if (!m->size) {
-      return DLC_CORRUPT;
-    }
-  }
-  return DLC_OK;
+  dlc_code code;
+  return dlc_model_bind(m, m->variant, &code);
 }
 
 /* ---- Life -------------------------------------------------------------- */
@@ -214,6 +283,7 @@ static dlc_model *allocate(void) {
     atomic_init(&m->references, 1);
     m->container.file = -1;
     m->library_file = -1;
+    m->wanted = -1;
   } else {
     dlc_fail(DLC_RESOURCE, "no memory for a model");
   }
@@ -246,8 +316,7 @@ dlc_status dlc_model_load(const char *path, const dlc_load_options *options,
   }
   if (!(status =
             dlc_container_open(path, ours.verify_weights, &m->container)) &&
-      !(status = pick_variant(m, ours.variant)) &&
-      !(status = open_library(m))) {
+      !(status = pick_shown(m, ours.variant)) && !(status = open_library(m))) {
     m->weights = m->container.weights;
     m->weights_bytes = m->container.footer.weights_bytes;
     *model = m;
@@ -257,15 +326,20 @@ dlc_status dlc_model_load(const char *path, const dlc_load_options *options,
   return status;
 }
 
-static void bind_embedded(dlc_model *m, const dlc_embedded_model *e) {
+/* Models that an older compiler made have no device images. */
+static dlc_status bind_embedded(dlc_model *m, const dlc_embedded_model *e) {
+  dlc_header_bounds bounds = {.weights_bytes = e->weights_bytes};
+  if (e->struct_size >= sizeof *e && e->images) {
+    m->container.images = e->images;
+    bounds.images_bytes = e->images_bytes;
+  }
+  m->embedded = e;
   m->weights = e->weights;
   m->weights_bytes = e->weights_bytes;
   m->container.footer.major = DLC_FORMAT_MAJOR;
   m->container.footer.minor = DLC_FORMAT_MINOR;
-  m->run = e->run[m->variant];
-  if (!(m->container.header.fixed.flags & DLC_HEADER_NO_SIZING)) {
-    m->size = e->size[m->variant];
-  }
+  return dlc_header_decode(e->header, e->header_bytes, bounds,
+                           &m->container.header);
 }
 
 dlc_status dlc_model_load_embedded(const dlc_embedded_model *embedded,
@@ -280,20 +354,19 @@ dlc_status dlc_model_load_embedded(const dlc_embedded_model *embedded,
   if (status) {
     return status;
   }
-  if (embedded->struct_size < sizeof *embedded) {
+  if (embedded->struct_size < offsetof(dlc_embedded_model, images)) {
     return dlc_fail(DLC_CORRUPT,
                     "expected an embedded model of %zu bytes, got "
                     "%" PRIu64,
-                    sizeof *embedded, embedded->struct_size);
+                    offsetof(dlc_embedded_model, images),
+                    embedded->struct_size);
   }
   dlc_model *m = allocate();
   if (!m) {
     return DLC_RESOURCE;
   }
-  if (!(status = dlc_header_decode(embedded->header, embedded->header_bytes,
-                                   &m->container.header)) &&
-      !(status = pick_variant(m, ours.variant))) {
-    bind_embedded(m, embedded);
+  if (!(status = bind_embedded(m, embedded)) &&
+      !(status = pick_shown(m, ours.variant))) {
     *model = m;
     return DLC_OK;
   }

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* What a model says about itself. */
-#include "cpu.h"
 #include "message.h"
 #include "model.h"
 
@@ -34,6 +33,7 @@ dlc_status dlc_model_get_info(const dlc_model *model, dlc_model_info *info) {
   }
   const dlc_header *h = &model->container.header;
   const dlc_format_variant *variant = &h->variants[model->variant];
+  const dlc_program *program = &h->programs[variant->program];
   dlc_model_info ours = {
       .name = dlc_header_text(h, h->fixed.model_name),
       .producer = dlc_header_text(h, h->fixed.producer),
@@ -51,9 +51,8 @@ dlc_status dlc_model_get_info(const dlc_model *model, dlc_model_info *info) {
       .num_symbols = h->num_symbols,
       .code_bytes = model->container.footer.code_bytes,
       .weights_bytes = model->weights_bytes,
-      .arena_bytes =
-          h->fixed.flags & DLC_HEADER_STATIC_PLAN ? h->fixed.arena_bytes : -1,
-      .arena_lower_bound = h->fixed.arena_lower_bound,
+      .arena_bytes = program->arena_bytes,
+      .arena_lower_bound = program->arena_lower_bound,
       .weights_file = dlc_header_text(h, h->fixed.weights_file),
   };
   memcpy(ours.source_digest, h->fixed.source_digest.bytes,
@@ -194,9 +193,8 @@ dlc_status dlc_model_get_variant(const dlc_model *model, uint32_t index,
   dlc_variant_info ours = {
       .name = dlc_header_text(h, variant->name),
       .features = dlc_header_text(h, variant->features),
-      .supported =
-          variant->device_type == DLC_DEVICE_CPU &&
-          !dlc_cpu_missing(dlc_header_text(h, variant->features), &missing),
+      .supported = !dlc_model_missing(model, index, &missing),
+      .device_type = (int32_t)variant->device_type,
   };
   GIVE(info, ours, dlc_variant_info);
 }

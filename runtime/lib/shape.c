@@ -12,8 +12,10 @@ static uint32_t num_output_dims(const dlc_header *h) {
 }
 
 /* All arrays of a shape in one piece, which input_dims owns. */
-static dlc_status allocate_shape(const dlc_header *h, dlc_shape *shape) {
-  size_t count = (size_t)h->num_dims + 2 * (size_t)h->num_buffers;
+static dlc_status allocate_shape(const dlc_context *c, dlc_shape *shape) {
+  const dlc_header *h = &c->model->container.header;
+  size_t buffers = c->code.program->num_buffers;
+  size_t count = h->num_dims + 2 * buffers;
   int64_t *memory = malloc((count ? count : 1) * sizeof *memory);
   if (!memory) {
     return dlc_fail(DLC_RESOURCE, "no memory for a memory plan");
@@ -21,7 +23,7 @@ static dlc_status allocate_shape(const dlc_header *h, dlc_shape *shape) {
   shape->input_dims = memory;
   shape->output_dims = memory + h->num_input_dims;
   shape->buffer_bytes = memory + h->num_dims;
-  shape->buffer_offsets = shape->buffer_bytes + h->num_buffers;
+  shape->buffer_offsets = shape->buffer_bytes + buffers;
   return DLC_OK;
 }
 
@@ -37,7 +39,9 @@ static const char *output_name(const dlc_header *h, uint32_t output) {
 }
 
 /* What generated code computed must fit what the header promised. */
-static dlc_status check_sizes(const dlc_header *h, const dlc_shape *shape) {
+static dlc_status check_sizes(const dlc_context *c, const dlc_shape *shape) {
+  const dlc_header *h = &c->model->container.header;
+  const dlc_program *p = c->code.program;
   for (uint32_t i = 0; i < h->num_outputs; i++) {
     const dlc_format_value *output = &h->outputs[i];
     for (uint32_t d = 0; d < output->rank; d++) {
@@ -55,8 +59,8 @@ static dlc_status check_sizes(const dlc_header *h, const dlc_shape *shape) {
       }
     }
   }
-  for (uint32_t i = 0; i < h->num_buffers; i++) {
-    if (h->buffers[i].bytes != DLC_BYTES_LATE && shape->buffer_bytes[i] < 0) {
+  for (uint32_t i = 0; i < p->num_buffers; i++) {
+    if (p->buffers[i].bytes != DLC_BYTES_LATE && shape->buffer_bytes[i] < 0) {
       return dlc_fail(DLC_RESOURCE,
                       "the model needs too much memory for these shapes");
     }
@@ -66,42 +70,43 @@ static dlc_status check_sizes(const dlc_header *h, const dlc_shape *shape) {
 
 static dlc_status size_shape(dlc_context *c, dlc_shape *shape) {
   const dlc_header *h = &c->model->container.header;
-  for (uint32_t i = 0; i < h->num_buffers; i++) {
-    shape->buffer_bytes[i] = h->buffers[i].bytes;
+  const dlc_program *p = c->code.program;
+  for (uint32_t i = 0; i < p->num_buffers; i++) {
+    shape->buffer_bytes[i] = p->buffers[i].bytes;
   }
   for (uint32_t i = 0; i < num_output_dims(h); i++) {
     const dlc_format_dim *dim = &h->dims[h->num_input_dims + i];
     shape->output_dims[i] = dim->kind == DLC_DIM_STATIC ? dim->value : -1;
   }
-  if (!c->model->size) {
+  if (!c->code.size) {
     return DLC_OK;
   }
   c->exec.output_dims = shape->output_dims;
   c->exec.buffer_bytes = shape->buffer_bytes;
   c->status = DLC_OK;
-  dlc_status status = dlc_context_outcome(c, c->model->size(&c->exec));
-  return status ? status : check_sizes(h, shape);
+  dlc_status status = dlc_context_outcome(c, c->code.size(&c->exec));
+  return status ? status : check_sizes(c, shape);
 }
 
 static dlc_status plan_shape(dlc_context *c, dlc_shape *shape) {
-  const dlc_header *h = &c->model->container.header;
-  if (h->fixed.flags & DLC_HEADER_STATIC_PLAN) {
-    if (h->num_buffers > 0) {
-      memcpy(shape->buffer_offsets, h->offsets,
-             h->num_buffers * sizeof *h->offsets);
+  const dlc_program *p = c->code.program;
+  if (p->flags & DLC_HEADER_STATIC_PLAN) {
+    if (p->num_buffers > 0) {
+      memcpy(shape->buffer_offsets, p->offsets,
+             p->num_buffers * sizeof *p->offsets);
     }
-    shape->arena_bytes = h->fixed.arena_bytes;
-    shape->lower_bound = h->fixed.arena_lower_bound;
+    shape->arena_bytes = p->arena_bytes;
+    shape->lower_bound = p->arena_lower_bound;
     return DLC_OK;
   }
   if (!c->plan_workspace) {
-    c->plan_workspace = malloc(dlc_plan_workspace_bytes(h->num_buffers) + 1);
+    c->plan_workspace = malloc(dlc_plan_workspace_bytes(p->num_buffers) + 1);
     if (!c->plan_workspace) {
       return dlc_fail(DLC_RESOURCE, "no memory for a memory plan");
     }
   }
   dlc_plan_result result;
-  if (dlc_plan(h->buffers, shape->buffer_bytes, h->num_buffers,
+  if (dlc_plan(p->buffers, shape->buffer_bytes, p->num_buffers,
                c->plan_workspace, shape->buffer_offsets, &result)) {
     return dlc_fail(DLC_RESOURCE,
                     "the model needs too much memory for these shapes");
@@ -135,7 +140,7 @@ dlc_status dlc_context_select_shape(dlc_context *c) {
   if (!shape) {
     shape = oldest;
     shape->last_use = 0;
-    if (!shape->input_dims && (status = allocate_shape(h, shape))) {
+    if (!shape->input_dims && (status = allocate_shape(c, shape))) {
       return status;
     }
     memcpy(shape->input_dims, c->input_dims,

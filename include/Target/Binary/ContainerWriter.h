@@ -5,6 +5,7 @@
 #ifndef DLC_TARGET_BINARY_CONTAINERWRITER_H
 #define DLC_TARGET_BINARY_CONTAINERWRITER_H
 
+#include "dlc/dlc.h"
 #include "dlc/format.h"
 
 #include <cstdint>
@@ -42,12 +43,6 @@ struct Symbol {
   int64_t divisor = -1; // none
 };
 
-struct Variant {
-  std::string name;
-  std::string prefix;
-  std::vector<std::string> features; // LLVM's names
-};
-
 struct Buffer {
   int64_t bytes = 0; // or DLC_BYTES_AT_SIZING, DLC_BYTES_LATE
   int64_t alignment = 64;
@@ -78,8 +73,47 @@ struct Metric {
   int64_t value = 0;
 };
 
-/// All that the header block says.
-struct Header {
+/// What the code of one or more variants counts from 0, and what else depends
+/// on the code.
+struct Program {
+  std::vector<Buffer> buffers;
+  std::optional<StaticPlan> plan;
+  std::vector<Dispatch> dispatches;
+  std::vector<Check> checks;
+  /// The code has no "<prefix>_size": nothing depends on input dims.
+  bool noSizing = false;
+  /// The part of the weights that the code reads, and a device gets.
+  uint64_t paramsOffset = 0;
+  uint64_t paramsBytes = DLC_PARAMS_TO_END;
+};
+
+/// All kernels of a variant for one architecture.
+struct DeviceImage {
+  dlc_format_image_kind kind = DLC_IMAGE_PTX;
+  uint32_t arch = 80;  // compute capability times ten
+  char archSuffix = 0; // or 'a'
+  std::string bytes;   // PTX text, or an ELF file of machine code
+};
+
+struct DeviceKernel {
+  std::string name;
+  uint32_t staticSharedBytes = 0;
+  uint32_t dynamicSharedBytes = 0; // the most that a launch asks for
+  uint32_t threads = 0;            // per block; 0: each launch says
+};
+
+struct Variant {
+  std::string name;
+  std::string prefix;
+  std::vector<std::string> features = {}; // LLVM's names
+  dlc_device_type deviceType = DLC_DEVICE_CPU;
+  uint32_t program = 0; // 0: the header's own, n: otherPrograms[n - 1]
+  std::vector<DeviceImage> images = {};
+  std::vector<DeviceKernel> kernels = {}; // in each of the images
+};
+
+/// All that the header block says, with the first program.
+struct Header : Program {
   std::string modelName;
   std::string producer;
   std::string compilerVersion;
@@ -88,14 +122,9 @@ struct Header {
   std::vector<Value> inputs;
   std::vector<Value> outputs;
   std::vector<Symbol> symbols;
-  std::vector<Variant> variants; // best first
-  std::vector<Buffer> buffers;
-  std::optional<StaticPlan> plan;
-  std::vector<Dispatch> dispatches;
-  std::vector<Check> checks;
+  std::vector<Variant> variants; // those for one device type best first
   std::vector<Metric> metrics;
-  /// The code has no "<prefix>_size": nothing depends on input dims.
-  bool noSizing = false;
+  std::vector<Program> otherPrograms;
 };
 
 /// Gives the next bytes of the weights, valid until the next call; an empty
@@ -110,6 +139,9 @@ WeightSource weightsFromMemory(std::span<const char> bytes);
 /// `weightsFile` names external weights, "" for none.
 std::vector<char> encodeHeader(const Header &header,
                                const std::string &weightsFile = "");
+
+/// All device images, placed as the header block says.
+std::vector<char> encodeImages(const Header &header);
 
 /// XXH3-128 in canonical order, as the container uses it.
 dlc_format_digest digest(std::span<const char> bytes);

@@ -79,7 +79,7 @@ public:
   Layout(OutputFile &model, std::string &message)
       : model(model), message(message) {}
 
-  bool writeCode(std::span<const char> code, uint64_t nextOffset);
+  bool writeCode(std::span<const char> code, std::span<const char> images);
   bool writeHeader(std::span<const char> header, bool pageAfter);
   WriteError writeWeights(OutputFile &file, const WeightSource &source);
   bool writeTail();
@@ -107,7 +107,9 @@ bool Layout::writeZeros(uint64_t alignment, XXH3_state_t *state) {
   return model.write(gap, message);
 }
 
-bool Layout::writeCode(std::span<const char> code, uint64_t alignment) {
+bool Layout::writeCode(std::span<const char> code,
+                       std::span<const char> images) {
+  constexpr uint64_t alignment = DLC_FORMAT_IMAGE_ALIGNMENT;
   XXH3_state_t state;
   XXH3_128bits_reset(&state);
   XXH3_128bits_update(&state, code.data(), code.size());
@@ -115,6 +117,14 @@ bool Layout::writeCode(std::span<const char> code, uint64_t alignment) {
     return false;
   }
   footer.code_bytes = code.size();
+  if (!images.empty()) {
+    footer.images_offset = model.offset();
+    footer.images_bytes = images.size();
+    XXH3_128bits_update(&state, images.data(), images.size());
+    if (!model.write(images, message) || !writeZeros(alignment, &state)) {
+      return false;
+    }
+  }
   footer.header_offset = model.offset();
   footer.code_digest = canonical(XXH3_128bits_digest(&state));
   return true;
@@ -196,7 +206,8 @@ WriteError ContainerWriter::write(const Header &header,
     return WriteError::Resource;
   }
   Layout layout(model, message);
-  if (!layout.writeCode(code, 64) || !layout.writeHeader(block, !external)) {
+  if (!layout.writeCode(code, encodeImages(header)) ||
+      !layout.writeHeader(block, !external)) {
     return WriteError::Resource;
   }
   if (WriteError error =

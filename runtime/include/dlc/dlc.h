@@ -212,14 +212,14 @@ DLC_API dlc_status dlc_model_find_output(const dlc_model *model,
 DLC_API dlc_status dlc_model_get_metric(const dlc_model *model, uint32_t index,
                                         const char **name, int64_t *value);
 
-/* A code variant in the file, best first; supported says whether this CPU can
-   run it. */
+/* A code variant in the file, those for one type of device best first;
+   supported says whether this CPU can run its host code. */
 typedef struct dlc_variant_info {
   uint64_t struct_size;
   const char *name;
   const char *features;
   uint32_t supported;
-  uint32_t reserved;
+  int32_t device_type; /* dlc_device_type */
 } dlc_variant_info;
 
 DLC_API dlc_status dlc_model_get_variant(const dlc_model *model, uint32_t index,

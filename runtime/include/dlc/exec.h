@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * The contract between the code that the compiler generates and the runtime
- * that loads it. Per CPU variant the code exports two functions, whose names
+ * that loads it. Per variant the code exports two functions, whose names
  * are the variant's prefix plus "_size" and "_run"; see dlc_entry. The structs
  * are laid out for LP64; code generators rely on the offsets asserted below.
  */
@@ -43,9 +43,36 @@ typedef struct dlc_launch {
 typedef struct dlc_exec dlc_exec;
 
 /*
+ * One execution of a device kernel; read during the call of
+ * dlc_exec.device_launch only. The kernel's parameters are, in this order: one
+ * pointer per buffer, one int64_t per size, one pointer to the scratch memory
+ * (which a kernel that never has any need not declare).
+ */
+typedef struct dlc_device_launch {
+  uint32_t kernel;   /* index among the kernels of the variant */
+  uint32_t dispatch; /* as in dlc_launch */
+  /* Device addresses, one per operand, then one per result, each of the first
+     element of dense row-major data. */
+  void *const *buffers;
+  const int64_t *sizes; /* run-time index values */
+  uint32_t num_buffers;
+  uint32_t num_sizes;
+  uint32_t grid[3]; /* in blocks; any of them 0: nothing is done */
+  uint32_t block[3];
+  uint32_t cluster[3];   /* in blocks; all 0 or all 1: no clusters */
+  uint32_t shared_bytes; /* dynamic, per block */
+  int64_t scratch_bytes; /* of the whole launch, 256-byte aligned, with
+                            unspecified content; 0: none */
+} dlc_device_launch;
+
+/*
  * What one run gives to the generated code. Pointers to arrays are never NULL
  * where the array has elements. The code writes only what is marked written;
  * it keeps nothing between runs, and has no writable globals.
+ * In a variant for a GPU, inputs, outputs, arena, params and late memory are
+ * addresses of the device, which the code must not read or write: inputs and
+ * outputs are aligned to 16 bytes, the arena, its buffers as their records say,
+ * and late memory to 256.
  */
 struct dlc_exec {
   uint64_t struct_size; /* bytes of this struct in the runtime */
@@ -72,7 +99,9 @@ struct dlc_exec {
   /* Offset of each buffer in the arena; -1 for late buffers. Not given to the
      sizing function. */
   const int64_t *buffer_offsets;
-  /* The mapped weights, page-aligned. Not given to the sizing function. */
+  /* The mapped weights, page-aligned; on a device, the address that they would
+     have if those before the program's part were there, too. Not given to the
+     sizing function. */
   const char *params;
 
   /* Runs all items of a launch, on as many threads as pay off; returns when
@@ -91,6 +120,18 @@ struct dlc_exec {
   /* The same for an output with unknown dims, the caller's memory if he gave
      some. Its dims are written to output_dims before or after. */
   void *(*late_output)(dlc_exec *exec, uint32_t output, int64_t bytes);
+
+  /* For variants for a GPU, which must not call launch; the others must not
+     call these. They return 0, or a status that the code returns at once.
+     Work goes into one stream: it is done in the order of the calls, and may
+     still be under way when they return. */
+  int32_t (*device_launch)(dlc_exec *exec, const dlc_device_launch *launch);
+  /* Copies within the device; the ranges do not overlap. */
+  int32_t (*device_copy)(dlc_exec *exec, void *target, const void *source,
+                         int64_t bytes);
+  /* Copies to the host, after all work before is done. */
+  int32_t (*device_read)(dlc_exec *exec, void *host, const void *device,
+                         int64_t bytes);
 };
 
 /* Returned by generated code after late or late_output gave NULL; the runtime
@@ -119,6 +160,11 @@ struct dlc_embedded_model {
      DLC_HEADER_NO_SIZING. */
   dlc_entry *const *size;
   dlc_entry *const *run;
+  /* Device images, 64-byte aligned, as footer.images_offset has them in a
+     file; NULL without any. Since container version 1.1: not there where
+     struct_size is 56. */
+  const void *images;
+  uint64_t images_bytes;
 };
 
 #ifdef __cplusplus
@@ -133,6 +179,18 @@ DLC_EXEC_ASSERT(offsetof(dlc_launch, items) == 24, "layout");
 DLC_EXEC_ASSERT(offsetof(dlc_launch, work) == 32, "layout");
 DLC_EXEC_ASSERT(offsetof(dlc_launch, scratch_bytes) == 40, "layout");
 DLC_EXEC_ASSERT(offsetof(dlc_launch, dispatch) == 48, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_device_launch, kernel) == 0, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_device_launch, dispatch) == 4, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_device_launch, buffers) == 8, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_device_launch, sizes) == 16, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_device_launch, num_buffers) == 24, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_device_launch, num_sizes) == 28, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_device_launch, grid) == 32, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_device_launch, block) == 44, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_device_launch, cluster) == 56, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_device_launch, shared_bytes) == 68, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_device_launch, scratch_bytes) == 72, "layout");
+DLC_EXEC_ASSERT(sizeof(dlc_device_launch) == 80, "layout");
 DLC_EXEC_ASSERT(offsetof(dlc_exec, struct_size) == 0, "layout");
 DLC_EXEC_ASSERT(offsetof(dlc_exec, inputs) == 8, "layout");
 DLC_EXEC_ASSERT(offsetof(dlc_exec, input_dims) == 16, "layout");
@@ -146,6 +204,10 @@ DLC_EXEC_ASSERT(offsetof(dlc_exec, launch) == 72, "layout");
 DLC_EXEC_ASSERT(offsetof(dlc_exec, fail) == 80, "layout");
 DLC_EXEC_ASSERT(offsetof(dlc_exec, late) == 88, "layout");
 DLC_EXEC_ASSERT(offsetof(dlc_exec, late_output) == 96, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_exec, device_launch) == 104, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_exec, device_copy) == 112, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_exec, device_read) == 120, "layout");
+DLC_EXEC_ASSERT(offsetof(struct dlc_embedded_model, images) == 56, "layout");
 
 #ifdef __cplusplus
 }

@@ -3,6 +3,8 @@
  * The container of a compiled model: an ELF shared object with a tail.
  *
  *   [0]              ELF shared object (code)
+ *   [images_offset]  code for other devices, each image 64-byte aligned and
+ *                    followed by a zero byte; absent where there is none
  *   [header_offset]  header block: dlc_format_header, record arrays, strings
  *   [weights_offset] weights, page-aligned, mapped and never copied; absent
  *                    when they lie in a file of their own beside the model
@@ -26,11 +28,12 @@
 #include <stdint.h>
 
 #define DLC_FORMAT_MAJOR 1u
-#define DLC_FORMAT_MINOR 0u
+#define DLC_FORMAT_MINOR 1u
 #define DLC_FORMAT_MAGIC "DLCMODEL" /* 8 bytes, without the final zero */
 #define DLC_FORMAT_PAGE_BYTES 4096u
 #define DLC_FORMAT_WEIGHTS_BLOCK_BYTES (1u << 20)
 #define DLC_FORMAT_MAX_RANK 64u
+#define DLC_FORMAT_IMAGE_ALIGNMENT 64u
 
 /* Type codes beyond DLPack's (DLDataTypeCode); reserved for later use. */
 #define DLC_TYPE_STRING 240u
@@ -55,7 +58,10 @@ typedef struct dlc_format_footer {
   uint64_t weights_block_bytes;
   uint32_t flags; /* DLC_FOOTER_* */
   uint32_t reserved0;
-  uint64_t reserved[5];
+  uint64_t images_offset; /* multiple of DLC_FORMAT_IMAGE_ALIGNMENT; 0 with
+                             images_bytes 0: no images (since 1.1) */
+  uint64_t images_bytes;  /* all images with the gaps between them (1.1) */
+  uint64_t reserved[3];
   dlc_format_digest code_digest;    /* of [0, header_offset) */
   dlc_format_digest header_digest;  /* of [header_offset, weights_offset) */
   dlc_format_digest digests_digest; /* of [digests_offset, footer) */
@@ -122,15 +128,68 @@ typedef struct dlc_format_symbol {
   int64_t divisor;
 } dlc_format_symbol;
 
-/* Code for one class of machines; best first. */
+/* Code for one class of machines; those for one type of device best first.
+   What a variant for a GPU exports runs on the host, and launches the kernels
+   of the variant's device images. Ranges are records of the tables named. */
 typedef struct dlc_format_variant {
   dlc_format_string name;     /* such as x86-64-v4 */
   dlc_format_string prefix;   /* of the exported functions, see exec.h */
-  dlc_format_string features; /* required, by LLVM's names, such as
-                                 "avx2,fma,bmi2"; empty: none */
-  uint32_t device_type;       /* DLPack's: 1 = CPU */
+  dlc_format_string features; /* required of the host's CPU, by LLVM's names,
+                                 such as "avx2,fma,bmi2"; empty: none */
+  uint32_t device_type;       /* dlc_device_type: 1 = CPU, 2 = CUDA */
   uint32_t reserved;
+  /* Since 1.1. */
+  uint32_t program; /* index into the programs */
+  uint32_t reserved1;
+  uint32_t first_image, num_images;
+  uint32_t first_kernel, num_kernels;
 } dlc_format_variant;
+
+/* The buffers, dispatches and checks that a variant's code counts from 0, and
+   what else depends on the code. Variants may share one. A file without
+   programs (1.0) has one, which is all of the tables, with the header's flags
+   and arena. */
+typedef struct dlc_format_program {
+  uint32_t flags; /* DLC_HEADER_* */
+  uint32_t reserved;
+  uint32_t first_buffer, num_buffers; /* of the offsets, too */
+  uint32_t first_dispatch, num_dispatches;
+  uint32_t first_check, num_checks;
+  int64_t arena_bytes; /* as in the header */
+  int64_t arena_lower_bound;
+  uint64_t params_offset; /* the part of the weights that the code reads; */
+  uint64_t params_bytes;  /* only this is copied to a device */
+} dlc_format_program;
+
+#define DLC_PARAMS_TO_END UINT64_MAX /* all weights from params_offset on */
+
+typedef enum dlc_format_image_kind {
+  DLC_IMAGE_PTX = 1,   /* text, compiled by the device's driver */
+  DLC_IMAGE_CUBIN = 2, /* machine code */
+} dlc_format_image_kind;
+
+/* All device kernels of a variant, for one architecture. The images of a
+   variant differ in architecture or kind only: each has every kernel of the
+   variant, with the same parameters and the same launch geometry. */
+typedef struct dlc_format_image {
+  uint32_t kind;        /* dlc_format_image_kind */
+  uint32_t arch;        /* compute capability times ten: 80, 90, 120 */
+  uint32_t arch_suffix; /* 'a': for exactly this architecture (sm_90a);
+                           0: PTX is good for later ones, too */
+  uint32_t reserved;
+  uint64_t offset;          /* from footer.images_offset; aligned */
+  uint64_t bytes;           /* without the zero byte that follows */
+  dlc_format_digest digest; /* of these bytes */
+} dlc_format_image;
+
+/* A kernel of the device images. */
+typedef struct dlc_format_kernel {
+  dlc_format_string name;        /* of the entry function in each image */
+  uint32_t static_shared_bytes;  /* per block */
+  uint32_t dynamic_shared_bytes; /* the most that a launch asks for */
+  uint32_t threads;              /* per block; 0: each launch says */
+  uint32_t reserved;
+} dlc_format_kernel;
 
 #define DLC_BYTES_AT_SIZING (-1)
 #define DLC_BYTES_LATE (-2)
@@ -190,10 +249,19 @@ typedef struct dlc_format_header {
   dlc_format_array metrics;    /* dlc_format_metric */
   int64_t arena_bytes;         /* static plan: what a run uses, else -1 */
   int64_t arena_lower_bound;   /* live-bytes bound of it, else -1 */
+  /* Since 1.1. */
+  dlc_format_array programs; /* dlc_format_program */
+  dlc_format_array images;   /* dlc_format_image */
+  dlc_format_array kernels;  /* dlc_format_kernel */
 } dlc_format_header;
 
+/* Sizes in container version 1.0. */
+#define DLC_FORMAT_HEADER_BYTES_1_0 256u
+#define DLC_FORMAT_VARIANT_BYTES_1_0 32u
+
 /* Offsets and arena_bytes hold for every shape the model accepts. Buffers of
-   DLC_BYTES_LATE have offset -1. */
+   DLC_BYTES_LATE have offset -1, as have all buffers of programs without this
+   flag, if another has it. */
 #define DLC_HEADER_STATIC_PLAN 1u
 /* The sizing function is absent: all outputs' dims are static, and no buffer
    has DLC_BYTES_AT_SIZING. */
@@ -208,11 +276,14 @@ DLC_FORMAT_ASSERT(sizeof(dlc_format_footer) == 200);
 DLC_FORMAT_ASSERT(sizeof(dlc_format_value) == 24);
 DLC_FORMAT_ASSERT(sizeof(dlc_format_dim) == 16);
 DLC_FORMAT_ASSERT(sizeof(dlc_format_symbol) == 32);
-DLC_FORMAT_ASSERT(sizeof(dlc_format_variant) == 32);
+DLC_FORMAT_ASSERT(sizeof(dlc_format_variant) == 56);
+DLC_FORMAT_ASSERT(sizeof(dlc_format_program) == 64);
+DLC_FORMAT_ASSERT(sizeof(dlc_format_image) == 48);
+DLC_FORMAT_ASSERT(sizeof(dlc_format_kernel) == 24);
 DLC_FORMAT_ASSERT(sizeof(dlc_format_buffer) == 24);
 DLC_FORMAT_ASSERT(sizeof(dlc_format_dispatch) == 32);
 DLC_FORMAT_ASSERT(sizeof(dlc_format_check) == 16);
 DLC_FORMAT_ASSERT(sizeof(dlc_format_metric) == 16);
-DLC_FORMAT_ASSERT(sizeof(dlc_format_header) == 256);
+DLC_FORMAT_ASSERT(sizeof(dlc_format_header) == 304);
 
 #endif /* DLC_FORMAT_H */

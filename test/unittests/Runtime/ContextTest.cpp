@@ -239,7 +239,8 @@ TEST_F(ContextTest, UnexplainedFailure) {
   std::vector<char> block = encodeHeader(busyHeader());
   dlc_entry *run = giveUp;
   dlc_embedded_model embedded = {
-      sizeof(embedded), block.data(), block.size(), nullptr, 0, nullptr, &run};
+      sizeof(embedded), block.data(), block.size(), nullptr, 0,
+      nullptr,          &run,         nullptr,      0};
   dlc_model *model;
   ASSERT_EQ(dlc_model_load_embedded(&embedded, nullptr, &model), DLC_OK);
   dlc_context *context;

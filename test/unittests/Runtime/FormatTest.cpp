@@ -4,6 +4,7 @@
 
 extern "C" {
 #include "header.h"
+#include "image.h"
 }
 
 #include "gtest/gtest.h"
@@ -23,8 +24,24 @@ binary::Header fullHeader() {
   header.buffers = {
       {100, 64, 0, 1}, {50, 64, 1, 2}, {DLC_BYTES_LATE, 64, 2, 2}};
   header.plan = binary::StaticPlan{{0, 128, -1}, 192, 192};
+  binary::Program &other = header.otherPrograms.emplace_back();
+  other.buffers = {{DLC_BYTES_AT_SIZING, 256, 0, 3}};
+  other.dispatches = {{"both", {"Mul_0", "Add_1"}}};
+  other.checks = {{2, "other check"}};
+  other.paramsOffset = 64;
+  binary::Variant &gpu = header.variants.emplace_back();
+  gpu.name = "cuda";
+  gpu.prefix = "cuda";
+  gpu.deviceType = DLC_DEVICE_CUDA;
+  gpu.program = 1;
+  gpu.images = {{DLC_IMAGE_PTX, 80, 0, std::string(100, 'p')},
+                {DLC_IMAGE_CUBIN, 90, 'a', "cubin"}};
+  gpu.kernels = {{"both_0", 1024, 65536, 128}};
   return header;
 }
+
+/// Of the parts of the model that go with it.
+const dlc_header_bounds bounds = {/*weights_bytes=*/1000, /*images_bytes=*/192};
 
 /// A copy in exactly sized memory, so that sanitizers see what lies beyond.
 dlc_status decode(const std::vector<char> &bytes) {
@@ -34,7 +51,7 @@ dlc_status decode(const std::vector<char> &bytes) {
   }
   dlc_header header;
   dlc_status status =
-      dlc_header_decode(memory.data(), memory.size() * 8, &header);
+      dlc_header_decode(memory.data(), memory.size() * 8, bounds, &header);
   dlc_header_free(&header);
   return status;
 }
@@ -42,7 +59,8 @@ dlc_status decode(const std::vector<char> &bytes) {
 TEST(FormatTest, DecodesWhatWasEncoded) {
   std::vector<char> bytes = binary::encodeHeader(fullHeader(), "w");
   dlc_header header;
-  ASSERT_EQ(dlc_header_decode(bytes.data(), bytes.size(), &header), DLC_OK)
+  ASSERT_EQ(dlc_header_decode(bytes.data(), bytes.size(), bounds, &header),
+            DLC_OK)
       << dlc_message();
   EXPECT_EQ(header.num_inputs, 1u);
   EXPECT_STREQ(dlc_header_text(&header, header.inputs[0].name), "x");
@@ -53,6 +71,94 @@ TEST(FormatTest, DecodesWhatWasEncoded) {
   EXPECT_STREQ(dlc_header_text(&header, header.dispatches[1].nodes),
                "Add_1\nAdd_2");
   EXPECT_STREQ(dlc_header_text(&header, header.fixed.weights_file), "w");
+  dlc_header_free(&header);
+}
+
+TEST(FormatTest, DecodesTheProgramsOfVariants) {
+  std::vector<char> bytes = binary::encodeHeader(fullHeader());
+  dlc_header header;
+  ASSERT_EQ(dlc_header_decode(bytes.data(), bytes.size(), bounds, &header),
+            DLC_OK)
+      << dlc_message();
+  const dlc_program &first = header.programs[header.variants[0].program];
+  EXPECT_EQ(first.num_buffers, 3u);
+  EXPECT_EQ(first.arena_bytes, 192);
+  EXPECT_EQ(first.num_dispatches, 2u);
+  EXPECT_EQ(first.params_bytes, 1000u);
+  const dlc_program &other = header.programs[header.variants[1].program];
+  ASSERT_EQ(other.num_buffers, 1u);
+  EXPECT_EQ(other.buffers[0].alignment, 256);
+  EXPECT_EQ(other.offsets, nullptr);
+  EXPECT_EQ(other.arena_bytes, -1);
+  EXPECT_EQ(other.first_dispatch, 2u);
+  ASSERT_EQ(other.num_checks, 1u);
+  EXPECT_STREQ(dlc_header_text(&header, other.checks[0].message),
+               "other check");
+  EXPECT_EQ(other.params_offset, 64u);
+  EXPECT_EQ(other.params_bytes, 936u);
+  dlc_header_free(&header);
+}
+
+TEST(FormatTest, DecodesImagesAndKernels) {
+  std::vector<char> bytes = binary::encodeHeader(fullHeader());
+  std::vector<char> images = binary::encodeImages(fullHeader());
+  dlc_header header;
+  ASSERT_EQ(images.size(), bounds.images_bytes);
+  ASSERT_EQ(dlc_header_decode(bytes.data(), bytes.size(), bounds, &header),
+            DLC_OK)
+      << dlc_message();
+  EXPECT_EQ(header.variants[0].num_images, 0u);
+  ASSERT_EQ(header.variants[1].num_images, 2u);
+  const dlc_format_image &image =
+      header.images[header.variants[1].first_image + 1];
+  EXPECT_EQ(image.kind, DLC_IMAGE_CUBIN);
+  EXPECT_EQ(image.arch, 90u);
+  EXPECT_EQ(image.arch_suffix, uint32_t('a'));
+  EXPECT_STREQ(images.data() + image.offset, "cubin");
+  EXPECT_EQ(dlc_image_check(&image, images.data()), DLC_OK) << dlc_message();
+  ASSERT_EQ(header.variants[1].num_kernels, 1u);
+  const dlc_format_kernel &kernel = header.kernels[0];
+  EXPECT_STREQ(dlc_header_text(&header, kernel.name), "both_0");
+  EXPECT_EQ(kernel.static_shared_bytes, 1024u);
+  EXPECT_EQ(kernel.dynamic_shared_bytes, 65536u);
+  EXPECT_EQ(kernel.threads, 128u);
+  dlc_header_free(&header);
+}
+
+/// The zero byte after the text counts, too.
+TEST(FormatTest, ImageBeyondItsSectionIsRefused) {
+  std::vector<char> bytes = binary::encodeHeader(fullHeader());
+  dlc_header header;
+  for (uint64_t room : {0, 64, 100, 128, 133}) {
+    EXPECT_EQ(
+        dlc_header_decode(bytes.data(), bytes.size(), {1000, room}, &header),
+        DLC_CORRUPT)
+        << room;
+  }
+  ASSERT_EQ(dlc_header_decode(bytes.data(), bytes.size(), {1000, 134}, &header),
+            DLC_OK)
+      << dlc_message();
+  dlc_header_free(&header);
+}
+
+TEST(FormatTest, ParamsBeyondTheWeightsAreRefused) {
+  binary::Header header = fullHeader();
+  header.otherPrograms[0].paramsBytes = 936;
+  EXPECT_EQ(decode(binary::encodeHeader(header)), DLC_OK) << dlc_message();
+  header.otherPrograms[0].paramsBytes = 937;
+  EXPECT_EQ(decode(binary::encodeHeader(header)), DLC_CORRUPT);
+}
+
+TEST(FormatTest, ImageWithAWrongByteDoesNotMatch) {
+  std::vector<char> bytes = binary::encodeHeader(fullHeader());
+  std::vector<char> images = binary::encodeImages(fullHeader());
+  dlc_header header;
+  ASSERT_EQ(dlc_header_decode(bytes.data(), bytes.size(), bounds, &header),
+            DLC_OK);
+  images[50] ^= 1;
+  EXPECT_EQ(dlc_image_check(&header.images[0], images.data()), DLC_CORRUPT);
+  EXPECT_STREQ(dlc_message(), "the PTX for sm_80 does not match its digest");
+  EXPECT_EQ(dlc_image_check(&header.images[1], images.data()), DLC_OK);
   dlc_header_free(&header);
 }
 
@@ -72,7 +178,8 @@ TEST(FormatTest, LongerRecordsAreRead) {
   }
   std::memcpy(bytes.data(), &fixed, sizeof(fixed));
   dlc_header header;
-  ASSERT_EQ(dlc_header_decode(bytes.data(), bytes.size(), &header), DLC_OK)
+  ASSERT_EQ(dlc_header_decode(bytes.data(), bytes.size(), bounds, &header),
+            DLC_OK)
       << dlc_message();
   EXPECT_EQ(header.symbols[0].max, 32);
   dlc_header_free(&header);

@@ -75,6 +75,44 @@ TEST_F(LoadTest, RunsWhatTheWriterWrote) {
   EXPECT_EQ(runAffine(affine()), (std::vector<float>{2, 3, 4}));
 }
 
+/// A model with code for a GPU beside that for the CPU, as the CPU sees it.
+class DeviceImageTest : public LoadTest {
+protected:
+  DeviceImageTest() : path(folder.file("gpu.dlc")) {
+    binary::Header header = affineHeader();
+    binary::Variant &gpu = header.variants.emplace_back();
+    gpu.name = "gpu";
+    gpu.prefix = "affine";
+    gpu.deviceType = DLC_DEVICE_CUDA;
+    gpu.images = {{DLC_IMAGE_PTX, 80, 0, ".version 8.0"},
+                  {DLC_IMAGE_PTX, 90, 'a', ".version 8.1"}};
+    writeModel(path, header, "affine", affineWeights());
+  }
+  std::string path;
+};
+
+TEST_F(DeviceImageTest, RunsOnTheCpu) {
+  EXPECT_EQ(runAffine(path), (std::vector<float>{2, 3, 4}));
+}
+
+TEST_F(DeviceImageTest, DamagedImageIsNamed) {
+  std::vector<char> bytes = readFile(path);
+  bytes[footerOf(bytes).images_offset + 64] ^= 1;
+  writeFile(path, bytes);
+  expectError(path, DLC_CORRUPT,
+              "is damaged: the PTX for sm_90a does not match its digest");
+}
+
+TEST_F(DeviceImageTest, ImagesBeyondTheHeaderAreRefused) {
+  std::vector<char> bytes = readFile(path);
+  dlc_format_footer footer = footerOf(bytes);
+  ASSERT_EQ(footer.images_bytes, 128u);
+  footer.images_offset = footer.header_offset;
+  seal(bytes, footer);
+  writeFile(path, bytes);
+  expectError(path, DLC_CORRUPT, "the footer's offsets are out of bounds");
+}
+
 TEST_F(LoadTest, MissingFile) {
   expectError(folder.file("none.dlc"), DLC_CORRUPT, "cannot open");
 }
@@ -448,8 +486,15 @@ TEST_F(LoadTest, EmbeddedModel) {
   std::vector<char> block = binary::encodeHeader(subnormalHeader());
   dlc_entry *size = embeddedSize, *run = embeddedRun;
   const char weights[] = {5};
-  dlc_embedded_model embedded = {
-      sizeof(embedded), block.data(), block.size(), weights, 1, &size, &run};
+  dlc_embedded_model embedded = {sizeof(embedded),
+                                 block.data(),
+                                 block.size(),
+                                 weights,
+                                 1,
+                                 &size,
+                                 &run,
+                                 nullptr,
+                                 0};
   dlc_model *model;
   ASSERT_EQ(dlc_model_load_embedded(&embedded, nullptr, &model), DLC_OK)
       << dlc_message();
