@@ -18,10 +18,22 @@ typedef struct dlc_block_counts {
   uint64_t allocations;
 } dlc_block_counts;
 
+/* Where blocks come from: the host's memory, or another with functions of its
+   own. */
+typedef struct dlc_memory {
+  dlc_block_counts *counts;
+  void *owner; /* first argument of the functions */
+  /* Sets *data, aligned to 256 bytes; fails with a message that names `what`.
+     NULL: the host's memory. */
+  dlc_status (*allocate)(void *owner, size_t bytes, const char *what,
+                         void **data);
+  void (*release)(void *owner, void *data);
+} dlc_memory;
+
 /* Makes the block at least that large, 64-byte aligned; what was in it is lost
    when it grows. `what` names it in the message. */
 dlc_status dlc_block_grow(dlc_block *block, int64_t bytes, const char *what,
-                          dlc_block_counts *counts);
-void dlc_block_free(dlc_block *block, dlc_block_counts *counts);
+                          const dlc_memory *memory);
+void dlc_block_free(dlc_block *block, const dlc_memory *memory);
 
 #endif /* DLC_LIB_BLOCK_H */

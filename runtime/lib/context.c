@@ -3,6 +3,7 @@
 #include "context.h"
 
 #include "cpu.h"
+#include "cuda_context.h"
 #include "dlc/plan.h"
 #include "pool.h"
 
@@ -62,12 +63,20 @@ static dlc_status read_options(const dlc_context_options *options,
   if (options && !dlc_struct_in(ours, sizeof *ours, options)) {
     return dlc_fail(DLC_USAGE, "dlc_context_options.struct_size is not set");
   }
-  if (ours->device.device_type != 0 &&
-      ours->device.device_type != DLC_DEVICE_CPU) {
-    return dlc_fail(
-        DLC_UNSUPPORTED,
-        "expected the CPU (device type 1), got device type %" PRId32,
-        (int32_t)ours->device.device_type);
+  switch ((int32_t)ours->device.device_type) {
+  case 0:
+    ours->device.device_type = DLC_DEVICE_CPU;
+    break;
+  case DLC_DEVICE_CPU:
+    break;
+  case DLC_DEVICE_CUDA:
+  case DLC_DEVICE_PTXSIM:
+    return DLC_OK;
+  default:
+    return dlc_fail(DLC_UNSUPPORTED,
+                    "expected the CPU (device type 1), CUDA (2) or the "
+                    "simulator (12), got device type %" PRId32,
+                    (int32_t)ours->device.device_type);
   }
   if (ours->device.device_id != 0) {
     return dlc_fail(DLC_USAGE, "expected CPU 0, got device id %" PRId32,
@@ -77,6 +86,27 @@ static dlc_status read_options(const dlc_context_options *options,
     return dlc_fail(DLC_USAGE, "expected no stream on the CPU, got one");
   }
   return DLC_OK;
+}
+
+static dlc_status open_cpu(dlc_context *c) {
+  uint32_t variant;
+  dlc_status status = dlc_model_pick(c->model, DLC_DEVICE_CPU, &variant);
+  return status ? status : dlc_model_bind(c->model, variant, &c->code);
+}
+
+/* What can fail; the caller frees. */
+static dlc_status open_context(dlc_context *c,
+                               const dlc_context_options *options) {
+  bool cpu = options->device.device_type == DLC_DEVICE_CPU;
+  dlc_status status = cpu ? open_cpu(c) : dlc_cuda_open(c, options);
+  if (status) {
+    return status;
+  }
+  if (!allocate_arrays(c)) {
+    return dlc_fail(DLC_RESOURCE, "no memory for a context");
+  }
+  dlc_context_bind_exec(c);
+  return dlc_context_set_threads(c, options->num_threads);
 }
 
 dlc_status dlc_context_create(dlc_model *model,
@@ -96,20 +126,11 @@ dlc_status dlc_context_create(dlc_model *model,
     return dlc_fail(DLC_RESOURCE, "no memory for a context");
   }
   c->model = model;
+  c->device = ours.device;
+  c->memory = (dlc_memory){.counts = &c->counts};
   c->profile = ours.profile;
   dlc_model_retain(model);
-  uint32_t variant;
-  if ((status = dlc_model_pick(model, DLC_DEVICE_CPU, &variant)) ||
-      (status = dlc_model_bind(model, variant, &c->code))) {
-    dlc_context_free(c);
-    return status;
-  }
-  if (!allocate_arrays(c)) {
-    dlc_context_free(c);
-    return dlc_fail(DLC_RESOURCE, "no memory for a context");
-  }
-  dlc_context_bind_exec(c);
-  if ((status = dlc_context_set_threads(c, ours.num_threads))) {
+  if ((status = open_context(c, &ours))) {
     dlc_context_free(c);
     return status;
   }
@@ -117,27 +138,31 @@ dlc_status dlc_context_create(dlc_model *model,
   return DLC_OK;
 }
 
-static void free_blocks(dlc_context *c) {
+void dlc_context_free_blocks(dlc_context *c) {
   const dlc_header *h = &c->model->container.header;
   uint32_t buffers = c->code.program ? c->code.program->num_buffers : 0;
   for (uint32_t i = 0; c->input_copies && i < h->num_inputs; i++) {
-    dlc_block_free(&c->input_copies[i], &c->counts);
+    dlc_block_free(&c->input_copies[i], &c->memory);
   }
   for (uint32_t i = 0; c->late && i < buffers; i++) {
-    dlc_block_free(&c->late[i], &c->counts);
+    dlc_block_free(&c->late[i], &c->memory);
   }
   for (uint32_t i = 0; c->outputs && i < h->num_outputs; i++) {
-    dlc_block_free(&c->outputs[i].block, &c->counts);
+    dlc_block_free(&c->outputs[i].block, &c->memory);
   }
-  dlc_block_free(&c->arena, &c->counts);
-  dlc_block_free(&c->scratch, &c->counts);
+  dlc_block_free(&c->arena, &c->memory);
+  dlc_block_free(&c->scratch, &c->memory);
 }
 
 void dlc_context_free(dlc_context *c) {
   if (!c) {
     return;
   }
-  free_blocks(c);
+  if (c->cuda) {
+    dlc_cuda_close(c);
+  } else {
+    dlc_context_free_blocks(c);
+  }
   dlc_context_free_shapes(c);
   free(c->input_copies);
   free(c->late);
@@ -154,7 +179,7 @@ void dlc_context_free(dlc_context *c) {
 
 /* ---- Runs -------------------------------------------------------------- */
 
-static dlc_status enter(dlc_context *c) {
+static dlc_status take(dlc_context *c) {
   if (!c) {
     return dlc_fail(DLC_USAGE, "expected a context, got NULL");
   }
@@ -164,18 +189,39 @@ static dlc_status enter(dlc_context *c) {
   return DLC_OK;
 }
 
-static void leave(dlc_context *c) {
+static void give(dlc_context *c) {
   atomic_store_explicit(&c->busy, false, memory_order_release);
 }
 
+/* Takes the context, and its device. */
+static dlc_status enter(dlc_context *c) {
+  dlc_status status = take(c);
+  if (status || !c->cuda) {
+    return status;
+  }
+  if ((status = dlc_cuda_begin(c))) {
+    give(c);
+  }
+  return status;
+}
+
+/* Returns the status. */
+static dlc_status leave(dlc_context *c, dlc_status status) {
+  if (c->cuda) {
+    dlc_cuda_end(c, status);
+  }
+  give(c);
+  return status;
+}
+
 dlc_status dlc_context_set_threads(dlc_context *c, uint32_t num_threads) {
-  dlc_status status = enter(c);
+  dlc_status status = take(c);
   if (status) {
     return status;
   }
   uint32_t threads = num_threads ? num_threads : dlc_default_threads();
   c->threads = threads > DLC_POOL_MAX_THREADS ? DLC_POOL_MAX_THREADS : threads;
-  leave(c);
+  give(c);
   return DLC_OK;
 }
 
@@ -186,6 +232,12 @@ static dlc_status execute(dlc_context *c) {
   c->num_events = 0;
   c->run_begin = c->profile ? dlc_now() : 0;
   read_parallel_for(c);
+  if (c->cuda) {
+    dlc_status begun = dlc_cuda_profile_begin_run(c);
+    if (begun) {
+      return begun;
+    }
+  }
   uint32_t mode = dlc_cpu_set_float_mode();
   int32_t status = c->code.run(&c->exec);
   dlc_cpu_restore_float_mode(mode);
@@ -205,16 +257,15 @@ dlc_status dlc_context_run(dlc_context *c, const dlc_tensor *inputs,
     return status;
   }
   const dlc_header *h = &c->model->container.header;
-  if (!(status = dlc_entry_check(h, inputs, num_inputs, false, c->symbols,
-                                 c->input_dims)) &&
+  if (!(status = dlc_entry_check(h, c->device, inputs, num_inputs, false,
+                                 c->symbols, c->input_dims)) &&
       !(status = dlc_context_select_shape(c)) &&
       !(status = dlc_context_bind_inputs(c, inputs)) &&
       !(status = dlc_context_bind_outputs(c, inputs, outputs, num_outputs)) &&
       !(status = execute(c))) {
     status = dlc_context_finish_outputs(c, outputs);
   }
-  leave(c);
-  return status;
+  return leave(c, status);
 }
 
 dlc_status dlc_context_prepare(dlc_context *c, const dlc_tensor *inputs,
@@ -228,22 +279,22 @@ dlc_status dlc_context_prepare(dlc_context *c, const dlc_tensor *inputs,
   if (num_outputs != h->num_outputs || (num_outputs && !outputs)) {
     status = dlc_fail(DLC_USAGE, "expected %" PRIu32 " outputs, got %" PRIu32,
                       h->num_outputs, outputs ? num_outputs : 0);
-  } else if (!(status = dlc_entry_check(h, inputs, num_inputs, true, c->symbols,
-                                        c->input_dims)) &&
+  } else if (!(status = dlc_entry_check(h, c->device, inputs, num_inputs, true,
+                                        c->symbols, c->input_dims)) &&
              !(status = dlc_context_select_shape(c))) {
     for (uint32_t i = 0; i < num_outputs; i++) {
       dlc_context_describe_output(c, i, &outputs[i]);
     }
   }
-  leave(c);
-  return status;
+  return leave(c, status);
 }
 
 dlc_status dlc_context_synchronize(dlc_context *c) {
-  if (!c) {
-    return dlc_fail(DLC_USAGE, "expected a context, got NULL");
+  dlc_status status = enter(c);
+  if (status) {
+    return status;
   }
-  return DLC_OK;
+  return leave(c, c->cuda ? dlc_cuda_synchronize(c) : DLC_OK);
 }
 
 dlc_status dlc_context_get_info(const dlc_context *c, dlc_context_info *info) {

@@ -23,21 +23,28 @@ typedef struct dlc_shape {
 
 /* One output of the run under way. */
 typedef struct dlc_output {
-  dlc_block block;    /* the context's memory for it */
+  dlc_block block;    /* the context's memory for it, where it runs */
+  dlc_block host;     /* on GPUs: the context's memory for it on the CPU */
   dlc_tensor *caller; /* NULL when the context allocates */
-  bool copy;          /* written to block, then copied to the caller */
+  bool to_host;       /* on GPUs: it is wanted on the CPU */
+  bool copy;          /* written to own memory, then copied to the caller */
   int64_t late_bytes; /* asked for by late_output; -1 */
 } dlc_output;
+
+typedef struct dlc_cuda dlc_cuda; /* cuda_context.h */
 
 struct dlc_context {
   dlc_exec exec; /* first, so that a dlc_exec is a context */
   dlc_model *model;
   dlc_code code;
+  dlc_device device;
+  dlc_cuda *cuda; /* NULL on the CPU */
   atomic_bool busy;
   uint32_t threads;
   bool profile;
 
   dlc_block_counts counts;
+  dlc_memory memory; /* where the context runs */
   dlc_block arena;
   dlc_block scratch;
   dlc_block *input_copies; /* per input */
@@ -73,6 +80,12 @@ void dlc_context_bind_exec(dlc_context *context);
    was noted, with its message. */
 dlc_status dlc_context_outcome(dlc_context *context, int32_t returned);
 int64_t dlc_now(void);
+/* Adds to the profile; times are from the start of the run. */
+void dlc_context_note_event(dlc_context *context, uint32_t dispatch,
+                            uint32_t threads, int64_t begin, int64_t end);
+
+/* Frees arena, scratch, late buffers, copies and outputs' blocks. */
+void dlc_context_free_blocks(dlc_context *context);
 
 /* shape.c: finds or makes the plan for context->input_dims. */
 dlc_status dlc_context_select_shape(dlc_context *context);

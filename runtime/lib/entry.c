@@ -9,6 +9,7 @@
 
 typedef struct checker {
   const dlc_header *header;
+  dlc_device device;
   dlc_symbol_value *symbols;
 } checker;
 
@@ -23,11 +24,12 @@ static const char *symbol_name(const checker *c, int64_t symbol) {
 static dlc_status check_type(const checker *c, uint32_t input,
                              const dlc_tensor *t) {
   const dlc_format_value *value = &c->header->inputs[input];
-  if (t->device.device_type != DLC_DEVICE_CPU) {
-    return dlc_fail(DLC_USAGE,
-                    "input '%s': expected data on the CPU, got device type "
-                    "%" PRId32,
-                    input_name(c, input), (int32_t)t->device.device_type);
+  if (!dlc_is_device(t->device, c->device)) {
+    dlc_text expected = {0}, got = {0};
+    dlc_text_add_allowed(&expected, c->device);
+    dlc_text_add_device(&got, t->device);
+    return dlc_fail(DLC_USAGE, "input '%s': expected data on %s, got %s",
+                    input_name(c, input), expected.bytes, got.bytes);
   }
   if (t->dtype.code != value->type_code || t->dtype.bits != value->type_bits ||
       t->dtype.lanes != value->type_lanes) {
@@ -151,10 +153,11 @@ static dlc_status check_size(const checker *c, uint32_t input,
   return DLC_OK;
 }
 
-dlc_status dlc_entry_check(const dlc_header *header, const dlc_tensor *inputs,
-                           uint32_t num_inputs, bool dims_only,
-                           dlc_symbol_value *symbols, int64_t *dims) {
-  checker c = {header, symbols};
+dlc_status dlc_entry_check(const dlc_header *header, dlc_device device,
+                           const dlc_tensor *inputs, uint32_t num_inputs,
+                           bool dims_only, dlc_symbol_value *symbols,
+                           int64_t *dims) {
+  checker c = {header, device, symbols};
   if (num_inputs != header->num_inputs) {
     return dlc_fail(DLC_USAGE, "expected %" PRIu32 " inputs, got %" PRIu32,
                     header->num_inputs, num_inputs);

@@ -14,10 +14,11 @@ typedef struct dlc_symbol_value {
   uint32_t input;
 } dlc_symbol_value;
 
-/* Checks count, device, type, rank and dims of all inputs, and data unless
-   `dims_only`. Fills `dims`, all inputs' dims concatenated. */
-dlc_status dlc_entry_check(const dlc_header *header, const dlc_tensor *inputs,
-                           uint32_t num_inputs, bool dims_only,
-                           dlc_symbol_value *symbols, int64_t *dims);
+/* Checks count, device, type, rank and dims of all inputs of a run on `device`,
+   and data unless `dims_only`. Fills `dims`, all inputs' dims concatenated. */
+dlc_status dlc_entry_check(const dlc_header *header, dlc_device device,
+                           const dlc_tensor *inputs, uint32_t num_inputs,
+                           bool dims_only, dlc_symbol_value *symbols,
+                           int64_t *dims);
 
 #endif /* DLC_LIB_ENTRY_H */

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /* What generated code calls during a run. */
 #define _POSIX_C_SOURCE 200809L
-#include "context.h"
+#include "bind.h"
 #include "cpu.h"
+#include "cuda_context.h"
 #include "pool.h"
-#include "tensor.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -92,8 +92,12 @@ static uint32_t run_launch(dlc_context *c, const dlc_launch *l, char *scratch,
   return threads;
 }
 
-static void note_event(dlc_context *c, const dlc_launch *l, uint32_t threads,
-                       int64_t begin) {
+void dlc_context_note_event(dlc_context *c, uint32_t dispatch, uint32_t threads,
+                            int64_t begin, int64_t end) {
+  const dlc_program *p = c->code.program;
+  if (dispatch >= p->num_dispatches) {
+    return;
+  }
   if (c->num_events == c->room_events) {
     uint64_t room = c->room_events ? 2 * c->room_events : 256;
     dlc_profile_event *events = realloc(c->events, room * sizeof *events);
@@ -103,9 +107,33 @@ static void note_event(dlc_context *c, const dlc_launch *l, uint32_t threads,
     c->events = events;
     c->room_events = room;
   }
-  c->events[c->num_events++] = (dlc_profile_event){
-      c->code.program->first_dispatch + l->dispatch, threads,
-      begin - c->run_begin, dlc_now() - c->run_begin};
+  c->events[c->num_events++] =
+      (dlc_profile_event){p->first_dispatch + dispatch, threads, begin, end};
+}
+
+/* Code for the CPU has no device to ask. */
+static int32_t no_device(dlc_exec *exec) {
+  dlc_context *c = (dlc_context *)exec;
+  c->status =
+      dlc_fail(DLC_INTERNAL, "the model's code for the CPU asked for a GPU");
+  return (int32_t)c->status;
+}
+
+static int32_t exec_device_launch(dlc_exec *exec, const dlc_device_launch *l) {
+  (void)l;
+  return no_device(exec);
+}
+
+static int32_t exec_device_copy(dlc_exec *exec, void *target,
+                                const void *source, int64_t bytes) {
+  (void)target, (void)source, (void)bytes;
+  return no_device(exec);
+}
+
+static int32_t exec_device_read(dlc_exec *exec, void *host, const void *device,
+                                int64_t bytes) {
+  (void)host, (void)device, (void)bytes;
+  return no_device(exec);
 }
 
 static int32_t exec_launch(dlc_exec *exec, const dlc_launch *l) {
@@ -125,7 +153,7 @@ static int32_t exec_launch(dlc_exec *exec, const dlc_launch *l) {
     }
     stride &= -128;
     dlc_status status =
-        dlc_block_grow(&c->scratch, bytes, "kernels' scratch", &c->counts);
+        dlc_block_grow(&c->scratch, bytes, "kernels' scratch", &c->memory);
     if (status) {
       return (int32_t)(c->status = status);
     }
@@ -133,8 +161,9 @@ static int32_t exec_launch(dlc_exec *exec, const dlc_launch *l) {
   }
   int64_t begin = c->profile ? dlc_now() : 0;
   uint32_t threads = run_launch(c, l, scratch, stride);
-  if (c->profile && l->dispatch < c->code.program->num_dispatches) {
-    note_event(c, l, threads, begin);
+  if (c->profile) {
+    dlc_context_note_event(c, l->dispatch, threads, begin - c->run_begin,
+                           dlc_now() - c->run_begin);
   }
   return DLC_OK;
 }
@@ -203,14 +232,12 @@ static void *exec_late(dlc_exec *exec, uint32_t buffer, int64_t bytes) {
   char what[64];
   snprintf(what, sizeof what, "buffer %" PRIu32, buffer);
   c->status =
-      dlc_block_grow(&c->late[buffer], bytes ? bytes : 1, what, &c->counts);
+      dlc_block_grow(&c->late[buffer], bytes ? bytes : 1, what, &c->memory);
   return c->status ? NULL : c->late[buffer].data;
 }
 
 static void *give_output(dlc_context *c, uint32_t output, int64_t bytes) {
-  const dlc_header *h = &c->model->container.header;
   dlc_output *o = &c->outputs[output];
-  const char *name = dlc_header_text(h, h->outputs[output].name);
   if (o->caller) {
     int64_t elements, room;
     dlc_count_elements(o->caller->shape, (uint32_t)o->caller->ndim, &elements);
@@ -219,14 +246,14 @@ static void *give_output(dlc_context *c, uint32_t output, int64_t bytes) {
       c->status = dlc_fail(DLC_USAGE,
                            "output '%s': expected room for %" PRId64
                            " bytes, got %" PRId64,
-                           name, bytes, room);
+                           dlc_output_name(c, output), bytes, room);
       return NULL;
     }
-    return dlc_tensor_data(o->caller);
+    if (!o->to_host) {
+      return dlc_tensor_data(o->caller);
+    }
   }
-  char what[64];
-  snprintf(what, sizeof what, "output %" PRIu32, output);
-  c->status = dlc_block_grow(&o->block, bytes ? bytes : 1, what, &c->counts);
+  c->status = dlc_output_grow(c, output, bytes);
   return c->status ? NULL : o->block.data;
 }
 
@@ -259,5 +286,11 @@ void dlc_context_bind_exec(dlc_context *c) {
       .fail = exec_fail,
       .late = exec_late,
       .late_output = exec_late_output,
+      .device_launch = exec_device_launch,
+      .device_copy = exec_device_copy,
+      .device_read = exec_device_read,
   };
+  if (c->cuda) {
+    dlc_cuda_bind_exec(c);
+  }
 }

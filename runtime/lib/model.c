@@ -4,12 +4,12 @@
 #include "model.h"
 
 #include "cpu.h"
+#include "cuda_model.h"
 #include "message.h"
 
 #include <dlfcn.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -267,6 +267,8 @@ static dlc_status open_library(dlc_model *m) {
 /* ---- Life -------------------------------------------------------------- */
 
 static void destroy(dlc_model *m) {
+  dlc_cuda_models_free(m);
+  pthread_mutex_destroy(&m->cuda_lock);
   if (m->library) {
     dlclose(m->library);
   }
@@ -284,6 +286,7 @@ static dlc_model *allocate(void) {
     m->container.file = -1;
     m->library_file = -1;
     m->wanted = -1;
+    pthread_mutex_init(&m->cuda_lock, NULL);
   } else {
     dlc_fail(DLC_RESOURCE, "no memory for a model");
   }

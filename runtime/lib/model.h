@@ -7,6 +7,7 @@
 
 #include "dlc/exec.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 /* The code of one variant. */
@@ -27,6 +28,9 @@ struct dlc_model {
   int library_file; /* memory file with a copy of the code, or -1 */
   int64_t wanted;   /* the variant that the caller asked for, or -1 */
   uint32_t variant; /* the one asked for, else the best for this CPU */
+
+  pthread_mutex_t cuda_lock; /* of what follows */
+  struct dlc_cuda_model *cuda_models;
 };
 
 void dlc_model_retain(dlc_model *model);

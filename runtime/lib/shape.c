@@ -157,7 +157,7 @@ dlc_status dlc_context_select_shape(dlc_context *c) {
   c->exec.buffer_bytes = shape->buffer_bytes;
   c->exec.buffer_offsets = shape->buffer_offsets;
   status =
-      dlc_block_grow(&c->arena, shape->arena_bytes, "the arena", &c->counts);
+      dlc_block_grow(&c->arena, shape->arena_bytes, "the arena", &c->memory);
   c->exec.arena = c->arena.data;
   return status;
 }

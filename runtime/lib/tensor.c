@@ -65,6 +65,26 @@ void dlc_text_add_dims(dlc_text *text, const int64_t *dims, uint32_t rank) {
   dlc_text_add(text, "]");
 }
 
+void dlc_text_add_device(dlc_text *text, dlc_device device) {
+  int32_t type = (int32_t)device.device_type;
+  if (type == DLC_DEVICE_CPU) {
+    dlc_text_add(text, "the CPU");
+  } else if (type == DLC_DEVICE_CUDA || type == DLC_DEVICE_PTXSIM) {
+    dlc_text_add(text, "%s:%" PRId32,
+                 type == DLC_DEVICE_CUDA ? "cuda" : "ptxsim", device.device_id);
+  } else {
+    dlc_text_add(text, "device type %" PRId32, type);
+  }
+}
+
+void dlc_text_add_allowed(dlc_text *text, dlc_device device) {
+  dlc_text_add(text, "the CPU");
+  if (device.device_type != DLC_DEVICE_CPU) {
+    dlc_text_add(text, " or ");
+    dlc_text_add_device(text, device);
+  }
+}
+
 /* How many of the last dims lie together without gaps. */
 static uint32_t dense_suffix(const dlc_tensor *t) {
   if (!t->strides) {

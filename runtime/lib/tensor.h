@@ -20,6 +20,20 @@ void dlc_text_add_type(dlc_text *text, dlc_data_type type);
 /* "[2, 3]" */
 void dlc_text_add_dims(dlc_text *text, const int64_t *dims, uint32_t rank);
 
+/* "the CPU", "cuda:0" */
+void dlc_text_add_device(dlc_text *text, dlc_device device);
+/* "the CPU", or "the CPU or cuda:0": where tensors of a context on that device
+   may lie. */
+void dlc_text_add_allowed(dlc_text *text, dlc_device device);
+
+/* Whether a tensor on `device` may be given to a context on `context`: it is on
+   the CPU, or there. */
+static inline bool dlc_is_device(dlc_device device, dlc_device context) {
+  int32_t type = (int32_t)device.device_type;
+  return type == DLC_DEVICE_CPU || (type == (int32_t)context.device_type &&
+                                    device.device_id == context.device_id);
+}
+
 /* First element of the tensor. */
 static inline char *dlc_tensor_data(const dlc_tensor *tensor) {
   return (char *)tensor->data + tensor->byte_offset;

@@ -82,9 +82,12 @@ typedef struct dlc_tensor {
 } dlc_tensor;
 #endif
 
+/* DLPack's numbers. */
 typedef enum dlc_device_type {
   DLC_DEVICE_CPU = 1,
-  DLC_DEVICE_CUDA = 2,
+  DLC_DEVICE_CUDA = 2,    /* through libcuda.so.1 */
+  DLC_DEVICE_PTXSIM = 12, /* code for CUDA on the simulator libptxsim.so; in
+                             DLPack, an extension device */
 } dlc_device_type;
 
 /* DLPack's numbers, then our own. */

@@ -63,7 +63,7 @@ TEST_F(EntryTest, WrongDevice) {
   dlc_tensor input = x.get();
   input.device.device_type = DLC_DEVICE_CUDA;
   expectRunError(m.context, {input},
-                 "input 'x': expected data on the CPU, got device type 2");
+                 "input 'x': expected data on the CPU, got cuda:0");
 }
 
 TEST_F(EntryTest, WrongRank) {

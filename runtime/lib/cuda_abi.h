@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * The part of the CUDA driver's binary interface that the runtime uses, written
+ * down from NVIDIA's public documentation of the driver API (CUDA 12), so that
+ * no toolkit is needed to build.
+ */
+#ifndef DLC_LIB_CUDA_ABI_H
+#define DLC_LIB_CUDA_ABI_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+typedef int cu_result;
+typedef int cu_device;
+typedef unsigned long long cu_address; /* CUdeviceptr */
+typedef struct CUctx_st *cu_context;
+typedef struct CUmod_st *cu_module;
+typedef struct CUfunc_st *cu_function;
+typedef struct CUstream_st *cu_stream;
+typedef struct CUevent_st *cu_event;
+typedef struct CUgraph_st *cu_graph;
+typedef struct CUgraphExec_st *cu_graph_exec;
+
+/* CUresult. */
+enum {
+  CU_SUCCESS = 0,
+  CU_ERROR_OUT_OF_MEMORY = 2,
+  CU_ERROR_DEVICE_UNAVAILABLE = 46,
+  CU_ERROR_NO_DEVICE = 100,
+  CU_ERROR_INVALID_DEVICE = 101,
+  CU_ERROR_NO_BINARY_FOR_GPU = 209,
+  CU_ERROR_ECC_UNCORRECTABLE = 214,
+  CU_ERROR_INVALID_PTX = 218,
+  CU_ERROR_UNSUPPORTED_PTX_VERSION = 222,
+  CU_ERROR_SYSTEM_DRIVER_MISMATCH = 803,
+};
+
+/* CUdevice_attribute. */
+enum {
+  CU_ATTRIBUTE_MULTIPROCESSOR_COUNT = 16,
+  CU_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR = 75,
+  CU_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR = 76,
+  CU_ATTRIBUTE_SHARED_BYTES_PER_BLOCK_OPTIN = 97,
+};
+
+/* CUpointer_attribute, CUmemorytype. */
+enum {
+  CU_POINTER_MEMORY_TYPE = 2,
+  CU_POINTER_DEVICE_ORDINAL = 9,
+  CU_MEMORY_TYPE_DEVICE = 2,
+};
+
+/* CUjit_option. */
+enum {
+  CU_JIT_ERROR_LOG_BUFFER = 5,
+  CU_JIT_ERROR_LOG_BYTES = 6,
+};
+
+enum {
+  CU_FUNCTION_MAX_DYNAMIC_SHARED_BYTES = 8,
+  CU_FUNCTION_NON_PORTABLE_CLUSTER = 14,
+  CU_LAUNCH_CLUSTER_DIMENSION = 4,
+  CU_STREAM_NON_BLOCKING = 1,
+  CU_EVENT_DISABLE_TIMING = 2,
+  CU_CAPTURE_THREAD_LOCAL = 1,
+};
+
+typedef struct cu_launch_attribute {
+  int id;
+  int padding;
+  union {
+    char bytes[64];
+    unsigned cluster[3];
+  } value;
+} cu_launch_attribute;
+
+typedef struct cu_launch_config {
+  unsigned grid[3];
+  unsigned block[3];
+  unsigned shared_bytes;
+  cu_stream stream;
+  cu_launch_attribute *attributes;
+  unsigned num_attributes;
+} cu_launch_config;
+
+_Static_assert(sizeof(cu_launch_attribute) == 72, "layout");
+_Static_assert(offsetof(cu_launch_config, stream) == 32, "layout");
+_Static_assert(sizeof(cu_launch_config) == 56, "layout");
+
+#endif /* DLC_LIB_CUDA_ABI_H */

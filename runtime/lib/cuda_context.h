@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
+/*
+ * What a context on a GPU has beyond others: a stream, and memory of both
+ * sides. The functions with a context work for contexts with `cuda` set, in
+ * between begin and end where nothing else is said.
+ */
+#ifndef DLC_LIB_CUDA_CONTEXT_H
+#define DLC_LIB_CUDA_CONTEXT_H
+
+#include "context.h"
+#include "cuda_model.h"
+
+struct dlc_cuda {
+  dlc_cuda_model *model;
+  dlc_cuda_device *device;
+  const dlc_cuda_driver *driver;
+  cu_stream stream;
+  bool owns_stream;
+
+  dlc_memory pinned;        /* page-locked memory of the host */
+  dlc_block *input_staging; /* per input, pinned */
+
+  /* Of the run under way. */
+  bool waits; /* tensors on the CPU: the run waits for the device */
+
+  cu_event *events; /* of profiles: the run's begin, then two per launch */
+  uint32_t num_events, room_events;
+};
+
+/* Puts the context onto options->device; on an error, close undoes what was
+   done. Both outside of begin and end. */
+dlc_status dlc_cuda_open(dlc_context *context,
+                         const dlc_context_options *options);
+/* Frees all blocks of the context, too. */
+void dlc_cuda_close(dlc_context *context);
+
+/* Enters and leaves the device. After an error, end waits until the device has
+   done what was asked of it, so that the caller's memory is free. */
+dlc_status dlc_cuda_begin(dlc_context *context);
+void dlc_cuda_end(dlc_context *context, dlc_status status);
+
+dlc_status dlc_cuda_synchronize(dlc_context *context);
+
+/* cuda_bind.c: the steps of a run that bind.c has for the CPU. */
+dlc_status dlc_cuda_bind_inputs(dlc_context *context, const dlc_tensor *inputs);
+dlc_status dlc_cuda_bind_output(dlc_context *context, uint32_t output,
+                                const dlc_tensor *inputs, dlc_tensor *outputs);
+dlc_status dlc_cuda_finish_outputs(dlc_context *context, dlc_tensor *outputs);
+
+/* cuda_exec.c: fills in what generated code for GPUs calls. */
+void dlc_cuda_bind_exec(dlc_context *context);
+
+/* cuda_profile.c: notes times on the device; begin_run and end_run do nothing
+   without a profile. */
+dlc_status dlc_cuda_profile_begin_run(dlc_context *context);
+cu_result dlc_cuda_profile_mark(dlc_context *context);
+dlc_status dlc_cuda_profile_end_run(dlc_context *context);
+void dlc_cuda_profile_free(dlc_context *context);
+
+#endif /* DLC_LIB_CUDA_CONTEXT_H */
