@@ -146,7 +146,7 @@ ViewPlan::ViewPlan(const ViewChain &chain, ArrayRef<SizeExpr> sourceSizes,
     return;
   }
   planTransposeOfSource(chain);
-  if (!permutation.empty() && after.empty()) {
+  if (!permutation.empty() && !after) {
     return;
   }
   ViewPlan other = *this;
@@ -195,7 +195,7 @@ void ViewPlan::planTransposeToResult(const ViewChain &chain) {
   SmallVector<int64_t> order =
       orderDims(chain.getView(), flatten(chain.getSource()));
   before.clear();
-  after.clear();
+  after.reset();
   permutation.assign(order.size(), 0);
   for (auto [place, dim] : llvm::enumerate(order)) {
     before.push_back(result[dim]);
@@ -263,8 +263,8 @@ Value ViewPlan::build(OpBuilder &b, Location loc, Value input,
   if (!permutation.empty()) {
     input = transposeTo(b, loc, input, permutation);
   }
-  if (!after.empty()) {
-    input = reshapeTo(b, loc, input, after);
+  if (after) {
+    input = reshapeTo(b, loc, input, *after);
   }
   if (input.getType() != type) {
     input = tensor::CastOp::create(b, loc, type, input);

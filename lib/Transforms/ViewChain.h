@@ -46,11 +46,9 @@ public:
            llvm::ArrayRef<SizeExpr> resultSizes);
 
   unsigned getNumOps() const {
-    return !before.empty() + !permutation.empty() + !after.empty();
+    return !before.empty() + !permutation.empty() + after.has_value();
   }
-  bool endsWithTranspose() const {
-    return !permutation.empty() && after.empty();
-  }
+  bool endsWithTranspose() const { return !permutation.empty() && !after; }
   mlir::Value build(mlir::OpBuilder &b, mlir::Location loc, mlir::Value input,
                     mlir::RankedTensorType type) const;
 
@@ -63,8 +61,8 @@ private:
   /// Sizes to reshape to first; empty: none.
   llvm::SmallVector<SizeExpr> before;
   llvm::SmallVector<int64_t> permutation;
-  /// Sizes to reshape to at the end; empty: none.
-  llvm::SmallVector<SizeExpr> after;
+  /// Sizes to reshape to at the end, if any; of a scalar there are none.
+  std::optional<llvm::SmallVector<SizeExpr>> after;
 };
 
 /// A reshape of `input` to these sizes, or `input` where it has them.

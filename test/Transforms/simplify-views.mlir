@@ -162,3 +162,16 @@ func.func @rotary_before_transpose(%x: tensor<1x5x2x4xf32>, %c: tensor<1x1x5x2xf
   %1 = nn.rotary %0, %c, %c dim 3 : tensor<1x2x5x4xf32>, tensor<1x1x5x2xf32>, tensor<1x1x5x2xf32> -> tensor<1x2x5x4xf32>
   return %1 : tensor<1x2x5x4xf32>
 }
+
+// -----
+
+// A scalar has no dims, but is reached by a reshape all the same.
+// CHECK-LABEL: @reshape_to_scalar
+// CHECK-SAME: (%[[X:.+]]: tensor<1xf32>)
+// CHECK: %[[Y:.+]] = nn.reshape %[[X]][] : tensor<1xf32> -> tensor<f32>
+// CHECK-NEXT: return %[[Y]]
+func.func @reshape_to_scalar(%x: tensor<1xf32>) -> tensor<f32> {
+  %0 = nn.reshape %x[] : tensor<1xf32> -> tensor<1x1xf32>
+  %1 = nn.reshape %0[] : tensor<1x1xf32> -> tensor<f32>
+  return %1 : tensor<f32>
+}
