@@ -41,7 +41,7 @@ void registerCPUTargetDialects(mlir::DialectRegistry &registry);
 void registerCPUTargetPasses();
 
 std::unique_ptr<mlir::Pass> createLowerVectorsPass();
-std::unique_ptr<mlir::Pass> createStoreBoolsAsBytesPass();
+std::unique_ptr<mlir::Pass> createStoreAsIntegersPass();
 std::unique_ptr<mlir::Pass> createConvertKernelsToLLVMPass();
 std::unique_ptr<mlir::Pass> createWrapKernelsPass();
 

@@ -20,12 +20,13 @@ def LowerVectorsPass : Pass<"dlc-lower-vectors", "mlir::ModuleOp"> {
                            "mlir::vector::VectorDialect"];
 }
 
-def StoreBoolsAsBytesPass : Pass<"dlc-store-bools-as-bytes", "mlir::ModuleOp"> {
-  let summary = "Give i1 memrefs one byte an element";
+def StoreAsIntegersPass : Pass<"dlc-store-as-integers", "mlir::ModuleOp"> {
+  let summary = "Keep i1 and bf16 elements in memory as i8 and i16";
   let description = [{
     Every `memref<...xi1>` becomes `memref<...xi8>`. Loads compare with zero, so
     any nonzero byte is true; stores write 0 or 1. LLVM would pack vectors of i1
-    into bits.
+    into bits. Every `memref<...xbf16>` becomes `memref<...xi16>`: LLVM computes
+    selections between bf16s in f32, and calls a library to round back.
 
     ```mlir
     %0 = vector.load %m[%i] : memref<?xi1>, vector<16xi1>

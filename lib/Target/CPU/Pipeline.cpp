@@ -28,7 +28,7 @@ void buildLowerToCPUPipeline(OpPassManager &pm, const CPUTarget &target) {
   pm.addPass(createLowerVectorsPass());
   pm.addPass(createExpandMathPass(
       {.hasFMA = target.hasFMA, .hasRounding = target.hasRounding}));
-  pm.addPass(createStoreBoolsAsBytesPass());
+  pm.addPass(createStoreAsIntegersPass());
   pm.addPass(createConvertKernelsToLLVMPass());
   pm.addPass(createWrapKernelsPass());
 }
@@ -62,7 +62,7 @@ struct LowerToCPUOptions : PassPipelineOptions<LowerToCPUOptions> {
 
 void registerCPUTargetPasses() {
   registerPass(createLowerVectorsPass);
-  registerPass(createStoreBoolsAsBytesPass);
+  registerPass(createStoreAsIntegersPass);
   registerPass(createConvertKernelsToLLVMPass);
   registerPass(createWrapKernelsPass);
   registerPass([] { return createExpandMathPass({}); });

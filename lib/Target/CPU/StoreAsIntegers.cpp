@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Retypes i1 memrefs to i8 in place and converts at the loads and stores.
+// Retypes i1 memrefs to i8 and bf16 memrefs to i16, in place, and converts at
+// the loads and stores.
 #include "Target/CPU/LowerToLLVM.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
@@ -13,76 +14,88 @@
 using namespace mlir;
 
 namespace dlc {
-#define GEN_PASS_DEF_STOREBOOLSASBYTESPASS
+#define GEN_PASS_DEF_STOREASINTEGERSPASS
 #include "Target/CPU/Passes.h.inc"
 
 namespace {
 
-/// `type` with i1 elements made i8, for memrefs, vectors and i1 itself.
-Type toBytes(Type type) {
-  Type byte = IntegerType::get(type.getContext(), 8);
-  if (auto shaped = dyn_cast<ShapedType>(type))
-    return shaped.getElementType().isInteger(1) ? shaped.clone(byte) : type;
-  return type.isInteger(1) ? byte : type;
+/// `type` as it is stored, for memrefs, vectors and elements.
+Type toStored(Type type) {
+  if (auto shaped = dyn_cast<ShapedType>(type)) {
+    Type element = shaped.getElementType();
+    Type stored = toStored(element);
+    return stored == element ? type : shaped.clone(stored);
+  }
+  unsigned width = type.isInteger(1) ? 8 : type.isBF16() ? 16 : 0;
+  return width ? IntegerType::get(type.getContext(), width) : type;
 }
 
-bool isBoolMemRef(Type type) {
-  auto memref = dyn_cast<MemRefType>(type);
-  return memref && memref.getElementType().isInteger(1);
+bool isRetyped(Type type) {
+  return isa<MemRefType>(type) && toStored(type) != type;
 }
 
-Value extend(ImplicitLocOpBuilder &b, Value value) {
-  return arith::ExtUIOp::create(b, toBytes(value.getType()), value);
+/// The stored form of a value.
+Value encode(ImplicitLocOpBuilder &b, Value value) {
+  Type stored = toStored(value.getType());
+  if (getElementTypeOrSelf(value.getType()).isInteger(1))
+    return arith::ExtUIOp::create(b, stored, value);
+  auto bits = value.getDefiningOp<arith::BitcastOp>();
+  if (bits && bits.getIn().getType() == stored)
+    return bits.getIn();
+  return arith::BitcastOp::create(b, stored, value);
 }
 
-/// Operand `index` of `op` becomes its byte form.
-void extendOperand(Operation *op, unsigned index) {
+/// Operand `index` of `op` becomes its stored form.
+void encodeOperand(Operation *op, unsigned index) {
   Value value = op->getOperand(index);
-  if (toBytes(value.getType()) == value.getType())
+  if (toStored(value.getType()) == value.getType())
     return;
   ImplicitLocOpBuilder b(op->getLoc(), op);
-  op->setOperand(index, extend(b, value));
+  op->setOperand(index, encode(b, value));
 }
 
-/// The result of the load `op` becomes bytes; users see them compared with 0.
-void compareResult(Operation *op) {
+/// The result of the load `op` becomes what is stored; users see it decoded.
+void decodeResult(Operation *op) {
   OpResult result = op->getResult(0);
-  Type boolType = result.getType();
-  Type byteType = toBytes(boolType);
-  if (byteType == boolType)
+  Type type = result.getType(), stored = toStored(type);
+  if (stored == type)
     return;
-  result.setType(byteType);
+  result.setType(stored);
   ImplicitLocOpBuilder b(op->getLoc(), op->getContext());
   b.setInsertionPointAfter(op);
-  Value zero = arith::ConstantOp::create(b, b.getZeroAttr(byteType));
-  Value asBool =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::ne, result, zero);
-  result.replaceAllUsesExcept(asBool, asBool.getDefiningOp());
+  Operation *decoded;
+  if (getElementTypeOrSelf(type).isInteger(1)) {
+    Value zero = arith::ConstantOp::create(b, b.getZeroAttr(stored));
+    decoded = arith::CmpIOp::create(b, arith::CmpIPredicate::ne, result, zero);
+  } else {
+    decoded = arith::BitcastOp::create(b, type, result);
+  }
+  result.replaceAllUsesExcept(decoded->getResult(0), decoded);
 }
 
 LogicalResult convertAccess(Operation *op) {
   return TypeSwitch<Operation *, LogicalResult>(op)
       .Case<memref::LoadOp, vector::LoadOp>([](Operation *load) {
-        compareResult(load);
+        decodeResult(load);
         return success();
       })
       .Case([](vector::MaskedLoadOp load) {
-        extendOperand(load, load->getNumOperands() - 1); // pass-through
-        compareResult(load);
+        encodeOperand(load, load->getNumOperands() - 1); // pass-through
+        decodeResult(load);
         return success();
       })
       .Case([](vector::TransferReadOp load) {
-        extendOperand(load, load.getPaddingMutable().getOperandNumber());
-        compareResult(load);
+        encodeOperand(load, load.getPaddingMutable().getOperandNumber());
+        decodeResult(load);
         return success();
       })
       .Case<memref::StoreOp, vector::StoreOp, vector::TransferWriteOp>(
           [](Operation *store) {
-            extendOperand(store, 0);
+            encodeOperand(store, 0);
             return success();
           })
       .Case([](vector::MaskedStoreOp store) {
-        extendOperand(store, store->getNumOperands() - 1);
+        encodeOperand(store, store->getNumOperands() - 1);
         return success();
       })
       .Case<memref::ReinterpretCastOp, memref::SubViewOp, memref::CastOp,
@@ -92,23 +105,23 @@ LogicalResult convertAccess(Operation *op) {
             memref::ExtractStridedMetadataOp, func::CallOp, func::ReturnOp>(
           [](Operation *) { return success(); })
       .Default([](Operation *other) {
-        return other->emitOpError("cannot access a memref of i1");
+        return other->emitOpError("cannot access a memref of i1 or bf16");
       });
 }
 
-struct StoreBoolsAsBytesPass final
-    : impl::StoreBoolsAsBytesPassBase<StoreBoolsAsBytesPass> {
+struct StoreAsIntegersPass final
+    : impl::StoreAsIntegersPassBase<StoreAsIntegersPass> {
   void runOnOperation() override {
     SmallVector<Operation *> accesses;
     bool any = false;
     auto retype = [&](Value value) {
-      if (isBoolMemRef(value.getType())) {
-        value.setType(toBytes(value.getType()));
+      if (isRetyped(value.getType())) {
+        value.setType(toStored(value.getType()));
         any = true;
       }
     };
     getOperation().walk([&](Operation *op) {
-      if (llvm::any_of(op->getOperandTypes(), isBoolMemRef))
+      if (llvm::any_of(op->getOperandTypes(), isRetyped))
         accesses.push_back(op);
     });
     getOperation().walk([&](Operation *op) {
@@ -125,9 +138,9 @@ struct StoreBoolsAsBytesPass final
           type.getContext(),
           llvm::map_to_vector(
               type.getInputs(),
-              [](Type t) { return isBoolMemRef(t) ? toBytes(t) : t; }),
+              [](Type t) { return isRetyped(t) ? toStored(t) : t; }),
           llvm::map_to_vector(type.getResults(), [](Type t) {
-            return isBoolMemRef(t) ? toBytes(t) : t;
+            return isRetyped(t) ? toStored(t) : t;
           })));
     });
     for (Operation *op : accesses)
