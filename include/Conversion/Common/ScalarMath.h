@@ -50,6 +50,9 @@ mlir::Value emitAtanh(mlir::ImplicitLocOpBuilder &b, mlir::Value x);
 mlir::Value emitPow(mlir::ImplicitLocOpBuilder &b, mlir::Value x,
                     mlir::Value y);
 mlir::Value emitRsqrt(mlir::ImplicitLocOpBuilder &b, mlir::Value x);
+/// x - trunc(x / y) * y, exact, with the sign of x (C's fmod).
+mlir::Value emitRemainder(mlir::ImplicitLocOpBuilder &b, mlir::Value x,
+                          mlir::Value y);
 
 mlir::Value emitSin(mlir::ImplicitLocOpBuilder &b, mlir::Value x);
 mlir::Value emitCos(mlir::ImplicitLocOpBuilder &b, mlir::Value x);

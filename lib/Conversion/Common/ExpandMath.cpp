@@ -54,6 +54,7 @@ Value expandElementary(ImplicitLocOpBuilder &b, Operation *op) {
       .Case<math::ErfOp>(unary(emitErf))
       .Case<math::PowFOp>(binary(emitPow))
       .Case<math::RsqrtOp>(unary(emitRsqrt))
+      .Case<arith::RemFOp>(binary(emitRemainder))
       .Default(Value());
 }
 
@@ -211,6 +212,30 @@ bool usesHalf(ModuleOp module) {
       .wasInterrupted();
 }
 
+/// Selects f16 and bf16 as integers: LLVM selects them as f32 on some machines,
+/// and calls a library to round back.
+struct SelectHalfAsInteger final : OpRewritePattern<arith::SelectOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(arith::SelectOp op,
+                                PatternRewriter &rewriter) const override {
+    Type type = op.getType(), bits = rewriter.getI16Type();
+    if (!isHalf(type)) {
+      return rewriter.notifyMatchFailure(op, "expected f16 or bf16");
+    }
+    if (auto shaped = dyn_cast<ShapedType>(type)) {
+      bits = shaped.clone(bits);
+    }
+    Location loc = op.getLoc();
+    Value chosen = arith::SelectOp::create(
+        rewriter, loc, op.getCondition(),
+        arith::BitcastOp::create(rewriter, loc, bits, op.getTrueValue()),
+        arith::BitcastOp::create(rewriter, loc, bits, op.getFalseValue()));
+    rewriter.replaceOpWithNewOp<arith::BitcastOp>(op, type, chosen);
+    return success();
+  }
+};
+
 /// Arithmetic on f16 and bf16 in f32, and conversions that need no library.
 LogicalResult expandHalf(ModuleOp module) {
   MLIRContext *context = module.getContext();
@@ -226,6 +251,7 @@ LogicalResult expandHalf(ModuleOp module) {
     return failure();
   RewritePatternSet conversions(context);
   arith::populateExpandBFloat16Patterns(conversions);
+  conversions.add<SelectHalfAsInteger>(context);
   return applyPatternsGreedily(module, std::move(conversions));
 }
 

@@ -312,6 +312,24 @@ TEST(ScalarMathPairs, Atan2IsWithinTheBound) {
   expectPairs("atan2", emitAtan2, std::atan2, 1.7, y, x);
 }
 
+TEST(ScalarMathPairs, RemainderIsExact) {
+  std::vector<float> x, y;
+  specialPairs(x, y);
+  // Exponents that are far apart.
+  randomPairs(x, y, 100);
+  randomPairs(y, x, 1e30f);
+  std::vector<float> results = run2(emitRemainder, x, y);
+  for (size_t i = 0; i < x.size(); ++i) {
+    float expected = std::fmod(x[i], y[i]);
+    bool isSame = std::isnan(expected)
+                      ? std::isnan(results[i])
+                      : results[i] == expected &&
+                            std::signbit(results[i]) == std::signbit(expected);
+    ASSERT_TRUE(isSame) << x[i] << " mod " << y[i] << ": expected " << expected
+                        << ", got " << results[i];
+  }
+}
+
 /// `cheap` gives what `all` gives for arguments down to `low`, where results
 /// end to be normal, and passes special values.
 void expectAgreement(Emit all, Emit cheap, float low) {
