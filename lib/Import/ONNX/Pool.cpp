@@ -82,6 +82,7 @@ LogicalResult buildMaxUnpool(NodeContext &ctx) {
         b.mul(b.sub(pooled[i + 2], b.index(1)), b.index(window.strides[i])),
         b.index(kernel[i] - cut));
   }
+  std::optional<Sizes> given;
   if (ctx.input(2)) {
     FailureOr<Sizes> shape = b.readInts(ctx.input(2), "output_shape");
     if (failed(shape)) {
@@ -91,14 +92,29 @@ LogicalResult buildMaxUnpool(NodeContext &ctx) {
       return ctx.invalid("expected an output_shape of " + Twine(pooled.size()) +
                          " dims, got " + Twine(shape->size()));
     }
-    pooled = *shape;
+    given = *shape;
   }
   Value dest = b.full({b.product(pooled)}, b.scalar(ctx.element(), 0));
   OpFoldResult count = b.product(Sizes(b.sizes(input)));
   Value flat =
       b.scatterElements(dest, b.reshape(ctx.input(1), {count}),
                         b.reshape(input, {count}), 0, nn::ScatterKind::assign);
-  return ctx.results(b.reshape(flat, pooled));
+  Value result = b.reshape(flat, pooled);
+  if (!given || !result) {
+    return ctx.results(result);
+  }
+  // ONNX's reference places by the inferred shape, and pads at the end.
+  Sizes low(pooled.size(), b.index(0)), high;
+  for (auto [from, to] : llvm::zip_equal(pooled, *given)) {
+    high.push_back(b.sub(to, from));
+    if (failed(b.check(
+            b.compare(arith::CmpIPredicate::sge, high.back(), b.index(0)),
+            "expected an output_shape of at least {0}, got {1}", {from, to}))) {
+      return failure();
+    }
+    high.back() = b.max(high.back(), b.index(0));
+  }
+  return ctx.results(b.pad(result, low, high, nn::PadMode::constant, Value()));
 }
 
 LogicalResult buildLRN(NodeContext &ctx) {
