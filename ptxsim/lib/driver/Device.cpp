@@ -230,12 +230,14 @@ PTXSIM_API CUresult cuDevicePrimaryCtxRetain(CUcontext *Ctx, CUdevice Device) {
 PTXSIM_API CUresult cuDevicePrimaryCtxRelease_v2(CUdevice Device) {
   DriverState &S = state();
   std::lock_guard Guard(S.Lock);
-  if (CUresult R = checkDevice(Device))
+  // Released also where the device is lost.
+  CUresult R = checkDevice(Device);
+  if (R != CUDA_SUCCESS && R != CUDA_ERROR_DEVICE_UNAVAILABLE)
     return R;
   if (S.PrimaryContext.RefCount <= 0)
     return CUDA_ERROR_INVALID_CONTEXT;
   --S.PrimaryContext.RefCount;
-  return CUDA_SUCCESS;
+  return R;
 }
 PTXSIM_API CUresult cuDevicePrimaryCtxRelease(CUdevice Device) {
   return cuDevicePrimaryCtxRelease_v2(Device);
