@@ -69,11 +69,11 @@ def SimplifyViewsPass : Pass<"dlc-simplify-views", "mlir::ModuleOp"> {
 }
 
 def FoldConstantsPass : Pass<"dlc-fold-constants", "mlir::ModuleOp"> {
-  let summary = "Evaluate ops on constants of up to 1 MiB";
+  let summary = "Evaluate ops on constants";
   let description = [{
     Transposes, reshapes and casts of params become transforms of the param,
     whatever their size. Other ops on constants are evaluated where the result
-    has at most 1 MiB; ramps (`iota`) and repeated numbers (`broadcast`) stay,
+    has at most 1 MiB, or 64 MiB for slices and concatenations; ramps (`iota`) and repeated numbers (`broadcast`) stay,
     since they are cheaper to compute than to load. Equal params are merged.
   }];
   let dependentDialects = ["::dlc::nn::NNDialect", "::mlir::arith::ArithDialect"];

@@ -14,6 +14,8 @@ namespace dlc {
 
 /// Constants larger than this stay references to the model's file.
 inline constexpr int64_t kMaxFoldedBytes = 1 << 20;
+/// The same for constants that are only cut and joined.
+inline constexpr int64_t kMaxMovedBytes = 64 << 20;
 /// Constants of at most so many elements are arith.constant, others params.
 inline constexpr int64_t kMaxInlineElements = 64;
 

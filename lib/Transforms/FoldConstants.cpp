@@ -38,7 +38,7 @@ private:
   bool foldIntoParam(Operation *op);
   bool isFoldable(Operation *op);
   std::optional<HostTensor> evaluate(Operation *op);
-  std::optional<HostTensor> valueOf(Value value);
+  std::optional<HostTensor> valueOf(Value value, int64_t maxBytes);
 
   Constants &constants;
 };
@@ -78,6 +78,12 @@ bool ConstantFolder::foldIntoParam(Operation *op) {
   return true;
 }
 
+/// Bytes up to which the result of `op` may be computed now. Parts of params,
+/// and params joined, cost no memory that the model does not have already.
+int64_t getMaxBytes(Operation *op) {
+  return isa<SliceOp, ConcatOp>(op) ? kMaxMovedBytes : kMaxFoldedBytes;
+}
+
 bool ConstantFolder::isFoldable(Operation *op) {
   if (op->getNumResults() != 1 || !isPure(op)) {
     return false;
@@ -86,7 +92,7 @@ bool ConstantFolder::isFoldable(Operation *op) {
   if (!type || !type.hasStaticShape() ||
       !isHostElement(type.getElementType()) ||
       type.getNumElements() * hostElementBytes(type.getElementType()) >
-          kMaxFoldedBytes) {
+          getMaxBytes(op)) {
     return false;
   }
   if (type.getNumElements() <= kMaxInlineElements) {
@@ -101,14 +107,15 @@ bool ConstantFolder::isFoldable(Operation *op) {
   });
 }
 
-std::optional<HostTensor> ConstantFolder::valueOf(Value value) {
-  if (std::optional<HostTensor> tensor = constants.get(value)) {
+std::optional<HostTensor> ConstantFolder::valueOf(Value value,
+                                                  int64_t maxBytes) {
+  if (std::optional<HostTensor> tensor = constants.get(value, maxBytes)) {
     return tensor;
   }
   auto type = dyn_cast<RankedTensorType>(value.getType());
   auto broadcast = value.getDefiningOp<BroadcastOp>();
   if (!broadcast || !type.hasStaticShape() ||
-      type.getNumElements() > kMaxFoldedBytes) {
+      type.getNumElements() > maxBytes) {
     return std::nullopt;
   }
   return evaluate(broadcast);
@@ -120,7 +127,7 @@ std::optional<HostTensor> ConstantFolder::evaluate(Operation *op) {
     if (!isa<RankedTensorType>(operand.getType())) {
       continue;
     }
-    std::optional<HostTensor> tensor = valueOf(operand);
+    std::optional<HostTensor> tensor = valueOf(operand, getMaxBytes(op));
     if (!tensor) {
       return std::nullopt;
     }

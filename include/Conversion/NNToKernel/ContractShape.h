@@ -7,8 +7,11 @@
 
 namespace dlc {
 
+/// Size of a loop dim of `op`, kDynamic where it is not known.
+int64_t getStaticLoopSize(nn::ContractOp op, unsigned dim);
+
 /// Loop dims that are adjacent, in the same order, in every operand that has
-/// them; one linear index.
+/// them; one linear index. Dims of static size 1 stand in no group.
 using DimGroup = llvm::SmallVector<unsigned>;
 
 /// C[batch, m, n] = sum_k A[batch, m, k] B[batch, k, n], with each of m, n, k

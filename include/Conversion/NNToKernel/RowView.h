@@ -9,10 +9,13 @@
 
 namespace dlc {
 
-/// Whether the columns `axes` of `input`, an operand of the dispatch's root,
-/// are its innermost dims, static, and everything around the root is
-/// elementwise, so that vectors of neighbours can be loaded, computed and
+/// Whether everything around the dispatch's root is elementwise and its result
+/// one of floats, so that vectors of neighbours can be loaded, computed and
 /// stored.
+bool hasVectorSurroundings(nn::DispatchOp dispatch);
+
+/// Whether, besides, the columns `axes` of `input`, an operand of the
+/// dispatch's root, are its innermost dims, and static.
 bool hasVectorRows(nn::DispatchOp dispatch, mlir::Value input,
                    llvm::ArrayRef<int64_t> axes);
 

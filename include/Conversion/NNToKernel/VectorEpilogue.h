@@ -14,9 +14,9 @@ namespace dlc {
 bool hasExpensiveEpilogue(nn::DispatchOp dispatch);
 
 /// Computes what a dispatch yields from its root's result, `lanes` neighbours
-/// along the last dim at a time. The result's dims are seen as consecutive
-/// groups, each with one linear index; the last group is the one that lanes run
-/// along.
+/// along the last dim at a time. The result's dims, but for dims of size 1, are
+/// seen as consecutive groups, each with one linear index; the last group is
+/// the one that lanes run along.
 class VectorEpilogue {
 public:
   VectorEpilogue(KernelBuilder &kb, mlir::Value root,

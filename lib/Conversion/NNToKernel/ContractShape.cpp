@@ -11,11 +11,31 @@ static std::optional<unsigned> placeOf(AffineMap map, unsigned dim) {
   return map.getResultPosition(getAffineDimExpr(dim, map.getContext()));
 }
 
+int64_t getStaticLoopSize(nn::ContractOp op, unsigned dim) {
+  std::optional<unsigned> inLhs = placeOf(op.getMap(0), dim);
+  return inLhs ? op.getLhs().getType().getDimSize(*inLhs)
+               : op.getRhs().getType().getDimSize(*placeOf(op.getMap(1), dim));
+}
+
+/// Loop dims of a map, without those of size 1.
+static SmallVector<unsigned> loopsOf(nn::ContractOp op, AffineMap map) {
+  SmallVector<unsigned> loops;
+  for (AffineExpr expr : map.getResults()) {
+    unsigned dim = cast<AffineDimExpr>(expr).getPosition();
+    if (getStaticLoopSize(op, dim) != 1) {
+      loops.push_back(dim);
+    }
+  }
+  return loops;
+}
+
 /// Whether in each map `second` directly follows `first`, or both are absent.
 static bool areAdjacent(nn::ContractOp op, unsigned first, unsigned second) {
   for (unsigned i = 0; i < 3; ++i) {
-    auto p = placeOf(op.getMap(i), first), q = placeOf(op.getMap(i), second);
-    if (p.has_value() != q.has_value() || (p && *p + 1 != *q)) {
+    SmallVector<unsigned> loops = loopsOf(op, op.getMap(i));
+    auto p = llvm::find(loops, first), q = llvm::find(loops, second);
+    bool hasFirst = p != loops.end(), hasSecond = q != loops.end();
+    if (hasFirst != hasSecond || (hasFirst && p + 1 != q)) {
       return false;
     }
   }
@@ -27,8 +47,7 @@ static bool areAdjacent(nn::ContractOp op, unsigned first, unsigned second) {
 static SmallVector<DimGroup> groupDims(nn::ContractOp op) {
   SmallVector<unsigned> order;
   auto addDims = [&](AffineMap map) {
-    for (AffineExpr expr : map.getResults()) {
-      unsigned dim = cast<AffineDimExpr>(expr).getPosition();
+    for (unsigned dim : loopsOf(op, map)) {
       if (!llvm::is_contained(order, dim)) {
         order.push_back(dim);
       }

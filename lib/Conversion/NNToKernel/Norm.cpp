@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// norm: the vector kernel for rows of the innermost dims, else scalar loops,
-// one set of statistics at a time: mean, variance about it, result.
+// norm: a vector kernel for rows of the innermost dims, another for statistics
+// per channel or group with channels last, else scalar loops, one set of
+// statistics at a time: mean, variance about it, result.
 #include "Conversion/NNToVector/Norm.h"
 #include "Conversion/Common/ElementwiseFn.h"
 #include "Conversion/NNToKernel/KernelFamily.h"
 #include "Conversion/NNToKernel/LoopSpace.h"
 #include "Conversion/NNToKernel/RowView.h"
+#include "Conversion/NNToVector/ChannelNorm.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -39,18 +41,141 @@ bool hasVectorKernel(nn::DispatchOp dispatch, nn::NormOp op) {
          hasVectorRows(dispatch, op.getInput(), op.getAxes());
 }
 
+kernel::NormStatistic statisticOf(nn::NormOp op) {
+  return op.getStat() == nn::NormStat::mean_var
+             ? kernel::NormStatistic::MeanVariance
+             : kernel::NormStatistic::RootMeanSquare;
+}
+
 /// What the vector kernel needs to know, without loads and stores.
 kernel::NormSpec createSpec(DispatchContext &context, nn::NormOp op) {
   kernel::NormSpec spec;
   spec.columns =
       context.math.constant(countColumns(op.getInput(), op.getAxes()));
   spec.acc = statTypeOf(op);
-  spec.statistic = op.getStat() == nn::NormStat::mean_var
-                       ? kernel::NormStatistic::MeanVariance
-                       : kernel::NormStatistic::RootMeanSquare;
+  spec.statistic = statisticOf(op);
   spec.epsilon = op.getEpsilon().convertToDouble();
   return spec;
 }
+
+/// Whether the tensor is [..., points, channels], each channel or group of
+/// channels normalised over all points, with a scale and bias per channel, and
+/// all around it elementwise.
+bool hasChannelKernel(nn::DispatchOp dispatch, nn::NormOp op) {
+  RankedTensorType type = op.getInput().getType();
+  int64_t channelDim = type.getRank() - 1;
+  Type stat = statTypeOf(op);
+  if (type.isDynamicDim(channelDim) || type.getDimSize(channelDim) == 0 ||
+      op.getAxes().empty() || op.getMean() || op.getInvStd() ||
+      !(stat.isF32() || stat.isF64()) ||
+      (op.getGroups() > 0 && op.getChannelDim() != channelDim)) {
+    return false;
+  }
+  for (auto [i, axis] : llvm::enumerate(llvm::reverse(op.getAxes()))) {
+    if (axis != channelDim - 1 - static_cast<int64_t>(i)) {
+      return false;
+    }
+  }
+  auto isPerChannel = [&](Value tensor) {
+    return !tensor || (isa<BlockArgument>(tensor) &&
+                       op.getAffineDims() == ArrayRef(channelDim));
+  };
+  return isPerChannel(op.getScale()) && isPerChannel(op.getBias()) &&
+         hasVectorSurroundings(dispatch);
+}
+
+/// What that kernel needs to know, without loads and stores.
+kernel::ChannelNormSpec createChannelSpec(DispatchContext &context,
+                                          nn::NormOp op) {
+  kernel::ChannelNormSpec spec;
+  nn::Sizes sizes = context.sizes(op.getInput());
+  spec.points = context.math.constant(1);
+  for (int64_t axis : op.getAxes()) {
+    spec.points = context.math.mul(spec.points, sizes[axis]);
+  }
+  spec.channels = *getConstantIntValue(sizes.back());
+  spec.groupWidth =
+      op.getGroups() > 0 ? spec.channels / int64_t(op.getGroups()) : 1;
+  spec.acc = statTypeOf(op);
+  spec.statistic = statisticOf(op);
+  spec.epsilon = op.getEpsilon().convertToDouble();
+  return spec;
+}
+
+/// Loads and stores of that kernel while it is emitted.
+class ChannelView {
+public:
+  ChannelView(KernelBuilder &kb, nn::NormOp op, Type acc)
+      : kb(kb), op(op), acc(acc), sizes(kb.sizes(op.getInput())),
+        vectors(kb, op.getResult(), eachDimAlone(sizes.size())) {}
+
+  Value load(Value batch, Value point, Value channel, Value mask) {
+    int64_t lanes = kb.target.lanesFor(acc.getIntOrFloatBitWidth());
+    SmallVector<Value> at = place(batch, point, channel);
+    Value vector = vectors.load(op.getInput(), lanes, at, offsetOf(at), mask);
+    return emitCast(kb.b, vector, op.getInput().getType().getElementType(),
+                    acc);
+  }
+
+  void store(Value batch, Value point, Value channel, Value value, Value mask) {
+    SmallVector<Value> at = place(batch, point, channel);
+    Value offset = offsetOf(at);
+    Value stored = vectors.compute(value, at, offset, mask);
+    kernel::storeVector(
+        kb.b, stored, kernel::flatten(kb.b, kb.getResultBase(0)), offset, mask);
+  }
+
+  /// An operand with one element a channel.
+  std::function<Value(ImplicitLocOpBuilder &, Value, Value)>
+  getAffine(Value tensor) {
+    if (!tensor) {
+      return nullptr;
+    }
+    return [this, tensor](ImplicitLocOpBuilder &b, Value channel, Value mask) {
+      Value flat = kernel::flatten(b, kb.getInputBase(tensor));
+      Value vector = kernel::loadVector(
+          b, flat, channel, kb.target.lanesFor(acc.getIntOrFloatBitWidth()),
+          mask);
+      return emitCast(b, vector,
+                      cast<RankedTensorType>(tensor.getType()).getElementType(),
+                      acc);
+    };
+  }
+
+private:
+  static SmallVector<SmallVector<unsigned>> eachDimAlone(unsigned rank) {
+    return llvm::map_to_vector(llvm::seq(rank), [](unsigned dim) {
+      return SmallVector<unsigned>{dim};
+    });
+  }
+
+  SmallVector<Value> place(Value batch, Value point, Value channel) {
+    size_t numPoints = op.getAxes().size();
+    ArrayRef<OpFoldResult> leading = ArrayRef(sizes).drop_back(1 + numPoints);
+    SmallVector<OpFoldResult> at = kernel::delinearize(kb.math, batch, leading);
+    llvm::append_range(
+        at,
+        kernel::delinearize(kb.math, point,
+                            ArrayRef(sizes).drop_back().take_back(numPoints)));
+    at.push_back(channel);
+    return llvm::map_to_vector(
+        at, [&](OpFoldResult index) { return kb.math.value(index); });
+  }
+
+  Value offsetOf(ArrayRef<Value> at) {
+    OpFoldResult offset = kb.math.constant(0);
+    for (auto [index, size] : llvm::zip_equal(at, sizes)) {
+      offset = kb.math.add(kb.math.mul(offset, size), index);
+    }
+    return kb.math.value(offset);
+  }
+
+  KernelBuilder &kb;
+  nn::NormOp op;
+  Type acc;
+  nn::Sizes sizes;
+  VectorEpilogue vectors;
+};
 
 class NormEmitter {
 public:
@@ -189,6 +314,13 @@ public:
               estimateWork(context, elements, 0.3),
               kernel::getNormScratchBytes(context.b, createSpec(context, op))};
     }
+    if (hasChannelKernel(context.getDispatch(), op)) {
+      return {
+          context.math.mul(countBatches(context, op),
+                           kernel::getChannelNormBlocks(
+                               createChannelSpec(context, op), context.target)),
+          estimateWork(context, elements, 0.3), context.math.constant(0)};
+    }
     return {nn::productOf(context.b, op.getLoc(), setSizes(context, op)),
             estimateWork(context, elements, 0.5), context.math.constant(0)};
   }
@@ -197,6 +329,10 @@ public:
     auto op = cast<nn::NormOp>(kb.getRoot());
     if (hasVectorKernel(kb.getDispatch(), op)) {
       emitRows(kb, op);
+      return success();
+    }
+    if (hasChannelKernel(kb.getDispatch(), op)) {
+      emitChannels(kb, op);
       return success();
     }
     nn::Sizes sizes = setSizes(kb, op);
@@ -237,6 +373,28 @@ private:
     }
     kernel::emitNormRows(kb.b, spec, kb.target, kb.getScratch(), kb.getBegin(),
                          kb.getEnd());
+  }
+
+  static OpFoldResult countBatches(DispatchContext &context, nn::NormOp op) {
+    nn::Sizes sizes = context.sizes(op.getInput());
+    sizes.truncate(sizes.size() - 1 - op.getAxes().size());
+    return nn::productOf(context.b, op.getLoc(), sizes);
+  }
+
+  static void emitChannels(KernelBuilder &kb, nn::NormOp op) {
+    kernel::ChannelNormSpec spec = createChannelSpec(kb, op);
+    ChannelView view(kb, op, spec.acc);
+    spec.load = [&](ImplicitLocOpBuilder &, Value batch, Value point,
+                    Value channel, Value mask) {
+      return view.load(batch, point, channel, mask);
+    };
+    spec.store = [&](ImplicitLocOpBuilder &, Value batch, Value point,
+                     Value channel, Value value, Value mask) {
+      view.store(batch, point, channel, value, mask);
+    };
+    spec.scale = view.getAffine(op.getScale());
+    spec.bias = view.getAffine(op.getBias());
+    kernel::emitChannelNorm(kb.b, spec, kb.target, kb.getBegin(), kb.getEnd());
   }
 
   /// The input's sizes with 1 for the axes and the groups for the channels.

@@ -23,6 +23,17 @@ static bool isVectorizable(Operation &op) {
          llvm::none_of(op.getResultTypes(), llvm::IsaPred<RankedTensorType>);
 }
 
+bool hasVectorSurroundings(nn::DispatchOp dispatch) {
+  Operation *root = dispatch.getRootOp();
+  for (Operation &op : dispatch.getBody().front()) {
+    if (&op != root && !isVectorizable(op)) {
+      return false;
+    }
+  }
+  auto yield = cast<nn::YieldOp>(dispatch.getBody().front().getTerminator());
+  return isa<FloatType>(typeOf(yield.getValues()[0]).getElementType());
+}
+
 bool hasVectorRows(nn::DispatchOp dispatch, Value input,
                    ArrayRef<int64_t> axes) {
   RankedTensorType type = typeOf(input);
@@ -32,17 +43,8 @@ bool hasVectorRows(nn::DispatchOp dispatch, Value input,
       return false;
     }
   }
-  if (axes.empty() || countColumns(input, axes) == 0) {
-    return false;
-  }
-  Operation *root = dispatch.getRootOp();
-  for (Operation &op : dispatch.getBody().front()) {
-    if (&op != root && !isVectorizable(op)) {
-      return false;
-    }
-  }
-  auto yield = cast<nn::YieldOp>(dispatch.getBody().front().getTerminator());
-  return isa<FloatType>(typeOf(yield.getValues()[0]).getElementType());
+  return !axes.empty() && countColumns(input, axes) != 0 &&
+         hasVectorSurroundings(dispatch);
 }
 
 OpFoldResult countRows(DispatchContext &context, Value input,

@@ -54,11 +54,17 @@ getPanelTransforms(nn::ContractOp op, const ContractShape &shape,
   MLIRContext *context = op.getContext();
   AffineMap map = shape.getMapB(op);
   auto type = cast<RankedTensorType>(shape.getB(op).getType());
+  SmallVector<int64_t> permutation; // dims of size 1, then k, then n
+  for (auto [place, size] : llvm::enumerate(type.getShape())) {
+    if (size == 1) {
+      permutation.push_back(place);
+    }
+  }
   if (!type.hasStaticShape() ||
-      map.getNumResults() != shape.k.size() + shape.n.size()) {
+      permutation.size() + shape.k.size() + shape.n.size() !=
+          map.getNumResults()) {
     return std::nullopt;
   }
-  SmallVector<int64_t> permutation;
   int64_t rows = 1, columns = 1;
   for (unsigned dim : shape.k) {
     permutation.push_back(

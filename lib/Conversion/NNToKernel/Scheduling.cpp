@@ -16,12 +16,15 @@ Type getAccumulatorType(Type element) {
              : element;
 }
 
-/// Loop dim innermost in a map, or none of a scalar.
-static std::optional<unsigned> innermostDim(AffineMap map) {
-  if (map.getNumResults() == 0) {
-    return std::nullopt;
+/// Loop dim of neighbouring elements under a map; none of a single element.
+static std::optional<unsigned> innermostDim(nn::ContractOp op, AffineMap map) {
+  for (AffineExpr expr : llvm::reverse(map.getResults())) {
+    unsigned dim = cast<AffineDimExpr>(expr).getPosition();
+    if (getStaticLoopSize(op, dim) != 1) {
+      return dim;
+    }
   }
-  return cast<AffineDimExpr>(map.getResults().back()).getPosition();
+  return std::nullopt;
 }
 
 bool isGemmOperand(nn::ContractOp op, const ContractShape &shape) {
@@ -42,7 +45,7 @@ bool isGemmOperand(nn::ContractOp op, const ContractShape &shape) {
   if (a.isInteger(1) || (isa<FloatType>(a) && a.getIntOrFloatBitWidth() < 16)) {
     return false;
   }
-  std::optional<unsigned> inner = innermostDim(shape.getMapB(op));
+  std::optional<unsigned> inner = innermostDim(op, shape.getMapB(op));
   return !inner || llvm::is_contained(shape.n, *inner) ||
          llvm::is_contained(shape.k, *inner);
 }
@@ -51,7 +54,7 @@ kernel::BLayout getBLayout(nn::ContractOp op, const ContractShape &shape) {
   if (shape.getB(op).getDefiningOp<nn::PackedOp>()) {
     return kernel::BLayout::Packed;
   }
-  std::optional<unsigned> inner = innermostDim(shape.getMapB(op));
+  std::optional<unsigned> inner = innermostDim(op, shape.getMapB(op));
   return inner && llvm::is_contained(shape.k, *inner)
              ? kernel::BLayout::Transposed
              : kernel::BLayout::RowMajor;
@@ -61,11 +64,7 @@ kernel::BLayout getBLayout(nn::ContractOp op, const ContractShape &shape) {
 static int64_t staticGroupSize(nn::ContractOp op, ArrayRef<unsigned> group) {
   int64_t size = 1;
   for (unsigned dim : group) {
-    AffineExpr expr = getAffineDimExpr(dim, op.getContext());
-    std::optional<unsigned> inLhs = op.getMap(0).getResultPosition(expr);
-    int64_t extent = inLhs ? op.getLhs().getType().getDimSize(*inLhs)
-                           : op.getRhs().getType().getDimSize(
-                                 *op.getMap(1).getResultPosition(expr));
+    int64_t extent = getStaticLoopSize(op, dim);
     if (ShapedType::isDynamic(extent)) {
       return kernel::kDynamic;
     }

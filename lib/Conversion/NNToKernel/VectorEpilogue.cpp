@@ -147,7 +147,7 @@ Value VectorEpilogue::loadLanes(Value tensor) {
         kb.math.value(kb.math.add(place.back(), kb.math.constant(lane)));
     auto load = [&]() -> SmallVector<Value> {
       KernelBuilder::MemoScope scope(kb);
-      SmallVector<Value> indices(sizes.size());
+      SmallVector<Value> indices(sizes.size(), kb.math.value(0));
       for (auto [group, linear] : llvm::zip_equal(groups, place)) {
         SmallVector<OpFoldResult> groupSizes = llvm::map_to_vector(
             group, [&](unsigned dim) { return sizes[dim]; });
