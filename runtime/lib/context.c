@@ -301,6 +301,7 @@ dlc_status dlc_context_get_info(const dlc_context *c, dlc_context_info *info) {
   if (!c || !info) {
     return dlc_fail(DLC_USAGE, "expected a context and a result, got NULL");
   }
+  const dlc_header *h = &c->model->container.header;
   dlc_context_info ours = {
       .num_threads = c->threads,
       .arena_bytes = c->shape ? c->shape->arena_bytes : -1,
@@ -309,6 +310,7 @@ dlc_status dlc_context_get_info(const dlc_context *c, dlc_context_info *info) {
       .runs = c->runs,
       .plans = c->plans,
       .allocations = c->counts.allocations,
+      .variant = dlc_header_text(h, h->variants[c->code.variant].name),
   };
   return dlc_struct_out(info, &ours, sizeof ours)
              ? DLC_OK

@@ -10,6 +10,7 @@
 #endif
 
 #include <cpuid.h>
+#include <stdio.h>
 #include <string.h>
 #include <xmmintrin.h>
 
@@ -113,6 +114,23 @@ size_t dlc_cpu_missing(const char *list, const char **name) {
     }
     list += length + 1;
   }
+}
+
+/* Three leaves of 16 bytes each (SDM, CPUID, "Processor Brand String"). */
+void dlc_cpu_name(char *name, size_t room) {
+  uint32_t text[13] = {0};
+  for (uint32_t i = 0; i < 3; i++) {
+    uint32_t *part = text + 4 * i;
+    if (!__get_cpuid(0x80000002 + i, &part[0], &part[1], &part[2], &part[3])) {
+      text[0] = 0;
+      break;
+    }
+  }
+  const char *begin = (const char *)text;
+  while (*begin == ' ') {
+    begin++;
+  }
+  snprintf(name, room, "%s", begin);
 }
 
 /* All exceptions masked (0x1f80), FTZ (0x8000), DAZ (0x40). */

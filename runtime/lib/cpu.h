@@ -14,6 +14,9 @@ bool dlc_cpu_has(const char *name, size_t length);
    length, and *name at its first byte; 0 if all are there. */
 size_t dlc_cpu_missing(const char *features, const char **name);
 
+/* The CPU's own name for itself, "" where it has none. */
+void dlc_cpu_name(char *name, size_t room);
+
 /* Sets flush-to-zero, denormals-are-zero, round to nearest and no traps;
    returns the old control word for dlc_cpu_restore. */
 uint32_t dlc_cpu_set_float_mode(void);

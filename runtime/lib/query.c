@@ -195,8 +195,32 @@ dlc_status dlc_model_get_variant(const dlc_model *model, uint32_t index,
       .features = dlc_header_text(h, variant->features),
       .supported = !dlc_model_missing(model, index, &missing),
       .device_type = (int32_t)variant->device_type,
+      .num_images = variant->num_images,
   };
   GIVE(info, ours, dlc_variant_info);
+}
+
+dlc_status dlc_model_get_image(const dlc_model *model, uint32_t variant,
+                               uint32_t index, dlc_image_info *info) {
+  dlc_status status =
+      check_index(model, info, "a variant", variant,
+                  model ? model->container.header.num_variants : 0);
+  if (status) {
+    return status;
+  }
+  const dlc_header *h = &model->container.header;
+  const dlc_format_variant *v = &h->variants[variant];
+  if ((status = check_index(model, info, "an image", index, v->num_images))) {
+    return status;
+  }
+  const dlc_format_image *image = &h->images[v->first_image + index];
+  dlc_image_info ours = {
+      .arch = image->arch,
+      .suffix = {(char)image->arch_suffix},
+      .is_ptx = image->kind == DLC_IMAGE_PTX,
+      .bytes = image->bytes,
+  };
+  GIVE(info, ours, dlc_image_info);
 }
 
 dlc_status dlc_model_get_dispatch(const dlc_model *model, uint32_t index,

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Measures runs.
 #include "Benchmark.h"
+#include "Devices.h"
 
 #include <algorithm>
 #include <chrono>
@@ -85,6 +86,13 @@ Error dlc::run::benchmark(Model &model, const Options &options,
   };
   json.key("benchmark").open('{');
   json.key("iterations").integer(static_cast<int64_t>(times.size()));
+  bool onCpu = options.device.device_type == DLC_DEVICE_CPU;
+  std::string where = onCpu ? "with up to " + std::to_string(info.num_threads) +
+                                  " threads, inputs in place"
+                            : "on " + deviceText(options.device) +
+                                  ", with copies of inputs and outputs";
+  json.key("device").text(deviceText(options.device));
+  json.key("variant").text(info.variant);
   json.key("threads").integer(info.num_threads);
   json.key("min_ms").number(at(0)).key("p50_ms").number(at(0.5));
   json.key("p90_ms").number(at(0.9)).key("p99_ms").number(at(0.99));
@@ -92,13 +100,13 @@ Error dlc::run::benchmark(Model &model, const Options &options,
   json.key("runs_per_second").number(count / sum);
   json.key("arena_bytes").integer(info.arena_bytes).close('}');
   if (!options.json) {
-    std::printf("%zu runs with up to %u threads, inputs in place\n"
+    std::printf("%zu runs %s\n"
                 "latency   min %.4g ms, median %.4g, p90 %.4g, p99 %.4g, max "
                 "%.4g, mean %.4g\n"
                 "through   %.5g runs/s\n"
                 "memory    arena %lld bytes, all %lld\n",
-                times.size(), info.num_threads, at(0), at(0.5), at(0.9),
-                at(0.99), at(1), 1e3 * sum / count, count / sum,
+                times.size(), where.c_str(), at(0), at(0.5), at(0.9), at(0.99),
+                at(1), 1e3 * sum / count, count / sum,
                 static_cast<long long>(info.arena_bytes),
                 static_cast<long long>(info.allocated_bytes));
   }

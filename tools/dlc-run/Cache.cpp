@@ -48,13 +48,13 @@ static std::string cpuFlags() {
 }
 
 static Error findKey(const fs::path &model, const fs::path &compiler,
-                     std::string &key) {
+                     const std::string &target, std::string &key) {
   std::vector<char> bytes;
   if (Error error = readFile(model, bytes)) {
     return {DLC_CORRUPT, error.message};
   }
-  std::string rest =
-      std::string(dlc_version()) + "\n" + stamp(compiler) + cpuFlags() + "\n";
+  std::string rest = std::string(dlc_version()) + "\n" + stamp(compiler) +
+                     cpuFlags() + "\n" + target + "\n";
   // External data may be any file beside the model. Entries that refer to one
   // have the key "location".
   static const char location[] = "location";
@@ -100,10 +100,10 @@ static Error cacheFolder(fs::path &folder) {
 }
 
 static Error runCompiler(const std::string &compiler, const std::string &model,
-                         const std::string &output) {
-  std::string arguments[] = {compiler, model, "-o", output};
+                         const std::string &target, const std::string &output) {
+  std::string arguments[] = {compiler, model, "-o", output, target};
   char *argv[] = {arguments[0].data(), arguments[1].data(), arguments[2].data(),
-                  arguments[3].data(), nullptr};
+                  arguments[3].data(), arguments[4].data(), nullptr};
   pid_t child;
   int status =
       posix_spawn(&child, compiler.c_str(), nullptr, nullptr, argv, environ);
@@ -121,11 +121,14 @@ static Error runCompiler(const std::string &compiler, const std::string &model,
   return code == 0 ? Error() : Error{code, "cannot compile '" + model + "'"};
 }
 
-Error dlc::run::compileCached(const std::string &model, std::string &compiled) {
+Error dlc::run::compileCached(const std::string &model, dlc_device device,
+                              std::string &compiled) {
+  std::string target =
+      device.device_type == DLC_DEVICE_CPU ? "--target=cpu" : "--target=cuda";
   fs::path compiler = fs::path(programPath()).parent_path() / "dlc-compile";
   fs::path folder;
   std::string key;
-  if (Error error = findKey(model, compiler, key)) {
+  if (Error error = findKey(model, compiler, target, key)) {
     return error;
   }
   if (Error error = cacheFolder(folder)) {
@@ -137,5 +140,5 @@ Error dlc::run::compileCached(const std::string &model, std::string &compiled) {
     return {};
   }
   // The compiler writes beside the name and renames: two at once do no harm.
-  return runCompiler(compiler, model, compiled);
+  return runCompiler(compiler, model, target, compiled);
 }

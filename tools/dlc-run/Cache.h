@@ -10,10 +10,12 @@ namespace dlc::run {
 /// Path of this program's file.
 std::string programPath();
 
-/// Path of the compiled form of an ONNX file. Runs the dlc-compile beside this
-/// program unless the same file was compiled before by the same compiler for
-/// the same kind of CPU. Its exit code becomes the error's.
-Error compileCached(const std::string &model, std::string &compiled);
+/// Path of the compiled form of an ONNX file for a type of device. Runs the
+/// dlc-compile beside this program unless the same file was compiled before by
+/// the same compiler for the same kind of CPU and target. Its exit code becomes
+/// the error's.
+Error compileCached(const std::string &model, dlc_device device,
+                    std::string &compiled);
 
 } // namespace dlc::run
 

@@ -13,7 +13,9 @@ Runs a compiled model (.dlc), or compiles an ONNX file (.onnx) into the cache
   --random, --seed=0           fill all other inputs with random numbers:
                                uniform in [-1, 1), integers 0 or 1
   --output NAME=@FILE.npy      write an output to a file
-  --device=cpu                 where to run
+  --device=cpu | cuda:N        where to run: a GPU through NVIDIA's driver, or
+           | ptxsim            code for GPUs on the simulator
+  --devices                    say which devices there are, and stop
   --threads=N                  most threads to use
   --verify=DIR                 compare with the data sets in DIR: in_K.npy and
                                out_K.npy, or ONNX's input_K.pb and output_K.pb,

@@ -26,6 +26,22 @@ static void printValues(const char *what,
   }
 }
 
+/// ", for CUDA: PTX sm_80, machine code sm_90a"
+static std::string imagesText(const Model &model, uint32_t index,
+                              const dlc_variant_info &variant) {
+  std::string text;
+  for (uint32_t i = 0; i < variant.num_images; i++) {
+    dlc_image_info image{};
+    image.struct_size = sizeof(image);
+    if (dlc_model_get_image(model.model, index, i, &image) == DLC_OK) {
+      text += text.empty() ? ", for CUDA: " : ", ";
+      text += image.is_ptx ? "PTX sm_" : "machine code sm_";
+      text += std::to_string(image.arch) + image.suffix;
+    }
+  }
+  return text;
+}
+
 void dlc::run::printInfo(const Model &model) {
   const dlc_model_info &info = model.info;
   std::printf("model     %s\nproducer  %s\ncompiled  by dlc %s, %s\n",
@@ -41,8 +57,9 @@ void dlc::run::printInfo(const Model &model) {
     dlc_variant_info variant{};
     variant.struct_size = sizeof(variant);
     if (dlc_model_get_variant(model.model, i, &variant) == DLC_OK) {
-      std::printf("code      %s%s%s%s%s\n", variant.name,
+      std::printf("code      %s%s%s%s%s%s\n", variant.name,
                   *variant.features ? " needs " : "", variant.features,
+                  imagesText(model, i, variant).c_str(),
                   variant.supported ? "" : ", not on this machine",
                   std::string(variant.name) == info.variant ? ", in use" : "");
     }

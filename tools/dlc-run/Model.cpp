@@ -71,9 +71,10 @@ Error Model::load(const std::string &path) {
   return error;
 }
 
-Error Model::createContext(uint32_t threads, bool profile) {
+Error Model::createContext(dlc_device device, uint32_t threads, bool profile) {
   dlc_context_options options{};
   options.struct_size = sizeof(options);
+  options.device = device;
   options.num_threads = threads;
   options.profile = profile;
   dlc_context_free(context);

@@ -25,9 +25,9 @@ public:
 
   /// Loads with digests of the weights checked.
   Error load(const std::string &path);
-  Error createContext(uint32_t threads, bool profile);
+  Error createContext(dlc_device device, uint32_t threads, bool profile);
 
-  /// Runs once; the outputs are the context's.
+  /// Runs once; the outputs are the context's, on the CPU.
   Error run(std::vector<HostTensor> &inputs, std::vector<dlc_tensor> &outputs);
   /// The same with tensors made before, for measuring.
   Error run(std::vector<dlc_tensor> &inputs, std::vector<dlc_tensor> &outputs);

@@ -81,10 +81,9 @@ static std::map<std::string, Setter> valueFlags(Options &o) {
       {"duration",
        [&](auto &t) { return parseSeconds("duration", t, o.durationSeconds); }},
       {"device",
-       [](auto &t) {
-         return t == "cpu" ? Error()
-                           : Error{DLC_UNSUPPORTED,
-                                   "--device: expected cpu, got '" + t + "'"};
+       [&](auto &t) {
+         Error error = fromStatus(dlc_device_parse(t.c_str(), &o.device));
+         return error ? usage("--device: " + error.message) : Error();
        }},
   };
 }
@@ -96,8 +95,8 @@ Error dlc::run::parseOptions(int argc, char **argv, const std::string &ownModel,
   std::map<std::string, bool *> switches = {
       {"random", &options.random},   {"benchmark", &options.benchmark},
       {"profile", &options.profile}, {"info", &options.info},
-      {"json", &options.json},       {"help", &options.help},
-      {"version", &options.version}};
+      {"devices", &options.devices}, {"json", &options.json},
+      {"help", &options.help},       {"version", &options.version}};
   for (int i = 1; i < argc; i++) {
     std::string argument = argv[i];
     if (!argument.starts_with("--")) {
@@ -133,7 +132,8 @@ Error dlc::run::parseOptions(int argc, char **argv, const std::string &ownModel,
       return error;
     }
   }
-  if (options.model.empty() && !options.help && !options.version) {
+  if (options.model.empty() && !options.help && !options.version &&
+      !options.devices) {
     return usage("expected a model, see --help");
   }
   return {};

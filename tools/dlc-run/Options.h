@@ -18,7 +18,8 @@ struct Options {
   bool random = false;
   uint64_t seed = 0;
   uint32_t threads = 0; // 0: the runtime's default
-  std::string verify;   // folder, "" for none
+  dlc_device device{DLC_DEVICE_CPU, 0};
+  std::string verify; // folder, "" for none
   double rtol = 1e-3;
   double atol = 1e-5;
   bool benchmark = false;
@@ -28,6 +29,7 @@ struct Options {
   bool profile = false;
   std::string trace; // file for a Chrome trace
   bool info = false;
+  bool devices = false;
   bool json = false;
   bool help = false;
   bool version = false;

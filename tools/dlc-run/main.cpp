@@ -3,6 +3,7 @@
 // model's own program ("dlc-compile --emit=exe").
 #include "Benchmark.h"
 #include "Cache.h"
+#include "Devices.h"
 #include "Info.h"
 #include "Inputs.h"
 #include "Npy.h"
@@ -73,7 +74,8 @@ static Error runOnce(Model &model, const Options &options, Json &json) {
     }
   }
   if (options.profile) {
-    if (Error error = model.createContext(options.threads, true)) {
+    if (Error error =
+            model.createContext(options.device, options.threads, true)) {
       return error;
     }
     return profile(model, options, inputs, json);
@@ -84,7 +86,7 @@ static Error runOnce(Model &model, const Options &options, Json &json) {
 static Error runModel(const Options &options, Json &json) {
   std::string path = options.model;
   if (path.ends_with(".onnx")) {
-    if (Error error = compileCached(options.model, path)) {
+    if (Error error = compileCached(options.model, options.device, path)) {
       return error;
     }
   }
@@ -99,7 +101,8 @@ static Error runModel(const Options &options, Json &json) {
     }
     return {};
   }
-  if (Error error = model.createContext(options.threads, false)) {
+  if (Error error =
+          model.createContext(options.device, options.threads, false)) {
     return error;
   }
   if (!options.verify.empty()) {
@@ -125,7 +128,8 @@ int main(int argc, char **argv) {
   Json json;
   json.open('{').key("schema").text("dlc-run/1");
   if (!error) {
-    error = runModel(options, json);
+    error =
+        options.devices ? listDevices(options, json) : runModel(options, json);
   }
   if (error && error.code != DLC_MISMATCH) {
     // Brackets may be open.

@@ -125,7 +125,8 @@ typedef struct dlc_load_options {
      MiB cold). Header and code are always checked. */
   uint32_t verify_weights;
   uint32_t reserved;
-  /* Name of the code variant to use; NULL = the best that this CPU can run. */
+  /* Name of the code variant to use; NULL = the best that this machine can
+     run. */
   const char *variant;
 } dlc_load_options;
 
@@ -153,7 +154,8 @@ typedef struct dlc_model_info {
   const char *producer;
   const char *compiler_version;
   const char *compile_options;
-  const char *variant;          /* the code variant in use */
+  const char *variant;          /* the code variant in use on the CPU; in files
+                                   without code for it, on GPUs */
   const char *variant_features; /* that it needs, separated by commas */
   uint32_t format_major;
   uint32_t format_minor;
@@ -222,11 +224,47 @@ typedef struct dlc_variant_info {
   const char *name;
   const char *features;
   uint32_t supported;
-  int32_t device_type; /* dlc_device_type */
+  int32_t device_type; /* DLC_DEVICE_CPU or DLC_DEVICE_CUDA */
+  uint32_t num_images; /* on CUDA: for so many architectures */
+  uint32_t reserved;
 } dlc_variant_info;
 
 DLC_API dlc_status dlc_model_get_variant(const dlc_model *model, uint32_t index,
                                          dlc_variant_info *info);
+
+/* Code for one GPU architecture, in a variant for GPUs. */
+typedef struct dlc_image_info {
+  uint64_t struct_size;
+  uint32_t arch;   /* compute capability times ten: 80, 90, 120 */
+  char suffix[4];  /* "a": for exactly this architecture; else "" */
+  uint32_t is_ptx; /* 0: machine code */
+  uint32_t reserved;
+  uint64_t bytes;
+} dlc_image_info;
+
+DLC_API dlc_status dlc_model_get_image(const dlc_model *model, uint32_t variant,
+                                       uint32_t index, dlc_image_info *info);
+
+/* ---- Devices ----------------------------------------------------------- */
+
+/* "cpu", "cuda", "cuda:1", "ptxsim", into a device. */
+DLC_API dlc_status dlc_device_parse(const char *text, dlc_device *device);
+
+/* How many devices there are of a type. Fails, with the reason, where the
+   library that drives them cannot be used. */
+DLC_API dlc_status dlc_device_count(int32_t device_type, uint32_t *count);
+
+typedef struct dlc_device_info {
+  uint64_t struct_size;
+  char name[128];        /* "NVIDIA H200" */
+  char arch[16];         /* "sm_90", "x86-64" */
+  uint64_t memory_bytes; /* in all */
+  uint32_t num_cores;    /* multiprocessors; CPUs that this process may use */
+  int32_t cuda_version;  /* that the driver supports, 12040 for 12.4; 0 */
+} dlc_device_info;
+
+DLC_API dlc_status dlc_device_get_info(dlc_device device,
+                                       dlc_device_info *info);
 
 /* ---- Contexts and runs ------------------------------------------------- */
 
@@ -235,7 +273,8 @@ typedef struct dlc_context dlc_context;
 typedef struct dlc_context_options {
   uint64_t struct_size;
   dlc_device device; /* {0, 0} = CPU */
-  void *stream;      /* the device's; NULL on the CPU */
+  void *stream;      /* the CUstream to use; NULL: one of the context's own. On
+                        the CPU: NULL */
   /* Most threads a run uses, the caller's included; 0 = as many as the
      affinity mask and the cgroup's CPU quota allow. */
   uint32_t num_threads;
@@ -257,10 +296,15 @@ DLC_API dlc_status dlc_context_set_threads(dlc_context *context,
 
 /*
  * Runs the model once. Inputs and outputs stand in the model's order, and all
- * are given. Inputs may have any strides and offsets; such that are not dense
+ * are given. On a GPU, each may be on the CPU or on the context's device: those
+ * on the device must be dense, and are used where they are, in stream order;
+ * if any is on the CPU, the call returns when the run is done, else it may
+ * return before: then dlc_context_synchronize, or the stream, tells the end.
+ Inputs may have any strides and offsets; such that are not dense
  * are copied.
  * An output with data == NULL, or as an earlier run set it, is allocated by the
- * context: the call sets all its fields; data and shape stay valid until the
+ * context, on the CPU unless its device is the context's GPU: the call sets all
+ * its fields; data and shape stay valid until the
  * context's next run, prepare or free. An output with data != NULL is the
  * caller's memory: dtype and ndim must be the model's, shape the dims the run
  * gives, strides as the caller likes; it must not overlap an input or another
@@ -281,7 +325,8 @@ DLC_API dlc_status dlc_context_prepare(dlc_context *context,
                                        uint32_t num_inputs, dlc_tensor *outputs,
                                        uint32_t num_outputs);
 
-/* Waits until the context's runs are done; at once on the CPU. */
+/* Waits until the context's runs are done; at once on the CPU. Fails with what
+   went wrong in them. */
 DLC_API dlc_status dlc_context_synchronize(dlc_context *context);
 
 typedef struct dlc_context_info {
@@ -294,6 +339,7 @@ typedef struct dlc_context_info {
   uint64_t runs;
   uint64_t plans;       /* shapes for which memory was planned */
   uint64_t allocations; /* of memory for runs, since creation */
+  const char *variant;  /* the code variant in use */
 } dlc_context_info;
 
 DLC_API dlc_status dlc_context_get_info(const dlc_context *context,
@@ -315,7 +361,7 @@ DLC_API dlc_status dlc_model_get_dispatch(const dlc_model *model,
 
 typedef struct dlc_profile_event {
   uint32_t dispatch;
-  uint32_t num_threads; /* that could take part */
+  uint32_t num_threads; /* that could take part; on GPUs, of the grid */
   int64_t begin_ns;     /* from the start of the run */
   int64_t end_ns;
 } dlc_profile_event;

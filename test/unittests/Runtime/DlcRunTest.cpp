@@ -8,32 +8,11 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <sys/wait.h>
 
 using namespace dlc;
 using namespace dlc::test;
 
 namespace {
-
-struct Outcome {
-  int code = -1;
-  std::string text; // standard output and error
-};
-
-Outcome runCommand(const std::string &command) {
-  Outcome outcome;
-  FILE *pipe = popen((command + " 2>&1").c_str(), "r");
-  if (!pipe) {
-    return outcome;
-  }
-  char buffer[4096];
-  while (size_t count = fread(buffer, 1, sizeof(buffer), pipe)) {
-    outcome.text.append(buffer, count);
-  }
-  int status = pclose(pipe);
-  outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return outcome;
-}
 
 class DlcRunTest : public testing::Test {
 protected:
@@ -59,14 +38,7 @@ protected:
                 const std::vector<float> &values,
                 const std::string &fields = "'descr': '<f4', "
                                             "'fortran_order': False") {
-    std::string header = "{" + fields + ", 'shape': " + shape + ", }";
-    header.resize(128 - 11, ' ');
-    header += '\n';
-    std::vector<char> bytes = {'\x93', 'N', 'U', 'M', 'P', 'Y', 1, 0, 118, 0};
-    bytes.insert(bytes.end(), header.begin(), header.end());
-    auto *data = reinterpret_cast<const char *>(values.data());
-    bytes.insert(bytes.end(), data, data + values.size() * 4);
-    writeFile(folder.file(name), bytes);
+    writeFile(folder.file(name), npyBytes(shape, values, fields));
   }
 
   /// An ONNX TensorProto of float32: dims, type 1, name, and the values either
@@ -107,7 +79,9 @@ TEST_F(DlcRunTest, UsageErrors) {
   expectError(model + " --duration=3h", 1, "--duration: expected a time");
   expectError(model + " --input", 1, "--input: expected a value");
   expectError(model, 1, "input 'x' is not given");
-  expectError(model + " --device=cuda --random", 2, "--device: expected cpu");
+  expectError(model + " --device=gpu --random", 1,
+              "--device: expected a device such as cpu, cuda:0 or ptxsim, got "
+              "'gpu'");
 }
 
 TEST_F(DlcRunTest, BadModels) {

@@ -4,10 +4,12 @@
 
 #include "gtest/gtest.h"
 
+#include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <sys/wait.h>
 
 using namespace dlc;
 using namespace dlc::binary;
@@ -104,6 +106,34 @@ void test::writeModel(const std::string &path, const Header &header,
                                         weightsFromMemory(weights), message),
             WriteError::None)
       << message;
+}
+
+std::vector<char> test::npyBytes(const std::string &shape,
+                                 const std::vector<float> &values,
+                                 const std::string &fields) {
+  std::string header = "{" + fields + ", 'shape': " + shape + ", }";
+  header.resize(128 - 11, ' ');
+  header += '\n';
+  std::vector<char> bytes = {'\x93', 'N', 'U', 'M', 'P', 'Y', 1, 0, 118, 0};
+  bytes.insert(bytes.end(), header.begin(), header.end());
+  auto *data = reinterpret_cast<const char *>(values.data());
+  bytes.insert(bytes.end(), data, data + values.size() * 4);
+  return bytes;
+}
+
+test::Outcome test::runCommand(const std::string &command) {
+  Outcome outcome;
+  FILE *pipe = popen((command + " 2>&1").c_str(), "r");
+  if (!pipe) {
+    return outcome;
+  }
+  char buffer[4096];
+  while (size_t count = fread(buffer, 1, sizeof(buffer), pipe)) {
+    outcome.text.append(buffer, count);
+  }
+  int status = pclose(pipe);
+  outcome.code = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+  return outcome;
 }
 
 test::Loaded::Loaded(const std::string &path, uint32_t threads, bool profile) {

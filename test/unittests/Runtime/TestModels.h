@@ -42,6 +42,19 @@ std::vector<char> affineWeights();
 void writeModel(const std::string &path, const binary::Header &header,
                 const std::string &code, const std::vector<char> &weights = {});
 
+/// A .npy file of float32, as numpy.save writes it; `shape` is Python's tuple.
+std::vector<char>
+npyBytes(const std::string &shape, const std::vector<float> &values,
+         const std::string &fields = "'descr': '<f4', 'fortran_order': False");
+
+struct Outcome {
+  int code = -1;
+  std::string text; // standard output and error
+};
+
+/// Runs a shell command.
+Outcome runCommand(const std::string &command);
+
 /// A loaded model with one context.
 class Loaded {
 public:
