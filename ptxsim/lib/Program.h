@@ -129,6 +129,15 @@ struct InstDebug {
   uint32_t Info = 0; // index into Program::Infos
 };
 
+/// Consecutive f32 multiply-adds that run as one instruction (FmaRun.cpp).
+struct FmaStep {
+  uint16_t A, B, C, D; // row offsets over 128; A may stand for the one before
+};
+struct FmaRun {
+  uint32_t First = 0, Count = 0; // in Program::FmaSteps
+  Handler Single = nullptr;      // runs the first step only
+};
+
 struct Program {
   std::string Name;
   std::shared_ptr<const Module> Owner;
@@ -138,6 +147,8 @@ struct Program {
   std::vector<Detail> Details;
   std::vector<InstDebug> Debug;
   std::vector<std::vector<uint32_t>> BranchTables;
+  std::vector<FmaStep> FmaSteps;
+  std::vector<FmaRun> FmaRuns;
   std::vector<ConstRow> Consts;
   std::vector<ImageRow> Image;
   uint32_t RowBytes = 0; // register file of one warp

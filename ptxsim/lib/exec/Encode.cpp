@@ -231,6 +231,7 @@ bool Encoder::encodeAll(const FlowGraph &G, Diagnostic &Diag) {
   }
   P.RowBytes = (Next + 255) & ~255u;
   P.NumCaches = NumCaches;
+  fuseMultiplyAdds(P, plainMultiplyAdd(), AllOnes);
   return true;
 }
 

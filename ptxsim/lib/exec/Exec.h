@@ -133,5 +133,11 @@ bool selectWgmma(Encoder &E, const Lowered &L, Inst &I);
 
 void joinHandler(PTXSIM_ARGS);
 
+/// The handler of fma.rn.f32 where the host need not flush operands.
+Handler plainMultiplyAdd();
+/// Puts one handler in front of every run of unguarded instructions with the
+/// handler Single. AllOnes is the guard row of unguarded instructions.
+void fuseMultiplyAdds(Program &P, Handler Single, uint32_t AllOnes);
+
 } // namespace ptxsim
 #endif

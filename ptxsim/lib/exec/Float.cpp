@@ -44,6 +44,8 @@ template <bool Ftz, bool IsAbs> static void sign32(PTXSIM_ARGS) {
   PTXSIM_NEXT;
 }
 
+Handler ptxsim::plainMultiplyAdd() { return fma32<false, false>; }
+
 static Handler pick32(Encoder &E, const OpcodeInfo &Info) {
   bool HasFtz = Info.has(Mod::Ftz), Sat = Info.has(Mod::Sat);
   bool Ftz = HasFtz && !E.flushes(); // else the host flushes

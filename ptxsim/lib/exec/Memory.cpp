@@ -22,13 +22,62 @@ static void loadElement(const uint8_t *P, uint8_t *Row, uint32_t L,
     std::memcpy(Row + 4 * L, &V, 4);
 }
 
+/// Four 4-byte elements per lane, at Address(lane), into four rows: eight lanes
+/// at a time, as two transpositions of 4 x 4 side by side. With Repeat lanes 16
+/// to 31 have the addresses of lanes 0 to 15.
+template <class F>
+static void loadQuads(F Address, uint8_t *const *Rows, bool Repeat) {
+  auto Quad = [&](unsigned L) {
+    return _mm_loadu_ps(reinterpret_cast<const float *>(Address(L)));
+  };
+  for (unsigned L = 0; L < (Repeat ? 16 : 32); L += 8) {
+    __m256 Q[4];
+    for (unsigned K = 0; K < 4; ++K)
+      Q[K] = _mm256_insertf128_ps(_mm256_castps128_ps256(Quad(L + K)),
+                                  Quad(L + K + 4), 1);
+    __m256 Lo01 = _mm256_unpacklo_ps(Q[0], Q[1]),
+           Lo23 = _mm256_unpacklo_ps(Q[2], Q[3]),
+           Hi01 = _mm256_unpackhi_ps(Q[0], Q[1]),
+           Hi23 = _mm256_unpackhi_ps(Q[2], Q[3]);
+    auto Pairs = [](__m256 X, __m256 Y, auto Select) {
+      return _mm256_castpd_ps(
+          Select(_mm256_castps_pd(X), _mm256_castps_pd(Y)));
+    };
+    auto Lows = [](__m256d X, __m256d Y) { return _mm256_unpacklo_pd(X, Y); };
+    auto Highs = [](__m256d X, __m256d Y) { return _mm256_unpackhi_pd(X, Y); };
+    auto Store = [&](unsigned K, __m256 V) {
+      auto *To = reinterpret_cast<float *>(Rows[K] + 4 * L);
+      _mm256_store_ps(To, V);
+      if (Repeat)
+        _mm256_store_ps(To + 16, V);
+    };
+    Store(0, Pairs(Lo01, Lo23, Lows));
+    Store(1, Pairs(Lo01, Lo23, Highs));
+    Store(2, Pairs(Hi01, Hi23, Lows));
+    Store(3, Pairs(Hi01, Hi23, Highs));
+  }
+}
+
+/// Lanes that walk along rows of their own need more streams than the host's
+/// prefetchers follow.
+static void prefetchAhead(const Lanes &A) {
+  constexpr uintptr_t Line = 64;
+  if (uintptr_t(A.Ptr[2]) - uintptr_t(A.Ptr[0]) <= 2 * Line)
+    return;
+  for (unsigned L = 0; L < 32; ++L)
+    __builtin_prefetch(A.Ptr[L] + Line);
+}
+
 template <unsigned Bytes, unsigned Count>
 static void loadLanes(const Lanes &A, uint8_t *const *Rows, uint32_t M,
                       uint16_t Flags) {
   if constexpr (Bytes == 4) {
     if (!Flags && M == AllLanes) {
-      for (unsigned L = 0; L < 32; ++L)
-        for (unsigned K = 0; K < Count; ++K)
+      prefetchAhead(A);
+      if constexpr (Count == 4)
+        return loadQuads([&](unsigned L) { return A.Ptr[L]; }, Rows, false);
+      for (unsigned K = 0; K < Count; ++K)
+        for (unsigned L = 0; L < 32; ++L)
           std::memcpy(Rows[K] + 4 * L, A.Ptr[L] + 4 * K, 4);
       return;
     }
@@ -59,67 +108,121 @@ static bool isContiguous(const Lanes &A, uint32_t M, unsigned Step) {
 }
 
 // ---- the common case of shared memory ------------------------------------
-/// Offsets of all lanes from C->Shared for a 32-bit address row, if every
-/// active lane is in bounds and aligned and nobody observes the access.
-/// Otherwise the general path checks again and reports.
-static bool plainShared(const Warp *W, const Inst *I, const uint8_t *R,
-                        uint32_t On, unsigned Bytes, uint32_t *Offset) {
+namespace {
+/// Offsets of all 32 lanes from C->Shared.
+struct SharedOffsets {
+  alignas(32) uint32_t Lane[32];
+
+  /// Fills in the addresses of a 32-bit row; true if every lane is active, in
+  /// bounds and aligned, and nobody observes the access. Otherwise the general
+  /// path checks again and reports.
+  bool resolve(const Warp *W, const Inst *I, const uint8_t *R, uint32_t On,
+               unsigned Bytes);
+  /// All lanes of each half warp read the same address, as products do for
+  /// elements of a tile that their threads share.
+  bool halvesAgree() const { return Agree; }
+  /// The second half warp reads what the first does.
+  bool halvesRepeat() const { return Repeat; }
+  /// All lanes side by side.
+  bool contiguous(uint32_t Step) const {
+    RowU32 Want = laneNumbers() * Step + Lane[0];
+    return !std::memcmp(&Want, Lane, sizeof(Want));
+  }
+
+private:
+  bool Agree, Repeat;
+};
+} // namespace
+
+inline bool SharedOffsets::resolve(const Warp *W, const Inst *I,
+                                   const uint8_t *R, uint32_t On,
+                                   unsigned Bytes) {
   const Cta *C = W->C;
-  if (I->Where != Space::Shared || I->Wide || C->Observed ||
-      C->SharedBytes < Bytes)
+  if (On != AllLanes || I->Aux || I->Where != Space::Shared || I->Wide ||
+      C->Observed || C->SharedBytes < Bytes)
     return false;
-  RowU32 At = rowAt<RowU32>(R + I->A) + (uint32_t(I->Imm) - SharedBase);
-  RowI32 Bad = (At > C->SharedBytes - Bytes) | ((At & (Bytes - 1)) != 0);
-  std::memcpy(Offset, &At, sizeof(At));
-  return !(toMask(Bad) & On);
+  __m256i Shift = _mm256_set1_epi32(I->Imm - int(SharedBase)),
+          Limit = _mm256_set1_epi32(int(C->SharedBytes - Bytes)),
+          Unaligned = _mm256_set1_epi32(int(Bytes - 1)),
+          Wrong = _mm256_setzero_si256(), Differs = Wrong, First = Wrong;
+  __m256i All[4];
+  for (unsigned K = 0; K < 4; ++K) {
+    __m256i V = _mm256_add_epi32(
+        _mm256_load_si256(
+            reinterpret_cast<const __m256i *>(R + I->A + 32 * K)),
+        Shift);
+    All[K] = V;
+    _mm256_store_si256(reinterpret_cast<__m256i *>(Lane + 8 * K), V);
+    __m256i Beyond = _mm256_xor_si256(_mm256_max_epu32(V, Limit), Limit);
+    Wrong = _mm256_or_si256(
+        Wrong, _mm256_or_si256(Beyond, _mm256_and_si256(V, Unaligned)));
+    if (K % 2 == 0)
+      First = _mm256_broadcastd_epi32(_mm256_castsi256_si128(V));
+    Differs = _mm256_or_si256(Differs, _mm256_xor_si256(V, First));
+  }
+  Agree = _mm256_testz_si256(Differs, Differs);
+  Differs = _mm256_or_si256(_mm256_xor_si256(All[0], All[2]),
+                            _mm256_xor_si256(All[1], All[3]));
+  Repeat = _mm256_testz_si256(Differs, Differs);
+  // The lanes are read back from memory: taking them out of vectors one by
+  // one costs more.
+  asm volatile("" : "+m"(Lane));
+  return _mm256_testz_si256(Wrong, Wrong);
 }
 
-/// Four 4-byte elements per lane into four rows: transposed by four lanes.
-static void loadQuads(const uint8_t *Base, const uint32_t *Offset,
-                      uint8_t *const *Rows) {
-  for (unsigned L = 0; L < 32; L += 4) {
-    __m128 Q[4];
-    for (unsigned K = 0; K < 4; ++K)
-      Q[K] =
-          _mm_loadu_ps(reinterpret_cast<const float *>(Base + Offset[L + K]));
-    _MM_TRANSPOSE4_PS(Q[0], Q[1], Q[2], Q[3]);
-    for (unsigned K = 0; K < 4; ++K)
-      _mm_store_ps(reinterpret_cast<float *>(Rows[K] + 4 * L), Q[K]);
-  }
-}
 template <unsigned Bytes, unsigned Count>
 static bool loadPlainShared(const Warp *W, const Inst *I, uint8_t *R,
                             uint32_t On) {
-  alignas(128) uint32_t Offset[32];
-  if (Bytes != 4 || I->Aux || On != AllLanes ||
-      !plainShared(W, I, R, On, Bytes * Count, Offset))
+  SharedOffsets Offset;
+  if (Bytes != 4 || !Offset.resolve(W, I, R, On, Bytes * Count))
     return false;
   const uint8_t *Base = W->C->Shared;
   uint8_t *Rows[Count];
   for (unsigned K = 0; K < Count; ++K)
     Rows[K] = R + W->P->Extra[I->X + K];
-  if constexpr (Count == 4) {
-    loadQuads(Base, Offset, Rows);
+  if (Offset.halvesAgree()) {
+    for (unsigned K = 0; K < Count; ++K)
+      for (unsigned Half = 0; Half < 2; ++Half) {
+        float V;
+        std::memcpy(&V, Base + Offset.Lane[16 * Half] + 4 * K, 4);
+        auto *To = reinterpret_cast<float *>(Rows[K] + 64 * Half);
+        _mm256_store_ps(To, _mm256_set1_ps(V));
+        _mm256_store_ps(To + 8, _mm256_set1_ps(V));
+      }
+  } else if constexpr (Count == 4) {
+    auto Address = [&](unsigned L) { return Base + Offset.Lane[L]; };
+    if (Offset.halvesRepeat())
+      loadQuads(Address, Rows, true);
+    else
+      loadQuads(Address, Rows, false);
   } else {
-    for (unsigned L = 0; L < 32; ++L)
-      for (unsigned K = 0; K < Count; ++K)
-        std::memcpy(Rows[K] + 4 * L, Base + Offset[L] + 4 * K, 4);
+    if (Count == 1 && Offset.contiguous(4)) {
+      std::memcpy(Rows[0], Base + Offset.Lane[0], 128);
+      return true;
+    }
+    for (unsigned K = 0; K < Count; ++K)
+      for (unsigned L = 0; L < 32; ++L)
+        std::memcpy(Rows[K] + 4 * L, Base + Offset.Lane[L] + 4 * K, 4);
   }
   return true;
 }
 template <unsigned Bytes, unsigned Count>
 static bool storePlainShared(Warp *W, const Inst *I, uint8_t *R, uint32_t On) {
-  alignas(128) uint32_t Offset[32];
-  if (Bytes != 4 || I->Aux || !W->C->SharedVersion.empty() ||
-      !plainShared(W, I, R, On, Bytes * Count, Offset))
+  SharedOffsets Offset;
+  if (Bytes != 4 || !W->C->SharedVersion.empty() ||
+      !Offset.resolve(W, I, R, On, Bytes * Count))
     return false;
   ++W->Effects;
   uint8_t *Base = W->C->Shared;
   const uint32_t *Rows = W->P->Extra.data() + I->X;
-  forLanes(On, [&](uint32_t L) {
+  if (Count == 1 && Offset.contiguous(4)) {
+    std::memcpy(Base + Offset.Lane[0], R + Rows[0], 128);
+    return true;
+  }
+  // Lane by lane: of two lanes that write one address the last one wins.
+  for (unsigned L = 0; L < 32; ++L)
     for (unsigned K = 0; K < Count; ++K)
-      std::memcpy(Base + Offset[L] + 4 * K, R + Rows[K] + 4 * L, 4);
-  });
+      std::memcpy(Base + Offset.Lane[L] + 4 * K, R + Rows[K] + 4 * L, 4);
   return true;
 }
 

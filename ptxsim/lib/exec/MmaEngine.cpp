@@ -3,8 +3,21 @@
 #include "MmaEngine.h"
 #include "Fp8.h"
 #include <algorithm>
+#include <cstdlib>
 
 using namespace ptxsim;
+
+bool ptxsim::hostHasAvx512() {
+  static const bool Have = [] {
+    const char *Isa = std::getenv("PTXSIM_ISA");
+    return !(Isa && std::string_view(Isa) == "avx2") &&
+           __builtin_cpu_supports("avx512f") &&
+           __builtin_cpu_supports("avx512vl") &&
+           __builtin_cpu_supports("avx512dq") &&
+           __builtin_cpu_supports("avx512bw");
+  }();
+  return Have;
+}
 
 MatrixType ptxsim::matrixType(Type T) {
   switch (T) {
@@ -198,10 +211,7 @@ multiplyAvx512(uint8_t *const *D, const BroadcastA &A, const PatternB *B,
 void ptxsim::multiplyFloat(uint8_t *const *D, const BroadcastA &A,
                            const PatternB *B, unsigned Groups, unsigned K,
                            bool Zero, bool Sixteen) {
-  static const bool HaveAvx512 =
-      __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
-      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw");
-  if (HaveAvx512 && Sixteen)
+  if (hostHasAvx512() && Sixteen)
     multiplyAvx512(D, A, B, Groups, K, Zero);
   else
     multiplyAvx2(D, A, B, Groups, K, Zero, Sixteen);

@@ -19,6 +19,10 @@ using RowF64 = Row<double>;
 
 constexpr uint32_t AllLanes = ~0u;
 
+/// The host has the AVX-512 instructions of server processors since 2017, and
+/// PTXSIM_ISA=avx2 does not forbid them. Everything else needs AVX2 and FMA.
+bool hostHasAvx512();
+
 inline RowU32 laneNumbers() {
   RowU32 V;
   for (uint32_t L = 0; L < 32; ++L)
