@@ -138,6 +138,13 @@ struct FmaRun {
   Handler Single = nullptr;      // runs the first step only
 };
 
+/// Where an mma.sync finds the converted images of its operands, and whether
+/// it has to make them (MmaPlan.h).
+struct MmaPlan {
+  uint16_t ImageA = 0, ImageB = 0;
+  bool BuildA = true, BuildB = true;
+};
+
 struct Program {
   std::string Name;
   std::shared_ptr<const Module> Owner;
@@ -149,6 +156,7 @@ struct Program {
   std::vector<std::vector<uint32_t>> BranchTables;
   std::vector<FmaStep> FmaSteps;
   std::vector<FmaRun> FmaRuns;
+  std::vector<MmaPlan> MmaPlans;
   std::vector<ConstRow> Consts;
   std::vector<ImageRow> Image;
   uint32_t RowBytes = 0; // register file of one warp

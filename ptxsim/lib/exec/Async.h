@@ -6,27 +6,58 @@
 #define PTXSIM_EXEC_ASYNC_H
 
 #include "Resolve.h"
+#include <algorithm>
 #include <deque>
+#include <numeric>
+#include <utility>
 
 namespace ptxsim {
 
-/// One cp.async of one lane.
-struct LaneCopy {
-  uint8_t *Dst;
-  const uint8_t *Src;
-  uint32_t Bytes, SrcBytes;
-  uint32_t DstOffset;
+/// One cp.async of a warp.
+struct CopyBatch {
+  uint32_t Lanes = 0, Bytes = 0;
+  uint32_t SrcBytes[32]; // the rest of Bytes is filled with zeros
+  uint8_t *Dst[32];
+  const uint8_t *Src[32];
+};
+/// cp.async copies that have not taken place yet, in order of issue, and how
+/// many of them each committed group holds.
+struct CopyQueue {
+  std::deque<CopyBatch> Batches;
+  std::deque<size_t> Groups;
+
+  void commit() { Groups.push_back(Batches.size() - committed()); }
+  /// Runs the oldest groups until Keep are left.
+  void completeGroups(Cta *C, size_t Keep);
+  /// Takes all copies out; the groups stay, with nothing in them.
+  std::deque<CopyBatch> takeAll() {
+    std::fill(Groups.begin(), Groups.end(), 0);
+    return std::exchange(Batches, {});
+  }
+
+private:
+  size_t committed() const {
+    return std::accumulate(Groups.begin(), Groups.end(), size_t(0));
+  }
+  void complete(Cta *C, size_t Count);
+};
+
+/// A matrix product a warp has issued, with what its operands were then.
+struct WgmmaProduct {
+  const Detail *D = nullptr;
+  uint64_t DescA = 0, DescB = 0;
+  bool FromRegisters = false, TransA = false, TransB = false;
+  bool NegateA = false, NegateB = false, Zero = false;
 };
 
 /// Copies and matrix products a warp has issued and not waited for.
 struct AsyncState {
-  std::vector<LaneCopy> OpenCopies;
-  std::deque<std::vector<LaneCopy>> CopyGroups;
+  CopyQueue Copies;
   std::vector<std::function<void()>> OpenBulk;
   std::deque<std::vector<std::function<void()>>> BulkGroups;
   // wgmma: products not run yet, how many were issued, and the count at each
   // commit that has not been waited for.
-  std::deque<std::function<void()>> Products;
+  std::deque<WgmmaProduct> Products;
   uint64_t ProductsIssued = 0, ProductsRun = 0;
   std::deque<uint64_t> ProductGroups;
 };

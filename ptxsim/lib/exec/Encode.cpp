@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Lowered code to decoded instructions: rows for constants and special
 // registers, reconvergence points, and the choice of handlers.
-#include "Exec.h"
+#include "MmaPlan.h"
 #include <algorithm>
 
 using namespace ptxsim;
 
 Encoder::Encoder(Program &P, const LoweredKernel &K,
                  const std::vector<uint32_t> &RegOffset, uint32_t RegBytes)
-    : P(P), K(K), RegOffset(RegOffset), Next((RegBytes + 255) & ~255u) {
+    : P(P), K(K), RegOffset(RegOffset), Next((RegBytes + 255) & ~255u),
+      Planner(std::make_unique<MmaPlanner>()) {
   Ref Ones;
   Ones.Kind = Ref::Const;
   Ones.Value = ~0u;
   Ones.IsPred = true;
   AllOnes = row(Ones);
 }
+
+Encoder::~Encoder() = default;
 
 static uint32_t alignRow(uint32_t Offset, bool Wide) {
   uint32_t A = Wide ? 256 : 128;
@@ -201,9 +204,9 @@ bool Encoder::encodeOne(const Lowered &L, Diagnostic &Diag) {
                selectMove(*this, L, I) || selectConvert(*this, L, I) ||
                selectControl(*this, L, I) || selectMemory(*this, L, I) ||
                selectAtomic(*this, L, I) || selectWarp(*this, L, I) ||
-               selectBarrier(*this, L, I) || selectAsync(*this, L, I) ||
-               selectTensorCopy(*this, L, I) || selectMatrix(*this, L, I) ||
-               selectWgmma(*this, L, I);
+               selectBarrier(*this, L, I) || selectCopies(*this, L, I) ||
+               selectAsync(*this, L, I) || selectTensorCopy(*this, L, I) ||
+               selectMatrix(*this, L, I) || selectWgmma(*this, L, I);
   if (!Found || !I.Fn) {
     if (Diag.Message.empty())
       Diag = {L.Line, "unsupported instruction '" + std::string(L.Text) + "'"};
@@ -219,6 +222,8 @@ bool Encoder::encodeAll(const FlowGraph &G, Diagnostic &Diag) {
   P.FlushDenormals = pureFlush();
   for (size_t J = 0; J < K.Code.size(); ++J) {
     const Lowered &L = K.Code[J];
+    if (G.BlockBegin[G.BlockOf[J]] == J)
+      Planner->forget();
     if (JoinBefore[J]) {
       Inst Join;
       Join.Fn = joinHandler;
@@ -228,6 +233,7 @@ bool Encoder::encodeAll(const FlowGraph &G, Diagnostic &Diag) {
     }
     if (!encodeOne(L, Diag))
       return false;
+    Planner->passed(L, [&](const Ref &R) { return row(R); });
   }
   P.RowBytes = (Next + 255) & ~255u;
   P.NumCaches = NumCaches;

@@ -70,10 +70,13 @@ inline T laneOf(const uint8_t *R, uint32_t Row, uint32_t Lane) {
 }
 
 /// Gives a family access to rows while it encodes an instruction.
+class MmaPlanner;
+
 class Encoder {
 public:
   Encoder(Program &P, const LoweredKernel &K,
           const std::vector<uint32_t> &RegOffset, uint32_t RegBytes);
+  ~Encoder();
   bool encodeAll(const FlowGraph &G, Diagnostic &Diag);
 
   /// Row of a reference; constants and special registers get one on demand.
@@ -91,6 +94,7 @@ public:
   uint32_t newAccessCache() { return NumCaches++; }
   bool flushes() const { return P.FlushDenormals; }
   Program &program() { return P; }
+  MmaPlanner &planner() { return *Planner; }
 
 private:
   bool encodeOne(const Lowered &L, Diagnostic &Diag);
@@ -109,7 +113,7 @@ private:
   std::vector<uint32_t> NewIndex; // of a lowered instruction or its join
   std::vector<bool> JoinBefore;
   std::vector<uint32_t> Reconverge;
-  std::map<std::string, uint32_t> InfoAt;
+  std::unique_ptr<MmaPlanner> Planner; // for the current block
 };
 
 // One selector per family: sets I's handler if the family has the operation.
@@ -126,6 +130,7 @@ bool selectMemory(Encoder &E, const Lowered &L, Inst &I);
 bool selectAtomic(Encoder &E, const Lowered &L, Inst &I);
 bool selectWarp(Encoder &E, const Lowered &L, Inst &I);
 bool selectBarrier(Encoder &E, const Lowered &L, Inst &I);
+bool selectCopies(Encoder &E, const Lowered &L, Inst &I);
 bool selectAsync(Encoder &E, const Lowered &L, Inst &I);
 bool selectTensorCopy(Encoder &E, const Lowered &L, Inst &I);
 bool selectMatrix(Encoder &E, const Lowered &L, Inst &I);

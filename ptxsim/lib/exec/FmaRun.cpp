@@ -20,8 +20,8 @@ static uint8_t *row(uint8_t *R, uint16_t Number) {
 
 static void fmaRun(PTXSIM_ARGS) {
   const FmaRun &Run = W->P->FmaRuns[I->X];
-  if (__builtin_expect(M != AllLanes, 0))
-    [[clang::musttail]] return Run.Single(I, R, W, M);
+  if (__builtin_expect(M != AllLanes, 0)) [[clang::musttail]]
+    return Run.Single(I, R, W, M);
   const FmaStep *S = W->P->FmaSteps.data() + Run.First, *End = S + Run.Count;
   RowF32 A = rowAt<RowF32>(row(R, S->A));
   for (; S != End; ++S) {
@@ -36,8 +36,8 @@ static void fmaRun(PTXSIM_ARGS) {
 /// The same with half as many loads and stores.
 __attribute__((target("avx512f"))) static void fmaRun512(PTXSIM_ARGS) {
   const FmaRun &Run = W->P->FmaRuns[I->X];
-  if (__builtin_expect(M != AllLanes, 0))
-    [[clang::musttail]] return Run.Single(I, R, W, M);
+  if (__builtin_expect(M != AllLanes, 0)) [[clang::musttail]]
+    return Run.Single(I, R, W, M);
   const FmaStep *S = W->P->FmaSteps.data() + Run.First, *End = S + Run.Count;
   __m512 A0 = _mm512_setzero_ps(), A1 = A0;
   for (; S != End; ++S) {

@@ -40,8 +40,7 @@ static void loadQuads(F Address, uint8_t *const *Rows, bool Repeat) {
            Hi01 = _mm256_unpackhi_ps(Q[0], Q[1]),
            Hi23 = _mm256_unpackhi_ps(Q[2], Q[3]);
     auto Pairs = [](__m256 X, __m256 Y, auto Select) {
-      return _mm256_castpd_ps(
-          Select(_mm256_castps_pd(X), _mm256_castps_pd(Y)));
+      return _mm256_castpd_ps(Select(_mm256_castps_pd(X), _mm256_castps_pd(Y)));
     };
     auto Lows = [](__m256d X, __m256d Y) { return _mm256_unpacklo_pd(X, Y); };
     auto Highs = [](__m256d X, __m256d Y) { return _mm256_unpackhi_pd(X, Y); };
@@ -148,8 +147,7 @@ inline bool SharedOffsets::resolve(const Warp *W, const Inst *I,
   __m256i All[4];
   for (unsigned K = 0; K < 4; ++K) {
     __m256i V = _mm256_add_epi32(
-        _mm256_load_si256(
-            reinterpret_cast<const __m256i *>(R + I->A + 32 * K)),
+        _mm256_load_si256(reinterpret_cast<const __m256i *>(R + I->A + 32 * K)),
         Shift);
     All[K] = V;
     _mm256_store_si256(reinterpret_cast<__m256i *>(Lane + 8 * K), V);

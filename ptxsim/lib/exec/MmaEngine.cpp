@@ -79,27 +79,40 @@ template <int T> static RowF32 broadcastQuad(RowF32 X) {
 }
 
 void ptxsim::broadcastA(MatrixType T, const uint8_t *const *Registers,
-                        unsigned K, bool Sixteen, BroadcastA &Out) {
+                        unsigned K, bool Sixteen, WideA *Out) {
   unsigned PerWord = 32 / matrixBits(T), Step = 4 * PerWord;
   unsigned Halves = Sixteen ? 2 : 1;
   for (unsigned First = 0, Reg = 0; First < K; First += Step)
     for (unsigned H = 0; H < Halves; ++H, ++Reg) {
       RowU32 Words = rowAt<RowU32>(Registers[Reg]);
-      auto *To = H ? Out.Hi : Out.Lo;
       for (unsigned E = 0; E < PerWord; ++E) {
         RowF32 X = decodeElement(T, Words, E);
-        rowAt<RowF32>((uint8_t *)To[First + E]) = broadcastQuad<0>(X);
-        rowAt<RowF32>((uint8_t *)To[First + PerWord + E]) = broadcastQuad<1>(X);
-        rowAt<RowF32>((uint8_t *)To[First + 2 * PerWord + E]) =
-            broadcastQuad<2>(X);
-        rowAt<RowF32>((uint8_t *)To[First + 3 * PerWord + E]) =
-            broadcastQuad<3>(X);
+        auto Put = [&](unsigned Quad, RowF32 V) {
+          rowAt<RowF32>(reinterpret_cast<uint8_t *>(
+              Out[First + Quad * PerWord + E][H])) = V;
+        };
+        Put(0, broadcastQuad<0>(X));
+        Put(1, broadcastQuad<1>(X));
+        Put(2, broadcastQuad<2>(X));
+        Put(3, broadcastQuad<3>(X));
       }
     }
 }
 
-/// Column order of a pattern: even columns first.
-#define COLUMNS(t) t, 8 + t, 16 + t, 24 + t, 4 + t, 12 + t, 20 + t, 28 + t
+/// Quad T of lane 4 g + T for g = 0 to 7, even g first: a transposition of
+/// 4 x 4 in each half of the vectors.
+static void transposeQuads(RowF32 X, __m256 (&Out)[4]) {
+  __m256 V[4];
+  std::memcpy(V, &X, sizeof(V));
+  __m256 Lo01 = _mm256_unpacklo_ps(V[0], V[1]),
+         Lo23 = _mm256_unpacklo_ps(V[2], V[3]),
+         Hi01 = _mm256_unpackhi_ps(V[0], V[1]),
+         Hi23 = _mm256_unpackhi_ps(V[2], V[3]);
+  Out[0] = _mm256_shuffle_ps(Lo01, Lo23, 0x44);
+  Out[1] = _mm256_shuffle_ps(Lo01, Lo23, 0xee);
+  Out[2] = _mm256_shuffle_ps(Hi01, Hi23, 0x44);
+  Out[3] = _mm256_shuffle_ps(Hi01, Hi23, 0xee);
+}
 
 void ptxsim::patternFromFragment(MatrixType T, const uint8_t *const *Registers,
                                  unsigned K, PatternB *Out) {
@@ -107,16 +120,13 @@ void ptxsim::patternFromFragment(MatrixType T, const uint8_t *const *Registers,
   for (unsigned First = 0, Reg = 0; First < K; First += Step, ++Reg) {
     RowU32 Words = rowAt<RowU32>(Registers[Reg]);
     for (unsigned E = 0; E < PerWord; ++E) {
-      RowF32 X = decodeElement(T, Words, E);
-      X = __builtin_shufflevector(X, X, COLUMNS(0), COLUMNS(1), COLUMNS(2),
-                                  COLUMNS(3));
+      __m256 Quads[4];
+      transposeQuads(decodeElement(T, Words, E), Quads);
       for (unsigned Quad = 0; Quad < 4; ++Quad)
-        std::memcpy(Out + 8 * (First + Quad * PerWord + E),
-                    reinterpret_cast<char *>(&X) + 32 * Quad, 32);
+        _mm256_storeu_ps(Out + 8 * (First + Quad * PerWord + E), Quads[Quad]);
     }
   }
 }
-#undef COLUMNS
 
 void ptxsim::patternFromWords(MatrixType T, const uint32_t Words[8][8],
                               PatternB *Out) {
@@ -139,82 +149,97 @@ void ptxsim::patternFromWords(MatrixType T, const uint32_t Words[8][8],
 }
 
 // ---- kernels -------------------------------------------------------------
-using Wide8 = float __attribute__((ext_vector_type(8)));
-
-/// Eight rows by eight columns: 8 vectors of 8 lanes. Used twice for 16 rows.
-static void multiplyRows8(uint8_t *Even, uint8_t *Odd, const float (*A)[32],
-                          const PatternB *B, unsigned K, bool Zero) {
-  Wide8 Acc[8];
-  for (int V = 0; V < 4; ++V) {
-    std::memcpy(&Acc[V], Even + 32 * V, 32);
-    std::memcpy(&Acc[4 + V], Odd + 32 * V, 32);
-  }
-  if (Zero)
-    for (Wide8 &X : Acc)
-      X = (Wide8)(0.f);
-  for (unsigned P = 0; P < K; ++P) {
-    __m256 BE = _mm256_broadcast_ps((const __m128 *)(B + 8 * P));
-    __m256 BO = _mm256_broadcast_ps((const __m128 *)(B + 8 * P + 4));
-    for (int V = 0; V < 4; ++V) {
-      __m256 X = _mm256_load_ps(&A[P][8 * V]);
-      Acc[V] = (Wide8)_mm256_fmadd_ps(X, BE, (__m256)Acc[V]);
-      Acc[4 + V] = (Wide8)_mm256_fmadd_ps(X, BO, (__m256)Acc[4 + V]);
+/// Eight rows by eight columns, Half of A: 8 vectors of 8 lanes.
+static void multiplyRows8(uint8_t *const *D, const uint8_t *const *C,
+                          const MmaOperands *Operands, unsigned Count,
+                          unsigned Half, size_t FirstB, unsigned K) {
+  __m256 Acc[2][4];
+  for (int P = 0; P < 2; ++P)
+    for (int V = 0; V < 4; ++V)
+      Acc[P][V] =
+          C ? _mm256_load_ps(reinterpret_cast<const float *>(C[P]) + 8 * V)
+            : _mm256_setzero_ps();
+  for (const MmaOperands *O = Operands; O != Operands + Count; ++O)
+    for (unsigned J = 0; J < K; ++J) {
+      const PatternB *At = O->B + FirstB + 8 * J;
+      __m256 BE = _mm256_broadcast_ps((const __m128 *)At);
+      __m256 BO = _mm256_broadcast_ps((const __m128 *)(At + 4));
+      for (int V = 0; V < 4; ++V) {
+        __m256 X = _mm256_load_ps(&O->A[J][Half][8 * V]);
+        Acc[0][V] = _mm256_fmadd_ps(X, BE, Acc[0][V]);
+        Acc[1][V] = _mm256_fmadd_ps(X, BO, Acc[1][V]);
+      }
     }
-  }
-  for (int V = 0; V < 4; ++V) {
-    std::memcpy(Even + 32 * V, &Acc[V], 32);
-    std::memcpy(Odd + 32 * V, &Acc[4 + V], 32);
-  }
+  for (int P = 0; P < 2; ++P)
+    for (int V = 0; V < 4; ++V)
+      _mm256_store_ps(reinterpret_cast<float *>(D[P]) + 8 * V, Acc[P][V]);
 }
 
-static void multiplyAvx2(uint8_t *const *D, const BroadcastA &A,
-                         const PatternB *B, unsigned Groups, unsigned K,
-                         bool Zero, bool Sixteen) {
-  for (unsigned J = 0; J < Groups; ++J, B += 8 * K) {
-    unsigned Base = J * (Sixteen ? 4 : 2);
-    multiplyRows8(D[Base], D[Base + 1], A.Lo, B, K, Zero);
-    if (Sixteen)
-      multiplyRows8(D[Base + 2], D[Base + 3], A.Hi, B, K, Zero);
-  }
-}
-
-__attribute__((target("avx512f,avx512vl,avx512dq,avx512bw"))) static void
-multiplyAvx512(uint8_t *const *D, const BroadcastA &A, const PatternB *B,
-               unsigned Groups, unsigned K, bool Zero) {
-  for (unsigned J = 0; J < Groups; ++J, B += 8 * K) {
-    uint8_t *const *R = D + 4 * J;
-    __m512 Acc[8];
-    for (int V = 0; V < 8; ++V)
-      Acc[V] =
-          Zero ? _mm512_setzero_ps() : _mm512_loadu_ps(R[V / 2] + 64 * (V & 1));
-    for (unsigned P = 0; P < K; ++P) {
-      __m512 BE = _mm512_broadcast_f32x4(_mm_loadu_ps(B + 8 * P));
-      __m512 BO = _mm512_broadcast_f32x4(_mm_loadu_ps(B + 8 * P + 4));
-      __m512 L0 = _mm512_load_ps(&A.Lo[P][0]),
-             L1 = _mm512_load_ps(&A.Lo[P][16]);
-      __m512 H0 = _mm512_load_ps(&A.Hi[P][0]),
-             H1 = _mm512_load_ps(&A.Hi[P][16]);
-      Acc[0] = _mm512_fmadd_ps(L0, BE, Acc[0]);
-      Acc[1] = _mm512_fmadd_ps(L1, BE, Acc[1]);
-      Acc[2] = _mm512_fmadd_ps(L0, BO, Acc[2]);
-      Acc[3] = _mm512_fmadd_ps(L1, BO, Acc[3]);
-      Acc[4] = _mm512_fmadd_ps(H0, BE, Acc[4]);
-      Acc[5] = _mm512_fmadd_ps(H1, BE, Acc[5]);
-      Acc[6] = _mm512_fmadd_ps(H0, BO, Acc[6]);
-      Acc[7] = _mm512_fmadd_ps(H1, BO, Acc[7]);
+static void multiplyAvx2(uint8_t *const *D, const uint8_t *const *C,
+                         const MmaOperands *Operands, unsigned Count,
+                         unsigned Groups, unsigned K, bool Sixteen) {
+  unsigned Halves = Sixteen ? 2 : 1;
+  for (unsigned J = 0; J < Groups; ++J)
+    for (unsigned H = 0; H < Halves; ++H, D += 2) {
+      multiplyRows8(D, C, Operands, Count, H, size_t(J) * 8 * K, K);
+      if (C)
+        C += 2;
     }
-    for (int V = 0; V < 8; ++V)
-      _mm512_storeu_ps(R[V / 2] + 64 * (V & 1), Acc[V]);
-  }
 }
 
-void ptxsim::multiplyFloat(uint8_t *const *D, const BroadcastA &A,
-                           const PatternB *B, unsigned Groups, unsigned K,
-                           bool Zero, bool Sixteen) {
+#define PTXSIM_AVX512                                                          \
+  __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw")))
+
+/// Sixteen rows by N groups of eight columns: A is read once for all of them.
+template <unsigned N>
+PTXSIM_AVX512 static void
+multiplyGroups(uint8_t *const *D, const uint8_t *const *C,
+               const MmaOperands *Operands, unsigned Count, size_t FirstB,
+               unsigned K) {
+  __m512 Acc[N][8];
+  for (unsigned G = 0; G < N; ++G)
+    for (unsigned V = 0; V < 8; ++V)
+      Acc[G][V] = C ? _mm512_load_ps(C[4 * G + V / 2] + 64 * (V & 1))
+                    : _mm512_setzero_ps();
+  for (const MmaOperands *O = Operands; O != Operands + Count; ++O)
+    for (unsigned J = 0; J < K; ++J) {
+      const WideA &A = O->A[J];
+      __m512 Rows[4] = {_mm512_load_ps(&A[0][0]), _mm512_load_ps(&A[0][16]),
+                        _mm512_load_ps(&A[1][0]), _mm512_load_ps(&A[1][16])};
+      for (unsigned G = 0; G < N; ++G) {
+        const PatternB *At = O->B + FirstB + 8 * (G * K + J);
+        __m512 BE = _mm512_broadcast_f32x4(_mm_loadu_ps(At));
+        __m512 BO = _mm512_broadcast_f32x4(_mm_loadu_ps(At + 4));
+        for (unsigned V = 0; V < 8; ++V)
+          Acc[G][V] = _mm512_fmadd_ps(Rows[V / 4 * 2 + V % 2], V & 2 ? BO : BE,
+                                      Acc[G][V]);
+      }
+    }
+  for (unsigned G = 0; G < N; ++G)
+    for (unsigned V = 0; V < 8; ++V)
+      _mm512_store_ps(D[4 * G + V / 2] + 64 * (V & 1), Acc[G][V]);
+}
+
+static void multiplyAvx512(uint8_t *const *D, const uint8_t *const *C,
+                           const MmaOperands *Operands, unsigned Count,
+                           unsigned Groups, unsigned K) {
+  unsigned J = 0;
+  auto RowsOfC = [&] { return C ? C + 4 * J : nullptr; };
+  for (; J + 2 <= Groups; J += 2)
+    multiplyGroups<2>(D + 4 * J, RowsOfC(), Operands, Count, size_t(J) * 8 * K,
+                      K);
+  if (J < Groups)
+    multiplyGroups<1>(D + 4 * J, RowsOfC(), Operands, Count, size_t(J) * 8 * K,
+                      K);
+}
+
+void ptxsim::multiplyFloat(uint8_t *const *D, const uint8_t *const *C,
+                           const MmaOperands *Operands, unsigned Count,
+                           unsigned Groups, unsigned K, bool Sixteen) {
   if (hostHasAvx512() && Sixteen)
-    multiplyAvx512(D, A, B, Groups, K, Zero);
+    multiplyAvx512(D, C, Operands, Count, Groups, K);
   else
-    multiplyAvx2(D, A, B, Groups, K, Zero, Sixteen);
+    multiplyAvx2(D, C, Operands, Count, Groups, K, Sixteen);
 }
 
 static void addSaturating(int64_t *Sum, RowI32 X, RowI32 Y) {
@@ -223,15 +248,16 @@ static void addSaturating(int64_t *Sum, RowI32 X, RowI32 Y) {
 }
 
 /// One accumulator row; the sum of a whole product is exact in 64 bits.
-static void integerRow(uint8_t *D, const float (*A)[32], const PatternB *B,
-                       unsigned Parity, unsigned K, bool Zero, bool Saturate) {
+static void integerRow(uint8_t *D, const WideA *A, unsigned Half,
+                       const PatternB *B, unsigned Parity, unsigned K,
+                       bool Zero, bool Saturate) {
   RowI32 C = Zero ? (RowI32)(0) : rowAt<RowI32>(D);
   RowI32 Sum = C;
   int64_t Exact[32];
   for (int L = 0; L < 32; ++L)
     Exact[L] = C[L];
   for (unsigned P = 0; P < K; ++P) {
-    RowI32 X = rowAt<RowI32>((const uint8_t *)A[P]), Y;
+    RowI32 X = rowAt<RowI32>((const uint8_t *)A[P][Half]), Y;
     int32_t Four[4];
     std::memcpy(Four, B + 8 * P + 4 * Parity, 16);
     for (int L = 0; L < 32; ++L)
@@ -247,12 +273,11 @@ static void integerRow(uint8_t *D, const float (*A)[32], const PatternB *B,
   rowAt<RowI32>(D) = Sum;
 }
 
-void ptxsim::multiplyInteger(uint8_t *const *D, const BroadcastA &A,
+void ptxsim::multiplyInteger(uint8_t *const *D, const WideA *A,
                              const PatternB *B, unsigned Groups, unsigned K,
                              bool Zero, bool Sixteen, bool Saturate) {
   unsigned Rows = Sixteen ? 4 : 2;
   for (unsigned J = 0; J < Groups; ++J, B += 8 * K)
     for (unsigned R = 0; R < Rows; ++R)
-      integerRow(D[J * Rows + R], R < 2 ? A.Lo : A.Hi, B, R & 1, K, Zero,
-                 Saturate);
+      integerRow(D[J * Rows + R], A, R / 2, B, R & 1, K, Zero, Saturate);
 }

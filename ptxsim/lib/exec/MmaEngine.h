@@ -42,11 +42,9 @@ constexpr bool isInteger(MatrixType T) {
 
 constexpr unsigned MaxK = 64;
 
-/// A in broadcast form: Lo[k] lane 4g + t is A[g][k], Hi[k] is A[g + 8][k].
-struct BroadcastA {
-  alignas(128) float Lo[MaxK][32];
-  alignas(128) float Hi[MaxK][32];
-};
+/// One column of A in broadcast form: [0] lane 4g + t is A[g][k], [1] is
+/// A[g + 8][k]. An operand is an array of K of them, 128 bytes aligned.
+using WideA = float[2][32];
 /// B in pattern form, for column group j: [j][k][parity][q] is
 /// B[k][8j + 2q + parity]. Integers are held as int32 in the same places.
 using PatternB = float;
@@ -57,21 +55,29 @@ RowF32 decodeElement(MatrixType T, RowU32 Words, unsigned Index);
 /// Fills A from fragment registers: register i covers rows g + 8 (i & 1) and
 /// the (i / 2)-th group of 128 bits of k. Rows 8 to 15 only if Sixteen.
 void broadcastA(MatrixType T, const uint8_t *const *Registers, unsigned K,
-                bool Sixteen, BroadcastA &Out);
+                bool Sixteen, WideA *Out);
 /// Fills one column group of B from fragment registers.
 void patternFromFragment(MatrixType T, const uint8_t *const *Registers,
                          unsigned K, PatternB *Out);
 /// Fills one column group from Words[n][p], 8 columns of 256 bits of k each.
 void patternFromWords(MatrixType T, const uint32_t Words[8][8], PatternB *Out);
 
-/// D += A B for Groups column groups. D[4 j + r] are the accumulator rows of
-/// group j: r = 0, 1 rows 0-7 even and odd columns, r = 2, 3 rows 8-15. With
-/// Zero the accumulators start at 0. Products are added in ascending k with
+/// Operands of one product.
+struct MmaOperands {
+  const WideA *A;
+  const PatternB *B;
+};
+
+/// D = C + the sum of Count products A B, for Groups column groups. D[4 j + r]
+/// are the accumulator rows of group j: r = 0, 1 rows 0-7 even and odd columns,
+/// r = 2, 3 rows 8-15; only the first two without Sixteen. C is laid out like
+/// D, or null for zeros. Products are added in order and in ascending k, with
 /// one rounding each.
-void multiplyFloat(uint8_t *const *D, const BroadcastA &A, const PatternB *B,
-                   unsigned Groups, unsigned K, bool Zero, bool Sixteen);
-/// The same in wrapping or saturating 32-bit integers.
-void multiplyInteger(uint8_t *const *D, const BroadcastA &A, const PatternB *B,
+void multiplyFloat(uint8_t *const *D, const uint8_t *const *C,
+                   const MmaOperands *Operands, unsigned Count, unsigned Groups,
+                   unsigned K, bool Sixteen);
+/// D += A B in wrapping or saturating 32-bit integers; from 0 with Zero.
+void multiplyInteger(uint8_t *const *D, const WideA *A, const PatternB *B,
                      unsigned Groups, unsigned K, bool Zero, bool Sixteen,
                      bool Saturate);
 

@@ -5,6 +5,10 @@
 
 using namespace ptxsim;
 
+static bool writes(AccessKind Kind) {
+  return Kind == AccessKind::Write || Kind == AccessKind::Atomic;
+}
+
 static constexpr uint64_t WindowMask = ~((uint64_t(1) << 56) - 1);
 
 const Allocation *ptxsim::findAllocation(const LaunchState &L, uint64_t Address,
@@ -43,7 +47,7 @@ static void globalFault(Warp *W, const Inst *I, uint32_t Lane, uint64_t A,
                  "misaligned " + std::to_string(Bytes) +
                      "-byte access to global address " + hex(A));
   const Allocation *F = findAllocation(*W->C->L, A, Bytes);
-  if (F && F->ReadOnly && Kind != AccessKind::Read)
+  if (F && F->ReadOnly && writes(Kind))
     return fault(W, I, FaultKind::Address, Lane,
                  "write to read-only memory at " + hex(A));
   fault(W, I, FaultKind::Address, Lane,
@@ -51,7 +55,7 @@ static void globalFault(Warp *W, const Inst *I, uint32_t Lane, uint64_t A,
 }
 
 static bool usable(const Allocation *F, AccessKind Kind) {
-  return F && !(F->ReadOnly && Kind != AccessKind::Read);
+  return F && !(F->ReadOnly && writes(Kind));
 }
 
 /// The instruction's last allocation usually holds all lanes; others are
@@ -80,7 +84,7 @@ static bool resolveGlobal(Warp *W, const Inst *I, uint32_t M, RowU64 Address,
     }
   }
   std::memcpy(Out.Ptr, &Address, sizeof(Out.Ptr));
-  if (__builtin_expect(W->C->Observed, 0))
+  if (__builtin_expect(W->C->Observed, 0) && Kind != AccessKind::Address)
     return observeGlobal(W, I, M, reinterpret_cast<uint64_t *>(&Address), Bytes,
                          Kind);
   return true;
@@ -116,13 +120,13 @@ static bool resolveOwnShared(Warp *W, const Inst *I, uint32_t M, RowU64 Address,
   }
   RowU64 P = Address + uint64_t(C->Shared - SharedBase);
   std::memcpy(Out.Ptr, &P, sizeof(Out.Ptr));
-  if (__builtin_expect(C->Observed, 0)) {
+  if (__builtin_expect(C->Observed, 0) && Kind != AccessKind::Address) {
     RowU32 Offset = __builtin_convertvector(Address, RowU32);
     if (!observeShared(W, I, C, M, reinterpret_cast<uint32_t *>(&Offset), Bytes,
                        Kind))
       return false;
   }
-  if (Kind != AccessKind::Read && !C->SharedVersion.empty())
+  if (writes(Kind) && !C->SharedVersion.empty())
     forLanes(M,
              [&](uint32_t L) { touchShared(C, uint32_t(Address[L]), Bytes); });
   return true;
@@ -165,7 +169,7 @@ uint8_t *ptxsim::resolveOne(Warp *W, const Inst *I, uint32_t Lane,
       *Owner = C;
     if (Offset)
       *Offset = At;
-    if (Kind != AccessKind::Read)
+    if (writes(Kind))
       touchShared(C, At, uint32_t(Bytes));
     return C->Shared + (At - SharedBase);
   }
@@ -204,7 +208,7 @@ static bool resolveLanes(Warp *W, const Inst *I, uint32_t M, RowU64 Address,
     if (!P)
       return false;
     Out.Ptr[L] = P;
-    if (!W->C->Observed)
+    if (!W->C->Observed || Kind == AccessKind::Address)
       continue;
     uint32_t Offsets[32];
     uint64_t Addresses[32];

@@ -7,7 +7,8 @@
 
 namespace ptxsim {
 
-enum class AccessKind : uint8_t { Read, Write, Atomic };
+/// Address: only checks the address; someone else tells about the access.
+enum class AccessKind : uint8_t { Read, Write, Atomic, Address };
 
 /// One access of a warp, resolved.
 struct alignas(64) Lanes {

@@ -42,18 +42,14 @@ struct MatrixDescriptor {
   }
 };
 
-/// Everything a product needs when it runs.
-struct Product {
-  const Detail *D;
-  uint64_t DescA = 0, DescB = 0;
-  bool FromRegisters = false, TransA = false, TransB = false;
-  bool NegateA = false, NegateB = false, Zero = false;
-};
+/// Products that run together at most, and images of B that are kept.
+constexpr unsigned MaxBatch = 4, CachedImages = 8;
 
 struct CachedB {
   uint64_t Owner = 0, Desc = 0, Version = 0;
   const Detail *D = nullptr;
-  bool Trans = false, Negate = false, Valid = false;
+  uint64_t LastUse = 0; // 0: empty
+  bool Trans = false, Negate = false;
   alignas(64) PatternB Image[256 / 8 * 8 * 32];
 };
 
@@ -73,7 +69,7 @@ static uint64_t versionSum(const Cta *C) {
   return V;
 }
 
-static void buildB(const Product &P, const Cta *C, PatternB *Out) {
+static void buildB(const WgmmaProduct &P, const Cta *C, PatternB *Out) {
   const OpcodeInfo &Info = P.D->Info;
   MatrixType T = matrixType(Info.Types[2]);
   MatrixDescriptor Desc(P.DescB);
@@ -102,7 +98,8 @@ static void buildB(const Product &P, const Cta *C, PatternB *Out) {
 }
 
 /// Fragment registers of the warp's 16 rows of A, from shared memory.
-static void gatherA(const Product &P, const Warp *W, uint32_t (*Regs)[32]) {
+static void gatherA(const WgmmaProduct &P, const Warp *W,
+                    uint32_t (*Regs)[32]) {
   MatrixDescriptor Desc(P.DescA);
   const Cta *C = W->C;
   uint32_t FirstRow = W->Id % 4 * 16;
@@ -122,28 +119,35 @@ static void gatherA(const Product &P, const Warp *W, uint32_t (*Regs)[32]) {
     }
 }
 
-static const PatternB *imageOfB(const Product &P, Cta *C) {
-  static thread_local CachedB Cache[4];
-  static thread_local unsigned Next = 0;
+/// The least recently used image makes room, so that those of one batch stay.
+static const PatternB *imageOfB(const WgmmaProduct &P, Cta *C) {
+  static thread_local CachedB Cache[CachedImages];
+  static thread_local uint64_t Uses = 0;
   uint64_t Version = versionSum(C), Owner = C->Serial;
-  for (CachedB &E : Cache)
-    if (E.Valid && E.Owner == Owner && E.Desc == P.DescB && E.D == P.D &&
-        E.Version == Version && E.Trans == P.TransB && E.Negate == P.NegateB)
+  CachedB *Oldest = Cache;
+  for (CachedB &E : Cache) {
+    if (E.LastUse && E.Owner == Owner && E.Desc == P.DescB && E.D == P.D &&
+        E.Version == Version && E.Trans == P.TransB && E.Negate == P.NegateB) {
+      E.LastUse = ++Uses;
       return E.Image;
-  CachedB &E = Cache[Next++ % 4];
+    }
+    if (E.LastUse < Oldest->LastUse)
+      Oldest = &E;
+  }
+  CachedB &E = *Oldest;
   E.Owner = Owner;
   E.Desc = P.DescB;
   E.Version = Version;
   E.D = P.D;
   E.Trans = P.TransB;
   E.Negate = P.NegateB;
-  E.Valid = true;
+  E.LastUse = ++Uses;
   buildB(P, C, E.Image);
   return E.Image;
 }
 
 /// f16 accumulators: pairs of columns per register.
-static void multiplyHalf(Warp *W, const Product &P, const BroadcastA &A,
+static void multiplyHalf(Warp *W, const WgmmaProduct &P, const WideA *A,
                          const PatternB *B) {
   const OpcodeInfo &Info = P.D->Info;
   for (unsigned J = 0; J < Info.Shape.N / 8u; ++J) {
@@ -153,8 +157,9 @@ static void multiplyHalf(Warp *W, const Product &P, const BroadcastA &A,
       RowU32 X = rowAt<RowU32>(W->Rows + P.D->slot(0, 2 * J + R / 2));
       rowAt<RowF32>(Acc[R]) = halfToFloat(X >> (16 * (R & 1)));
     }
-    multiplyFloat(Ptr, A, B + size_t(J) * 8 * Info.Shape.K, 1, Info.Shape.K,
-                  P.Zero, true);
+    MmaOperands Operands{A, B + size_t(J) * 8 * Info.Shape.K};
+    multiplyFloat(Ptr, P.Zero ? nullptr : Ptr, &Operands, 1, 1, Info.Shape.K,
+                  true);
     for (unsigned R = 0; R < 2; ++R)
       rowAt<RowU32>(W->Rows + P.D->slot(0, 2 * J + R)) =
           floatToHalf(rowAt<RowF32>(Acc[2 * R])) |
@@ -162,9 +167,9 @@ static void multiplyHalf(Warp *W, const Product &P, const BroadcastA &A,
   }
 }
 
-static void runProduct(Warp *W, const Product &P) {
+/// A in broadcast form, from registers or shared memory.
+static void imageOfA(Warp *W, const WgmmaProduct &P, WideA *A) {
   const OpcodeInfo &Info = P.D->Info;
-  static thread_local BroadcastA A;
   alignas(128) uint32_t Gathered[4][32];
   const uint8_t *Regs[4];
   if (!P.FromRegisters)
@@ -177,24 +182,47 @@ static void runProduct(Warp *W, const Product &P) {
   if (P.NegateA)
     for (unsigned J = 0; J < K; ++J)
       for (unsigned L = 0; L < 32; ++L) {
-        A.Lo[J][L] = -A.Lo[J][L];
-        A.Hi[J][L] = -A.Hi[J][L];
+        A[J][0][L] = -A[J][0][L];
+        A[J][1][L] = -A[J][1][L];
       }
-  const PatternB *B = imageOfB(P, W->C);
+}
+
+/// Next continues First's sum: the accumulators need not be stored between.
+static bool continues(const WgmmaProduct &First, const WgmmaProduct &Next) {
+  const OpcodeInfo &A = First.D->Info, &B = Next.D->Info;
+  if (A.Types[0] != Type::F32 || B.Types[0] != Type::F32 || Next.Zero ||
+      A.Shape.N != B.Shape.N || A.Shape.K != B.Shape.K)
+    return false;
+  for (unsigned R = 0; R < A.Shape.N / 2u; ++R)
+    if (First.D->slot(0, R) != Next.D->slot(0, R))
+      return false;
+  return true;
+}
+
+/// Runs Count products of which each continues the one before.
+static void runBatch(Warp *W, const WgmmaProduct *const *P, unsigned Count) {
+  alignas(128) static thread_local WideA A[MaxBatch][MaxK];
+  const OpcodeInfo &Info = P[0]->D->Info;
+  unsigned K = Info.Shape.K, Groups = Info.Shape.N / 8u;
+  MmaOperands Operands[MaxBatch];
+  for (unsigned J = 0; J < Count; ++J) {
+    imageOfA(W, *P[J], A[J]);
+    Operands[J] = {A[J], imageOfB(*P[J], W->C)};
+  }
   CounterSet &Counters = W->C->Work->Counters;
-  ++Counters.MatrixOps;
-  Counters.MatrixMacs += uint64_t(16) * Info.Shape.N * K;
+  Counters.MatrixOps += Count;
+  Counters.MatrixMacs += uint64_t(16) * Info.Shape.N * K * Count;
+  bool Zero = P[0]->Zero;
   if (Info.Types[0] == Type::F16)
-    return multiplyHalf(W, P, A, B);
+    return multiplyHalf(W, *P[0], A[0], Operands[0].B);
   uint8_t *Acc[128];
-  unsigned Groups = Info.Shape.N / 8u;
   for (unsigned R = 0; R < 4 * Groups; ++R)
-    Acc[R] = W->Rows + P.D->slot(0, R);
+    Acc[R] = W->Rows + P[0]->D->slot(0, R);
   if (Info.Types[0] == Type::S32)
-    multiplyInteger(Acc, A, B, Groups, K, P.Zero, true,
+    multiplyInteger(Acc, A[0], Operands[0].B, Groups, K, Zero, true,
                     Info.has(Mod::Satfinite));
   else
-    multiplyFloat(Acc, A, B, Groups, K, P.Zero, true);
+    multiplyFloat(Acc, Zero ? nullptr : Acc, Operands, Count, Groups, K, true);
 }
 
 // ---- instructions --------------------------------------------------------
@@ -246,7 +274,8 @@ static bool wgmmaConverged(Warp *W, const Inst *I, uint32_t On) {
   return false;
 }
 
-static bool readProduct(Warp *W, const Inst *I, const uint8_t *R, Product &P) {
+static bool readProduct(Warp *W, const Inst *I, const uint8_t *R,
+                        WgmmaProduct &P) {
   const Detail &D = W->P->Details[I->X];
   const OpcodeInfo &Info = D.Info;
   P.D = &D;
@@ -269,11 +298,19 @@ static bool readProduct(Warp *W, const Inst *I, const uint8_t *R, Product &P) {
 }
 
 /// Runs a warp's products up to the Count-th it ever issued.
-static void runProducts(AsyncState &A, uint64_t Count) {
+static void runProducts(Warp *W, uint64_t Count) {
+  AsyncState &A = asyncOf(W);
   while (A.ProductsRun < Count && !A.Products.empty()) {
-    A.Products.front()();
-    A.Products.pop_front();
-    ++A.ProductsRun;
+    const WgmmaProduct *Batch[MaxBatch];
+    unsigned N = 0;
+    while (N < MaxBatch && N < A.Products.size() && A.ProductsRun + N < Count &&
+           (!N || continues(*Batch[0], A.Products[N]))) {
+      Batch[N] = &A.Products[N];
+      ++N;
+    }
+    runBatch(W, Batch, N);
+    A.Products.erase(A.Products.begin(), A.Products.begin() + N);
+    A.ProductsRun += N;
   }
 }
 
@@ -286,7 +323,7 @@ static bool completeForWarpgroup(Warp *W, uint64_t Count) {
     if (K >= Warps.size() || asyncOf(&Warps[K]).ProductsIssued < Count)
       return false;
   for (uint32_t K = First; K < First + 4; ++K)
-    runProducts(asyncOf(&Warps[K]), Count);
+    runProducts(&Warps[K], Count);
   return true;
 }
 
@@ -294,16 +331,16 @@ static void wgmma(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   if (!On)
     PTXSIM_NEXT;
-  Product P;
+  WgmmaProduct P;
   if (!wgmmaConverged(W, I, On) || !readProduct(W, I, R, P))
     return;
   ++W->Effects;
   AsyncState &A = asyncOf(W);
-  A.Products.push_back([W, P] { runProduct(W, P); });
+  A.Products.push_back(P);
   ++A.ProductsIssued;
   // Products of a warp complete in order: earlier ones go first.
   if (runsAtIssue(W))
-    runProducts(A, A.ProductsIssued);
+    runProducts(W, A.ProductsIssued);
   PTXSIM_NEXT;
 }
 static void wgmmaCommit(PTXSIM_ARGS) {

@@ -47,14 +47,6 @@ static void setSlot(const Detail &D, unsigned Operand, uint8_t *R, uint32_t L,
   std::memcpy(At, &W, 4);
 }
 
-static bool wholeWarp(Warp *W, const Inst *I, uint32_t On) {
-  if (On == AllLanes)
-    return true;
-  fault(W, I, FaultKind::Illegal, uint32_t(std::countr_zero(~On)),
-        "wmma with active lanes " + hex(On) + ", expected the whole warp");
-  return false;
-}
-
 /// Calls Fn(lane, slot, host pointer) for every element of the fragment.
 template <class F>
 static bool forElements(Warp *W, const Inst *I, uint8_t *R, bool IsLoad, F Fn) {

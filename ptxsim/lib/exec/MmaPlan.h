@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Which mma.sync instructions share an operand. A fragment is used by many
+// products of a tile; its converted image (MmaEngine.h) is made once by the
+// first of them and found by the others. The decision is static: within a
+// straight piece of code that a warp cannot leave, as long as nothing writes
+// the fragment's registers.
+#ifndef PTXSIM_EXEC_MMAPLAN_H
+#define PTXSIM_EXEC_MMAPLAN_H
+
+#include "../Lower.h"
+#include "MmaEngine.h"
+
+namespace ptxsim {
+
+class MmaPlanner {
+public:
+  static constexpr unsigned NumA = 8, NumB = 16;
+
+  /// Image numbers for a product with these fragment rows. Call before
+  /// passed() for the same instruction.
+  MmaPlan plan(const OpcodeInfo &Info, bool Guarded,
+               const std::vector<uint32_t> &RowsA,
+               const std::vector<uint32_t> &RowsB);
+  /// Tells of an instruction that runs next: what it writes, and whether
+  /// another warp may run before the next one. RowOf maps registers to rows.
+  template <class F> void passed(const Lowered &L, F RowOf) {
+    if (mayLeave(L.Info))
+      return forget();
+    for (size_t K = 0; K < L.Refs.size(); ++K)
+      if (L.Roles[K] != Role::Use && L.Refs[K].Kind == Ref::Reg)
+        written(RowOf(L.Refs[K]), L.Refs[K].Wide ? 256 : 128);
+  }
+  /// A block of code begins: nothing is known.
+  void forget();
+
+private:
+  struct Image {
+    MatrixType Ty = MatrixType::F16;
+    std::vector<uint32_t> Rows; // empty: free
+  };
+  struct Images {
+    std::vector<Image> Slots;
+    unsigned Next = 0;
+    uint16_t find(MatrixType Ty, const std::vector<uint32_t> &Rows, bool Keep,
+                  bool &Build);
+  };
+  static bool mayLeave(const OpcodeInfo &Info);
+  void written(uint32_t Row, uint32_t Bytes);
+  Images A{std::vector<Image>(NumA)}, B{std::vector<Image>(NumB)};
+  MatrixShape Shape{}; // of all images
+};
+
+} // namespace ptxsim
+#endif
