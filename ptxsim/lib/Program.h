@@ -143,6 +143,9 @@ struct FmaRun {
 struct MmaPlan {
   uint16_t ImageA = 0, ImageB = 0;
   bool BuildA = true, BuildB = true;
+  bool Pair = false; // runs the next product, of the same A, as well
+  uint8_t K = 0;
+  uint32_t D[4] = {}, C[4] = {}; // rows of f32 accumulators
 };
 
 struct Program {

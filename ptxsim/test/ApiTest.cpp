@@ -196,6 +196,40 @@ static void graphs() {
   check(Calls == 2 && B.read<int>()[3] == 7, "graph results");
 }
 
+/// Products share the converted images of their operands; a register that
+/// changes in between must give a new one, and a jump into a run of
+/// multiply-adds must run the rest of it.
+static void reusedOperands() {
+  const char *Mma = "mma.sync.aligned.m16n8k8.row.col.f32.tf32.tf32.f32 ";
+  auto Product = [&](const char *D, const char *A, const char *C) {
+    return std::string(Mma) + "{" + D + "0," + D + "1," + D + "2," + D +
+           "3}, {" + A + "," + A + "," + A + "," + A + "}, {%r1,%r1}, {" + C +
+           "0," + C + "1," + C + "2," + C + "3};\n";
+  };
+  // All elements of A and B are 1, then those of A are 2.
+  std::string Body = "ld.param.u64 %rd1, [p];\n.reg .f32 %x<4>, %y<4>, %z<4>;\n"
+                     "mov.b32 %r1, 0f3F800000;\nmov.b32 %r2, %r1;\n";
+  for (const char *R : {"%x0", "%x1", "%x2", "%x3"})
+    Body += std::string("mov.f32 ") + R + ", 0f00000000;\n";
+  Body += Product("%y", "%r2", "%x") + Product("%z", "%r2", "%y") +
+          "mov.b32 %r2, 0f40000000;\n" + Product("%y", "%r2", "%z") +
+          Product("%z", "%r2", "%x");
+  Body += "setp.eq.f32 %p1, %y0, 0f42000000;\n@%p1 bra L;\n"
+          "fma.rn.f32 %f0, %y0, %y0, %y0;\nfma.rn.f32 %f1, %y0, %y0, %y0;\n"
+          "L:\nfma.rn.f32 %f2, %y1, %z1, %z2;\nfma.rn.f32 %f3, %f2, %z1, %y2;\n"
+          "fma.rn.f32 %f4, %f2, %z1, %f3;\nfma.rn.f32 %f4, %f4, %z1, %f4;\n"
+          "st.global.v4.f32 [%rd1], {%y0, %z3, %f3, %f4};\n";
+  Kernel K(module(Body), "k");
+  check(K.Ok, K.Error);
+  Buffer B(16);
+  check(K.arg(B.Address).run({1}, {32}) == CUDA_SUCCESS, "products run");
+  auto Y = B.read<float>();
+  // 8 + 8 + 16 and 16; then 32 * 16 + 16 = 528 and so on.
+  check(Y[0] == 32 && Y[1] == 16, "a changed operand is seen");
+  check(Y[2] == 528 * 16 + 32 && Y[3] == (528 * 16 + Y[2]) * 17,
+        "multiply-adds after a jump into their run");
+}
+
 static void threadsAndForks() {
   std::string Text = module("ld.param.u64 %rd1, [p];\nmov.u32 %r1, 5;\n"
                             "st.global.u32 [%rd1], %r1;\n");
@@ -234,6 +268,7 @@ int main() {
   lookups();
   copies();
   graphs();
+  reusedOperands();
   threadsAndForks();
   return finish("ApiTest");
 }

@@ -173,6 +173,7 @@ std::string ptxsim::formatCounters(const CounterSet &C) {
   S += "}";
   Line("shared_accesses", C.SharedAccesses);
   Line("shared_wavefronts", C.SharedWavefronts);
+  Line("shared_ideal", C.SharedIdeal);
   Line("global_accesses", C.GlobalAccesses);
   Line("global_sectors", C.GlobalSectors);
   Line("matrix_operations", C.MatrixOps);

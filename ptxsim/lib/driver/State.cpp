@@ -144,6 +144,16 @@ bool DeviceMemory::reserve() {
   return false;
 }
 
+/// Kernels walk along columns of large matrices: with small pages the host
+/// would spend its time on address translation.
+static void adviseHugePages(uint64_t Address, uint64_t Bytes) {
+  constexpr uint64_t Page = 2 << 20, Smallest = 4 * Page;
+  uint64_t First = (Address + Page - 1) / Page * Page;
+  uint64_t Last = (Address + Bytes) / Page * Page;
+  if (Bytes >= Smallest)
+    madvise(reinterpret_cast<void *>(First), Last - First, MADV_HUGEPAGE);
+}
+
 uint64_t DeviceMemory::allocate(uint64_t Bytes, uint64_t Capacity,
                                 bool ReadOnly) {
   if (!Base && !reserve())
@@ -161,6 +171,7 @@ uint64_t DeviceMemory::allocate(uint64_t Bytes, uint64_t Capacity,
                            : It->first;
       if (At + Size + Gap <= Limit) {
         Allocations[At] = {At, At + Bytes, NextId++, ReadOnly, false};
+        adviseHugePages(At, Bytes);
         Next = At + Size + Gap;
         Used += Size;
         return At;

@@ -9,8 +9,10 @@ using namespace ptxsim;
 
 /// Wavefronts of one access to shared memory: 32 banks of 4 bytes; accesses
 /// wider than 4 bytes go in groups of 128 bytes; lanes reading the same word
-/// share it.
-static unsigned wavefronts(uint32_t M, const uint32_t *Offset, unsigned Bytes) {
+/// share it. Ideal: what the access would need without bank conflicts.
+static unsigned wavefronts(uint32_t M, const uint32_t *Offset, unsigned Bytes,
+                           unsigned &Ideal) {
+  Ideal = 0;
   unsigned Words = std::max(1u, Bytes / 4), PerGroup = 32 / Words, Total = 0;
   for (unsigned First = 0; First < 32; First += PerGroup) {
     uint32_t Seen[32][32], Count[32] = {};
@@ -27,6 +29,7 @@ static unsigned wavefronts(uint32_t M, const uint32_t *Offset, unsigned Bytes) {
       }
     }
     Total += Most;
+    Ideal += Most != 0;
   }
   return Total;
 }
@@ -37,7 +40,9 @@ bool ptxsim::observeShared(Warp *W, const Inst *I, Cta *C, uint32_t M,
   if (W->C->L->Config.Counters) {
     CounterSet &Set = W->C->Work->Counters;
     ++Set.SharedAccesses;
-    Set.SharedWavefronts += wavefronts(M, Offset, Bytes);
+    unsigned Ideal;
+    Set.SharedWavefronts += wavefronts(M, Offset, Bytes, Ideal);
+    Set.SharedIdeal += Ideal;
   }
   return raceShared(W, I, C, M, Offset, Bytes, Kind);
 }

@@ -2,6 +2,7 @@
 // cp.async: copies of a warp, their groups, and when they take place.
 #include "Async.h"
 #include "Race.h"
+#include "SharedOffsets.h"
 #include <algorithm>
 
 using namespace ptxsim;
@@ -40,11 +41,29 @@ static RowU64 addresses(const Detail &D, unsigned Operand, const uint8_t *R) {
   return __builtin_convertvector(rowAt<RowU32>(P) + uint32_t(O.Offset), RowU64);
 }
 
+static bool resolveTarget(Warp *W, const Inst *I, uint32_t On, const uint8_t *R,
+                          const Detail &D, CopyBatch &B) {
+  const DetailOperand &O = D.Operands[0];
+  SharedOffsets Offset;
+  if (Offset.resolve(W->C, Space::Shared, R + D.Slots[O.First], O.Wide,
+                     O.Offset, On, B.Bytes)) {
+    for (unsigned L = 0; L < 32; ++L)
+      B.Dst[L] = W->C->Shared + Offset.Lane[L];
+    return true;
+  }
+  Lanes Dst;
+  if (!resolve(W, I, On, addresses(D, 0, R), Space::Shared, B.Bytes,
+               AccessKind::Address, I->E, Dst))
+    return false;
+  std::memcpy(B.Dst, Dst.Ptr, sizeof(B.Dst));
+  return true;
+}
+
 /// Source pointers; lanes that copy nothing may have any address.
 static bool resolveSource(Warp *W, const Inst *I, uint32_t On, RowU64 From,
-                          CopyBatch &B) {
-  uint32_t Whole = 0, Part = 0;
-  forLanes(On, [&](uint32_t L) {
+                          bool Sized, CopyBatch &B) {
+  uint32_t Whole = Sized ? 0 : On, Part = 0;
+  forLanes(Sized ? On : 0, [&](uint32_t L) {
     Whole |= uint32_t(B.SrcBytes[L] == B.Bytes) << L;
     Part |= uint32_t(B.SrcBytes[L] && B.SrcBytes[L] != B.Bytes) << L;
     B.Src[L] = B.Dst[L];
@@ -82,18 +101,19 @@ static bool issueCopies(Warp *W, const Inst *I, const uint8_t *R, uint32_t On) {
     B.SrcBytes[L] = D.has(2)
                         ? std::min(B.Bytes, laneOf<uint32_t>(R, D.slot(2), L))
                         : B.Bytes;
-  Lanes Dst;
-  RowU64 To = addresses(D, 0, R);
-  if (!resolve(W, I, On, To, Space::Shared, B.Bytes, AccessKind::Address, I->E,
-               Dst))
+  if (!resolveTarget(W, I, On, R, D, B))
     return false;
-  std::memcpy(B.Dst, Dst.Ptr, sizeof(B.Dst));
-  if (!resolveSource(W, I, On, addresses(D, 1, R), B))
+  if (!resolveSource(W, I, On, addresses(D, 1, R), D.has(2), B))
     return false;
   ++W->Effects;
-  RowU32 Offsets = __builtin_convertvector(To, RowU32);
-  if (!raceAsyncCopy(W, I, On, reinterpret_cast<uint32_t *>(&Offsets), B.Bytes))
-    return false;
+  if (W->C->Observed) {
+    uint32_t Offset[32];
+    forLanes(On, [&](uint32_t L) {
+      Offset[L] = uint32_t(B.Dst[L] - W->C->Shared) + SharedBase;
+    });
+    if (!raceAsyncCopy(W, I, On, Offset, B.Bytes))
+      return false;
+  }
   if (runsAtIssue(W)) {
     performCopy(W->C, B);
     Queue.Batches.pop_back();

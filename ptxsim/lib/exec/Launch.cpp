@@ -14,6 +14,7 @@ void CounterSet::add(const CounterSet &O) {
     Instructions[K] += O.Instructions[K];
   SharedAccesses += O.SharedAccesses;
   SharedWavefronts += O.SharedWavefronts;
+  SharedIdeal += O.SharedIdeal;
   GlobalAccesses += O.GlobalAccesses;
   GlobalSectors += O.GlobalSectors;
   MatrixOps += O.MatrixOps;

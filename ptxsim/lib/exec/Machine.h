@@ -151,9 +151,11 @@ struct SimConfig {
   uint64_t Budget = uint64_t(1) << 34; // warp instructions per task
 };
 
+struct ImageMemory; // converted operands of matrix products (Mma.cpp)
+
 struct CounterSet {
   uint64_t Instructions[size_t(OpClass::NumClasses)] = {};
-  uint64_t SharedAccesses = 0, SharedWavefronts = 0;
+  uint64_t SharedAccesses = 0, SharedWavefronts = 0, SharedIdeal = 0;
   uint64_t GlobalAccesses = 0, GlobalSectors = 0;
   uint64_t MatrixOps = 0, MatrixMacs = 0;
   uint64_t WarpInstructions = 0;
@@ -166,7 +168,8 @@ struct Worker {
   std::vector<Allocation> Cache; // last allocation per memory instruction
   std::mt19937_64 Random;
   CounterSet Counters;
-  std::vector<int64_t> Counts; // per instruction, difference array
+  std::vector<int64_t> Counts;         // per instruction, difference array
+  std::shared_ptr<ImageMemory> Images; // made when first needed
 };
 
 struct LaunchState {

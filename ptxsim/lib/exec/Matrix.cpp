@@ -2,7 +2,7 @@
 // ldmatrix, stmatrix and movmatrix.
 #include "MmaEngine.h"
 #include "Race.h"
-#include "Resolve.h"
+#include "SharedOffsets.h"
 #include "Wmma.h"
 
 using namespace ptxsim;
@@ -21,14 +21,33 @@ bool ptxsim::wholeWarp(Warp *W, const Inst *I, uint32_t On) {
 static bool rowAddresses(Warp *W, const Inst *I, const uint8_t *R,
                          AccessKind Kind, Lanes &Out) {
   uint32_t Needed = I->Count == 4 ? AllLanes : (1u << (8 * I->Count)) - 1;
+  SharedOffsets Offset;
+  if (Kind == AccessKind::Read &&
+      Offset.resolve(W->C, I->Where, R + I->A, I->Wide, I->Imm, Needed, 16)) {
+    for (unsigned L = 0; L < 8u * I->Count; ++L)
+      Out.Ptr[L] = W->C->Shared + Offset.Lane[L];
+    return true;
+  }
   return resolve(W, I, Needed, addressRow(I, R), I->Where, 16, Kind, I->E, Out);
 }
-/// Lane 4 g + t holds elements 2t and 2t + 1 of row g; transposed, of column g.
-static uint32_t transposedPair(const uint16_t Matrix[8][8], unsigned Lane) {
-  unsigned G = Lane / 4, T = Lane % 4;
-  return uint32_t(Matrix[2 * T + 1][G]) << 16 | Matrix[2 * T][G];
+
+/// Rows of 8 elements of 16 bits: In[k] to column k, 16 bytes apart.
+static void transpose8(const uint8_t *const *In, uint8_t *Out) {
+  __m128i X[8], Y[8];
+  for (unsigned K = 0; K < 8; ++K)
+    X[K] = _mm_loadu_si128(reinterpret_cast<const __m128i *>(In[K]));
+  // Each pass interleaves rows K and K + 4 and so doubles the element size.
+  for (unsigned Pass = 0; Pass < 3; ++Pass) {
+    for (unsigned K = 0; K < 4; ++K) {
+      Y[2 * K] = _mm_unpacklo_epi16(X[K], X[K + 4]);
+      Y[2 * K + 1] = _mm_unpackhi_epi16(X[K], X[K + 4]);
+    }
+    std::memcpy(X, Y, sizeof(X));
+  }
+  std::memcpy(Out, X, sizeof(X));
 }
 
+/// Lane 4 g + t holds elements 2t and 2t + 1 of row g; transposed, of column g.
 template <bool Trans> static void ldmatrix(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   if (!On)
@@ -38,15 +57,11 @@ template <bool Trans> static void ldmatrix(PTXSIM_ARGS) {
     return;
   for (unsigned Q = 0; Q < I->Count; ++Q) {
     uint8_t *Row = R + W->P->Extra[I->X + Q];
-    uint16_t Matrix[8][8];
-    for (unsigned K = 0; K < 8; ++K)
-      std::memcpy(Trans ? (void *)Matrix[K] : (void *)(Row + 16 * K),
-                  A.Ptr[8 * Q + K], 16);
     if (Trans)
-      for (unsigned L = 0; L < 32; ++L) {
-        uint32_t V = transposedPair(Matrix, L);
-        std::memcpy(Row + 4 * L, &V, 4);
-      }
+      transpose8(A.Ptr + 8 * Q, Row);
+    else
+      for (unsigned K = 0; K < 8; ++K)
+        std::memcpy(Row + 16 * K, A.Ptr[8 * Q + K], 16);
   }
   PTXSIM_NEXT;
 }
@@ -78,12 +93,10 @@ static void movmatrix(PTXSIM_ARGS) {
     PTXSIM_NEXT;
   if (!wholeWarp(W, I, On))
     return;
-  uint16_t Matrix[8][8];
-  std::memcpy(Matrix, R + I->A, 128);
-  for (unsigned L = 0; L < 32; ++L) {
-    uint32_t V = transposedPair(Matrix, L);
-    std::memcpy(R + I->D + 4 * L, &V, 4);
-  }
+  const uint8_t *Rows[8];
+  for (unsigned K = 0; K < 8; ++K)
+    Rows[K] = R + I->A + 16 * K;
+  transpose8(Rows, R + I->D);
   PTXSIM_NEXT;
 }
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // ld, st, prefetch and fences.
-#include "Resolve.h"
+#include "SharedOffsets.h"
 
 using namespace ptxsim;
 
@@ -107,72 +107,17 @@ static bool isContiguous(const Lanes &A, uint32_t M, unsigned Step) {
 }
 
 // ---- the common case of shared memory ------------------------------------
-namespace {
-/// Offsets of all 32 lanes from C->Shared.
-struct SharedOffsets {
-  alignas(32) uint32_t Lane[32];
-
-  /// Fills in the addresses of a 32-bit row; true if every lane is active, in
-  /// bounds and aligned, and nobody observes the access. Otherwise the general
-  /// path checks again and reports.
-  bool resolve(const Warp *W, const Inst *I, const uint8_t *R, uint32_t On,
-               unsigned Bytes);
-  /// All lanes of each half warp read the same address, as products do for
-  /// elements of a tile that their threads share.
-  bool halvesAgree() const { return Agree; }
-  /// The second half warp reads what the first does.
-  bool halvesRepeat() const { return Repeat; }
-  /// All lanes side by side.
-  bool contiguous(uint32_t Step) const {
-    RowU32 Want = laneNumbers() * Step + Lane[0];
-    return !std::memcmp(&Want, Lane, sizeof(Want));
-  }
-
-private:
-  bool Agree, Repeat;
-};
-} // namespace
-
-inline bool SharedOffsets::resolve(const Warp *W, const Inst *I,
-                                   const uint8_t *R, uint32_t On,
-                                   unsigned Bytes) {
-  const Cta *C = W->C;
-  if (On != AllLanes || I->Aux || I->Where != Space::Shared || I->Wide ||
-      C->Observed || C->SharedBytes < Bytes)
-    return false;
-  __m256i Shift = _mm256_set1_epi32(I->Imm - int(SharedBase)),
-          Limit = _mm256_set1_epi32(int(C->SharedBytes - Bytes)),
-          Unaligned = _mm256_set1_epi32(int(Bytes - 1)),
-          Wrong = _mm256_setzero_si256(), Differs = Wrong, First = Wrong;
-  __m256i All[4];
-  for (unsigned K = 0; K < 4; ++K) {
-    __m256i V = _mm256_add_epi32(
-        _mm256_load_si256(reinterpret_cast<const __m256i *>(R + I->A + 32 * K)),
-        Shift);
-    All[K] = V;
-    _mm256_store_si256(reinterpret_cast<__m256i *>(Lane + 8 * K), V);
-    __m256i Beyond = _mm256_xor_si256(_mm256_max_epu32(V, Limit), Limit);
-    Wrong = _mm256_or_si256(
-        Wrong, _mm256_or_si256(Beyond, _mm256_and_si256(V, Unaligned)));
-    if (K % 2 == 0)
-      First = _mm256_broadcastd_epi32(_mm256_castsi256_si128(V));
-    Differs = _mm256_or_si256(Differs, _mm256_xor_si256(V, First));
-  }
-  Agree = _mm256_testz_si256(Differs, Differs);
-  Differs = _mm256_or_si256(_mm256_xor_si256(All[0], All[2]),
-                            _mm256_xor_si256(All[1], All[3]));
-  Repeat = _mm256_testz_si256(Differs, Differs);
-  // The lanes are read back from memory: taking them out of vectors one by
-  // one costs more.
-  asm volatile("" : "+m"(Lane));
-  return _mm256_testz_si256(Wrong, Wrong);
+static bool plainShared(const Warp *W, const Inst *I, const uint8_t *R,
+                        uint32_t On, unsigned Bytes, SharedOffsets &Out) {
+  return On == AllLanes && !I->Aux &&
+         Out.resolve(W->C, I->Where, R + I->A, I->Wide, I->Imm, On, Bytes);
 }
 
 template <unsigned Bytes, unsigned Count>
 static bool loadPlainShared(const Warp *W, const Inst *I, uint8_t *R,
                             uint32_t On) {
   SharedOffsets Offset;
-  if (Bytes != 4 || !Offset.resolve(W, I, R, On, Bytes * Count))
+  if (Bytes != 4 || !plainShared(W, I, R, On, Bytes * Count, Offset))
     return false;
   const uint8_t *Base = W->C->Shared;
   uint8_t *Rows[Count];
@@ -208,7 +153,7 @@ template <unsigned Bytes, unsigned Count>
 static bool storePlainShared(Warp *W, const Inst *I, uint8_t *R, uint32_t On) {
   SharedOffsets Offset;
   if (Bytes != 4 || !W->C->SharedVersion.empty() ||
-      !Offset.resolve(W, I, R, On, Bytes * Count))
+      !plainShared(W, I, R, On, Bytes * Count, Offset))
     return false;
   ++W->Effects;
   uint8_t *Base = W->C->Shared;

@@ -75,6 +75,14 @@ MmaPlan MmaPlanner::plan(const OpcodeInfo &Info, bool Guarded,
 }
 
 // ---- execution -----------------------------------------------------------
+namespace ptxsim {
+/// Images of operands, numbered by the planner for one shape at a time.
+struct ImageMemory {
+  alignas(128) WideA A[MmaPlanner::NumA * MaxK];
+  alignas(64) PatternB B[MmaPlanner::NumB * 8 * MaxK];
+};
+} // namespace ptxsim
+
 namespace {
 struct FragmentRows {
   uint8_t *P[16];
@@ -83,17 +91,18 @@ struct FragmentRows {
       P[K] = R + D.slot(Operand, K);
   }
 };
-/// Images of operands, numbered by the planner for one shape at a time.
-struct ImageMemory {
-  alignas(128) WideA A[MmaPlanner::NumA * MaxK];
-  alignas(64) PatternB B[MmaPlanner::NumB * 8 * MaxK];
-};
 } // namespace
 
-static void countProduct(Warp *W, uint64_t Macs) {
+static ImageMemory &imagesOf(Worker &Work) {
+  if (!Work.Images)
+    Work.Images = std::make_shared<ImageMemory>();
+  return *Work.Images;
+}
+
+static void countProducts(Warp *W, unsigned Count, uint64_t Macs) {
   CounterSet &C = W->C->Work->Counters;
-  ++C.MatrixOps;
-  C.MatrixMacs += Macs;
+  C.MatrixOps += Count;
+  C.MatrixMacs += Count * Macs;
 }
 
 /// Four (or two) accumulator rows of f32; f16 accumulators hold pairs.
@@ -123,7 +132,52 @@ static void storeAccumulators(const Detail &D, uint8_t *R, bool IsHalf,
   }
 }
 
-static void mma(PTXSIM_ARGS) {
+/// The operands' images, made now if no earlier product has.
+static MmaOperands operands(const Inst *I, uint8_t *R, Warp *W,
+                            const MmaPlan &Plan) {
+  ImageMemory &Images = imagesOf(*W->C->Work);
+  unsigned K = Plan.K;
+  WideA *A = Images.A + Plan.ImageA * K;
+  PatternB *B = Images.B + Plan.ImageB * 8 * K;
+  if (Plan.BuildA || Plan.BuildB) {
+    const Detail &D = W->P->Details[I->X];
+    const OpcodeInfo &Info = D.Info;
+    if (Plan.BuildA)
+      broadcastA(matrixType(Info.Types[1]), FragmentRows(D, 1, R).P, K,
+                 Info.Shape.M == 16, A);
+    if (Plan.BuildB)
+      patternFromFragment(matrixType(Info.Types[2]), FragmentRows(D, 2, R).P, K,
+                          B);
+  }
+  return {A, B, 0};
+}
+
+/// f32 accumulators of 16 rows.
+static void mmaFloat(PTXSIM_ARGS) {
+  uint32_t On = guarded(I, R, M);
+  if (!On)
+    PTXSIM_NEXT;
+  if (!wholeWarp(W, I, On))
+    return;
+  const MmaPlan *Plan = &W->P->MmaPlans[I->E];
+  unsigned Count = Plan->Pair ? 2 : 1;
+  uint8_t *D[8];
+  const uint8_t *C[8];
+  MmaOperands Operands = operands(I, R, W, *Plan);
+  for (unsigned J = 0; J < Count; ++J)
+    for (unsigned K = 0; K < 4; ++K) {
+      D[4 * J + K] = R + Plan[J].D[K];
+      C[4 * J + K] = R + Plan[J].C[K];
+    }
+  if (Count == 2)
+    Operands.Stride = operands(I + 1, R, W, Plan[1]).B - Operands.B;
+  multiplyFloat(D, C, &Operands, 1, Count, Plan->K, true);
+  countProducts(W, Count, 16 * 8 * Plan->K);
+  PTXSIM_GOTO(I + Count, M);
+}
+
+/// Integer products, and those with f16 accumulators.
+static void mmaOther(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   if (!On)
     PTXSIM_NEXT;
@@ -131,35 +185,20 @@ static void mma(PTXSIM_ARGS) {
     return;
   const Detail &D = W->P->Details[I->X];
   const OpcodeInfo &Info = D.Info;
-  MatrixType TA = matrixType(Info.Types[1]);
-  unsigned K = Info.Shape.K;
   bool Sixteen = Info.Shape.M == 16;
-  const MmaPlan &Plan = W->P->MmaPlans[I->E];
-  static thread_local ImageMemory Images;
-  WideA *A = Images.A + Plan.ImageA * K;
-  PatternB *B = Images.B + Plan.ImageB * 8 * K;
-  if (Plan.BuildA)
-    broadcastA(TA, FragmentRows(D, 1, R).P, K, Sixteen, A);
-  if (Plan.BuildB)
-    patternFromFragment(matrixType(Info.Types[2]), FragmentRows(D, 2, R).P, K,
-                        B);
-  countProduct(W, uint64_t(Info.Shape.M) * Info.Shape.N * K);
-  MmaOperands Operands{A, B};
+  unsigned K = Info.Shape.K, Rows = Sixteen ? 4 : 2;
+  MmaOperands Operands = operands(I, R, W, W->P->MmaPlans[I->E]);
   bool HalfC = Info.Types[3] == Type::F16, HalfD = Info.Types[0] == Type::F16;
-  if (!HalfC && !HalfD && !isInteger(TA)) {
-    multiplyFloat(FragmentRows(D, 0, R).P, FragmentRows(D, 3, R).P, &Operands,
-                  1, 1, K, Sixteen);
-    PTXSIM_NEXT;
-  }
   alignas(128) uint8_t Acc[4][128];
-  unsigned Rows = Sixteen ? 4 : 2;
   loadAccumulators(D, R, HalfC, Rows, Acc);
   uint8_t *Ptr[4] = {Acc[0], Acc[1], Acc[2], Acc[3]};
-  if (isInteger(TA))
-    multiplyInteger(Ptr, A, B, 1, K, false, Sixteen, Info.has(Mod::Satfinite));
+  if (isInteger(matrixType(Info.Types[1])))
+    multiplyInteger(Ptr, Operands.A, Operands.B, 1, K, false, Sixteen,
+                    Info.has(Mod::Satfinite));
   else
     multiplyFloat(Ptr, Ptr, &Operands, 1, 1, K, Sixteen);
   storeAccumulators(D, R, HalfD, Rows, Acc);
+  countProducts(W, 1, uint64_t(Info.Shape.M) * Info.Shape.N * K);
   PTXSIM_NEXT;
 }
 
@@ -188,21 +227,60 @@ static void mmaDouble(PTXSIM_ARGS) {
     }
   for (unsigned Reg = 0; Reg < 2 * Halves; ++Reg)
     std::memcpy(R + D.slot(0, Reg), Out[Reg], 256);
-  countProduct(W, uint64_t(S.M) * S.N * S.K);
+  countProducts(W, 1, uint64_t(S.M) * S.N * S.K);
   PTXSIM_NEXT;
+}
+
+static bool sharesRow(const uint32_t (&A)[4], const uint32_t (&B)[4]) {
+  return std::any_of(
+      A, A + 4, [&](uint32_t X) { return std::find(B, B + 4, X) != B + 4; });
+}
+
+/// The instruction before this one can run both: same A, and it writes nothing
+/// that this one reads.
+static bool pairs(const Program &P, const Inst &I, const MmaPlan &Plan,
+                  const std::vector<uint32_t> &RowsB) {
+  if (P.Code.empty() || P.Code.back().Fn != mmaFloat ||
+      P.Code.back().Pred != I.Pred || Plan.BuildA)
+    return false;
+  const MmaPlan &Before = P.MmaPlans[P.Code.back().E];
+  auto WritesB = [&](uint32_t Row) {
+    return std::find(Before.D, Before.D + 4, Row) != Before.D + 4;
+  };
+  return !Before.Pair && Before.ImageA == Plan.ImageA && Before.K == Plan.K &&
+         Before.ImageB != Plan.ImageB && !sharesRow(Before.D, Plan.C) &&
+         !sharesRow(Before.D, Plan.D) &&
+         std::none_of(RowsB.begin(), RowsB.end(), WritesB);
 }
 
 bool ptxsim::selectMma(Encoder &E, const Lowered &L, Inst &I) {
   I.X = E.addDetail(L);
-  I.Fn = L.Info.Types[0] == Type::F64 ? mmaDouble : mma;
+  const OpcodeInfo &Info = L.Info;
+  if (Info.Types[0] == Type::F64) {
+    I.Fn = mmaDouble;
+    return true;
+  }
   auto Rows = [&](unsigned Operand) {
     std::vector<uint32_t> R;
     for (unsigned K = 0; K < L.Operands[Operand].Count; ++K)
       R.push_back(E.row(L, Operand, K));
     return R;
   };
+  bool Guarded = L.Guard.Kind != Ref::None;
+  MmaPlan Plan = E.planner().plan(Info, Guarded, Rows(1), Rows(2));
+  Plan.K = uint8_t(Info.Shape.K);
+  bool Float = Info.Types[0] == Type::F32 && Info.Types[3] == Type::F32 &&
+               Info.Shape.M == 16;
+  I.Fn = Float ? mmaFloat : mmaOther;
+  if (Float) {
+    for (unsigned K = 0; K < 4; ++K) {
+      Plan.D[K] = E.row(L, 0, K);
+      Plan.C[K] = E.row(L, 3, K);
+    }
+    if (!Guarded && pairs(E.program(), I, Plan, Rows(2)))
+      E.program().MmaPlans.back().Pair = true;
+  }
   I.E = uint32_t(E.program().MmaPlans.size());
-  E.program().MmaPlans.push_back(
-      E.planner().plan(L.Info, L.Guard.Kind != Ref::None, Rows(1), Rows(2)));
+  E.program().MmaPlans.push_back(Plan);
   return true;
 }

@@ -152,7 +152,7 @@ void ptxsim::patternFromWords(MatrixType T, const uint32_t Words[8][8],
 /// Eight rows by eight columns, Half of A: 8 vectors of 8 lanes.
 static void multiplyRows8(uint8_t *const *D, const uint8_t *const *C,
                           const MmaOperands *Operands, unsigned Count,
-                          unsigned Half, size_t FirstB, unsigned K) {
+                          unsigned Half, unsigned Group, unsigned K) {
   __m256 Acc[2][4];
   for (int P = 0; P < 2; ++P)
     for (int V = 0; V < 4; ++V)
@@ -161,7 +161,7 @@ static void multiplyRows8(uint8_t *const *D, const uint8_t *const *C,
             : _mm256_setzero_ps();
   for (const MmaOperands *O = Operands; O != Operands + Count; ++O)
     for (unsigned J = 0; J < K; ++J) {
-      const PatternB *At = O->B + FirstB + 8 * J;
+      const PatternB *At = O->B + O->Stride * Group + 8 * J;
       __m256 BE = _mm256_broadcast_ps((const __m128 *)At);
       __m256 BO = _mm256_broadcast_ps((const __m128 *)(At + 4));
       for (int V = 0; V < 4; ++V) {
@@ -181,7 +181,7 @@ static void multiplyAvx2(uint8_t *const *D, const uint8_t *const *C,
   unsigned Halves = Sixteen ? 2 : 1;
   for (unsigned J = 0; J < Groups; ++J)
     for (unsigned H = 0; H < Halves; ++H, D += 2) {
-      multiplyRows8(D, C, Operands, Count, H, size_t(J) * 8 * K, K);
+      multiplyRows8(D, C, Operands, Count, H, J, K);
       if (C)
         C += 2;
     }
@@ -194,7 +194,7 @@ static void multiplyAvx2(uint8_t *const *D, const uint8_t *const *C,
 template <unsigned N>
 PTXSIM_AVX512 static void
 multiplyGroups(uint8_t *const *D, const uint8_t *const *C,
-               const MmaOperands *Operands, unsigned Count, size_t FirstB,
+               const MmaOperands *Operands, unsigned Count, unsigned First,
                unsigned K) {
   __m512 Acc[N][8];
   for (unsigned G = 0; G < N; ++G)
@@ -207,7 +207,7 @@ multiplyGroups(uint8_t *const *D, const uint8_t *const *C,
       __m512 Rows[4] = {_mm512_load_ps(&A[0][0]), _mm512_load_ps(&A[0][16]),
                         _mm512_load_ps(&A[1][0]), _mm512_load_ps(&A[1][16])};
       for (unsigned G = 0; G < N; ++G) {
-        const PatternB *At = O->B + FirstB + 8 * (G * K + J);
+        const PatternB *At = O->B + O->Stride * (First + G) + 8 * J;
         __m512 BE = _mm512_broadcast_f32x4(_mm_loadu_ps(At));
         __m512 BO = _mm512_broadcast_f32x4(_mm_loadu_ps(At + 4));
         for (unsigned V = 0; V < 8; ++V)
@@ -226,11 +226,9 @@ static void multiplyAvx512(uint8_t *const *D, const uint8_t *const *C,
   unsigned J = 0;
   auto RowsOfC = [&] { return C ? C + 4 * J : nullptr; };
   for (; J + 2 <= Groups; J += 2)
-    multiplyGroups<2>(D + 4 * J, RowsOfC(), Operands, Count, size_t(J) * 8 * K,
-                      K);
+    multiplyGroups<2>(D + 4 * J, RowsOfC(), Operands, Count, J, K);
   if (J < Groups)
-    multiplyGroups<1>(D + 4 * J, RowsOfC(), Operands, Count, size_t(J) * 8 * K,
-                      K);
+    multiplyGroups<1>(D + 4 * J, RowsOfC(), Operands, Count, J, K);
 }
 
 void ptxsim::multiplyFloat(uint8_t *const *D, const uint8_t *const *C,

@@ -62,10 +62,11 @@ void patternFromFragment(MatrixType T, const uint8_t *const *Registers,
 /// Fills one column group from Words[n][p], 8 columns of 256 bits of k each.
 void patternFromWords(MatrixType T, const uint32_t Words[8][8], PatternB *Out);
 
-/// Operands of one product.
+/// Operands of one product. The column groups of B are Stride elements apart.
 struct MmaOperands {
   const WideA *A;
   const PatternB *B;
+  ptrdiff_t Stride;
 };
 
 /// D = C + the sum of Count products A B, for Groups column groups. D[4 j + r]

@@ -157,7 +157,7 @@ static void multiplyHalf(Warp *W, const WgmmaProduct &P, const WideA *A,
       RowU32 X = rowAt<RowU32>(W->Rows + P.D->slot(0, 2 * J + R / 2));
       rowAt<RowF32>(Acc[R]) = halfToFloat(X >> (16 * (R & 1)));
     }
-    MmaOperands Operands{A, B + size_t(J) * 8 * Info.Shape.K};
+    MmaOperands Operands{A, B + size_t(J) * 8 * Info.Shape.K, 0};
     multiplyFloat(Ptr, P.Zero ? nullptr : Ptr, &Operands, 1, 1, Info.Shape.K,
                   true);
     for (unsigned R = 0; R < 2; ++R)
@@ -207,7 +207,7 @@ static void runBatch(Warp *W, const WgmmaProduct *const *P, unsigned Count) {
   MmaOperands Operands[MaxBatch];
   for (unsigned J = 0; J < Count; ++J) {
     imageOfA(W, *P[J], A[J]);
-    Operands[J] = {A[J], imageOfB(*P[J], W->C)};
+    Operands[J] = {A[J], imageOfB(*P[J], W->C), ptrdiff_t(8 * K)};
   }
   CounterSet &Counters = W->C->Work->Counters;
   Counters.MatrixOps += Count;
