@@ -73,12 +73,13 @@ CASES = {
         y = MatMul(x, W0)
       }""",
     "lstm-joined-weights": """
-      (float[6,2,10] x, float[1,80,10] W0, float[1,20,80] W1, float[1,160] B0) => (y, h, c) {
+      (float[6,2,10] x, float[1,80,10] W0, float[1,20,80] W1, float[1,160] B0)
+      => (y, h, c) {
         r = Transpose<perm=[0,2,1]>(W1)
         w = Concat<axis=0>(W0, W0)
-        rr = Concat<axis=0>(r, r)
+        q = Concat<axis=0>(r, r)
         b = Concat<axis=0>(B0, B0)
-        y, h, c = LSTM<hidden_size=20, direction="bidirectional">(x, w, rr, b)
+        y, h, c = LSTM<hidden_size=20, direction="bidirectional">(x, w, q, b)
       }""",
 }
 
