@@ -3,6 +3,7 @@
 #include "Binary.h"
 #include "Locations.h"
 #include "Pipelines/Compiler.h"
+#include "llvm/Support/MemoryBuffer.h"
 
 using namespace mlir;
 
@@ -182,6 +183,20 @@ static uint32_t addProgram(rt::ProgramOp program, binary::Header &header) {
   return static_cast<uint32_t>(found - others.begin()) + 1;
 }
 
+/// Digest of the model's file, without external data; zero where it cannot be
+/// read again.
+static dlc_format_digest digestSource(const CompileOptions &options) {
+  if (!options.inputBytes.empty()) {
+    return binary::digest(
+        {options.inputBytes.data(), options.inputBytes.size()});
+  }
+  auto file = llvm::MemoryBuffer::getFile(options.inputPath, /*IsText=*/false,
+                                          /*RequiresNullTerminator=*/false);
+  return file ? binary::digest(
+                    {(*file)->getBufferStart(), (*file)->getBufferSize()})
+              : dlc_format_digest{};
+}
+
 bool buildHeader(Session &session, std::vector<Variant> &variants,
                  binary::Header &header) {
   rt::ProgramOp program = variants.front().getProgram();
@@ -194,6 +209,7 @@ bool buildHeader(Session &session, std::vector<Variant> &variants,
   header.producer = text("nn.producer");
   header.compilerVersion = getVersion().str();
   header.options = session.options.describe();
+  header.sourceDigest = digestSource(session.options);
   if (!addValues(session, program, header)) {
     return false;
   }

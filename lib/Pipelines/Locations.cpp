@@ -22,10 +22,12 @@ void describeLocation(Location loc, Diagnostic &diagnostic) {
   loc->walk([&](Location inner) {
     if (auto place = dyn_cast<FileLineColLoc>(inner);
         place && diagnostic.location.empty()) {
-      diagnostic.location =
-          (place.getFilename().getValue() + ":" + Twine(place.getLine()) + ":" +
-           Twine(place.getColumn()))
-              .str();
+      diagnostic.location = place.getFilename().str();
+      if (place.getLine() > 0) { // a model file has no lines
+        diagnostic.location +=
+            (":" + Twine(place.getLine()) + ":" + Twine(place.getColumn()))
+                .str();
+      }
     }
     DictionaryAttr facts = getNodeFacts(inner);
     if (facts && !diagnostic.hasNode) {

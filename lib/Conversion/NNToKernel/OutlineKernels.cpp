@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Dispatches become launches of kernels.
+#include "Analysis/DispatchCost.h"
 #include "Conversion/NNToKernel/KernelFamily.h"
 #include "Conversion/NNToKernel/Passes.h"
 
@@ -101,12 +102,12 @@ LogicalResult KernelOutliner::replace(nn::DispatchOp dispatch) {
   bool needsScratch = !kernel::IndexMath::isKnown(launch.scratchBytes, 0);
   Value scratch =
       needsScratch ? context.math.value(launch.scratchBytes) : Value();
+  DispatchCost cost = estimateCost(dispatch);
   auto launched = rt::DispatchOp::create(
       context.b, dispatch.getOutputs().getTypes(), kernel->getSymName(),
       dispatch.getInputs(), dispatch.getSizes(), dispatch.getResultSizes(),
       context.math.value(launch.items), context.math.value(launch.work),
-      scratch,
-      /*flops=*/-1, /*bytes=*/-1, DenseI64ArrayAttr());
+      scratch, cost.flops, cost.bytes, DenseI64ArrayAttr());
   dispatch.replaceAllUsesWith(launched.getOutputs());
   dispatch.erase();
   return success();
