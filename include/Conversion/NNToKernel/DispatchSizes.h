@@ -6,6 +6,7 @@
 
 #include "Dialect/NN/NNDialect.h"
 #include "Dialect/NN/Sizes.h"
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/IR/IRMapping.h"
 
 namespace dlc {
@@ -25,9 +26,10 @@ public:
   nn::Sizes sizes(mlir::Value tensor);
   /// An index value (or attribute) of the body.
   mlir::OpFoldResult index(mlir::OpFoldResult value);
+  /// A scalar of the body, of any type, which depends on no tensor's elements.
+  mlir::Value scalar(mlir::Value value);
 
 private:
-  mlir::Value materialize(mlir::Value value);
   mlir::OpFoldResult reify(mlir::OpResult tensor, int64_t dim);
 
   nn::DispatchOp dispatch;

@@ -42,6 +42,7 @@ public:
   mlir::OpFoldResult index(mlir::OpFoldResult value) {
     return resolver.index(value);
   }
+  mlir::Value scalar(mlir::Value value) { return resolver.scalar(value); }
 
 protected:
   nn::DispatchOp dispatch;

@@ -20,6 +20,10 @@ RankedTensorType typeOf(Value tensor) {
   return cast<RankedTensorType>(tensor.getType());
 }
 
+std::optional<unsigned> placeOf(AffineMap map, unsigned dim) {
+  return map.getResultPosition(getAffineDimExpr(dim, map.getContext()));
+}
+
 /// Builds the kernel's spec, for the host (sizes only) or the kernel.
 class AttentionView {
 public:
@@ -30,6 +34,13 @@ public:
   /// Whether the kernel takes the layouts: dense rows of V and O, a static
   /// number of columns, K dense along its depth or its keys.
   static bool isSupported(nn::AttentionOp op);
+  /// The kernel's indices by loop.
+  SmallVector<Value> loopIndices(const kernel::AttentionIndices &at) {
+    if (hasGroupedKeys()) {
+      return {at.batch[0], at.batch[1], at.head, at.m, at.n};
+    }
+    return {at.batch[0], at.head, at.group, at.m, at.n};
+  }
 
   OpFoldResult loopSize(unsigned dim);
   /// Elements between neighbours of loop dim `dim` in a dense tensor, 0 where
@@ -37,16 +48,17 @@ public:
   OpFoldResult stride(Value tensor, AffineMap map, unsigned dim);
 
 private:
+  /// Whether K or V differ from group to group. Then each group is a head of
+  /// its own to the kernel, which packs the keys of a head once.
+  bool hasGroupedKeys() {
+    return placeOf(op.getMap(1), kGroup) || placeOf(op.getMap(2), kGroup);
+  }
   kernel::OffsetFn offsetIn(Value tensor, AffineMap map,
                             ArrayRef<unsigned> dims);
 
   DispatchContext &context;
   nn::AttentionOp op;
 };
-
-std::optional<unsigned> placeOf(AffineMap map, unsigned dim) {
-  return map.getResultPosition(getAffineDimExpr(dim, map.getContext()));
-}
 
 bool isInnermost(Value tensor, AffineMap map, unsigned loop) {
   return AttentionOp::getInnermostLoop(map, typeOf(tensor)).value_or(loop) ==
@@ -56,10 +68,16 @@ bool isInnermost(Value tensor, AffineMap map, unsigned loop) {
 bool AttentionView::isSupported(nn::AttentionOp op) {
   bool denseKeys = isInnermost(op.getKey(), op.getMap(1), kDepth) ||
                    isInnermost(op.getKey(), op.getMap(1), kKey);
+  // A single column is dense anywhere.
+  auto hasDenseRows = [](Value tensor, AffineMap map) {
+    std::optional<unsigned> column = placeOf(map, kColumn);
+    return !column || typeOf(tensor).getDimSize(*column) == 1 ||
+           isInnermost(tensor, map, kColumn);
+  };
   std::optional<unsigned> column = placeOf(op.getMap(2), kColumn);
-  return denseKeys && isInnermost(op.getValue(), op.getMap(2), kColumn) &&
-         isInnermost(op.getResult(), op.getMap(3), kColumn) &&
-         !op.getValue().getType().isDynamicDim(*column);
+  return denseKeys && hasDenseRows(op.getValue(), op.getMap(2)) &&
+         hasDenseRows(op.getResult(), op.getMap(3)) &&
+         !(column && op.getValue().getType().isDynamicDim(*column));
 }
 
 OpFoldResult AttentionView::loopSize(unsigned dim) {
@@ -86,6 +104,7 @@ OpFoldResult AttentionView::stride(Value tensor, AffineMap map, unsigned dim) {
 
 kernel::OffsetFn AttentionView::offsetIn(Value tensor, AffineMap map,
                                          ArrayRef<unsigned> dims) {
+  // With grouped keys the kernel counts one group a head, last.
   SmallVector<OpFoldResult> strides;
   for (unsigned dim : dims) {
     strides.push_back(stride(tensor, map, dim));
@@ -93,7 +112,7 @@ kernel::OffsetFn AttentionView::offsetIn(Value tensor, AffineMap map,
   return [strides](ImplicitLocOpBuilder &b, ValueRange indices) {
     kernel::IndexMath math(b);
     OpFoldResult offset = math.constant(0);
-    for (auto [index, elements] : llvm::zip_equal(indices, strides)) {
+    for (auto [index, elements] : llvm::zip(indices, strides)) {
       offset = math.add(offset, math.mul(index, elements));
     }
     return offset;
@@ -110,16 +129,25 @@ kernel::AttentionSpec AttentionView::create() {
   spec.key = typeOf(key).getElementType();
   spec.value = typeOf(value).getElementType();
   spec.output = typeOf(result).getElementType();
-  spec.batch = {loopSize(kBatch)};
-  spec.heads = loopSize(kHead);
-  spec.groups = loopSize(kGroup);
+  bool grouped = hasGroupedKeys();
+  SmallVector<unsigned> headLoops{kBatch, kHead};
+  if (grouped) {
+    headLoops.push_back(kGroup);
+    spec.batch = {loopSize(kBatch), loopSize(kHead)};
+    spec.heads = loopSize(kGroup);
+    spec.groups = context.math.constant(1);
+  } else {
+    spec.batch = {loopSize(kBatch)};
+    spec.heads = loopSize(kHead);
+    spec.groups = loopSize(kGroup);
+  }
   spec.m = loopSize(kRow);
   spec.n = loopSize(kKey);
   spec.d = loopSize(kDepth);
   spec.e = *getConstantIntValue(loopSize(kColumn));
   spec.queryOffset = offsetIn(query, queryMap, {kBatch, kHead, kGroup});
-  spec.keyOffset = offsetIn(key, keyMap, {kBatch, kHead});
-  spec.valueOffset = offsetIn(value, valueMap, {kBatch, kHead});
+  spec.keyOffset = offsetIn(key, keyMap, headLoops);
+  spec.valueOffset = offsetIn(value, valueMap, headLoops);
   spec.outputOffset = offsetIn(result, resultMap, {kBatch, kHead, kGroup});
   spec.queryRowStride = stride(query, queryMap, kRow);
   spec.queryColumnStride = stride(query, queryMap, kDepth);
@@ -166,7 +194,7 @@ Value RegionEmitter::vectorOf(Value value) {
 }
 
 Value RegionEmitter::loadInput(Value tensor, AffineMap map) {
-  Value loops[] = {at.batch[0], at.head, at.group, at.m, at.n};
+  SmallVector<Value> loops = view.loopIndices(at);
   OpFoldResult place = kb.math.constant(0);
   for (unsigned dim = kBatch; dim <= kKey; ++dim) {
     // A dim of size 1 is repeated.
@@ -190,11 +218,16 @@ Value RegionEmitter::emit(Region &region, Value score, ValueRange inputs,
   auto op = cast<nn::AttentionOp>(kb.getRoot());
   Block &block = region.front();
   IRMapping mapping;
+  // What the region takes from around the op is the dispatch's.
+  auto inKernel = [&](Value value) {
+    Value known = mapping.lookupOrNull(value);
+    return known ? known : kb.scalar(value);
+  };
   auto argument = block.args_begin();
   if (score) {
     mapping.map(*argument++, score);
   }
-  for (Value index : {at.batch[0], at.head, at.group, at.m}) {
+  for (Value index : ArrayRef(view.loopIndices(at)).drop_back()) {
     mapping.map(*argument++, index);
   }
   Value step =
@@ -205,10 +238,8 @@ Value RegionEmitter::emit(Region &region, Value score, ValueRange inputs,
     mapping.map(*argument++, loadInput(input, op.getMap(firstMap + i)));
   }
   for (Operation &inner : block.without_terminator()) {
-    SmallVector<Value> operands =
-        llvm::map_to_vector(inner.getOperands(), [&](Value operand) {
-          return mapping.lookupOrDefault(operand);
-        });
+    SmallVector<Value> operands = llvm::map_to_vector(
+        inner.getOperands(), [&](Value operand) { return inKernel(operand); });
     bool isVector = llvm::any_of(operands, [](Value operand) {
       return isa<VectorType>(operand.getType());
     });
@@ -233,8 +264,8 @@ Value RegionEmitter::emit(Region &region, Value score, ValueRange inputs,
       mapping.map(from, to);
     }
   }
-  return vectorOf(mapping.lookupOrDefault(
-      cast<nn::YieldOp>(block.getTerminator()).getValues()[0]));
+  return vectorOf(
+      inKernel(cast<nn::YieldOp>(block.getTerminator()).getValues()[0]));
 }
 
 kernel::AttentionSchedule chooseSchedule(const kernel::AttentionSpec &spec,
@@ -251,9 +282,10 @@ public:
     kernel::IndexMath &math = context.math;
     OpFoldResult products = math.mul(math.mul(spec.m, spec.n),
                                      math.add(spec.d, math.constant(spec.e)));
-    for (OpFoldResult count : {spec.batch[0], spec.heads, spec.groups}) {
+    for (OpFoldResult count : spec.batch) {
       products = math.mul(products, count);
     }
+    products = math.mul(math.mul(products, spec.heads), spec.groups);
     return {
         kernel::getAttentionItems(context.b, spec, schedule, context.target),
         estimateWork(context, products, 0.03),
@@ -296,9 +328,10 @@ public:
       spec.storeLogSumExp = [&kb](ImplicitLocOpBuilder &b,
                                   const kernel::AttentionIndices &at,
                                   Value value) {
-        memref::StoreOp::create(
-            b, value, kb.viewResult(1),
-            ValueRange{at.batch[0], at.head, at.group, at.m});
+        AttentionView sizes(kb);
+        SmallVector<Value> loops = sizes.loopIndices(at);
+        loops.pop_back();
+        memref::StoreOp::create(b, value, kb.viewResult(1), loops);
       };
     }
     kernel::AttentionBuffers buffers{

@@ -2,7 +2,6 @@
 // Sizes of a dispatch's tensors, resolved for the kernel or the host.
 #include "Conversion/NNToKernel/DispatchSizes.h"
 
-#include "mlir/Dialect/Tensor/IR/Tensor.h"
 #include "mlir/Dialect/Utils/StaticValueUtils.h"
 
 using namespace mlir;
@@ -27,7 +26,7 @@ OpFoldResult DispatchSizes::index(OpFoldResult value) {
   if (std::optional<int64_t> known = getConstantIntValue(value)) {
     return b.getIndexAttr(*known);
   }
-  return materialize(cast<Value>(value));
+  return scalar(cast<Value>(value));
 }
 
 OpFoldResult DispatchSizes::size(Value tensor, int64_t dim) {
@@ -66,7 +65,7 @@ OpFoldResult DispatchSizes::reify(OpResult tensor, int64_t dim) {
   return it->second[tensor.getResultNumber()][dim];
 }
 
-Value DispatchSizes::materialize(Value value) {
+Value DispatchSizes::scalar(Value value) {
   if (Value known = mapping.lookupOrNull(value)) {
     return known;
   }
@@ -84,7 +83,7 @@ Value DispatchSizes::materialize(Value value) {
     return result;
   }
   for (Value operand : op->getOperands()) {
-    materialize(operand);
+    scalar(operand);
   }
   b.clone(*op, mapping);
   return mapping.lookup(value);

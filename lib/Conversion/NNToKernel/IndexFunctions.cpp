@@ -18,6 +18,7 @@ public:
   explicit IndexFunctions(KernelBuilder &kb) : kb(kb), b(kb.b), math(kb.math) {}
 
   Value constant(arith::ConstantOp op);
+  Value fromElements(tensor::FromElementsOp op, ValueRange indices);
   Value elementwise(nn::ElementwiseOp op, ValueRange indices);
   Value cast(nn::CastOp op, ValueRange indices);
   Value iota(nn::IotaOp op, ValueRange indices);
@@ -68,6 +69,21 @@ Value IndexFunctions::constant(arith::ConstantOp op) {
         b, b.getIntegerAttr(code, integer.getValue()));
   }
   return arith::ConstantOp::create(b, llvm::cast<TypedAttr>(attr));
+}
+
+/// Numbers that the host computed; few, so that a chain of selections will do.
+Value IndexFunctions::fromElements(tensor::FromElementsOp op,
+                                   ValueRange indices) {
+  OpFoldResult place = math.constant(0);
+  for (auto [index, size] : llvm::zip_equal(indices, op.getType().getShape())) {
+    place = math.add(math.mul(place, math.constant(size)), index);
+  }
+  Value result = kb.scalar(op.getElements().back());
+  for (int64_t i = op.getElements().size() - 2; i >= 0; --i) {
+    result = arith::SelectOp::create(b, math.equal(place, math.constant(i)),
+                                     kb.scalar(op.getElements()[i]), result);
+  }
+  return result;
 }
 
 Value IndexFunctions::broadcastIndex(Value operand, int64_t dim, Value index,
@@ -370,6 +386,8 @@ Value KernelBuilder::loadUncached(Value tensor, ValueRange indices) {
   IndexFunctions functions(*this);
   return llvm::TypeSwitch<Operation *, Value>(tensor.getDefiningOp())
       .Case<arith::ConstantOp>([&](auto op) { return functions.constant(op); })
+      .Case<tensor::FromElementsOp>(
+          [&](auto op) { return functions.fromElements(op, indices); })
       .Case<nn::ElementwiseOp>(
           [&](auto op) { return functions.elementwise(op, indices); })
       .Case<nn::CastOp>([&](auto op) { return functions.cast(op, indices); })

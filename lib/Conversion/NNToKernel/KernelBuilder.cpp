@@ -27,8 +27,9 @@ KernelBuilder::KernelBuilder(nn::DispatchOp dispatch, func::FuncOp kernel,
   resolveSizes();
 }
 
-/// Puts every size of the body at the kernel's start, where it dominates all
-/// uses; what stays unused is dropped by LLVM.
+/// Puts every size of the body, and every other scalar that an op or its region
+/// takes, at the kernel's start, where it dominates all uses; what stays unused
+/// is dropped by LLVM.
 void KernelBuilder::resolveSizes() {
   Block &body = dispatch.getBody().front();
   for (Value input :
@@ -40,13 +41,17 @@ void KernelBuilder::resolveSizes() {
     ops.push_back(&op);
   }
   for (Operation *op : ops) {
-    for (Value operand : op->getOperands()) {
-      if (!isa<RankedTensorType>(operand.getType()) &&
-          op->getDialect()->getNamespace() ==
-              nn::NNDialect::getDialectNamespace() &&
-          !isa<nn::BindShapeOp>(op)) {
-        index(operand);
-      }
+    bool takesScalars =
+        isa<nn::NNDialect>(op->getDialect()) || isa<tensor::FromElementsOp>(op);
+    if (takesScalars && !isa<nn::BindShapeOp>(op)) {
+      op->walk([&](Operation *inner) {
+        for (Value operand : inner->getOperands()) {
+          if (operand.getParentBlock() == &body &&
+              !isa<RankedTensorType>(operand.getType())) {
+            scalar(operand);
+          }
+        }
+      });
     }
     for (Value result : op->getResults()) {
       if (isa<RankedTensorType>(result.getType())) {

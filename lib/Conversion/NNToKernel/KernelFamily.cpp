@@ -26,8 +26,8 @@ const KernelFamily *findKernelFamily(Operation *root) {
       .Case<nn::ElementwiseOp, nn::CastOp, nn::IotaOp, nn::BroadcastOp,
             nn::TransposeOp, nn::SliceOp, nn::InsertSliceOp, nn::PadOp,
             nn::GatherOp, nn::CacheUpdateOp, nn::RotaryOp, nn::BatchNormOp,
-            nn::QuantizeOp, nn::DequantizeOp, nn::ResizeOp>(
-          [](auto) { return getMapFamily(); })
+            nn::QuantizeOp, nn::DequantizeOp, nn::ResizeOp,
+            tensor::FromElementsOp>([](auto) { return getMapFamily(); })
       .Default([](Operation *) -> const KernelFamily * { return nullptr; });
 }
 

@@ -48,7 +48,7 @@ public:
   }
 
   llvm::SetVector<Value> tensors, indices;
-  /// f32 scalars, whose bits are passed as indices.
+  /// Other scalars, whose bits are passed as indices.
   llvm::SetVector<Value> scalars;
   /// Constants, cloned rather than passed.
   llvm::SetVector<Operation *> constants;
@@ -104,6 +104,28 @@ static SmallVector<Value> resultSizes(OpBuilder &b, ArrayRef<Value> results) {
   return sizes;
 }
 
+static Type bitsType(Type scalar) {
+  return IntegerType::get(scalar.getContext(), scalar.getIntOrFloatBitWidth());
+}
+
+/// A scalar's bits as an index.
+static Value toIndex(OpBuilder &b, Value scalar) {
+  Location loc = scalar.getLoc();
+  if (isa<FloatType>(scalar.getType())) {
+    scalar =
+        arith::BitcastOp::create(b, loc, bitsType(scalar.getType()), scalar);
+  }
+  return arith::IndexCastOp::create(b, loc, b.getIndexType(), scalar);
+}
+
+/// The scalar of `type` whose bits are in `index`.
+static Value fromIndex(OpBuilder &b, Location loc, Type type, Value index) {
+  Value bits = arith::IndexCastOp::create(b, loc, bitsType(type), index);
+  return isa<FloatType>(type)
+             ? arith::BitcastOp::create(b, loc, type, bits).getResult()
+             : bits;
+}
+
 /// The ops' locations as one.
 static Location fuseLocations(ArrayRef<Operation *> ops, Operation *root) {
   SmallVector<Location> locations{root->getLoc()};
@@ -126,10 +148,7 @@ nn::DispatchOp buildDispatch(ArrayRef<Operation *> ops, Operation *root,
       results, [](Value result) { return result.getType(); });
   SmallVector<Value> indices(captures.indices.getArrayRef());
   for (Value scalar : captures.scalars) {
-    Value bits =
-        arith::BitcastOp::create(b, scalar.getLoc(), b.getI32Type(), scalar);
-    indices.push_back(
-        arith::IndexCastOp::create(b, scalar.getLoc(), b.getIndexType(), bits));
+    indices.push_back(toIndex(b, scalar));
   }
   auto dispatch = nn::DispatchOp::create(b, fuseLocations(ops, root), types,
                                          captures.tensors.getArrayRef(),
@@ -145,9 +164,7 @@ nn::DispatchOp buildDispatch(ArrayRef<Operation *> ops, Operation *root,
   for (Value scalar : captures.scalars) {
     Location loc = scalar.getLoc();
     Value index = body.addArgument(b.getIndexType(), loc);
-    Value bits = arith::IndexCastOp::create(b, loc, b.getI32Type(), index);
-    mapping.map(scalar,
-                arith::BitcastOp::create(b, loc, scalar.getType(), bits));
+    mapping.map(scalar, fromIndex(b, loc, scalar.getType(), index));
   }
   for (Operation *constant : captures.constants) {
     b.clone(*constant, mapping);

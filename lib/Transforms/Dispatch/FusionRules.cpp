@@ -4,12 +4,18 @@
 
 #include "Dialect/NN/FnInfo.h"
 
+#include "mlir/Dialect/Tensor/IR/Tensor.h"
+
 using namespace mlir;
 
 namespace dlc {
 
 /// Ops of an epilogue; beyond this, compile time grows for no gain.
 static constexpr size_t kMaxEpilogueOps = 24;
+
+/// Elements of a tensor that the host computed; up to here, choosing one is no
+/// dearer than loading it.
+static constexpr int64_t kMaxFreeElements = 4;
 
 static RankedTensorType typeOf(Value tensor) {
   return cast<RankedTensorType>(tensor.getType());
@@ -19,7 +25,7 @@ bool isIndexFunction(Operation *op) {
   return isa<nn::ElementwiseOp, nn::CastOp, nn::IotaOp, nn::BroadcastOp,
              nn::TransposeOp, nn::SliceOp, nn::InsertSliceOp, nn::PadOp,
              nn::GatherOp, nn::CacheUpdateOp, nn::RotaryOp, nn::BatchNormOp,
-             nn::QuantizeOp, nn::DequantizeOp>(op);
+             nn::QuantizeOp, nn::DequantizeOp, tensor::FromElementsOp>(op);
 }
 
 bool isRoot(Operation *op) {
@@ -33,8 +39,11 @@ bool isFree(Operation *op) {
   if (isa<nn::IotaOp, nn::BroadcastOp, nn::SliceOp>(op)) {
     return true;
   }
-  // A scalar, whoever computes it.
   auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
+  if (isa<tensor::FromElementsOp>(op)) {
+    return type.getNumElements() <= kMaxFreeElements;
+  }
+  // A scalar, whoever computes it.
   bool isScalar = type && type.hasStaticShape() && type.getNumElements() == 1;
   auto elementwise = dyn_cast<nn::ElementwiseOp>(op);
   return isScalar &&
