@@ -7,10 +7,8 @@ Each test ends in one of
   wrong     ran, but a value, shape or type of an output differs
   error     any other error of dlc
   crash     the process died, or was ended after the time limit
-status.tsv holds the status of each test, and may only improve: what passed must
-pass, and what was refused may not turn out wrong. Rows of wrong, error and crash
-are known faults, to be mended; they are counted and named, and fail only where
-they were not there before.
+A wrong result, an error or a crash fails the run. status.tsv says of each test
+whether it passes or why it is refused, and may only improve: what passed must pass.
 
   run.py                    all tests against status.tsv
   run.py PATTERN...         only those whose key contains one of the patterns
@@ -184,7 +182,7 @@ def write_status(rows: dict[str, Outcome]) -> None:
 def judge(outcome: Outcome, recorded: Outcome | None) -> str | None:
     """Why an outcome fails the run; None when it does not."""
     before = recorded.status if recorded is not None else "new"
-    if outcome.status in FAILURES and before not in FAILURES:
+    if outcome.status in FAILURES:
         return f"{before} before, now {outcome.status}: {outcome.reason}"
     if before == "pass" != outcome.status:
         return f"passed before, now {outcome.status}: {outcome.reason}"
@@ -240,8 +238,8 @@ def main() -> int:
         parser.error(f"no test's key contains one of {options.patterns}")
     recorded = read_status()
     outcomes = run_all(cases, options.workers)
-    # A process runs many tests, and a known fault that corrupts memory may bring down
-    # a later test: what got worse is run again in a process of its own.
+    # A process runs many tests, and one that corrupts memory may bring down a later
+    # one: what fails is run again in a process of its own.
     for i, case in enumerate(cases):
         if judge(outcomes[i], recorded.get(case.key)) is not None:
             outcomes[i] = run_all([case], 1)[0]
@@ -253,12 +251,13 @@ def main() -> int:
     if options.junitxml:
         write_junit(options.junitxml, results)
     if options.update:
-        # Without patterns, tests that onnx no longer has go too. What passed
-        # stays recorded so: the file may only improve.
+        # Without patterns, tests that onnx no longer has go too.
         rows = recorded if options.patterns else {}
-        for case, outcome, _ in results:
-            before = recorded.get(case.key, outcome)
-            rows[case.key] = before if before.status == "pass" else outcome
+        for case, outcome, failure in results:
+            if failure is None:
+                rows[case.key] = outcome
+            elif case.key in recorded:
+                rows[case.key] = recorded[case.key]
         write_status(rows)
     else:
         better = [
