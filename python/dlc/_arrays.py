@@ -14,9 +14,8 @@ from functools import cache
 
 import numpy as np
 
-from ._runtime import DataType, Device, Tensor
+from ._runtime import CPU, DataType, Device, Tensor
 
-_CPU = 1
 _KINDS = {"i": 0, "u": 1, "f": 2, "c": 5, "b": 6}
 # ml_dtypes' name -> DLPack's code and bits.
 _EXTENSIONS = {
@@ -100,7 +99,7 @@ def _fill(tensor: Tensor, data: int, code: int, bits: int, shape, strides) -> li
     """Sets a tensor's fields; returns what has to outlive it."""
     rank = len(shape)
     tensor.data = data
-    tensor.device = Device(_CPU, 0)
+    tensor.device = Device(CPU, 0)
     tensor.ndim = rank
     tensor.dtype = DataType(code, bits, 1)
     dims = (ctypes.c_int64 * rank)(*shape)

@@ -19,6 +19,7 @@ from functools import cache
 
 from ._library import SizedStructure, load_library, text
 from ._model import Model
+from ._runtime import CPU, parse_device
 from .errors import Diagnostic, Error, InternalError, Status, error_class
 
 _LOG = logging.getLogger("dlc")
@@ -217,9 +218,10 @@ def _dim_strings(dims: Mapping[str, DimSpec] | Iterable[str] | None) -> list[str
 
 def compile(
     model,
-    target: str = "cpu",
+    target: str | None = None,
     dims: Mapping[str, DimSpec] | Iterable[str] | None = None,
     *,
+    device: str = "cpu",
     cpu: str | Iterable[str] | None = None,
     output: str | os.PathLike | None = None,
     model_dir: str | os.PathLike | None = None,
@@ -232,12 +234,17 @@ def compile(
     `model` is a path, the bytes of a ModelProto, or a ModelProto; `model_dir` is
     the folder of its external data, where it is not the path's. `dims` gives
     sizes to symbolic dims: {"batch": 8}, {"batch": (1, 32)} for a range,
-    {"batch": (1, 32, 8)} with the size to tune for. `cpu` names one or more
+    {"batch": (1, 32, 8)} with the size to tune for. `device` is where the model
+    runs, see dlc.load; `target`, what it is compiled for ("cpu", "cuda", or
+    "cuda,cpu"), is by default what the device needs. `cpu` names one or more
     variants of the code, by default this machine's own. `output` keeps the
     binary in a file. `progress(phase, done, total)` is called from another
     thread.
     """
     call = _Call(model, dims, model_dir)
+    if target is None:
+        is_cpu = parse_device(device).device_type == CPU
+        target = "cpu" if is_cpu else "cuda"
     call.options.target = target.encode()
     call.options.num_threads = num_threads
     call.set_cpus(cpu)
@@ -250,13 +257,13 @@ def compile(
     if output is not None:
         call.options.output_path = os.fsencode(output)
         call.run("dlc_compile")
-        return Model(output)
+        return Model(output, device=device)
     # The file goes with the folder; the model holds on to its contents.
     with tempfile.TemporaryDirectory(prefix="dlc-") as folder:
         path = os.path.join(folder, "model.dlc")
         call.options.output_path = os.fsencode(path)
         call.run("dlc_compile")
-        return Model(path)
+        return Model(path, device=device)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from ._runtime import (
     Tensor,
     ValueInfo,
     check,
+    parse_device,
     runtime,
 )
 from .errors import ShapeError
@@ -54,7 +55,7 @@ class _Context:
         self.handle = ctypes.c_void_p()
         # Kept, since at the interpreter's end modules go before objects.
         self._free = runtime().dlc_context_free
-        options = ContextOptions(num_threads=num_threads)
+        options = ContextOptions(device=model._device, num_threads=num_threads)
         check(
             runtime().dlc_context_create(
                 model._handle, ctypes.byref(options), ctypes.byref(self.handle)
@@ -71,10 +72,16 @@ class Model:
     """A compiled model, made by dlc.compile or dlc.load.
 
     Any number of threads may run one model at the same time; each gets a
-    context of its own.
+    context of its own. A model on a GPU takes arrays of the CPU, and arrays on
+    that GPU without a copy; results are on the CPU.
     """
 
-    def __init__(self, path: str | os.PathLike, verify_weights: bool = False):
+    def __init__(
+        self,
+        path: str | os.PathLike,
+        verify_weights: bool = False,
+        device: str = "cpu",
+    ):
         self._handle = ctypes.c_void_p()
         self._free = runtime().dlc_model_free
         # What save copies; the file itself may be gone by then.
@@ -96,6 +103,9 @@ class Model:
         self._num_threads = 0
         self._local = threading.local()
         self._shapes: dict[tuple, list[tuple[int, ...] | None]] = {}
+        # The first context says whether the model and the device fit.
+        self._device = parse_device(device)
+        self._context()
 
     def __del__(self):
         if getattr(self, "_handle", None):
@@ -253,9 +263,12 @@ class Model:
         return [output.result() for output in outputs]
 
 
-def load(path: str | os.PathLike, *, verify_weights: bool = False) -> Model:
-    """Loads a model binary. `verify_weights` checks the digests of all weights."""
-    return Model(path, verify_weights)
+def load(
+    path: str | os.PathLike, *, device: str = "cpu", verify_weights: bool = False
+) -> Model:
+    """Loads a model binary to run on `device`: "cpu", a GPU as in "cuda:0", or
+    "ptxsim", the simulator. `verify_weights` checks the digests of all weights."""
+    return Model(path, verify_weights, device)
 
 
 def version() -> str:

@@ -12,6 +12,8 @@ from onnx.backend.base import Backend, BackendRep, namedtupledict
 
 from ._compiler import compile
 from ._model import Model
+from ._runtime import is_present, parse_device
+from .errors import UsageError
 
 
 class DlcBackendRep(BackendRep):
@@ -42,8 +44,8 @@ class DlcBackend(Backend):
     @classmethod
     def prepare(cls, model, device: str = "CPU", **kwargs) -> DlcBackendRep:
         if not cls.supports_device(device):
-            raise ValueError(f"expected device CPU, got {device}")
-        return DlcBackendRep(compile(model, **kwargs))
+            raise ValueError(f"expected CPU, CUDA:N or PTXSIM, got {device}")
+        return DlcBackendRep(compile(model, device=device.lower(), **kwargs))
 
     @classmethod
     def run_model(cls, model, inputs, device: str = "CPU", **kwargs):
@@ -91,4 +93,7 @@ class DlcBackend(Backend):
 
     @classmethod
     def supports_device(cls, device: str) -> bool:
-        return device.split(":")[0] == "CPU"
+        try:
+            return is_present(parse_device(device.lower()))
+        except UsageError:
+            return False

@@ -10,6 +10,11 @@ from functools import cache
 from ._library import SizedStructure, load_library, text
 from .errors import Error, error_class
 
+# dlc_device_type.
+CPU = 1
+CUDA = 2
+PTXSIM = 12
+
 
 class Device(ctypes.Structure):
     _fields_ = [("device_type", c_int32), ("device_id", c_int32)]
@@ -99,6 +104,8 @@ class ContextOptions(SizedStructure):
         ("stream", c_void_p),
         ("num_threads", c_uint32),
         ("profile", c_uint32),
+        ("graph_mode", c_uint32),
+        ("reserved", c_uint32),
     ]
 
 
@@ -118,6 +125,8 @@ _SIGNATURES = {
     "dlc_model_get_output": _VALUE,
     "dlc_model_get_input_dim": _DIM,
     "dlc_model_get_output_dim": _DIM,
+    "dlc_device_parse": (_STATUS, (c_char_p, POINTER(Device))),
+    "dlc_device_count": (_STATUS, (c_int32, POINTER(c_uint32))),
     "dlc_context_create": (
         _STATUS,
         (_MODEL, POINTER(ContextOptions), POINTER(_CONTEXT)),
@@ -133,6 +142,20 @@ _SIGNATURES = {
 def runtime() -> ctypes.CDLL:
     """libdlc.so."""
     return load_library("libdlc.so", _SIGNATURES)
+
+
+def parse_device(name: str) -> Device:
+    """The device that "cpu", "cuda:1" or "ptxsim" names."""
+    device = Device()
+    check(runtime().dlc_device_parse(name.encode(), ctypes.byref(device)))
+    return device
+
+
+def is_present(device: Device) -> bool:
+    """Whether there is such a device."""
+    count = c_uint32()
+    status = runtime().dlc_device_count(device.device_type, ctypes.byref(count))
+    return status == 0 and device.device_id < count.value
 
 
 def check(status: int, usage: type[Error] | None = None) -> None:

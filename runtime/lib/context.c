@@ -239,7 +239,7 @@ static dlc_status execute(dlc_context *c) {
     }
   }
   uint32_t mode = dlc_cpu_set_float_mode();
-  int32_t status = c->code.run(&c->exec);
+  int32_t status = c->cuda ? dlc_cuda_run(c) : c->code.run(&c->exec);
   dlc_cpu_restore_float_mode(mode);
   if (c->pool_claimed) {
     dlc_pool_release();

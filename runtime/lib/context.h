@@ -13,6 +13,7 @@
 /* What follows from one set of input dims. */
 typedef struct dlc_shape {
   uint64_t last_use; /* 0: empty */
+  uint64_t made;     /* differs between any two that ever were */
   int64_t *input_dims;
   int64_t *output_dims;
   int64_t *buffer_bytes;

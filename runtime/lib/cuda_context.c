@@ -87,6 +87,7 @@ dlc_status dlc_cuda_open(dlc_context *c, const dlc_context_options *options) {
     free(cuda);
     return status;
   }
+  cuda->graph_mode = options->graph_mode;
   cuda->device = cuda->model->device;
   cuda->driver = cuda->device->driver;
   cuda->pinned =
@@ -114,6 +115,7 @@ void dlc_cuda_close(dlc_context *c) {
   cuda->driver->stream_synchronize(cuda->stream);
   free_blocks(c);
   dlc_cuda_profile_free(c);
+  dlc_cuda_graphs_free(c);
   if (cuda->owns_stream) {
     cuda->driver->stream_destroy(cuda->stream);
   }
@@ -143,9 +145,6 @@ dlc_status dlc_cuda_synchronize(dlc_context *c) {
   dlc_cuda *cuda = c->cuda;
   cu_result error = cuda->driver->stream_synchronize(cuda->stream);
   return error ? dlc_cuda_device_fail(cuda->device, error,
-                                      "a run failed on the device (the "
-                                      "environment variable "
-                                      "CUDA_LAUNCH_BLOCKING=1 makes the driver "
-                                      "name the kernel)")
+                                      "a run failed on the device")
                : DLC_OK;
 }

@@ -10,6 +10,16 @@
 #include "context.h"
 #include "cuda_model.h"
 
+/* One shape's run, recorded. */
+typedef struct dlc_cuda_graph {
+  uint64_t shape;     /* dlc_shape.made of it; 0: none */
+  cu_graph_exec exec; /* NULL until recorded */
+  void **addresses;   /* of the last run's memory */
+  bool noted;         /* whether they are set */
+  bool never;         /* it cannot be, or is not worth it */
+  uint32_t misses;    /* times that memory moved after recording */
+} dlc_cuda_graph;
+
 struct dlc_cuda {
   dlc_cuda_model *model;
   dlc_cuda_device *device;
@@ -21,7 +31,13 @@ struct dlc_cuda {
   dlc_block *input_staging; /* per input, pinned */
 
   /* Of the run under way. */
-  bool waits; /* tensors on the CPU: the run waits for the device */
+  bool waits;      /* tensors on the CPU: the run waits for the device */
+  bool asked_host; /* the code read from the device, or asked for memory */
+  bool records;    /* nothing is done, but noted for a graph */
+
+  uint32_t graph_mode;                       /* DLC_GRAPHS_* */
+  dlc_cuda_graph graphs[DLC_CONTEXT_SHAPES]; /* as the context's shapes */
+  cu_stream recorder;
 
   cu_event *events; /* of profiles: the run's begin, then two per launch */
   uint32_t num_events, room_events;
@@ -47,8 +63,20 @@ dlc_status dlc_cuda_bind_output(dlc_context *context, uint32_t output,
                                 const dlc_tensor *inputs, dlc_tensor *outputs);
 dlc_status dlc_cuda_finish_outputs(dlc_context *context, dlc_tensor *outputs);
 
+/* The code asked for late memory; for any context. */
+static inline void dlc_cuda_note_request(dlc_context *context) {
+  if (context->cuda) {
+    context->cuda->asked_host = true;
+  }
+}
+
 /* cuda_exec.c: fills in what generated code for GPUs calls. */
 void dlc_cuda_bind_exec(dlc_context *context);
+
+/* cuda_graph.c: the generated code's run, or the graph that was recorded of an
+   equal one; returns what the code does. */
+int32_t dlc_cuda_run(dlc_context *context);
+void dlc_cuda_graphs_free(dlc_context *context);
 
 /* cuda_profile.c: notes times on the device; begin_run and end_run do nothing
    without a profile. */

@@ -173,7 +173,11 @@ dlc_status dlc_cuda_device_fail(dlc_cuda_device *device, cu_result error,
     return status;
   }
   atomic_store(&device->lost, true);
+  bool simulated = device->driver->device_type == DLC_DEVICE_PTXSIM;
   return dlc_fail(status,
-                  "%s; %s is lost: free all models and contexts that use it",
-                  dlc_message(), label);
+                  "%s; %s is lost: free all models and contexts that use it%s",
+                  dlc_message(), label,
+                  simulated ? ""
+                            : " (CUDA_LAUNCH_BLOCKING=1 in the environment "
+                              "makes the driver tell which kernel failed)");
 }

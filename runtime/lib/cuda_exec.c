@@ -71,7 +71,8 @@ static cu_result start(dlc_context *c, const dlc_device_launch *l,
   };
   cu_result error = cuda->driver->launch(
       &config, cuda->model->functions[l->kernel], params, NULL);
-  if (!error && cuda->driver->device_type == DLC_DEVICE_PTXSIM) {
+  if (!error && !cuda->records &&
+      cuda->driver->device_type == DLC_DEVICE_PTXSIM) {
     error = cuda->driver->stream_synchronize(cuda->stream);
   }
   return error;
@@ -174,6 +175,7 @@ static int32_t exec_device_read(dlc_exec *exec, void *host, const void *device,
   if (bytes <= 0) {
     return DLC_OK;
   }
+  c->cuda->asked_host = true;
   cu_result error = c->cuda->driver->copy_to_host(
       host, (uintptr_t)device, (size_t)bytes, c->cuda->stream);
   if (!error) {

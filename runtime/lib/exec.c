@@ -229,6 +229,7 @@ static void *exec_late(dlc_exec *exec, uint32_t buffer, int64_t bytes) {
                          buffer);
     return NULL;
   }
+  dlc_cuda_note_request(c);
   char what[64];
   snprintf(what, sizeof what, "buffer %" PRIu32, buffer);
   c->status =
@@ -238,6 +239,7 @@ static void *exec_late(dlc_exec *exec, uint32_t buffer, int64_t bytes) {
 
 static void *give_output(dlc_context *c, uint32_t output, int64_t bytes) {
   dlc_output *o = &c->outputs[output];
+  dlc_cuda_note_request(c);
   if (o->caller) {
     int64_t elements, room;
     dlc_count_elements(o->caller->shape, (uint32_t)o->caller->ndim, &elements);

@@ -140,6 +140,7 @@ dlc_status dlc_context_select_shape(dlc_context *c) {
   if (!shape) {
     shape = oldest;
     shape->last_use = 0;
+    shape->made = ++c->clock;
     if (!shape->input_dims && (status = allocate_shape(c, shape))) {
       return status;
     }

@@ -270,6 +270,15 @@ DLC_API dlc_status dlc_device_get_info(dlc_device device,
 
 typedef struct dlc_context dlc_context;
 
+/* Whether equal runs, with tensors in equal places, become CUDA graphs, which
+   start all kernels at once. */
+typedef enum dlc_graph_mode {
+  DLC_GRAPHS_DEFAULT = 0, /* yes, but not on the simulator, which then could
+                             not tell which kernel failed */
+  DLC_GRAPHS_NEVER = 1,
+  DLC_GRAPHS_ALWAYS = 2, /* where the code allows it */
+} dlc_graph_mode;
+
 typedef struct dlc_context_options {
   uint64_t struct_size;
   dlc_device device; /* {0, 0} = CPU */
@@ -280,6 +289,8 @@ typedef struct dlc_context_options {
   uint32_t num_threads;
   /* Nonzero: note the time of every dispatch, see dlc_context_get_profile. */
   uint32_t profile;
+  uint32_t graph_mode; /* dlc_graph_mode; for GPUs */
+  uint32_t reserved;
 } dlc_context_options;
 
 /* options may be NULL. */

@@ -107,8 +107,10 @@ static dlc_context_options optionsFor(bool profile, void *stream) {
 }
 
 dlc_context *test::DeviceTest::createContext(dlc_model *model, bool profile,
-                                             void *stream) {
+                                             void *stream,
+                                             dlc_graph_mode graphs) {
   dlc_context_options options = optionsFor(profile, stream);
+  options.graph_mode = graphs;
   dlc_context *context = nullptr;
   EXPECT_EQ(dlc_context_create(model, &options, &context), DLC_OK)
       << dlc_message();

@@ -45,7 +45,8 @@ protected:
 
   /// A context on the simulator; fails the test on an error.
   dlc_context *createContext(dlc_model *model, bool profile = false,
-                             void *stream = nullptr);
+                             void *stream = nullptr,
+                             dlc_graph_mode graphs = DLC_GRAPHS_DEFAULT);
   /// A model and a context; what both return is the first error.
   dlc_status open(const std::string &path, dlc_model *&model,
                   dlc_context *&context);
