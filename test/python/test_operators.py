@@ -153,6 +153,8 @@ POOLS = [
     ),
     OpCase("GlobalAveragePool", "GlobalAveragePool", [f32(2, 9, 7, 5)], dynamic=True),
     OpCase("LRN", "LRN", [f32(1, 11, 6, 7)], {"size": 5, "alpha": 0.1, "beta": 0.75}),
+    OpCase("LRN-narrow", "LRN", [f32(2, 35, 6, 7)], {"size": 3, "bias": 2.0}),
+    OpCase("LRN-wide", "LRN", [f32(1, 20, 6, 7)], {"size": 13, "alpha": 0.2}),
     OpCase(
         "BatchNormalization",
         "BatchNormalization",

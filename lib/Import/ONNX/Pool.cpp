@@ -117,6 +117,38 @@ LogicalResult buildMaxUnpool(NodeContext &ctx) {
   return ctx.results(b.pad(result, low, high, nn::PadMode::constant, Value()));
 }
 
+/// Widest sum over channels that is written out.
+static constexpr int64_t kMaxUnrolledLRN = 9;
+
+/// The sum over `size` neighbouring channels as that many slices, which one
+/// kernel adds.
+static Value addNeighbours(GraphBuilder &b, Value x, int64_t size) {
+  Sizes sizes = b.sizes(x), low(sizes.size(), b.index(0)), high = low;
+  low[1] = b.index((size - 1) / 2);
+  high[1] = b.index(size / 2);
+  Value padded = b.pad(x, low, high, nn::PadMode::constant, Value());
+  Value sum;
+  for (int64_t i = 0; i < size; ++i) {
+    Value part = b.sliceDim(padded, 1, b.index(i), sizes[1]);
+    sum = sum ? b.binary(Fn::add, sum, part) : part;
+  }
+  return sum;
+}
+
+/// The same as pooling of (N, 1, C, rest).
+static Value poolChannels(GraphBuilder &b, Value x, int64_t size) {
+  Sizes all = b.sizes(x);
+  OpFoldResult rest = b.product(llvm::ArrayRef(all).drop_front(2));
+  Window window;
+  window.kernel = {size, 1};
+  window.strides = {1, 1};
+  window.dilations = {1, 1};
+  window.low = {b.index((size - 1) / 2), b.index(0)};
+  window.high = {b.index(size / 2), b.index(0)};
+  Value planes = b.reshape(x, {all[0], b.index(1), all[1], rest});
+  return b.reshape(b.pool(nn::PoolKind::sum, planes, window, {}).first, all);
+}
+
 LogicalResult buildLRN(NodeContext &ctx) {
   GraphBuilder &b = ctx.b;
   Value x = ctx.input(0);
@@ -126,19 +158,9 @@ LogicalResult buildLRN(NodeContext &ctx) {
                        "more, got " +
                        Twine(size) + " and rank " + Twine(ctx.rank()));
   }
-  // A sum over neighbouring channels: pooling of (N, 1, C, rest).
-  Sizes all = b.sizes(x);
-  OpFoldResult rest = b.product(llvm::ArrayRef(all).drop_front(2));
-  Value square =
-      b.reshape(b.binary(Fn::mul, x, x), {all[0], b.index(1), all[1], rest});
-  Window window;
-  window.kernel = {size, 1};
-  window.strides = {1, 1};
-  window.dilations = {1, 1};
-  window.low = {b.index((size - 1) / 2), b.index(0)};
-  window.high = {b.index(size / 2), b.index(0)};
-  Value sum =
-      b.reshape(b.pool(nn::PoolKind::sum, square, window, {}).first, all);
+  Value square = b.binary(Fn::mul, x, x);
+  Value sum = size <= kMaxUnrolledLRN ? addNeighbours(b, square, size)
+                                      : poolChannels(b, square, size);
   Value scaled = b.binary(Fn::mul, sum, ctx.getFloat("alpha", 1e-4) / size);
   Value base = b.binary(Fn::add, scaled, ctx.getFloat("bias", 1));
   return ctx.results(b.binary(

@@ -39,6 +39,11 @@ bool isFree(Operation *op) {
   if (isa<nn::IotaOp, nn::BroadcastOp, nn::SliceOp>(op)) {
     return true;
   }
+  // Windows over a tensor with a border: each slice reads elements of its own.
+  if (isa<nn::PadOp>(op) &&
+      llvm::all_of(op->getUsers(), llvm::IsaPred<nn::SliceOp, tensor::DimOp>)) {
+    return true;
+  }
   auto type = dyn_cast<RankedTensorType>(op->getResult(0).getType());
   if (isa<tensor::FromElementsOp>(op)) {
     return type.getNumElements() <= kMaxFreeElements;
