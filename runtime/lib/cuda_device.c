@@ -139,7 +139,7 @@ dlc_status dlc_cuda_enter(dlc_cuda_device *device) {
   if (atomic_load(&device->lost)) {
     return dlc_fail(DLC_RESOURCE,
                     "%s '%s' is lost since an earlier error: free all models "
-                    "and contexts that use it, then load again",
+                    "and contexts that use it, or start the program anew",
                     p->label, p->name);
   }
   cu_result error = device->driver->context_push(device->context);
@@ -174,10 +174,12 @@ dlc_status dlc_cuda_device_fail(dlc_cuda_device *device, cu_result error,
   }
   atomic_store(&device->lost, true);
   bool simulated = device->driver->device_type == DLC_DEVICE_PTXSIM;
-  return dlc_fail(status,
-                  "%s; %s is lost: free all models and contexts that use it%s",
-                  dlc_message(), label,
-                  simulated ? ""
-                            : " (CUDA_LAUNCH_BLOCKING=1 in the environment "
-                              "makes the driver tell which kernel failed)");
+  return dlc_fail(
+      status,
+      "%s; %s is lost: free all models and contexts that use it, or start "
+      "the program anew%s",
+      dlc_message(), label,
+      simulated ? ""
+                : " (CUDA_LAUNCH_BLOCKING=1 in the environment "
+                  "makes the driver tell which kernel failed)");
 }

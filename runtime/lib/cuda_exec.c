@@ -50,8 +50,23 @@ static dlc_status launch_failed(const dlc_context *c,
 
 /* ---- Launches ------------------------------------------------------------ */
 
-static bool has_clusters(const dlc_device_launch *l) {
-  return l->cluster[0] > 1 || l->cluster[1] > 1 || l->cluster[2] > 1;
+/* Blocks per cluster. */
+static uint64_t cluster_size(const dlc_device_launch *l) {
+  uint64_t size = 1;
+  for (int i = 0; i < 3; i++) {
+    size *= l->cluster[i] ? l->cluster[i] : 1;
+  }
+  return size;
+}
+
+/* Devices need not have clusters of more than 8 blocks, and a kernel must say
+   that it knows (CUDA programming guide, "Thread Block Clusters"). */
+static cu_result allow_cluster(const dlc_cuda *cuda, cu_function function,
+                               const dlc_device_launch *l) {
+  return cluster_size(l) > 8
+             ? cuda->driver->function_set_attribute(
+                   function, CU_FUNCTION_NON_PORTABLE_CLUSTER, 1)
+             : CU_SUCCESS;
 }
 
 /* The simulator has run the kernel when the launch returns, so that waiting
@@ -67,10 +82,13 @@ static cu_result start(dlc_context *c, const dlc_device_launch *l,
       .shared_bytes = l->shared_bytes,
       .stream = cuda->stream,
       .attributes = &cluster,
-      .num_attributes = has_clusters(l),
+      .num_attributes = cluster_size(l) > 1,
   };
-  cu_result error = cuda->driver->launch(
-      &config, cuda->model->functions[l->kernel], params, NULL);
+  cu_function function = cuda->model->functions[l->kernel];
+  cu_result error = allow_cluster(cuda, function, l);
+  if (!error) {
+    error = cuda->driver->launch(&config, function, params, NULL);
+  }
   if (!error && !cuda->records &&
       cuda->driver->device_type == DLC_DEVICE_PTXSIM) {
     error = cuda->driver->stream_synchronize(cuda->stream);
