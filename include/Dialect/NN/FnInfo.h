@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // One row per elementwise function: arity, operand and result types,
-// parameters. The verifier, the importers and the lowering read this table, so
-// that adding a function is a case here and in Conversion/Common/Scalar.
+// parameters. The verifier, the importers and the lowering read this table; a
+// new function needs a case here, in ElementwiseFn.cpp and in ScalarFn.cpp.
 #ifndef DLC_DIALECT_NN_FNINFO_H
 #define DLC_DIALECT_NN_FNINFO_H
 

@@ -86,7 +86,7 @@ def NN_DispatchOp : NN_Op<"dispatch", [IsolatedFromAbove, SingleBlockImplicitTer
   let description = [{
     Block arguments are the tensor `inputs`, then the index `sizes`. `result_sizes` are the sizes of the
     results' dynamic dims, in order. The op that carries the unit attribute `nn.root` is the one that
-    rules the kernel; `schedule` is the #sched attribute that the kernel follows.
+    rules the kernel; `schedule` is what the kernel follows: #nn.gemm_schedule, #nn.conv_schedule.
     Dispatches with equal bodies and schedules share one kernel.
   }];
   let arguments = (ins Variadic<NN_Tensor>:$inputs, Variadic<Index>:$sizes, Variadic<Index>:$result_sizes,
