@@ -56,17 +56,22 @@ public:
     return name;
   }
 
-  /// The functions `<prefix><suffix>` of all variants.
-  std::string emitFunctions(StringRef suffix, ArrayRef<Variant> variants) {
-    for (const Variant &variant : variants) {
-      LLVM::LLVMFuncOp::create(
-          b, variant.prefix + suffix.str(),
-          LLVM::LLVMFunctionType::get(b.getI32Type(), {pointer}));
+  /// The functions `<prefix><suffix>` of all variants; null for those that
+  /// have none.
+  std::string emitFunctions(StringRef suffix, ArrayRef<Variant> variants,
+                            llvm::function_ref<bool(unsigned)> hasFunction) {
+    for (unsigned i = 0; i < variants.size(); ++i) {
+      if (hasFunction(i)) {
+        LLVM::LLVMFuncOp::create(
+            b, variants[i].prefix + suffix.str(),
+            LLVM::LLVMFunctionType::get(b.getI32Type(), {pointer}));
+      }
     }
     return emitAggregate(
         suffix, LLVM::LLVMArrayType::get(pointer, variants.size()),
         LLVM::Linkage::Internal, variants.size(), [&](unsigned i) -> Value {
-          return address(variants[i].prefix + suffix.str());
+          return hasFunction(i) ? address(variants[i].prefix + suffix.str())
+                                : null();
         });
   }
 
@@ -93,21 +98,32 @@ llvm::Expected<Bytes> emitEmbeddedModel(MLIRContext &context, StringRef symbol,
   OwningOpRef<ModuleOp> module = ModuleOp::create(UnknownLoc::get(&context));
   DataEmitter emitter(*module, symbol);
   std::vector<char> encoded = binary::encodeHeader(header);
+  std::vector<char> images = binary::encodeImages(header);
   std::string headerName = emitter.emitBytes(
       "_header", StringRef(encoded.data(), encoded.size()), 8);
   std::string weightsName = emitter.emitBytes("_weights", weights, 64);
-  std::string run = emitter.emitFunctions("_run", variants);
+  std::string imagesName =
+      images.empty()
+          ? ""
+          : emitter.emitBytes("_images",
+                              StringRef(images.data(), images.size()), 64);
+  std::string run =
+      emitter.emitFunctions("_run", variants, [](unsigned) { return true; });
   std::string size =
-      header.noSizing ? "" : emitter.emitFunctions("_size", variants);
+      emitter.emitFunctions("_size", variants, [&](unsigned variant) {
+        uint32_t program = header.variants[variant].program;
+        return !(program ? header.otherPrograms[program - 1] : header).noSizing;
+      });
   Type pointer = emitter.pointer, i64 = emitter.b.getI64Type();
   auto type = LLVM::LLVMStructType::getLiteral(
-      &context, {i64, pointer, i64, pointer, i64, pointer, pointer});
-  static_assert(offsetof(dlc_embedded_model, images) == 7 * 8);
+      &context,
+      {i64, pointer, i64, pointer, i64, pointer, pointer, pointer, i64});
+  static_assert(sizeof(dlc_embedded_model) == 9 * 8);
   emitter.emitAggregate(
-      "", type, LLVM::Linkage::External, 7, [&](unsigned i) -> Value {
+      "", type, LLVM::Linkage::External, 9, [&](unsigned i) -> Value {
         switch (i) {
         case 0:
-          return emitter.integer(offsetof(dlc_embedded_model, images));
+          return emitter.integer(sizeof(dlc_embedded_model));
         case 1:
           return emitter.address(headerName);
         case 2:
@@ -117,9 +133,13 @@ llvm::Expected<Bytes> emitEmbeddedModel(MLIRContext &context, StringRef symbol,
         case 4:
           return emitter.integer(weights.size());
         case 5:
-          return size.empty() ? emitter.null() : emitter.address(size);
-        default:
+          return emitter.address(size);
+        case 6:
           return emitter.address(run);
+        case 7:
+          return images.empty() ? emitter.null() : emitter.address(imagesName);
+        default:
+          return emitter.integer(images.size());
         }
       });
   return emitObject(*module, variants.front().target);

@@ -221,7 +221,7 @@ def compile(
     target: str | None = None,
     dims: Mapping[str, DimSpec] | Iterable[str] | None = None,
     *,
-    device: str = "cpu",
+    device: str | None = None,
     cpu: str | Iterable[str] | None = None,
     output: str | os.PathLike | None = None,
     model_dir: str | os.PathLike | None = None,
@@ -235,13 +235,15 @@ def compile(
     the folder of its external data, where it is not the path's. `dims` gives
     sizes to symbolic dims: {"batch": 8}, {"batch": (1, 32)} for a range,
     {"batch": (1, 32, 8)} with the size to tune for. `device` is where the model
-    runs, see dlc.load; `target`, what it is compiled for ("cpu", "cuda", or
-    "cuda,cpu"), is by default what the device needs. `cpu` names one or more
+    runs, see dlc.load; `target`, what it is compiled for: "cpu", "cuda", or
+    "cuda,cpu". Each is by default what the other needs. `cpu` names one or more
     variants of the code, by default this machine's own. `output` keeps the
     binary in a file. `progress(phase, done, total)` is called from another
     thread.
     """
     call = _Call(model, dims, model_dir)
+    if device is None:
+        device = "cpu" if "cpu" in (target or "cpu").split(",") else "cuda:0"
     if target is None:
         is_cpu = parse_device(device).device_type == CPU
         target = "cpu" if is_cpu else "cuda"

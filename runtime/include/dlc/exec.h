@@ -156,7 +156,7 @@ struct dlc_embedded_model {
   uint64_t header_bytes;
   const void *weights; /* 64-byte aligned */
   uint64_t weights_bytes;
-  /* Per variant of the header's table; size may be NULL with
+  /* Per variant of the header's table; size, or its entry, may be NULL with
      DLC_HEADER_NO_SIZING. */
   dlc_entry *const *size;
   dlc_entry *const *run;

@@ -3,7 +3,10 @@
 // threads, profiles.
 #include "DeviceFixture.h"
 
-#include <algorithm>
+#include "dlc/exec.h"
+
+#include <cstring>
+#include <dlfcn.h>
 #include <thread>
 
 using namespace dlc;
@@ -294,6 +297,50 @@ TEST_F(DeviceTest, VariantsHaveProgramsOfTheirOwn) {
   dlc_context_free(onCpu);
   dlc_context_free(context);
   dlc_model_free(model);
+}
+
+// ---- Models linked into the program
+// ------------------------------------------
+
+TEST_F(DeviceTest, EmbeddedModel) {
+  Header header = deviceHeader();
+  std::vector<char> block = encodeHeader(header);
+  std::vector<char> images = encodeImages(header);
+  // As the linker would place them.
+  std::vector<uint64_t> aligned((block.size() + 7) / 8);
+  std::memcpy(aligned.data(), block.data(), block.size());
+  void *code = dlopen(DLC_TEST_MODELS "/libtest-model-device.so", RTLD_NOW);
+  ASSERT_NE(code, nullptr) << dlerror();
+  dlc_entry *size, *run;
+  *reinterpret_cast<void **>(&size) = dlsym(code, "device_size");
+  *reinterpret_cast<void **>(&run) = dlsym(code, "device_run");
+  const float w = 3;
+  dlc_embedded_model embedded = {
+      sizeof(embedded), aligned.data(), block.size(), &w,
+      sizeof(w),        &size,          &run,         images.data(),
+      images.size()};
+  dlc_model *model;
+  ASSERT_EQ(dlc_model_load_embedded(&embedded, nullptr, &model), DLC_OK)
+      << dlc_message();
+  dlc_context *context = createContext(model);
+  expectRun(context, 100);
+  dlc_context_free(context);
+  dlc_model_free(model);
+
+  // A change of the program's memory does not reach the driver.
+  images[200] ^= 1;
+  ASSERT_EQ(dlc_model_load_embedded(&embedded, nullptr, &model), DLC_OK);
+  dlc_context_options options{};
+  options.struct_size = sizeof(options);
+  options.device = simulator;
+  EXPECT_EQ(dlc_context_create(model, &options, &context), DLC_CORRUPT);
+  EXPECT_STREQ(dlc_message(), "the PTX for sm_80 does not match its digest");
+  dlc_model_free(model);
+
+  // As a compiler of container version 1.0 made it.
+  embedded.struct_size = offsetof(dlc_embedded_model, images);
+  EXPECT_EQ(dlc_model_load_embedded(&embedded, nullptr, &model), DLC_CORRUPT);
+  dlclose(code);
 }
 
 } // namespace
