@@ -6,7 +6,6 @@
 #include "llvm/ADT/StringMap.h"
 #include "llvm/MC/MCSubtargetInfo.h"
 #include "llvm/MC/TargetRegistry.h"
-#include "llvm/Support/CommandLine.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/TargetParser/Host.h"
 #include "llvm/TargetParser/Triple.h"
@@ -56,12 +55,6 @@ void initializeX86BackEnd() {
     LLVMInitializeX86Target();
     LLVMInitializeX86TargetMC();
     LLVMInitializeX86AsmPrinter();
-    // Loop strength reduction took 80% of the time of a convolution and gained
-    // nothing: the emitters carry their offsets from step to step. LLVM has no
-    // other switch for it.
-    auto &options = cl::getRegisteredOptions();
-    if (auto option = options.find("disable-lsr"); option != options.end())
-      static_cast<cl::opt<bool> *>(option->second)->setValue(true);
   });
 }
 
