@@ -43,6 +43,7 @@ void registerCPUTargetPasses();
 std::unique_ptr<mlir::Pass> createLowerVectorsPass();
 std::unique_ptr<mlir::Pass> createStoreAsIntegersPass();
 std::unique_ptr<mlir::Pass> createConvertKernelsToLLVMPass();
+std::unique_ptr<mlir::Pass> createConvertKernelsToLLVMPass(unsigned indexBits);
 std::unique_ptr<mlir::Pass> createWrapKernelsPass();
 
 } // namespace dlc

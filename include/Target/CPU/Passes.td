@@ -45,6 +45,8 @@ def ConvertKernelsToLLVMPass
     One conversion for everything, with bare memref pointers. Fails on any op
     that has no LLVM form, and names it.
   }];
+  let options = [Option<"indexBits", "index-bits", "unsigned", "64",
+                        "Width of index in the code">];
   let dependentDialects = ["mlir::LLVM::LLVMDialect",
                            "mlir::affine::AffineDialect",
                            "mlir::cf::ControlFlowDialect"];

@@ -19,6 +19,7 @@
 #include "mlir/Dialect/Arith/Transforms/Passes.h"
 #include "mlir/Dialect/ControlFlow/IR/ControlFlowOps.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/MemRef/Transforms/Transforms.h"
 #include "mlir/Dialect/SCF/IR/SCF.h"
@@ -29,6 +30,7 @@
 using namespace mlir;
 
 namespace dlc {
+#define GEN_PASS_DECL_CONVERTKERNELSTOLLVMPASS
 #define GEN_PASS_DEF_CONVERTKERNELSTOLLVMPASS
 #include "Target/CPU/Passes.h.inc"
 
@@ -68,9 +70,10 @@ LogicalResult lowerControlFlow(ModuleOp module) {
   return applyPartialConversion(module, target, std::move(patterns));
 }
 
-LogicalResult convertToLLVM(ModuleOp module) {
+LogicalResult convertToLLVM(ModuleOp module, unsigned indexBits) {
   MLIRContext *context = module.getContext();
   LowerToLLVMOptions options(context);
+  options.overrideIndexBitwidth(indexBits);
   options.useBarePtrCallConv = true;
   // An allocation in a kernel is a bug of the compiler: without a lowering it
   // is reported with its location.
@@ -90,19 +93,27 @@ LogicalResult convertToLLVM(ModuleOp module) {
 
   LLVMConversionTarget target(*context);
   target.addLegalOp<ModuleOp>();
+  target.addLegalDialect<NVVM::NVVMDialect>();
   return applyFullConversion(module, target, std::move(patterns));
 }
 
 struct ConvertKernelsToLLVMPass final
     : impl::ConvertKernelsToLLVMPassBase<ConvertKernelsToLLVMPass> {
+  using Base::Base;
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
     if (failed(expandViews(module)) || failed(lowerControlFlow(module)) ||
-        failed(convertToLLVM(module)))
+        failed(convertToLLVM(module, indexBits)))
       signalPassFailure();
   }
 };
 
 } // namespace
+
+std::unique_ptr<Pass> createConvertKernelsToLLVMPass(unsigned indexBits) {
+  return createConvertKernelsToLLVMPass(
+      ConvertKernelsToLLVMPassOptions{.indexBits = indexBits});
+}
 
 } // namespace dlc

@@ -63,7 +63,7 @@ struct LowerToCPUOptions : PassPipelineOptions<LowerToCPUOptions> {
 void registerCPUTargetPasses() {
   registerPass(createLowerVectorsPass);
   registerPass(createStoreAsIntegersPass);
-  registerPass(createConvertKernelsToLLVMPass);
+  registerPass([] { return createConvertKernelsToLLVMPass(); });
   registerPass(createWrapKernelsPass);
   registerPass([] { return createExpandMathPass({}); });
   registerPassPipeline(

@@ -130,6 +130,9 @@ struct StoreAsIntegersPass final
         for (Block &block : region)
           llvm::for_each(block.getArguments(), retype);
     });
+    for (auto global : getOperation().getOps<memref::GlobalOp>())
+      if (isRetyped(global.getType()))
+        global.setType(cast<MemRefType>(toStored(global.getType())));
     if (!any)
       return;
     getOperation().walk([](func::FuncOp function) {
