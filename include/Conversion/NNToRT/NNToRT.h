@@ -11,8 +11,10 @@ namespace dlc {
 /// model.
 inline constexpr llvm::StringLiteral kValueNameAttrName = "nn.name";
 
-/// See `dlc-convert-nn-to-rt` in Passes.td.
+/// See `dlc-convert-nn-to-rt` in Passes.td. `onDevice`: the kernels and all
+/// tensors are on a GPU.
 std::unique_ptr<mlir::Pass> createConvertNNToRTPass();
+std::unique_ptr<mlir::Pass> createConvertNNToRTPass(bool onDevice);
 
 void registerNNToRTPasses();
 

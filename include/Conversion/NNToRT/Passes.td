@@ -40,6 +40,7 @@ def ConvertNNToRTPass : Pass<"dlc-convert-nn-to-rt", "mlir::ModuleOp"> {
     }
     ```
   }];
+  let options = [Option<"onDevice", "on-device", "bool", "false", "Tensors lie on a GPU">];
   let dependentDialects = ["::dlc::rt::RTDialect", "::dlc::nn::NNDialect", "::mlir::affine::AffineDialect"];
 }
 

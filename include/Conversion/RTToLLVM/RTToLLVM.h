@@ -3,7 +3,9 @@
 #ifndef DLC_CONVERSION_RTTOLLVM_RTTOLLVM_H
 #define DLC_CONVERSION_RTTOLLVM_RTTOLLVM_H
 
+#include "Dialect/RT/RTDialect.h"
 #include "mlir/Pass/Pass.h"
+#include "llvm/ADT/SetVector.h"
 
 namespace dlc {
 
@@ -18,6 +20,10 @@ inline std::string getKernelSymbol(llvm::StringRef prefix,
                                    llvm::StringRef kernel) {
   return (prefix + "." + kernel).str();
 }
+
+/// The kernels that a program launches on a device, in the order of their
+/// numbers.
+llvm::SetVector<llvm::StringRef> getDeviceKernels(rt::ProgramOp program);
 
 } // namespace dlc
 

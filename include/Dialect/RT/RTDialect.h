@@ -22,6 +22,12 @@ class CheckOp;
 
 /// The module of the kernels, beside the host program.
 inline constexpr llvm::StringLiteral kKernelsModuleName = "kernels";
+/// Attributes of kernels: that a function is one, and of a GPU's the threads of
+/// a block.
+inline constexpr llvm::StringLiteral kKernelAttrName = "dlc.kernel";
+inline constexpr llvm::StringLiteral kThreadsAttrName = "dlc.threads";
+/// Attribute of a GPU kernel: the bits of its indices, 32 or 64.
+inline constexpr llvm::StringLiteral kIndexBitsAttrName = "dlc.index_bits";
 } // namespace dlc::rt
 
 #include "Dialect/RT/RTDialect.h.inc"

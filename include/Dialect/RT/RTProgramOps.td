@@ -27,7 +27,7 @@ def RT_ProgramOp : RT_Op<"program", [Symbol, IsolatedFromAbove, NoRegionArgument
 
     With `arena` there is a plan: every buffer that is not late has an offset, which holds for every
     accepted shape; `arena` is the bytes of all together, `bound` the most bytes live in one step. `weights`: bytes of all
-    parameters, which `rt.param_address` places.
+    parameters, which `rt.param_address` places. `on_device`: all addresses are a GPU's, and so are the kernels.
 
     c1: there is one `rt.run`, and at most one `rt.size`. c2: an index in the code has a record.
     c3: with a plan, each buffer of known bytes has an offset and none is sized at run time.
@@ -36,11 +36,11 @@ def RT_ProgramOp : RT_Op<"program", [Symbol, IsolatedFromAbove, NoRegionArgument
   }];
   let arguments = (ins SymbolNameAttr:$sym_name, OptionalAttr<I64Attr>:$arena_bytes,
                        OptionalAttr<I64Attr>:$arena_lower_bound,
-                       DefaultValuedAttr<I64Attr, "0">:$weights_bytes);
+                       DefaultValuedAttr<I64Attr, "0">:$weights_bytes, UnitAttr:$on_device);
   let regions = (region SizedRegion<1>:$body);
   let assemblyFormat = [{
     $sym_name (`arena` $arena_bytes^ `bound` $arena_lower_bound)?
-    `weights` $weights_bytes attr-dict-with-keyword $body
+    `weights` $weights_bytes (`on_device` $on_device^)? attr-dict-with-keyword $body
   }];
   let hasRegionVerifier = 1;
   let extraClassDeclaration = [{
@@ -182,14 +182,16 @@ def RT_LateOutputAddressOp : RT_LateMemoryOp<"late_output_address"> {
 }
 
 def RT_LaunchOp : RT_EffectOp<"launch", [AttrSizedOperandSegments, ParentOneOf<["RunOp"]>]> {
-  let summary = "run all items of a kernel, and wait for them";
+  let summary = "run all items of a kernel, and wait for them (on a GPU: in the order of the launches)";
   let description = [{
     Operands and attributes are those of `rt.dispatch`: one address per input, then one per result. Its
     place among the launches is its index in the header's dispatch table; its location names the nodes.
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<RT_AddressType>:$buffers, Variadic<Index>:$sizes,
                        Index:$items, Index:$work, Optional<Index>:$scratch,
-                       DefaultValuedAttr<I64Attr, "-1">:$flops, DefaultValuedAttr<I64Attr, "-1">:$bytes);
+                       DefaultValuedAttr<I64Attr, "-1">:$flops, DefaultValuedAttr<I64Attr, "-1">:$bytes,
+                       OptionalAttr<I64Attr>:$threads, OptionalAttr<I64Attr>:$shared_bytes,
+                       OptionalAttr<I64Attr>:$cluster);
   let assemblyFormat = [{
     $kernel `(` $buffers `)` (`sizes` `(` $sizes^ `)`)? `items` `(` $items `)` `work` `(` $work `)`
     (`scratch` `(` $scratch^ `)`)? attr-dict

@@ -27,13 +27,19 @@ def RT_DispatchOp : RT_Op<"dispatch", [Pure, AttrSizedOperandSegments,
     writes the same place of the result, within one work item.
     The location names the model's nodes.
 
+    With `threads`, the kernel is a GPU's: it has one parameter per buffer and size, and one for scratch if
+    there is any; `items` are its blocks of `threads` threads each, with `shared_bytes` of dynamic shared
+    memory, in clusters of `cluster` blocks, and `scratch` the bytes of memory that all blocks share.
+
     c1: one result size per dynamic dim of the results. c2: the kernel, where `@kernels` exists, has that
     many buffers and sizes. c3: `ties` has an entry per result, each -1 or an input.
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<RT_Tensor>:$inputs, Variadic<Index>:$sizes,
                        Variadic<Index>:$result_sizes, Index:$items, Index:$work,
                        Optional<Index>:$scratch, DefaultValuedAttr<I64Attr, "-1">:$flops,
-                       DefaultValuedAttr<I64Attr, "-1">:$bytes, OptionalAttr<DenseI64ArrayAttr>:$ties);
+                       DefaultValuedAttr<I64Attr, "-1">:$bytes, OptionalAttr<DenseI64ArrayAttr>:$ties,
+                       OptionalAttr<I64Attr>:$threads, OptionalAttr<I64Attr>:$shared_bytes,
+                       OptionalAttr<I64Attr>:$cluster);
   let results = (outs Variadic<RT_Tensor>:$outputs);
   let assemblyFormat = [{
     $kernel `(` $inputs `)` (`sizes` `(` $sizes^ `)`)? (`result_sizes` `(` $result_sizes^ `)`)?

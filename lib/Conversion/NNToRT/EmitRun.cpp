@@ -109,7 +109,9 @@ void RunEmitter::emitDispatch(rt::DispatchOp dispatch) {
   }
   rt::LaunchOp::create(code.b, loc, dispatch.getKernelAttr(), buffers, sizes,
                        items, work, scratch, dispatch.getFlopsAttr(),
-                       dispatch.getBytesAttr());
+                       dispatch.getBytesAttr(), dispatch.getThreadsAttr(),
+                       dispatch.getSharedBytesAttr(),
+                       dispatch.getClusterAttr());
 }
 
 void RunEmitter::emitExtract(tensor::ExtractOp extract) {

@@ -9,6 +9,7 @@
 using namespace mlir;
 
 namespace dlc {
+#define GEN_PASS_DECL_CONVERTNNTORTPASS
 #define GEN_PASS_DEF_CONVERTNNTORTPASS
 #include "Conversion/NNToRT/Passes.h.inc"
 
@@ -16,6 +17,8 @@ namespace {
 
 struct ConvertNNToRTPass final
     : impl::ConvertNNToRTPassBase<ConvertNNToRTPass> {
+  using Base::Base;
+
   void runOnOperation() override {
     ModuleOp module = getOperation();
     auto functions = module.getOps<func::FuncOp>();
@@ -32,7 +35,7 @@ struct ConvertNNToRTPass final
     if (failed(shapes.resolve(entry)) || failed(memory.assign())) {
       return signalPassFailure();
     }
-    emitProgram(entry, shapes, memory);
+    emitProgram(entry, shapes, memory).setOnDevice(onDevice);
     entry.erase();
   }
 
@@ -49,6 +52,13 @@ struct ConvertNNToRTPass final
 
 } // namespace
 
-void registerNNToRTPasses() { registerPass(createConvertNNToRTPass); }
+std::unique_ptr<Pass> createConvertNNToRTPass(bool onDevice) {
+  return createConvertNNToRTPass(
+      ConvertNNToRTPassOptions{.onDevice = onDevice});
+}
+
+void registerNNToRTPasses() {
+  registerPass([] { return createConvertNNToRTPass(); });
+}
 
 } // namespace dlc

@@ -15,7 +15,7 @@ FunctionEmitter::FunctionEmitter(rt::ProgramOp program, StringRef name,
                                  StringRef prefix)
     : program(program), prefix(prefix), b(program.getLoc(), program),
       pointer(LLVM::LLVMPointerType::get(b.getContext())), i32(b.getI32Type()),
-      i64(b.getI64Type()) {
+      i64(b.getI64Type()), deviceKernels(getDeviceKernels(program)) {
   function = LLVM::LLVMFuncOp::create(
       b, name, LLVM::LLVMFunctionType::get(i32, {pointer}));
   function.setNoUnwind(true);
@@ -107,14 +107,81 @@ void FunctionEmitter::allocateFrame(Region &body) {
   };
   buffers = allocate(pointer, std::max<size_t>(mostBuffers, 1));
   sizes = allocate(i64, std::max<size_t>(mostSizes, 1));
-  if (launches > 0) {
+  if (program.getOnDevice()) {
+    element = allocate(i64, 1);
+    deviceRecord = allocate(i64, sizeof(dlc_device_launch) / 8);
+    storeAt(deviceRecord, offsetof(dlc_device_launch, buffers), buffers);
+    storeAt(deviceRecord, offsetof(dlc_device_launch, sizes), sizes);
+  } else if (launches > 0) {
     launchRecord = allocate(i64, sizeof(dlc_launch) / 8);
     storeAt(launchRecord, offsetof(dlc_launch, buffers), buffers);
     storeAt(launchRecord, offsetof(dlc_launch, sizes), sizes);
   }
 }
 
+void FunctionEmitter::callExec(size_t field, ValueRange operands) {
+  SmallVector<Value> all{loadField(field, pointer), exec};
+  llvm::append_range(all, operands);
+  SmallVector<Type> types =
+      llvm::map_to_vector(ArrayRef(all).drop_front(),
+                          [](Value operand) { return operand.getType(); });
+  auto type = LLVM::LLVMFunctionType::get(i32, types);
+  returnUnlessZero(LLVM::CallOp::create(b, type, all).getResult());
+}
+
+void FunctionEmitter::emitDeviceLaunch(rt::LaunchOp launch) {
+  const auto *kernel = llvm::find(deviceKernels, launch.getKernel());
+  auto store32 = [&](size_t field, Value value) {
+    storeAt(deviceRecord, field, value);
+  };
+  auto storeDims = [&](size_t field, Value x) {
+    store32(field, x);
+    store32(field + 4, constant(i32, 1));
+    store32(field + 8, constant(i32, 1));
+  };
+  store32(offsetof(dlc_device_launch, kernel),
+          constant(i32, kernel - deviceKernels.begin()));
+  store32(offsetof(dlc_device_launch, dispatch), constant(i32, nextDispatch++));
+  storeArray(buffers, lookUp(launch.getBuffers(), false));
+  storeArray(sizes, lookUp(launch.getSizes(), true));
+  store32(offsetof(dlc_device_launch, num_buffers),
+          constant(i32, launch.getBuffers().size()));
+  store32(offsetof(dlc_device_launch, num_sizes),
+          constant(i32, launch.getSizes().size()));
+  Value blocks = asI64(values.lookup(launch.getItems()));
+  storeDims(offsetof(dlc_device_launch, grid),
+            LLVM::TruncOp::create(b, i32, blocks));
+  storeDims(offsetof(dlc_device_launch, block),
+            constant(i32, *launch.getThreads()));
+  storeDims(offsetof(dlc_device_launch, cluster),
+            constant(i32, launch.getCluster().value_or(1)));
+  store32(offsetof(dlc_device_launch, shared_bytes),
+          constant(i32, launch.getSharedBytes().value_or(0)));
+  storeAt(deviceRecord, offsetof(dlc_device_launch, scratch_bytes),
+          launch.getScratch() ? asI64(values.lookup(launch.getScratch()))
+                              : constant(i64, 0));
+  callExec(offsetof(dlc_exec, device_launch), deviceRecord);
+}
+
+void FunctionEmitter::emitDeviceCopy(rt::CopyOp copy) {
+  callExec(offsetof(dlc_exec, device_copy),
+           {values.lookup(copy.getTarget()), values.lookup(copy.getSource()),
+            asI64(values.lookup(copy.getSize()))});
+}
+
+/// The element of `type` at a place on the device.
+Value FunctionEmitter::emitDeviceRead(Value address, Type type) {
+  callExec(offsetof(dlc_exec, device_read),
+           {element, address,
+            constant(i64, llvm::divideCeil(type.getIntOrFloatBitWidth(), 8))});
+  return LLVM::LoadOp::create(b, type, element);
+}
+
 void FunctionEmitter::emitLaunch(rt::LaunchOp launch) {
+  if (program.getOnDevice()) {
+    emitDeviceLaunch(launch);
+    return;
+  }
   std::string name = getKernelSymbol(prefix, launch.getKernel());
   Operation *module = program->getParentOp();
   if (!SymbolTable::lookupSymbolIn(module, name)) {
@@ -138,11 +205,7 @@ void FunctionEmitter::emitLaunch(rt::LaunchOp launch) {
                               : constant(i64, 0));
   storeAt(launchRecord, offsetof(dlc_launch, dispatch),
           constant(i32, nextDispatch++));
-  Value callee = loadField(offsetof(dlc_exec, launch), pointer);
-  auto type = LLVM::LLVMFunctionType::get(i32, {pointer, pointer});
-  returnUnlessZero(
-      LLVM::CallOp::create(b, type, ValueRange{callee, exec, launchRecord})
-          .getResult());
+  callExec(offsetof(dlc_exec, launch), launchRecord);
 }
 
 void FunctionEmitter::emitCheck(rt::CheckOp check) {
@@ -171,11 +234,13 @@ Value FunctionEmitter::emitLoad(rt::LoadOp load) {
   Value address = LLVM::GEPOp::create(
       b, pointer, stored, values.lookup(load.getAddress()),
       ArrayRef<LLVM::GEPArg>{asI64(values.lookup(load.getPlace()))});
-  Value element = LLVM::LoadOp::create(b, stored, address);
-  return isBool ? LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::ne, element,
+  Value loaded = !program.getOnDevice()
+                     ? Value(LLVM::LoadOp::create(b, stored, address))
+                     : emitDeviceRead(address, stored);
+  return isBool ? LLVM::ICmpOp::create(b, LLVM::ICmpPredicate::ne, loaded,
                                        constant(stored, 0))
                       .getResult()
-                : element;
+                : loaded;
 }
 
 Value FunctionEmitter::emitLate(size_t field, unsigned index, Value bytes) {
@@ -255,6 +320,10 @@ void FunctionEmitter::emitOp(Operation *op) {
       })
       .Case([&](rt::LaunchOp o) { emitLaunch(o); })
       .Case([&](rt::CopyOp o) {
+        if (program.getOnDevice()) {
+          emitDeviceCopy(o);
+          return;
+        }
         LLVM::MemcpyOp::create(b, values.lookup(o.getTarget()),
                                values.lookup(o.getSource()),
                                asI64(values.lookup(o.getSize())),

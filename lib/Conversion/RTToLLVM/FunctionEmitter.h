@@ -26,6 +26,12 @@ private:
   void emitOp(mlir::Operation *op);
   mlir::Value emitPlace(mlir::Operation *op);
   void emitLaunch(rt::LaunchOp launch);
+  void emitDeviceLaunch(rt::LaunchOp launch);
+  void emitDeviceCopy(rt::CopyOp copy);
+  mlir::Value emitDeviceRead(mlir::Value address, mlir::Type type);
+  /// Calls the function that a field of dlc_exec points to, which gives a
+  /// status, with dlc_exec and `operands`; returns unless it is 0.
+  void callExec(size_t field, mlir::ValueRange operands);
   void emitCheck(rt::CheckOp check);
   mlir::Value emitLoad(rt::LoadOp load);
   mlir::Value emitLate(size_t field, unsigned index, mlir::Value bytes);
@@ -54,7 +60,9 @@ private:
   mlir::LLVM::LLVMFuncOp function;
   mlir::IRMapping values;
   mlir::Type pointer, i32, i64;
-  mlir::Value exec, launchRecord, buffers, sizes;
+  mlir::Value exec, launchRecord, deviceRecord, buffers, sizes, element;
+  /// The kernels that are launched on a device.
+  llvm::SetVector<llvm::StringRef> deviceKernels;
   mlir::Block *exit = nullptr; // takes the status
   unsigned nextCheck = 0, nextDispatch = 0;
 };

@@ -36,6 +36,16 @@ struct ConvertRTToLLVMPass final
 
 } // namespace
 
+llvm::SetVector<StringRef> getDeviceKernels(rt::ProgramOp program) {
+  llvm::SetVector<StringRef> names;
+  for (auto launch : program.getRun().getBody().getOps<rt::LaunchOp>()) {
+    if (launch.getThreads()) {
+      names.insert(launch.getKernel());
+    }
+  }
+  return names;
+}
+
 void registerRTToLLVMPasses() {
   registerPass([] { return createConvertRTToLLVMPass(); });
 }

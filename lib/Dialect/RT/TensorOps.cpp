@@ -68,13 +68,18 @@ LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   if (!kernels) {
     return success();
   }
-  auto kernel =
-      symbols.lookupSymbolIn<func::FuncOp>(kernels, getKernelAttr().getAttr());
-  if (!kernel) { // c2
+  Operation *symbol =
+      symbols.lookupSymbolIn(kernels, getKernelAttr().getAttr());
+  if (!symbol) { // c2
     return emitOpError() << "expected a kernel named '" << getKernel() << "'";
   }
+  auto kernel = dyn_cast<func::FuncOp>(symbol);
+  if (!kernel) {
+    return success(); // lowered already
+  }
   size_t buffers = getInputs().size() + getOutputs().size();
-  size_t expected = buffers + getSizes().size() + 3;
+  size_t more = !getThreads() ? 3 : getScratch() ? 1 : 0;
+  size_t expected = buffers + getSizes().size() + more;
   if (kernel.getNumArguments() != expected) { // c2
     InFlightDiagnostic diag = emitOpError()
                               << "expected a kernel of " << buffers
