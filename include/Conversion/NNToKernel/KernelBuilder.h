@@ -56,12 +56,16 @@ class KernelBuilder : public DispatchContext {
 public:
   KernelBuilder(nn::DispatchOp dispatch, mlir::func::FuncOp kernel,
                 const kernel::VectorTarget &target);
+  /// For kernels of another form, whose first parameters are the buffers: the
+  /// values of the dispatch's sizes; the items are set later.
+  KernelBuilder(nn::DispatchOp dispatch, mlir::func::FuncOp kernel,
+                const kernel::VectorTarget &target, mlir::ValueRange sizes);
 
   /// Work items [begin, end).
-  mlir::Value getBegin();
-  mlir::Value getEnd();
-  /// Memory private to this worker, as memref<i8>.
-  mlir::Value getScratch();
+  mlir::Value getBegin() { return begin; }
+  mlir::Value getEnd() { return end; }
+  /// Memory private to this worker, as memref<i8> or memref<?xi8>.
+  mlir::Value getScratch() { return scratch; }
 
   /// Rank-0 memref of an input's first element.
   mlir::Value getInputBase(mlir::Value input);
@@ -97,11 +101,14 @@ public:
     llvm::DenseMap<std::pair<mlir::Value, size_t>, mlir::Value> saved;
   };
 
+protected:
+  mlir::func::FuncOp kernel;
+  mlir::Value begin, end, scratch;
+
 private:
   void resolveSizes();
   mlir::Value loadUncached(mlir::Value tensor, mlir::ValueRange indices);
 
-  mlir::func::FuncOp kernel;
   std::pair<mlir::Value, mlir::Value> known;
   /// Elements loaded in the current scope, by tensor and hash of the indices.
   llvm::DenseMap<std::pair<mlir::Value, size_t>, mlir::Value> memo;

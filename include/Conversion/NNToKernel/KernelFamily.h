@@ -29,7 +29,15 @@ public:
 
 /// Fails with a diagnostic that names the op where no family computes the
 /// dispatch: its root, or one of its element types.
-mlir::LogicalResult checkDispatch(nn::DispatchOp dispatch);
+mlir::LogicalResult checkDispatch(nn::DispatchOp dispatch,
+                                  llvm::StringRef device = "CPU");
+
+/// Everything that decides a dispatch's kernel, as text: dispatches of one key
+/// share a kernel.
+std::string getKernelKey(nn::DispatchOp dispatch);
+
+/// Whether kernels load, store and compute elements of `type`.
+bool isSupportedElement(mlir::Type type);
 
 /// The family of a dispatch's root op, or null where there is none. Index
 /// functions are computed element by element.

@@ -23,6 +23,13 @@ public:
 
   mlir::OpFoldResult getItems();
 
+  /// The sizes of the merged loops, and the tensor's indices from theirs.
+  llvm::ArrayRef<mlir::OpFoldResult> getGroupSizes() const {
+    return groupSizes;
+  }
+  llvm::SmallVector<mlir::Value>
+  expandIndices(llvm::ArrayRef<mlir::Value> groupIndices);
+
   /// Emits the loops of items [begin, end) of `kb`, with `body` inside; its
   /// indices are the tensor's.
   void emitLoops(KernelBuilder &kb,

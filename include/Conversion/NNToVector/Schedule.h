@@ -22,6 +22,12 @@ struct VectorTarget {
   int64_t lanes = 16;
   /// Architectural vector registers: 32 or 16.
   int64_t registers = 32;
+  /// Elements of a loop nest that one work item should have at least. On a GPU
+  /// an item is a thread's: 1.
+  int64_t itemElements = 4096;
+
+  /// Whether kernels are to be scalar loops: each GPU thread runs one.
+  bool isScalar() const { return lanes == 1; }
 
   /// Lanes of one register for elements of `bits` bits, bits >= 32.
   int64_t lanesFor(int64_t bits) const { return lanes * 32 / bits; }

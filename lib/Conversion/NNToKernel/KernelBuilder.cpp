@@ -20,9 +20,19 @@ static ValueRange sizeArguments(nn::DispatchOp dispatch, func::FuncOp kernel) {
 
 KernelBuilder::KernelBuilder(nn::DispatchOp dispatch, func::FuncOp kernel,
                              const kernel::VectorTarget &target)
+    : KernelBuilder(dispatch, kernel, target, sizeArguments(dispatch, kernel)) {
+  ValueRange last = kernel.getArguments().take_back(3);
+  begin = last[0];
+  end = last[1];
+  scratch = last[2];
+}
+
+KernelBuilder::KernelBuilder(nn::DispatchOp dispatch, func::FuncOp kernel,
+                             const kernel::VectorTarget &target,
+                             ValueRange sizes)
     : DispatchContext(dispatch,
-                      OpBuilder::atBlockEnd(&kernel.getBody().front()),
-                      sizeArguments(dispatch, kernel), target),
+                      OpBuilder::atBlockEnd(&kernel.getBody().front()), sizes,
+                      target),
       kernel(kernel) {
   resolveSizes();
 }
@@ -60,14 +70,6 @@ void KernelBuilder::resolveSizes() {
     }
   }
 }
-
-Value KernelBuilder::getBegin() {
-  return kernel.getArgument(kernel.getNumArguments() - 3);
-}
-Value KernelBuilder::getEnd() {
-  return kernel.getArgument(kernel.getNumArguments() - 2);
-}
-Value KernelBuilder::getScratch() { return kernel.getArguments().back(); }
 
 Value KernelBuilder::getInputBase(Value input) {
   return kernel.getArgument(cast<BlockArgument>(input).getArgNumber());

@@ -31,8 +31,7 @@ const KernelFamily *findKernelFamily(Operation *root) {
       .Default([](Operation *) -> const KernelFamily * { return nullptr; });
 }
 
-/// Whether the CPU lowering loads, stores and computes elements of `type`.
-static bool isSupportedElement(Type type) {
+bool isSupportedElement(Type type) {
   if (auto integer = dyn_cast<IntegerType>(type)) {
     unsigned width = integer.getWidth();
     return width == 1 || width == 8 || width == 16 || width == 32 ||
@@ -64,11 +63,24 @@ static LogicalResult checkRoot(Operation *root) {
   return success();
 }
 
-LogicalResult checkDispatch(nn::DispatchOp dispatch) {
+std::string getKernelKey(nn::DispatchOp dispatch) {
+  std::string key;
+  llvm::raw_string_ostream os(key);
+  OpPrintingFlags flags =
+      OpPrintingFlags().useLocalScope().printGenericOpForm();
+  os << dispatch.getScheduleAttr() << '\n';
+  llvm::interleaveComma(dispatch.getBody().front().getArgumentTypes(), os);
+  for (Operation &op : dispatch.getBody().front()) {
+    op.print(os << '\n', flags);
+  }
+  return key;
+}
+
+LogicalResult checkDispatch(nn::DispatchOp dispatch, StringRef device) {
   Operation *root = dispatch.getRootOp();
   if (!findKernelFamily(root)) {
-    return root->emitError()
-           << "unsupported: no CPU kernel for '" << root->getName() << "'";
+    return root->emitError() << "unsupported: no " << device << " kernel for '"
+                             << root->getName() << "'";
   }
   for (Operation &op : dispatch.getBody().front()) {
     SmallVector<Type> types(op.getOperandTypes());
@@ -78,7 +90,7 @@ LogicalResult checkDispatch(nn::DispatchOp dispatch) {
       if (tensor && !isSupportedElement(tensor.getElementType())) {
         return op.emitError()
                << "unsupported: '" << op.getName() << "' on elements of type "
-               << tensor.getElementType() << " on the CPU";
+               << tensor.getElementType() << " on the " << device;
       }
     }
   }

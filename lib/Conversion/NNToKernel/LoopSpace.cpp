@@ -6,16 +6,13 @@ using namespace mlir;
 
 namespace dlc {
 
-/// An item of fewer elements costs more to hand out than to do.
-static constexpr int64_t kItemElements = 4096;
-
 LoopSpace::LoopSpace(DispatchContext &context, Value tensor,
                      int64_t elementCost)
     : context(context),
       rank(cast<RankedTensorType>(tensor.getType()).getRank()) {
   mergeDims(tensor);
-  splitItems(
-      std::max<int64_t>(1, kItemElements / std::max<int64_t>(1, elementCost)));
+  splitItems(std::max<int64_t>(1, context.target.itemElements /
+                                      std::max<int64_t>(1, elementCost)));
 }
 
 namespace {
@@ -87,6 +84,10 @@ void LoopSpace::splitItems(int64_t itemElements) {
   if (lastDims.empty()) {
     return;
   }
+  if (context.target.itemElements == 1) {
+    itemGroups = lastDims.size();
+    return;
+  }
   itemGroups = lastDims.size() - 1;
   std::optional<int64_t> volume = kernel::IndexMath::known(groupSizes.back());
   if (!volume || *volume > itemElements) {
@@ -113,20 +114,22 @@ OpFoldResult LoopSpace::getItems() {
   return nn::productOf(context.b, context.b.getLoc(), items);
 }
 
+SmallVector<Value> LoopSpace::expandIndices(ArrayRef<Value> groupIndices) {
+  SmallVector<Value> indices(rank);
+  unsigned group = 0;
+  for (unsigned dim = 0; dim < rank; ++dim) {
+    indices[dim] =
+        indexDims[group] == dim ? groupIndices[group] : context.math.value(0);
+    group += lastDims[group] == dim ? 1 : 0;
+  }
+  return indices;
+}
+
 void LoopSpace::emitLoops(KernelBuilder &kb,
                           llvm::function_ref<void(ValueRange)> body) {
   kernel::IndexMath &math = kb.math;
   SmallVector<Value> groupIndices(lastDims.size());
-  auto emitBody = [&] {
-    SmallVector<Value> indices(rank);
-    unsigned group = 0;
-    for (unsigned dim = 0; dim < rank; ++dim) {
-      indices[dim] =
-          indexDims[group] == dim ? groupIndices[group] : math.value(0);
-      group += lastDims[group] == dim ? 1 : 0;
-    }
-    body(indices);
-  };
+  auto emitBody = [&] { body(expandIndices(groupIndices)); };
   std::function<void(unsigned)> emitInner = [&](unsigned group) {
     if (group == lastDims.size()) {
       emitBody();

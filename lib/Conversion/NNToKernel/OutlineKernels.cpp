@@ -14,20 +14,6 @@ namespace dlc {
 
 namespace {
 
-/// Everything that decides a kernel's code, as text.
-std::string kernelKey(nn::DispatchOp dispatch) {
-  std::string key;
-  llvm::raw_string_ostream os(key);
-  OpPrintingFlags flags =
-      OpPrintingFlags().useLocalScope().printGenericOpForm();
-  os << dispatch.getScheduleAttr() << '\n';
-  llvm::interleaveComma(dispatch.getBody().front().getArgumentTypes(), os);
-  for (Operation &op : dispatch.getBody().front()) {
-    op.print(os << '\n', flags);
-  }
-  return key;
-}
-
 class KernelOutliner {
 public:
   KernelOutliner(ModuleOp module, const kernel::VectorTarget &target)
@@ -74,7 +60,7 @@ func::FuncOp KernelOutliner::createFunction(nn::DispatchOp dispatch) {
 }
 
 FailureOr<func::FuncOp> KernelOutliner::getKernel(nn::DispatchOp dispatch) {
-  func::FuncOp &known = byKey[kernelKey(dispatch)];
+  func::FuncOp &known = byKey[getKernelKey(dispatch)];
   if (known) {
     return known;
   }
@@ -107,7 +93,9 @@ LogicalResult KernelOutliner::replace(nn::DispatchOp dispatch) {
       context.b, dispatch.getOutputs().getTypes(), kernel->getSymName(),
       dispatch.getInputs(), dispatch.getSizes(), dispatch.getResultSizes(),
       context.math.value(launch.items), context.math.value(launch.work),
-      scratch, cost.flops, cost.bytes, DenseI64ArrayAttr());
+      scratch, cost.flops, cost.bytes, DenseI64ArrayAttr(),
+      /*threads=*/IntegerAttr(), /*shared_bytes=*/IntegerAttr(),
+      /*cluster=*/IntegerAttr());
   dispatch.replaceAllUsesWith(launched.getOutputs());
   dispatch.erase();
   return success();

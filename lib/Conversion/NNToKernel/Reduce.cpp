@@ -2,9 +2,9 @@
 // reduce. Where the innermost input dim is reduced, each result element is one
 // loop with its accumulator in a register; else a block of neighbouring results
 // accumulates in memory, so that the innermost loop walks the input densely.
-#include "Conversion/Common/ElementwiseFn.h"
 #include "Conversion/NNToKernel/KernelFamily.h"
 #include "Conversion/NNToKernel/LoopSpace.h"
+#include "Conversion/NNToKernel/Reducer.h"
 
 using namespace mlir;
 
@@ -12,167 +12,8 @@ namespace dlc {
 
 namespace {
 
-using nn::ReduceKind;
-
 /// Results that accumulate together in the second form.
 constexpr int64_t kColumnBlock = 64;
-
-bool isArgReduction(ReduceKind kind) {
-  return kind == ReduceKind::argmax || kind == ReduceKind::argmin;
-}
-
-/// Scalar code of one reduction.
-class Reducer {
-public:
-  Reducer(ImplicitLocOpBuilder &b, nn::ReduceOp op)
-      : b(b), op(op), element(op.getInput().getType().getElementType()) {
-    accumulator = element;
-    if (op.getAcc()) {
-      accumulator = *op.getAcc();
-    } else if (isa<FloatType>(element) &&
-               element.getIntOrFloatBitWidth() < 32) {
-      accumulator = b.getF32Type();
-    }
-  }
-
-  /// Types of the carried state: the accumulator, and for arg-reductions the
-  /// place.
-  SmallVector<Type> getStateTypes() {
-    SmallVector<Type> types{getCodeType(accumulator)};
-    if (isArgReduction(op.getKind())) {
-      types.push_back(b.getI64Type());
-    }
-    return types;
-  }
-
-  SmallVector<Value> emitInit() {
-    SmallVector<Value> state{emitNeutral()};
-    if (isArgReduction(op.getKind())) {
-      state.push_back(emitConstant(b, b.getI64Type(), 0));
-    }
-    return state;
-  }
-
-  /// The state after `value`, found at `place` along the axis.
-  SmallVector<Value> emitStep(ValueRange state, Value value, Value place) {
-    value = emitCast(b, value, element, accumulator);
-    if (isArgReduction(op.getKind())) {
-      return emitArgStep(state, value, place);
-    }
-    return {combine(state[0], value)};
-  }
-
-  /// The result's element, from the state and the number of elements reduced.
-  Value emitFinish(ValueRange state, OpFoldResult count) {
-    if (isArgReduction(op.getKind())) {
-      return state[1];
-    }
-    Value value = state[0];
-    if (op.getKind() == ReduceKind::mean) {
-      Value number = arith::IndexCastOp::create(
-          b, b.getI64Type(), kernel::IndexMath(b).value(count));
-      Value divisor = emitCast(b, number, b.getI64Type(), accumulator);
-      value = emitElementwise(b, nn::Fn::div, {value, divisor}, {}, accumulator,
-                              accumulator);
-    }
-    return emitCast(b, value, accumulator, element);
-  }
-
-private:
-  bool isMax() {
-    return op.getKind() == ReduceKind::max ||
-           op.getKind() == ReduceKind::argmax;
-  }
-
-  Value emitNeutral() {
-    Type type = getCodeType(accumulator);
-    switch (op.getKind()) {
-    case ReduceKind::sum:
-    case ReduceKind::mean:
-    case ReduceKind::any:
-      return emitConstant(b, type, 0);
-    case ReduceKind::prod:
-      return emitConstant(b, type, 1);
-    case ReduceKind::all:
-      return emitConstant(b, type, -1);
-    default:
-      break;
-    }
-    if (isa<FloatType>(type)) {
-      double inf = std::numeric_limits<double>::infinity();
-      return emitConstant(b, type, isMax() ? -inf : inf);
-    }
-    unsigned width = type.getIntOrFloatBitWidth();
-    bool isUnsigned = accumulator.isUnsignedInteger();
-    APInt lowest = isUnsigned ? APInt::getMinValue(width)
-                              : APInt::getSignedMinValue(width);
-    APInt highest = isUnsigned ? APInt::getMaxValue(width)
-                               : APInt::getSignedMaxValue(width);
-    return arith::ConstantOp::create(
-        b, b.getIntegerAttr(type, isMax() ? lowest : highest));
-  }
-
-  Value combine(Value lhs, Value rhs) {
-    // Sums may be reordered, so that LLVM keeps several partial sums; the order
-    // depends on the code alone, never on threads.
-    auto reassociate = arith::FastMathFlagsAttr::get(
-        b.getContext(), arith::FastMathFlags::reassoc);
-    bool isFloat = isa<FloatType>(lhs.getType());
-    switch (op.getKind()) {
-    case ReduceKind::sum:
-    case ReduceKind::mean:
-      return isFloat
-                 ? arith::AddFOp::create(b, lhs, rhs, reassociate).getResult()
-                 : arith::AddIOp::create(b, lhs, rhs).getResult();
-    case ReduceKind::prod:
-      return isFloat
-                 ? arith::MulFOp::create(b, lhs, rhs, reassociate).getResult()
-                 : arith::MulIOp::create(b, lhs, rhs).getResult();
-    case ReduceKind::all:
-      return arith::AndIOp::create(b, lhs, rhs);
-    case ReduceKind::any:
-      return arith::OrIOp::create(b, lhs, rhs);
-    default:
-      return emitElementwise(b, isMax() ? nn::Fn::maximum : nn::Fn::minimum,
-                             {lhs, rhs}, {}, accumulator, accumulator);
-    }
-  }
-
-  /// The first extreme wins (the last if select_last), and a NaN beats every
-  /// number.
-  SmallVector<Value> emitArgStep(ValueRange state, Value value, Value place) {
-    Value better;
-    if (isa<FloatType>(value.getType())) {
-      using P = arith::CmpFPredicate;
-      P strict = isMax() ? P::OGT : P::OLT, equal = P::OEQ;
-      Value beats = arith::CmpFOp::create(b, strict, value, state[0]);
-      Value isNaN = arith::CmpFOp::create(b, P::UNO, value, value);
-      Value wasNaN = arith::CmpFOp::create(b, P::UNO, state[0], state[0]);
-      Value firstNaN = arith::AndIOp::create(
-          b, isNaN,
-          arith::XOrIOp::create(b, wasNaN, emitConstant(b, b.getI1Type(), 1))
-              .getResult());
-      better =
-          arith::OrIOp::create(b, beats, op.getSelectLast() ? isNaN : firstNaN);
-      if (op.getSelectLast()) {
-        better = arith::OrIOp::create(
-            b, better, arith::CmpFOp::create(b, equal, value, state[0]));
-      }
-    } else {
-      nn::Fn fn = isMax() ? (op.getSelectLast() ? nn::Fn::ge : nn::Fn::gt)
-                          : (op.getSelectLast() ? nn::Fn::le : nn::Fn::lt);
-      better = emitElementwise(b, fn, {value, state[0]}, {}, accumulator,
-                               b.getI1Type());
-    }
-    Value integer = arith::IndexCastOp::create(b, b.getI64Type(), place);
-    return {arith::SelectOp::create(b, better, value, state[0]),
-            arith::SelectOp::create(b, better, integer, state[1])};
-  }
-
-  ImplicitLocOpBuilder &b;
-  nn::ReduceOp op;
-  Type element, accumulator;
-};
 
 class ReduceFamily final : public KernelFamily {
 public:

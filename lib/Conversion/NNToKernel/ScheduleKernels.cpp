@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Schedules by the static rules, and params packed as the schedules ask.
 #include "Conversion/NNToKernel/ConvShape.h"
+#include "Conversion/NNToKernel/ParamPacker.h"
 #include "Conversion/NNToKernel/Passes.h"
 #include "Conversion/NNToKernel/Scheduling.h"
-#include "Dialect/NN/ParamTransforms.h"
-
-#include "mlir/IR/SymbolTable.h"
 
 using namespace mlir;
 
@@ -18,33 +16,18 @@ namespace {
 class KernelScheduler {
 public:
   KernelScheduler(ModuleOp module, const kernel::VectorTarget &target)
-      : module(module), symbols(module), target(target) {}
+      : packer(module), target(target) {}
 
   void schedule(nn::DispatchOp dispatch);
-  unsigned numPacked = 0;
+  unsigned getNumPacked() const { return packer.numPacked; }
 
 private:
   void scheduleContract(nn::DispatchOp dispatch, nn::ContractOp op);
   void scheduleConv(nn::DispatchOp dispatch, nn::ConvOp op);
-  /// Replaces body operand `use`, a param, by its packed form.
-  void pack(nn::DispatchOp dispatch, OpOperand &use,
-            ArrayRef<Attribute> transforms);
-  nn::ParamOp getPackedParam(nn::ParamOp param, ArrayRef<Attribute> transforms,
-                             RankedTensorType type);
 
-  ModuleOp module;
-  SymbolTable symbols;
+  ParamPacker packer;
   kernel::VectorTarget target;
-  llvm::DenseMap<std::pair<Operation *, Attribute>, nn::ParamOp> packed;
 };
-
-/// The param behind a body value, if it is one.
-nn::ParamRefOp getParam(nn::DispatchOp dispatch, Value value) {
-  auto argument = dyn_cast<BlockArgument>(value);
-  return argument ? dispatch.getInputs()[argument.getArgNumber()]
-                        .getDefiningOp<nn::ParamRefOp>()
-                  : nn::ParamRefOp();
-}
 
 /// The transforms that bring B into (1, K, N) order and then into panels; none
 /// where B has batch dims.
@@ -85,57 +68,6 @@ getPanelTransforms(nn::ContractOp op, const ContractShape &shape,
   return transforms;
 }
 
-nn::ParamOp KernelScheduler::getPackedParam(nn::ParamOp param,
-                                            ArrayRef<Attribute> transforms,
-                                            RankedTensorType type) {
-  ArrayAttr chain = ArrayAttr::get(module.getContext(), transforms);
-  nn::ParamOp &result = packed[{param, chain}];
-  if (result) {
-    return result;
-  }
-  SmallVector<Attribute> all = llvm::to_vector(param.getTransforms());
-  llvm::append_range(all, transforms);
-  OpBuilder b(param);
-  b.setInsertionPointAfter(param);
-  result = nn::ParamOp::create(
-      b, param.getLoc(), (param.getSymName() + ".packed").str(), type,
-      param.getData(), param.getSourceType(), b.getArrayAttr(all));
-  symbols.insert(result); // makes the name unique
-  ++numPacked;
-  return result;
-}
-
-void KernelScheduler::pack(nn::DispatchOp dispatch, OpOperand &use,
-                           ArrayRef<Attribute> transforms) {
-  auto argument = cast<BlockArgument>(use.get());
-  nn::ParamRefOp reference = getParam(dispatch, argument);
-  auto type = cast<RankedTensorType>(argument.getType());
-  RankedTensorType packedType = type;
-  for (Attribute transform : transforms) {
-    packedType = *nn::applyTransformType(packedType, transform,
-                                         [&] { return dispatch.emitError(); });
-  }
-  auto param = getPackedParam(symbols.lookup<nn::ParamOp>(reference.getParam()),
-                              transforms, packedType);
-  OpBuilder b(dispatch);
-  Value value = nn::ParamRefOp::create(b, reference.getLoc(), packedType,
-                                       param.getSymName());
-
-  // A further input, since others may read the param as it is.
-  unsigned place = dispatch.getInputs().size();
-  dispatch.getInputsMutable().append(value);
-  Block &body = dispatch.getBody().front();
-  BlockArgument added =
-      body.insertArgument(place, packedType, reference.getLoc());
-  b.setInsertionPointToStart(&body);
-  use.set(nn::PackedOp::create(b, reference.getLoc(), type, added,
-                               b.getArrayAttr(transforms)));
-  if (argument.use_empty()) {
-    dispatch.getInputsMutable().erase(argument.getArgNumber());
-    body.eraseArgument(argument.getArgNumber());
-  }
-}
-
 void KernelScheduler::scheduleContract(nn::DispatchOp dispatch,
                                        nn::ContractOp op) {
   FailureOr<ContractShape> shape = ContractShape::create(op);
@@ -152,7 +84,7 @@ void KernelScheduler::scheduleContract(nn::DispatchOp dispatch,
   if (getParam(dispatch, use.get())) {
     if (auto transforms =
             getPanelTransforms(op, *shape, schedule.panelWidth(lanes))) {
-      pack(dispatch, use, *transforms);
+      packer.pack(dispatch, use, *transforms);
     }
   }
   dispatch.setScheduleAttr(nn::GemmScheduleAttr::get(
@@ -184,8 +116,8 @@ void KernelScheduler::scheduleConv(nn::DispatchOp dispatch, nn::ConvOp op) {
     dispatch.setScheduleAttr(nn::ConvScheduleAttr::get(
         op.getContext(), schedule.mr, schedule.nv, schedule.rowBlock));
   }
-  pack(dispatch, op.getFilterMutable(),
-       getFilterTransforms(op, spec, kernel, width));
+  packer.pack(dispatch, op.getFilterMutable(),
+              getFilterTransforms(op, spec, kernel, width));
 }
 
 void KernelScheduler::schedule(nn::DispatchOp dispatch) {
@@ -204,7 +136,7 @@ struct ScheduleKernelsPass final
     KernelScheduler scheduler(getOperation(), {lanes, registers});
     getOperation().walk(
         [&](nn::DispatchOp dispatch) { scheduler.schedule(dispatch); });
-    numPacked += scheduler.numPacked;
+    numPacked += scheduler.getNumPacked();
   }
 };
 

@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What GPU kernel families build with: a KernelBuilder that knows threads,
+// blocks, warps and shared memory.
+#ifndef DLC_CONVERSION_NNTOGPU_GPUKERNELBUILDER_H
+#define DLC_CONVERSION_NNTOGPU_GPUKERNELBUILDER_H
+
+#include "Conversion/NNToKernel/KernelBuilder.h"
+
+namespace dlc {
+
+inline constexpr int64_t kWarpThreads = 32;
+
+/// What the shared kernel code needs to know of a GPU: one lane, and work items
+/// as small as they come.
+inline constexpr kernel::VectorTarget kGPUVectorTarget = {
+    /*lanes=*/1, /*registers=*/32, /*itemElements=*/1};
+
+/// The memory space of memrefs in shared memory.
+inline constexpr int64_t kSharedSpace = 3;
+
+/// Builds the kernel function of one dispatch: one rank-0 memref per input and
+/// result, one i64 per size, and memref<i8> scratch if the launch has any.
+/// Buffers are aligned to 16 bytes.
+class GPUKernelBuilder : public KernelBuilder {
+public:
+  /// `threads` of a block.
+  GPUKernelBuilder(nn::DispatchOp dispatch, mlir::func::FuncOp kernel,
+                   int64_t threads, bool hasScratch);
+
+  int64_t getNumThreads() const { return threads; }
+  /// Place of the thread in its block, of the thread in its warp, of the warp
+  /// in its block, and of the block in the grid; index values.
+  mlir::Value getThread();
+  mlir::Value getLane();
+  mlir::Value getWarp();
+  mlir::Value getBlock();
+
+  /// Waits for all threads of the block; memory is seen by all.
+  void emitBarrier();
+  /// `count` elements of shared memory, as memref<count x element, 3>.
+  mlir::Value allocateShared(mlir::Type element, int64_t count);
+  /// The value of lane (this lane ^ mask); an integer or float of 8 to 64 bits.
+  mlir::Value emitShuffleXor(mlir::Value value, int64_t mask);
+
+  /// Says what getBegin, getEnd and getScratch give.
+  void setItems(mlir::Value first, mlir::Value last) {
+    begin = first;
+    end = last;
+  }
+  void setScratch(mlir::Value memory) { scratch = memory; }
+
+private:
+  mlir::Value readRegister(mlir::Value &known,
+                           llvm::function_ref<mlir::Value()> read);
+
+  int64_t threads;
+  mlir::Value thread, block;
+  unsigned numShared = 0;
+};
+
+/// Combines the states of the lanes of each group of `lanes` (a power of two)
+/// so that all of them have the result. `combine` gives the state of two.
+llvm::SmallVector<mlir::Value> emitWarpReduce(
+    GPUKernelBuilder &kb, mlir::ValueRange state, int64_t lanes,
+    llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::ValueRange,
+                                                      mlir::ValueRange)>
+        combine);
+
+/// The same over the whole block, through shared memory. Every thread of the
+/// block takes part and gets the result.
+llvm::SmallVector<mlir::Value> emitBlockReduce(
+    GPUKernelBuilder &kb, mlir::ValueRange state,
+    llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::ValueRange,
+                                                      mlir::ValueRange)>
+        combine);
+
+} // namespace dlc
+
+#endif // DLC_CONVERSION_NNTOGPU_GPUKERNELBUILDER_H

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// One family of GPU kernels per kind of root op. To add a root: implement this
+// interface in a file of its own and name it in findGPUKernelFamily.
+#ifndef DLC_CONVERSION_NNTOGPU_GPUKERNELFAMILY_H
+#define DLC_CONVERSION_NNTOGPU_GPUKERNELFAMILY_H
+
+#include "Conversion/NNToGPU/GPUKernelBuilder.h"
+
+namespace dlc {
+
+/// How a kernel is launched; blocks and scratch are computed by the host
+/// program.
+struct GPULaunch {
+  mlir::OpFoldResult blocks;
+  /// Threads of a block.
+  int64_t threads = 128;
+  /// Memory that all blocks share; 0: none.
+  mlir::OpFoldResult scratchBytes;
+};
+
+class GPUKernelFamily {
+public:
+  virtual ~GPUKernelFamily() = default;
+  virtual GPULaunch getLaunch(DispatchContext &context) const = 0;
+  /// Emits one block. Fails with a diagnostic where the family cannot do it.
+  virtual mlir::LogicalResult emit(GPUKernelBuilder &builder) const = 0;
+  /// Whether all index arithmetic of the kernel is on elements of the
+  /// dispatch's tensors, so that 32 bits suffice where no tensor has more.
+  virtual bool hasElementIndices() const { return true; }
+};
+
+/// Fails with a diagnostic that names the op where no family computes the
+/// dispatch: its root, or one of its element types.
+mlir::LogicalResult checkGPUDispatch(nn::DispatchOp dispatch);
+
+/// The family that computes a dispatch.
+const GPUKernelFamily *findGPUKernelFamily(nn::DispatchOp dispatch);
+
+// The families, each in the file of its name; those that do not take every
+// dispatch of their root are null for it.
+const GPUKernelFamily *getGenericGPUFamily();
+const GPUKernelFamily *getMapGPUFamily();
+const GPUKernelFamily *getContractGPUFamily(nn::DispatchOp dispatch);
+const GPUKernelFamily *getConvGPUFamily(nn::DispatchOp dispatch);
+const GPUKernelFamily *getReduceGPUFamily();
+const GPUKernelFamily *getSoftmaxGPUFamily(nn::DispatchOp dispatch);
+const GPUKernelFamily *getNormGPUFamily();
+
+/// The transforms that bring a convolution's filter into the layout that its
+/// kernel reads best; none where it reads it as it is.
+llvm::SmallVector<mlir::Attribute> getGPUFilterTransforms(nn::ConvOp op);
+
+} // namespace dlc
+
+#endif // DLC_CONVERSION_NNTOGPU_GPUKERNELFAMILY_H

@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Matrix products on CUDA cores: a tile of C per block, a register tile per
+// thread, A and B through shared memory.
+#ifndef DLC_CONVERSION_NNTOGPU_GEMMTILE_H
+#define DLC_CONVERSION_NNTOGPU_GEMMTILE_H
+
+#include "Conversion/NNToGPU/GPUKernelBuilder.h"
+
+namespace dlc {
+
+/// `bm` x `bn` elements of C per block, `tm` x `tn` per thread, `bk` of the
+/// reduced dim at a time. `tm` and `tn` are 4 or 8.
+struct GemmTileShape {
+  int64_t bm = 64, bn = 64, bk = 16, tm = 8, tn = 8;
+
+  int64_t getThreads() const { return bm / tm * (bn / tn); }
+};
+
+/// A, or B with its columns in the place of rows: a matrix of `rows` by k.
+struct GemmOperand {
+  /// Neighbours in memory run along the reduced dim, else along the rows.
+  bool denseInK = true;
+  /// Whether four neighbours from a multiple of four on exist all or not at
+  /// all, and lie in one aligned piece of memory where they can be read
+  /// together.
+  bool hasVectors = false;
+  /// State of row `row` that the places of its elements need; made once per row
+  /// that a thread loads. May be null.
+  std::function<llvm::SmallVector<mlir::Value>(mlir::Value row)> prepareRow;
+  /// Elements [at, at + count) along the dense dim, in the accumulator's type;
+  /// they exist as far as the sizes say, anything else the operand checks and
+  /// gives 0 for.
+  std::function<llvm::SmallVector<mlir::Value>(
+      mlir::ValueRange rowState, mlir::Value row, mlir::Value k, int64_t count)>
+      load;
+};
+
+struct GemmTileSpec {
+  mlir::OpFoldResult m, n, k;
+  mlir::Type acc;
+  GemmOperand a, b;
+  /// Takes `values[i][j]`, which are the elements of rows rows[i] and columns
+  /// columns[j]. Called within conditions for those that exist.
+  std::function<void(mlir::Value row, llvm::ArrayRef<mlir::Value> columns,
+                     mlir::ValueRange values)>
+      store;
+};
+
+/// Emits the tile of the block at (`blockM`, `blockN`), in tiles.
+void emitGemmTile(GPUKernelBuilder &kb, const GemmTileSpec &spec,
+                  const GemmTileShape &shape, mlir::Value blockM,
+                  mlir::Value blockN);
+
+/// The static rule: large tiles where they fill a GPU. Sizes may be unknown.
+GemmTileShape chooseGemmTile(std::optional<int64_t> m, std::optional<int64_t> n,
+                             std::optional<int64_t> batch, mlir::Type acc);
+
+} // namespace dlc
+
+#endif // DLC_CONVERSION_NNTOGPU_GEMMTILE_H

@@ -1,0 +1,169 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Threads, shared memory and exchange between threads.
+#include "Conversion/NNToGPU/GPUKernelBuilder.h"
+
+#include "Conversion/Common/ElementwiseFn.h"
+
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+using namespace mlir;
+
+namespace dlc {
+
+/// The sizes' i64 parameters as index values, at the kernel's start.
+static SmallVector<Value> castSizes(nn::DispatchOp dispatch,
+                                    func::FuncOp kernel) {
+  OpBuilder b = OpBuilder::atBlockEnd(&kernel.getBody().front());
+  unsigned buffers = dispatch.getInputs().size() + dispatch.getOutputs().size();
+  return llvm::map_to_vector(
+      kernel.getArguments().slice(buffers, dispatch.getSizes().size()),
+      [&](Value size) -> Value {
+        return arith::IndexCastOp::create(b, dispatch.getLoc(),
+                                          b.getIndexType(), size);
+      });
+}
+
+GPUKernelBuilder::GPUKernelBuilder(nn::DispatchOp dispatch, func::FuncOp kernel,
+                                   int64_t threads, bool hasScratch)
+    : KernelBuilder(dispatch, kernel, kGPUVectorTarget,
+                    castSizes(dispatch, kernel)),
+      threads(threads) {
+  if (hasScratch) {
+    scratch = kernel.getArguments().back();
+  }
+}
+
+/// Special registers are read once, at the kernel's start.
+Value GPUKernelBuilder::readRegister(Value &known,
+                                     llvm::function_ref<Value()> read) {
+  if (!known) {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(&kernel.getBody().front());
+    known = arith::IndexCastOp::create(b, b.getIndexType(), read());
+  }
+  return known;
+}
+
+Value GPUKernelBuilder::getThread() {
+  return readRegister(thread, [&]() -> Value {
+    auto range = LLVM::ConstantRangeAttr::get(b.getContext(), APInt(32, 0),
+                                              APInt(32, threads));
+    return NVVM::ThreadIdXOp::create(b, b.getI32Type(), range);
+  });
+}
+
+Value GPUKernelBuilder::getBlock() {
+  return readRegister(block, [&]() -> Value {
+    auto range = LLVM::ConstantRangeAttr::get(b.getContext(), APInt(32, 0),
+                                              APInt(32, 0x7fffffff));
+    return NVVM::BlockIdXOp::create(b, b.getI32Type(), range);
+  });
+}
+
+Value GPUKernelBuilder::getLane() {
+  return math.value(math.rem(getThread(), math.constant(kWarpThreads)));
+}
+
+Value GPUKernelBuilder::getWarp() {
+  return math.value(math.div(getThread(), math.constant(kWarpThreads)));
+}
+
+void GPUKernelBuilder::emitBarrier() { NVVM::Barrier0Op::create(b); }
+
+Value GPUKernelBuilder::allocateShared(Type element, int64_t count) {
+  auto type = MemRefType::get({count}, element, MemRefLayoutAttrInterface(),
+                              b.getI64IntegerAttr(kSharedSpace));
+  std::string name =
+      (kernel.getSymName() + "_shared_" + Twine(numShared++)).str();
+  OpBuilder outside(kernel);
+  memref::GlobalOp::create(
+      outside, kernel.getLoc(), name, outside.getStringAttr("private"), type,
+      outside.getUnitAttr(), /*constant=*/false, outside.getI64IntegerAttr(16));
+  return memref::GetGlobalOp::create(b, type, name);
+}
+
+Value GPUKernelBuilder::emitShuffleXor(Value value, int64_t mask) {
+  Type type = value.getType(), i32 = b.getI32Type();
+  unsigned width = type.getIntOrFloatBitWidth();
+  auto shuffle = [&](Value word) -> Value {
+    Value all = arith::ConstantIntOp::create(b, -1, 32);
+    Value offset = arith::ConstantIntOp::create(b, mask, 32);
+    Value clamp = arith::ConstantIntOp::create(b, kWarpThreads - 1, 32);
+    return NVVM::ShflOp::create(b, word.getType(), all, word, offset, clamp,
+                                NVVM::ShflKind::bfly, UnitAttr());
+  };
+  if (type.isF32() || type.isInteger(32)) {
+    return shuffle(value);
+  }
+  Type integer = b.getIntegerType(width);
+  Value bits = type == integer
+                   ? value
+                   : Value(arith::BitcastOp::create(b, integer, value));
+  Value result;
+  if (width < 32) {
+    Value word = shuffle(arith::ExtUIOp::create(b, i32, bits));
+    result = arith::TruncIOp::create(b, integer, word);
+  } else {
+    Value shift = arith::ConstantIntOp::create(b, 32, 64);
+    Value low = shuffle(arith::TruncIOp::create(b, i32, bits));
+    Value high = shuffle(arith::TruncIOp::create(
+        b, i32, arith::ShRUIOp::create(b, bits, shift).getResult()));
+    result = arith::OrIOp::create(
+        b, arith::ExtUIOp::create(b, integer, low).getResult(),
+        arith::ShLIOp::create(
+            b, arith::ExtUIOp::create(b, integer, high).getResult(), shift)
+            .getResult());
+  }
+  return type == integer ? result
+                         : Value(arith::BitcastOp::create(b, type, result));
+}
+
+using CombineFn =
+    llvm::function_ref<SmallVector<Value>(ValueRange, ValueRange)>;
+
+SmallVector<Value> emitWarpReduce(GPUKernelBuilder &kb, ValueRange state,
+                                  int64_t lanes, CombineFn combine) {
+  SmallVector<Value> all(state);
+  for (int64_t mask = lanes / 2; mask > 0; mask /= 2) {
+    SmallVector<Value> other = llvm::map_to_vector(
+        all, [&](Value value) { return kb.emitShuffleXor(value, mask); });
+    all = combine(all, other);
+  }
+  return all;
+}
+
+SmallVector<Value> emitBlockReduce(GPUKernelBuilder &kb, ValueRange state,
+                                   CombineFn combine) {
+  SmallVector<Value> all = emitWarpReduce(kb, state, kWarpThreads, combine);
+  int64_t warps = kb.getNumThreads() / kWarpThreads;
+  if (warps == 1) {
+    return all;
+  }
+  ImplicitLocOpBuilder &b = kb.b;
+  kernel::IndexMath &math = kb.math;
+  SmallVector<Value> places = llvm::map_to_vector(all, [&](Value value) {
+    return kb.allocateShared(value.getType(), warps);
+  });
+  // A former reduction may still be read.
+  kb.emitBarrier();
+  kernel::emitIf(b, math.equal(kb.getLane(), math.constant(0)), [&] {
+    for (auto [value, place] : llvm::zip_equal(all, places)) {
+      memref::StoreOp::create(b, value, place, kb.getWarp());
+    }
+  });
+  kb.emitBarrier();
+  // In the order of the warps, in every thread alike.
+  auto load = [&](int64_t warp) {
+    return llvm::map_to_vector(places, [&](Value place) -> Value {
+      return memref::LoadOp::create(b, place, math.value(warp));
+    });
+  };
+  all = load(0);
+  for (int64_t warp = 1; warp < warps; ++warp) {
+    all = combine(all, load(warp));
+  }
+  return all;
+}
+
+} // namespace dlc

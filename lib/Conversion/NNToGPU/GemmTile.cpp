@@ -1,0 +1,324 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The register-tile matrix product. Two buffers of shared memory: while a tile
+// is multiplied, the next one is on its way through registers.
+//
+// In shared memory both operands are [bk][rows], with row r of step k at
+// r ^ 8 * (k / 4 % 4): transposing stores of four steps by eight rows, and
+// reads of four neighbours, then touch each bank once.
+#include "Conversion/NNToGPU/GemmTile.h"
+
+#include "Conversion/Common/ElementwiseFn.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace dlc {
+
+namespace {
+
+/// Elements that one access to shared memory moves.
+constexpr int64_t kVector = 4;
+
+/// One operand on its way: which elements this thread loads, and its place in
+/// shared memory.
+class OperandTile {
+public:
+  OperandTile(GPUKernelBuilder &kb, const GemmOperand &operand,
+              OpFoldResult numRows, OpFoldResult k, int64_t rows, int64_t bk,
+              Type acc, Value firstRow);
+
+  /// Reads this thread's elements of the steps from `k` on.
+  SmallVector<Value> load(Value k);
+  /// Writes them to buffer `stage` (0 or 1).
+  void store(ValueRange elements, Value stage);
+  /// `count` rows of step `step` (a constant) from `row` on.
+  SmallVector<Value> read(Value stage, int64_t step, Value row, int64_t count);
+
+private:
+  struct Slot {
+    Value row, step; // in the tile
+    SmallVector<Value> state;
+    Value globalRow;
+  };
+
+  Value address(Value stage, Value step, Value row);
+
+  GPUKernelBuilder &kb;
+  ImplicitLocOpBuilder &b;
+  kernel::IndexMath &math;
+  const GemmOperand &operand;
+  OpFoldResult numRows, numSteps;
+  int64_t rows, bk, width;
+  Type acc;
+  Value shared;
+  SmallVector<Slot> slots;
+};
+
+OperandTile::OperandTile(GPUKernelBuilder &kb, const GemmOperand &operand,
+                         OpFoldResult numRows, OpFoldResult k, int64_t rows,
+                         int64_t bk, Type acc, Value firstRow)
+    : kb(kb), b(kb.b), math(kb.math), operand(operand), numRows(numRows),
+      numSteps(k), rows(rows), bk(bk), width(operand.hasVectors ? kVector : 1),
+      acc(acc), shared(kb.allocateShared(acc, 2 * rows * bk)) {
+  int64_t threads = kb.getNumThreads();
+  int64_t count = rows * bk / width / threads;
+  assert(count > 0 && "every thread loads a part of the tile");
+  // Neighbouring threads load neighbours along the dense dim.
+  int64_t dense = (operand.denseInK ? bk : rows) / width;
+  for (int64_t i = 0; i < count; ++i) {
+    OpFoldResult place = math.add(kb.getThread(), math.constant(i * threads));
+    Value inner =
+        math.value(math.mul(math.rem(place, math.constant(dense)), width));
+    Value outer = math.value(math.div(place, math.constant(dense)));
+    Slot slot;
+    slot.row = operand.denseInK ? outer : inner;
+    slot.step = operand.denseInK ? inner : outer;
+    slot.globalRow = math.value(math.add(firstRow, slot.row));
+    if (operand.prepareRow) {
+      slot.state = operand.prepareRow(slot.globalRow);
+    }
+    slots.push_back(std::move(slot));
+  }
+}
+
+/// Whether i < size is for the run to say; tiles of `step`.
+bool needsCheck(OpFoldResult size, int64_t step) {
+  std::optional<int64_t> known = kernel::IndexMath::known(size);
+  return !known || *known == 0 || *known % step != 0;
+}
+
+SmallVector<Value> OperandTile::load(Value k) {
+  SmallVector<Value> elements;
+  SmallVector<Type> types(width, acc);
+  for (Slot &slot : slots) {
+    Value step = math.value(math.add(k, slot.step));
+    Value exists;
+    auto check = [&](Value index, OpFoldResult size, int64_t tile) {
+      if (needsCheck(size, tile)) {
+        Value inside = math.less(index, size);
+        exists = exists ? arith::AndIOp::create(b, exists, inside).getResult()
+                        : inside;
+      }
+    };
+    check(slot.globalRow, numRows, rows);
+    check(step, numSteps, bk);
+    auto loadAll = [&] {
+      KernelBuilder::MemoScope scope(kb);
+      return operand.load(slot.state, slot.globalRow, step, width);
+    };
+    if (!exists) {
+      llvm::append_range(elements, loadAll());
+      continue;
+    }
+    llvm::append_range(elements, kernel::emitIf(b, exists, types, loadAll, [&] {
+                         return SmallVector<Value>(width,
+                                                   emitConstant(b, acc, 0));
+                       }));
+  }
+  return elements;
+}
+
+Value OperandTile::address(Value stage, Value step, Value row) {
+  OpFoldResult base = math.mul(math.add(math.mul(stage, bk), step), rows);
+  if (rows < 32) {
+    return math.value(math.add(base, row));
+  }
+  OpFoldResult group =
+      math.rem(math.div(step, math.constant(4)), math.constant(4));
+  Value swizzled =
+      arith::XOrIOp::create(b, row, math.value(math.mul(group, 8)));
+  return math.value(math.add(base, swizzled));
+}
+
+void OperandTile::store(ValueRange elements, Value stage) {
+  for (auto [i, slot] : llvm::enumerate(slots)) {
+    ValueRange mine = elements.slice(i * width, width);
+    if (width > 1 && !operand.denseInK) {
+      auto type = VectorType::get({width}, acc);
+      Value vector = vector::FromElementsOp::create(b, type, mine);
+      auto stored = vector::StoreOp::create(
+          b, vector, shared, address(stage, slot.step, slot.row));
+      stored.setAlignment(16);
+      continue;
+    }
+    for (int64_t j = 0; j < width; ++j) {
+      Value step = math.value(math.add(slot.step, math.constant(j)));
+      memref::StoreOp::create(b, mine[j], shared,
+                              address(stage, step, slot.row));
+    }
+  }
+}
+
+SmallVector<Value> OperandTile::read(Value stage, int64_t step, Value row,
+                                     int64_t count) {
+  auto type = VectorType::get({count}, acc);
+  auto loaded = vector::LoadOp::create(b, type, shared,
+                                       address(stage, math.value(step), row));
+  loaded.setAlignment(count * acc.getIntOrFloatBitWidth() / 8 >= 16 ? 16 : 4);
+  SmallVector<Value> elements;
+  for (int64_t i = 0; i < count; ++i) {
+    elements.push_back(vector::ExtractOp::create(b, loaded, i));
+  }
+  return elements;
+}
+
+/// A thread's rows (or columns) of the tile: groups of four neighbours, a
+/// quarter or so of the tile apart, so that a warp's reads are dense.
+struct ThreadRows {
+  SmallVector<Value> starts;
+  SmallVector<Value> all;
+
+  ThreadRows(GPUKernelBuilder &kb, Value thread, int64_t count, int64_t rows) {
+    kernel::IndexMath &math = kb.math;
+    int64_t groups = count / kVector;
+    for (int64_t g = 0; g < groups; ++g) {
+      starts.push_back(math.value(math.add(
+          math.mul(thread, kVector), math.constant(g * (rows / groups)))));
+      for (int64_t i = 0; i < kVector; ++i) {
+        all.push_back(math.value(math.add(starts.back(), math.constant(i))));
+      }
+    }
+  }
+};
+
+Value multiplyAdd(ImplicitLocOpBuilder &b, Value x, Value y, Value sum) {
+  if (isa<FloatType>(sum.getType())) {
+    return math::FmaOp::create(b, x, y, sum);
+  }
+  return arith::AddIOp::create(b, sum,
+                               arith::MulIOp::create(b, x, y).getResult());
+}
+
+/// The products of one tile of steps, added to `sums` (tm x tn).
+SmallVector<Value> multiplyTile(GPUKernelBuilder &kb, OperandTile &a,
+                                OperandTile &b, Value stage,
+                                const ThreadRows &rows,
+                                const ThreadRows &columns, int64_t bk,
+                                SmallVector<Value> sums) {
+  int64_t tn = columns.all.size();
+  for (int64_t step = 0; step < bk; ++step) {
+    SmallVector<Value> x, y;
+    for (Value start : rows.starts) {
+      llvm::append_range(x, a.read(stage, step, start, kVector));
+    }
+    for (Value start : columns.starts) {
+      llvm::append_range(y, b.read(stage, step, start, kVector));
+    }
+    for (auto [i, xi] : llvm::enumerate(x)) {
+      for (auto [j, yj] : llvm::enumerate(y)) {
+        Value &sum = sums[i * tn + j];
+        sum = multiplyAdd(kb.b, xi, yj, sum);
+      }
+    }
+  }
+  return sums;
+}
+
+void storeTile(GPUKernelBuilder &kb, const GemmTileSpec &spec,
+               const GemmTileShape &shape, ArrayRef<Value> rows,
+               ArrayRef<Value> columns, ValueRange sums) {
+  kernel::IndexMath &math = kb.math;
+  bool wholeVectors = !needsCheck(spec.n, kVector);
+  for (auto [i, row] : llvm::enumerate(rows)) {
+    ValueRange rowSums = sums.slice(i * columns.size(), columns.size());
+    auto storeRow = [&] {
+      int64_t step = wholeVectors ? kVector : 1;
+      for (size_t j = 0; j < columns.size(); j += step) {
+        auto storeSome = [&] {
+          spec.store(row, columns.slice(j, step), rowSums.slice(j, step));
+        };
+        if (needsCheck(spec.n, shape.bn)) {
+          kernel::emitIf(kb.b, math.less(columns[j], spec.n), storeSome);
+        } else {
+          storeSome();
+        }
+      }
+    };
+    if (needsCheck(spec.m, shape.bm)) {
+      kernel::emitIf(kb.b, math.less(row, spec.m), storeRow);
+    } else {
+      storeRow();
+    }
+  }
+}
+
+} // namespace
+
+void emitGemmTile(GPUKernelBuilder &kb, const GemmTileSpec &spec,
+                  const GemmTileShape &shape, Value blockM, Value blockN) {
+  ImplicitLocOpBuilder &b = kb.b;
+  kernel::IndexMath &math = kb.math;
+  Value firstRow = math.value(math.mul(blockM, shape.bm)),
+        firstColumn = math.value(math.mul(blockN, shape.bn));
+  OperandTile a(kb, spec.a, spec.m, spec.k, shape.bm, shape.bk, spec.acc,
+                firstRow);
+  OperandTile bTile(kb, spec.b, spec.n, spec.k, shape.bn, shape.bk, spec.acc,
+                    firstColumn);
+  OpFoldResult across = math.constant(shape.bn / shape.tn);
+  ThreadRows rows(kb, math.value(math.div(kb.getThread(), across)), shape.tm,
+                  shape.bm);
+  ThreadRows columns(kb, math.value(math.rem(kb.getThread(), across)), shape.tn,
+                     shape.bn);
+
+  Value zero = math.value(0);
+  a.store(a.load(zero), zero);
+  bTile.store(bTile.load(zero), zero);
+  kb.emitBarrier();
+  SmallVector<Value> sums(shape.tm * shape.tn, emitConstant(b, spec.acc, 0));
+  OpFoldResult tiles =
+      math.max(math.constant(1), math.ceilDiv(spec.k, math.constant(shape.bk)));
+  // All tiles but the last, each with the loads of the next.
+  sums = kernel::emitFor(
+      b, math.constant(1), tiles, math.constant(1), sums,
+      [&](Value tile, ValueRange carried) {
+        Value k = math.value(math.mul(tile, shape.bk));
+        SmallVector<Value> nextA = a.load(k), nextB = bTile.load(k);
+        Value next = math.value(math.rem(tile, math.constant(2)));
+        Value stage = math.value(math.sub(math.constant(1), next));
+        SmallVector<Value> added =
+            multiplyTile(kb, a, bTile, stage, rows, columns, shape.bk,
+                         llvm::to_vector(carried));
+        a.store(nextA, next);
+        bTile.store(nextB, next);
+        kb.emitBarrier();
+        return added;
+      });
+  Value last =
+      math.value(math.rem(math.sub(tiles, math.constant(1)), math.constant(2)));
+  sums = multiplyTile(kb, a, bTile, last, rows, columns, shape.bk,
+                      std::move(sums));
+  auto shifted = [&](ArrayRef<Value> places, Value first) {
+    return llvm::map_to_vector(places, [&](Value place) {
+      return math.value(math.add(first, place));
+    });
+  };
+  storeTile(kb, spec, shape, shifted(rows.all, firstRow),
+            shifted(columns.all, firstColumn), sums);
+}
+
+GemmTileShape chooseGemmTile(std::optional<int64_t> m, std::optional<int64_t> n,
+                             std::optional<int64_t> batch, Type acc) {
+  GemmTileShape shape;
+  bool wide = acc.getIntOrFloatBitWidth() > 32;
+  int64_t rows = m.value_or(1024), columns = n.value_or(1024);
+  int64_t blocks = llvm::divideCeil(rows, 128) *
+                   llvm::divideCeil(columns, 128) * batch.value_or(1);
+  // About a block for each multiprocessor.
+  if (!wide && rows > 64 && columns > 64 && blocks >= 128) {
+    return {128, 128, 16, 8, 8};
+  }
+  if (rows <= 32 || columns <= 32) {
+    shape = {rows <= 32 ? 32 : 64, columns <= 32 ? 32 : 64, 16, 4, 4};
+  } else {
+    shape = {64, 64, 16, 8, 8};
+  }
+  if (wide) {
+    shape.tm = shape.tn = 4;
+  }
+  return shape;
+}
+
+} // namespace dlc

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Dispatches become launches of GPU kernels.
+#include "Conversion/NNToGPU/GPUKernelFamily.h"
+#include "Conversion/NNToGPU/Passes.h"
+#include "Conversion/NNToKernel/KernelFamily.h"
+
+#include "llvm/ADT/StringMap.h"
+
+using namespace mlir;
+
+namespace dlc {
+#define GEN_PASS_DEF_OUTLINEGPUKERNELSPASS
+#include "Conversion/NNToGPU/Passes.h.inc"
+
+namespace {
+
+class GPUKernelOutliner {
+public:
+  explicit GPUKernelOutliner(ModuleOp module) : module(module) {}
+
+  LogicalResult run();
+  unsigned numKernels = 0;
+
+private:
+  FailureOr<func::FuncOp> getKernel(nn::DispatchOp dispatch,
+                                    const GPULaunch &launch);
+  func::FuncOp createFunction(nn::DispatchOp dispatch, const GPULaunch &launch);
+  LogicalResult replace(nn::DispatchOp dispatch);
+
+  ModuleOp module, kernels;
+  llvm::StringMap<func::FuncOp> byKey;
+};
+
+bool hasScratch(const GPULaunch &launch) {
+  return !kernel::IndexMath::isKnown(launch.scratchBytes, 0);
+}
+
+/// Whether no tensor of the dispatch has so many elements that an offset needs
+/// more than 32 bits, with room for tiles that reach past the end.
+bool hasSmallTensors(nn::DispatchOp dispatch) {
+  constexpr int64_t kLimit = int64_t(1) << 30;
+  auto isSmall = [](Type type) {
+    auto tensor = dyn_cast<RankedTensorType>(type);
+    return !tensor ||
+           (tensor.hasStaticShape() && tensor.getNumElements() < kLimit);
+  };
+  return dispatch.getSizes().empty() &&
+         dispatch.getBody()
+                 .walk([&](Operation *op) {
+                   return llvm::all_of(op->getOperandTypes(), isSmall) &&
+                                  llvm::all_of(op->getResultTypes(), isSmall)
+                              ? WalkResult::advance()
+                              : WalkResult::interrupt();
+                 })
+                 .wasInterrupted() == false;
+}
+
+/// The kernel's declaration: buffers, sizes, scratch.
+func::FuncOp GPUKernelOutliner::createFunction(nn::DispatchOp dispatch,
+                                               const GPULaunch &launch) {
+  OpBuilder b = OpBuilder::atBlockEnd(kernels.getBody());
+  SmallVector<Type> types;
+  unsigned buffers = dispatch.getInputs().size() + dispatch.getOutputs().size();
+  for (Type type :
+       llvm::concat<Type>(llvm::to_vector(dispatch.getInputs().getTypes()),
+                          llvm::to_vector(dispatch.getOutputs().getTypes()))) {
+    types.push_back(getBaseType(cast<RankedTensorType>(type).getElementType()));
+  }
+  types.append(dispatch.getSizes().size(), b.getI64Type());
+  if (hasScratch(launch)) {
+    types.push_back(MemRefType::get({}, b.getI8Type()));
+  }
+  std::string name = (dispatch.getRootOp()->getName().stripDialect() + "_" +
+                      Twine(numKernels++))
+                         .str();
+  auto function = func::FuncOp::create(b, dispatch.getLoc(), name,
+                                       b.getFunctionType(types, {}));
+  function->setAttr(rt::kKernelAttrName, b.getUnitAttr());
+  function->setAttr(rt::kThreadsAttrName, b.getI64IntegerAttr(launch.threads));
+  for (unsigned i = 0; i < buffers; ++i) {
+    function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
+                        b.getUnitAttr());
+    function.setArgAttr(i, LLVM::LLVMDialect::getAlignAttrName(),
+                        b.getI64IntegerAttr(16));
+  }
+  function.addEntryBlock();
+  return function;
+}
+
+FailureOr<func::FuncOp> GPUKernelOutliner::getKernel(nn::DispatchOp dispatch,
+                                                     const GPULaunch &launch) {
+  func::FuncOp &known = byKey[getKernelKey(dispatch)];
+  if (known) {
+    return known;
+  }
+  func::FuncOp function = createFunction(dispatch, launch);
+  const GPUKernelFamily *family = findGPUKernelFamily(dispatch);
+  GPUKernelBuilder builder(dispatch, function, launch.threads,
+                           hasScratch(launch));
+  if (failed(family->emit(builder))) {
+    return failure();
+  }
+  func::ReturnOp::create(builder.b);
+  bool small = family->hasElementIndices() && hasSmallTensors(dispatch);
+  function->setAttr(rt::kIndexBitsAttrName,
+                    builder.b.getI32IntegerAttr(small ? 32 : 64));
+  known = function;
+  return function;
+}
+
+LogicalResult GPUKernelOutliner::replace(nn::DispatchOp dispatch) {
+  if (failed(checkGPUDispatch(dispatch))) {
+    return failure();
+  }
+  DispatchContext context(dispatch, OpBuilder(dispatch), dispatch.getSizes(),
+                          kGPUVectorTarget);
+  GPULaunch launch = findGPUKernelFamily(dispatch)->getLaunch(context);
+  FailureOr<func::FuncOp> kernel = getKernel(dispatch, launch);
+  if (failed(kernel)) {
+    return failure();
+  }
+  Value scratch =
+      hasScratch(launch) ? context.math.value(launch.scratchBytes) : Value();
+  auto launched = rt::DispatchOp::create(
+      context.b, dispatch.getOutputs().getTypes(), kernel->getSymName(),
+      dispatch.getInputs(), dispatch.getSizes(), dispatch.getResultSizes(),
+      context.math.value(launch.blocks), context.math.value(0), scratch,
+      /*flops=*/-1, /*bytes=*/-1, DenseI64ArrayAttr(),
+      context.b.getI64IntegerAttr(launch.threads),
+      /*shared_bytes=*/IntegerAttr(), /*cluster=*/IntegerAttr());
+  dispatch.replaceAllUsesWith(launched.getOutputs());
+  dispatch.erase();
+  return success();
+}
+
+LogicalResult GPUKernelOutliner::run() {
+  OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
+  // Text that enters after this pass brings its own.
+  kernels = module.lookupSymbol<ModuleOp>(rt::kKernelsModuleName);
+  if (!kernels) {
+    kernels = ModuleOp::create(b, module.getLoc(), rt::kKernelsModuleName);
+  }
+  SmallVector<nn::DispatchOp> dispatches;
+  module.walk([&](nn::DispatchOp dispatch) { dispatches.push_back(dispatch); });
+  for (nn::DispatchOp dispatch : dispatches) {
+    if (failed(replace(dispatch))) {
+      return failure();
+    }
+  }
+  return success();
+}
+
+struct OutlineGPUKernelsPass final
+    : impl::OutlineGPUKernelsPassBase<OutlineGPUKernelsPass> {
+  void runOnOperation() override {
+    GPUKernelOutliner outliner(getOperation());
+    if (failed(outliner.run())) {
+      return signalPassFailure();
+    }
+    numKernels += outliner.numKernels;
+  }
+};
+
+} // namespace
+} // namespace dlc

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Kernels that work along rows: which threads have a row, and which of its
+// elements each of them has.
+#ifndef DLC_LIB_CONVERSION_NNTOGPU_ROWSPACE_H
+#define DLC_LIB_CONVERSION_NNTOGPU_ROWSPACE_H
+
+#include "Conversion/NNToGPU/GPUKernelFamily.h"
+
+namespace dlc {
+
+/// The elements of a tensor as rows along dims `axes`, one for each place in
+/// the other dims. With `groups`, dim `channelDim` is cut into that many equal
+/// parts: the part counts as a dim of the rows, the place in it as an axis.
+class RowSpace {
+public:
+  RowSpace(DispatchContext &context, mlir::Value tensor,
+           llvm::ArrayRef<int64_t> axes, int64_t groups = 0,
+           int64_t channelDim = 0);
+
+  mlir::OpFoldResult getRows() const { return rows; }
+  mlir::OpFoldResult getColumns() const { return columns; }
+
+  /// Threads of a row: a warp, or a whole block.
+  int64_t getRowThreads() const { return rowThreads; }
+  int64_t getBlockThreads() const { return blockThreads; }
+  /// Blocks of a launch.
+  mlir::OpFoldResult getBlocks(kernel::IndexMath &math) const;
+
+  /// Emits `body` for the thread's row, where there is one. All threads of a
+  /// block run `body` together if they share a row; else the threads of a warp.
+  void emitRows(GPUKernelBuilder &kb,
+                llvm::function_ref<void(mlir::Value row)> body);
+
+  /// The tensor's indices of element `column` of `row`; null for `column`
+  /// leaves those of the axes null.
+  llvm::SmallVector<mlir::Value>
+  getIndices(GPUKernelBuilder &kb, mlir::Value row, mlir::Value column);
+  /// Indices of a tensor that has only the rows' dims.
+  llvm::SmallVector<mlir::Value> getRowIndices(GPUKernelBuilder &kb,
+                                               mlir::Value row);
+
+  /// Elements of a row that this thread has at once, in vectors of neighbours;
+  /// none if they do not fit into registers.
+  std::optional<int64_t> getThreadElements() const { return threadElements; }
+
+  /// Calls `body` for each of the thread's elements, with a number (from 0 on
+  /// where elements fit into registers, else -1), its column, and the state;
+  /// elements past the row's end are left out. Returns the state at the end.
+  using ElementFn = llvm::function_ref<llvm::SmallVector<mlir::Value>(
+      int64_t number, mlir::Value column, mlir::ValueRange state)>;
+  llvm::SmallVector<mlir::Value>
+  forElements(GPUKernelBuilder &kb, mlir::ValueRange state, ElementFn body);
+
+  /// Combines the states of the threads of a row; see emitWarpReduce.
+  llvm::SmallVector<mlir::Value>
+  combine(GPUKernelBuilder &kb, mlir::ValueRange state,
+          llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::ValueRange,
+                                                            mlir::ValueRange)>
+              combine);
+
+private:
+  llvm::SmallVector<mlir::Value> emitVector(GPUKernelBuilder &kb,
+                                            int64_t number, mlir::Value first,
+                                            mlir::ValueRange state,
+                                            ElementFn body);
+
+  llvm::SmallVector<int64_t> rowDims, columnDims;
+  int64_t rank, groups, channelDim;
+  nn::Sizes rowSizes, columnSizes;
+  mlir::OpFoldResult rows, columns, groupWidth;
+  int64_t rowThreads = kWarpThreads, blockThreads = 128, width = 1;
+  std::optional<int64_t> threadElements;
+};
+
+} // namespace dlc
+
+#endif // DLC_LIB_CONVERSION_NNTOGPU_ROWSPACE_H
