@@ -40,7 +40,8 @@ enum class EmitKind {
   NN,
   Linalg,
   LLVM,
-  Assembly
+  Assembly,
+  PTX
 };
 llvm::StringRef getEmitKindName(EmitKind kind);
 std::optional<EmitKind> parseEmitKind(llvm::StringRef name);
@@ -55,9 +56,15 @@ struct CompileOptions {
   std::string modelDir;
   /// A file, written beside and then renamed; empty: CompileResult::data.
   std::string outputPath;
+  /// "cpu", "cuda", or both, separated by a comma.
   std::string target = "cpu";
   /// The variants of the code, as CPUTarget::create takes them; none: native.
   std::vector<std::string> cpus;
+  /// The architectures that PTX is written for, as GPUTarget::create takes
+  /// them; none: sm_80, which every later one runs.
+  std::vector<std::string> gpuArchs;
+  /// What products of matrices are computed in on a GPU: "fp32".
+  std::string precision = "fp32";
   /// "batch=1..32:8", "input[0]=4": see onnx::ImportOptions.
   std::vector<std::string> dims;
   /// None: what the last phase leaves.
@@ -77,6 +84,9 @@ struct CompileOptions {
   std::optional<std::string> complete();
   /// What decides the binary, as text for its header.
   std::string describe() const;
+
+  /// Whether `device`, "cpu" or "cuda", is among the targets.
+  bool hasTarget(llvm::StringRef device) const;
 };
 
 enum class Severity { Error, Warning, Note, Remark };

@@ -30,6 +30,44 @@ std::vector<std::string> Variant::getExports() {
   return names;
 }
 
+static bool createGPUVariant(Session &session, std::vector<Variant> &variants) {
+  // Drivers ask for no more of the CPU; the host code does next to nothing.
+  llvm::Expected<CPUTarget> host = CPUTarget::create("x86-64-v3");
+  if (!host) {
+    return session.fail(Status::Internal, host.takeError());
+  }
+  Variant variant;
+  variant.name = "cuda";
+  variant.target = std::move(*host);
+  for (const std::string &name : session.options.gpuArchs) {
+    llvm::Expected<GPUTarget> target = GPUTarget::create(name);
+    if (!target) {
+      return session.fail(Status::Usage, target.takeError());
+    }
+    if (llvm::any_of(variant.gpus, [&](const GPUTarget &other) {
+          return other.name == name;
+        })) {
+      return session.fail(Status::Usage,
+                          "expected each GPU architecture once, got '" + name +
+                              "' again");
+    }
+    variant.gpus.push_back(std::move(*target));
+  }
+  variants.push_back(std::move(variant));
+  return true;
+}
+
+static void setPrefix(Session &session, Variant &variant) {
+  // Objects of several models are linked into one program.
+  variant.prefix = *session.options.emit == EmitKind::Object
+                       ? getModelSymbol(session.options.outputPath)
+                       : "dlc";
+  variant.prefix += "_" + variant.name;
+  for (char &c : variant.prefix) {
+    c = llvm::isAlnum(c) ? c : '_';
+  }
+}
+
 bool createVariants(Session &session, std::vector<Variant> &variants) {
   for (const std::string &name : session.options.cpus) {
     llvm::Expected<CPUTarget> target = CPUTarget::create(name);
@@ -45,14 +83,6 @@ bool createVariants(Session &session, std::vector<Variant> &variants) {
       return session.fail(Status::Usage,
                           "expected each CPU once, got '" + name + "' again");
     }
-    // Objects of several models are linked into one program.
-    variant.prefix = *session.options.emit == EmitKind::Object
-                         ? getModelSymbol(session.options.outputPath)
-                         : "dlc";
-    variant.prefix += "_" + variant.name;
-    for (char &c : variant.prefix) {
-      c = llvm::isAlnum(c) ? c : '_';
-    }
     variants.push_back(std::move(variant));
   }
   // The loader takes the first that the machine can run.
@@ -63,12 +93,23 @@ bool createVariants(Session &session, std::vector<Variant> &variants) {
     };
     return rank(a) > rank(b);
   });
+  if (session.options.hasTarget("cuda") &&
+      !createGPUVariant(session, variants)) {
+    return false;
+  }
+  for (Variant &variant : variants) {
+    setPrefix(session, variant);
+  }
   return true;
 }
 
 bool formProgram(Session &session, Variant &variant) {
   PassManager pm(&session.context);
-  buildCodegenPhase(pm, variant.target);
+  if (variant.isGPU()) {
+    buildGPUCodegenPhase(pm);
+  } else {
+    buildCodegenPhase(pm, variant.target);
+  }
   if (failed(pm.run(*variant.module))) {
     return session.failReported(Status::Internal);
   }
@@ -80,13 +121,6 @@ bool formProgram(Session &session, Variant &variant) {
 }
 
 namespace {
-/// Functions that become one object.
-struct CodeGroup {
-  Variant *variant;
-  OwningOpRef<ModuleOp> module;
-  Bytes object;
-};
-
 /// Ops of kernels in one object: enough to pay for a run of LLVM, and few
 /// enough to spread over threads.
 constexpr size_t kOpsPerGroup = 1500;
@@ -132,11 +166,15 @@ static bool makeGroups(Session &session, Variant &variant,
   if (!host) {
     return session.failReported(Status::Internal);
   }
-  groups.push_back({&variant, std::move(host), {}});
+  groups.push_back({&variant, std::move(host)});
+  if (variant.isGPU()) {
+    makeGPUGroups(variant, groups);
+    return true;
+  }
   size_t ops = kOpsPerGroup;
   for (func::FuncOp kernel : takeKernels(variant)) {
     if (ops >= kOpsPerGroup) {
-      groups.push_back({&variant, ModuleOp::create(kernel.getLoc()), {}});
+      groups.push_back({&variant, ModuleOp::create(kernel.getLoc())});
       ops = 0;
     }
     kernel.walk([&](Operation *) { ++ops; });
@@ -146,6 +184,9 @@ static bool makeGroups(Session &session, Variant &variant,
 }
 
 static bool emitGroup(Session &session, CodeGroup &group) {
+  if (group.indexBits > 0) {
+    return emitGPUGroup(session, group);
+  }
   const CPUTarget &target = group.variant->target;
   if (failed(lowerKernelsToLLVM(*group.module, target))) {
     return session.failReported(Status::Internal);
@@ -186,12 +227,18 @@ bool emitObjects(Session &session, std::vector<Variant> &variants) {
     thread.join();
   }
   for (CodeGroup &group : groups) {
-    group.variant->objects.push_back(std::move(group.object));
+    if (group.indexBits == 0) {
+      group.variant->objects.push_back(std::move(group.object));
+    }
   }
+  joinImages(groups);
   return good;
 }
 
 bool emitText(Session &session, Variant &variant, EmitKind kind, Bytes &text) {
+  if (variant.isGPU()) {
+    return emitGPUText(session, variant, kind, text);
+  }
   OwningOpRef<ModuleOp> module = makeHostModule(session, variant);
   if (!module) {
     return session.failReported(Status::Internal);

@@ -8,12 +8,23 @@
 #include "Dialect/RT/RTDialect.h"
 #include "Target/CPU/CPUTarget.h"
 #include "Target/CPU/Emit.h"
+#include "Target/NVPTX/GPUTarget.h"
+#include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/OwningOpRef.h"
 
 namespace dlc {
 
+/// A kernel on a GPU, as the header tells of it.
+struct DeviceKernel {
+  std::string name;
+  unsigned staticSharedBytes = 0, dynamicSharedBytes = 0, threads = 0;
+};
+
 struct Variant {
+  /// Of the code; for a GPU, of the host code.
   CPUTarget target;
+  /// The architectures of a GPU; none: the variant is a CPU's.
+  std::vector<GPUTarget> gpus;
   /// Of the variant in the header, and of its functions.
   std::string name, prefix;
   /// The whole module as the schedule phase leaves it; after codegen, with
@@ -21,7 +32,11 @@ struct Variant {
   mlir::OwningOpRef<mlir::ModuleOp> module;
   size_t numKernels = 0;
   std::vector<Bytes> objects;
+  /// PTX for each of `gpus`, and the kernels in it by number.
+  std::vector<std::string> images;
+  std::vector<DeviceKernel> deviceKernels;
 
+  bool isGPU() const { return !gpus.empty(); }
   rt::ProgramOp getProgram();
   /// The functions that the runtime looks up.
   std::vector<std::string> getExports();
@@ -29,6 +44,28 @@ struct Variant {
 
 /// Looks up the targets of options.cpus, best first.
 bool createVariants(Session &session, std::vector<Variant> &variants);
+
+/// Functions that become one object, or a part of each of a GPU's images.
+struct CodeGroup {
+  Variant *variant;
+  mlir::OwningOpRef<mlir::ModuleOp> module;
+  /// The bits of indices in GPU kernels; 0: code for the CPU.
+  unsigned indexBits = 0;
+  Bytes object = {};
+  /// PTX per architecture.
+  std::vector<std::string> texts = {};
+};
+
+/// Groups of a GPU variant's kernels, which leave its module; fills in the
+/// variant's deviceKernels.
+void makeGPUGroups(Variant &variant, std::vector<CodeGroup> &groups);
+/// The PTX of a group.
+bool emitGPUGroup(Session &session, CodeGroup &group);
+/// Joins the groups' PTX into the variants' images.
+void joinImages(std::vector<CodeGroup> &groups);
+/// The text of a GPU variant's kernels: LLVM IR or PTX.
+bool emitGPUText(Session &session, Variant &variant, EmitKind kind,
+                 Bytes &text);
 
 /// Kernels and tensors with memory: what `--emit=linalg` prints.
 bool formProgram(Session &session, Variant &variant);

@@ -12,8 +12,8 @@ namespace dlc {
 
 static constexpr StringLiteral kPhaseNames[] = {
     "import", "graph", "dispatch", "schedule", "codegen", "binary"};
-static constexpr StringLiteral kEmitNames[] = {"dlc", "so",     "obj",  "exe",
-                                               "nn",  "linalg", "llvm", "asm"};
+static constexpr StringLiteral kEmitNames[] = {
+    "dlc", "so", "obj", "exe", "nn", "linalg", "llvm", "asm", "ptx"};
 
 StringRef getPhaseName(Phase phase) {
   return kPhaseNames[static_cast<unsigned>(phase)];
@@ -47,6 +47,7 @@ static std::pair<Phase, Phase> getPhasesOf(EmitKind kind) {
   case EmitKind::Linalg:
   case EmitKind::LLVM:
   case EmitKind::Assembly:
+  case EmitKind::PTX:
     return {Phase::Codegen, Phase::Codegen};
   case EmitKind::Container:
   case EmitKind::SharedObject:
@@ -64,9 +65,41 @@ static EmitKind getDefaultEmit(Phase last) {
   return last == Phase::Codegen ? EmitKind::LLVM : EmitKind::NN;
 }
 
+bool CompileOptions::hasTarget(StringRef device) const {
+  return is_contained(split(target, ','), device);
+}
+
+/// What is wrong with the devices and their architectures.
+static std::optional<std::string> checkTargets(CompileOptions &options) {
+  for (StringRef device : split(options.target, ',')) {
+    if (device != "cpu" && device != "cuda") {
+      return ("unknown target '" + device + "', expected 'cpu' or 'cuda'")
+          .str();
+    }
+  }
+  if (options.precision != "fp32") {
+    return ("unknown precision '" + Twine(options.precision) +
+            "', expected 'fp32'")
+        .str();
+  }
+  if (!options.hasTarget("cuda")) {
+    return options.gpuArchs.empty() ? std::nullopt
+                                    : std::optional<std::string>(
+                                          "a GPU architecture needs the target "
+                                          "'cuda'");
+  }
+  if (!options.hasTarget("cpu") && !options.cpus.empty()) {
+    return "a CPU needs the target 'cpu'";
+  }
+  if (options.gpuArchs.empty()) {
+    options.gpuArchs = {"sm_80"};
+  }
+  return std::nullopt;
+}
+
 std::optional<std::string> CompileOptions::complete() {
-  if (target != "cpu") {
-    return ("unknown target '" + Twine(target) + "', expected 'cpu'").str();
+  if (std::optional<std::string> wrong = checkTargets(*this)) {
+    return wrong;
   }
   if (!emit) {
     emit = getDefaultEmit(to.value_or(Phase::Binary));
@@ -92,13 +125,24 @@ std::optional<std::string> CompileOptions::complete() {
   if (inputPath.empty() && inputBytes.empty()) {
     return "expected an input";
   }
-  if (cpus.empty()) {
+  if (cpus.empty() && hasTarget("cpu")) {
     cpus = {"native"};
   }
   bool one = *to < Phase::Binary && *to >= Phase::Schedule;
-  if (one && cpus.size() > 1) {
-    return ("expected one CPU for '" + getEmitKindName(*emit) + "', got " +
-            Twine(cpus.size()))
+  if (one && (cpus.size() > 1 || (hasTarget("cpu") && hasTarget("cuda")))) {
+    return ("expected one CPU or one GPU for '" + getEmitKindName(*emit) +
+            "', got " + Twine(cpus.size() + hasTarget("cuda")))
+        .str();
+  }
+  if (one && gpuArchs.size() > 1) {
+    return ("expected one GPU architecture for '" + getEmitKindName(*emit) +
+            "', got " + Twine(gpuArchs.size()))
+        .str();
+  }
+  EmitKind others = hasTarget("cuda") ? EmitKind::Assembly : EmitKind::PTX;
+  if (*emit == others) {
+    return ("'" + getEmitKindName(*emit) + "' is not what target '" + target +
+            "' has")
         .str();
   }
   bool embeds = *emit == EmitKind::Object;
@@ -112,7 +156,13 @@ std::optional<std::string> CompileOptions::complete() {
 }
 
 std::string CompileOptions::describe() const {
-  std::string text = "target=" + target + " cpu=" + join(cpus, ",");
+  std::string text = "target=" + target;
+  if (hasTarget("cpu")) {
+    text += " cpu=" + join(cpus, ",");
+  }
+  if (hasTarget("cuda")) {
+    text += " gpu=" + join(gpuArchs, ",") + " precision=" + precision;
+  }
   for (const std::string &dim : dims) {
     text += " dim=" + dim;
   }

@@ -76,7 +76,11 @@ bool Compiler::runPasses(ModuleOp target,
 bool Compiler::schedule() {
   for (Variant &variant : variants) {
     if (!runPasses(*variant.module, [&](PassManager &pm) {
-          buildSchedulePhase(pm, variant.target);
+          if (variant.isGPU()) {
+            buildGPUSchedulePhase(pm);
+          } else {
+            buildSchedulePhase(pm, variant.target);
+          }
         })) {
       return false;
     }
@@ -100,6 +104,7 @@ bool Compiler::generate() {
     return true;
   case EmitKind::LLVM:
   case EmitKind::Assembly:
+  case EmitKind::PTX:
     return emitText(session, variants.front(), *session.options.emit, text);
   default:
     return emitObjects(session, variants);
@@ -159,6 +164,7 @@ bool Compiler::writeText() {
   }
   case EmitKind::LLVM:
   case EmitKind::Assembly:
+  case EmitKind::PTX:
     return deliver(text);
   default:
     return true;
@@ -175,7 +181,8 @@ void Compiler::writeReproducer(Phase failed) {
   options.to = std::min(static_cast<Phase>(static_cast<int>(failed) - 1),
                         Phase::Schedule);
   options.emit = EmitKind::NN;
-  options.cpus.resize(1);
+  options.cpus.resize(options.cpus.empty() ? 0 : 1);
+  options.gpuArchs.resize(options.gpuArchs.empty() ? 0 : 1);
   options.dumpDir.clear();
   options.externalWeights = false;
   llvm::SmallString<128> path;

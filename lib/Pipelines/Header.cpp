@@ -197,6 +197,23 @@ static dlc_format_digest digestSource(const CompileOptions &options) {
               : dlc_format_digest{};
 }
 
+/// The images and kernels of a GPU variant.
+static void addDeviceCode(Variant &variant, binary::Variant &record) {
+  record.deviceType = DLC_DEVICE_CUDA;
+  for (auto [target, text] : llvm::zip_equal(variant.gpus, variant.images)) {
+    binary::DeviceImage image;
+    image.kind = DLC_IMAGE_PTX;
+    image.arch = target.arch;
+    image.archSuffix = target.specific ? 'a' : 0;
+    image.bytes = text;
+    record.images.push_back(std::move(image));
+  }
+  for (const DeviceKernel &kernel : variant.deviceKernels) {
+    record.kernels.push_back({kernel.name, kernel.staticSharedBytes,
+                              kernel.dynamicSharedBytes, kernel.threads});
+  }
+}
+
 bool buildHeader(Session &session, std::vector<Variant> &variants,
                  binary::Header &header) {
   rt::ProgramOp program = variants.front().getProgram();
@@ -221,6 +238,9 @@ bool buildHeader(Session &session, std::vector<Variant> &variants,
     record.prefix = variant.prefix;
     record.features = variant.target.requiredFeatures;
     record.program = addProgram(variant.getProgram(), header);
+    if (variant.isGPU()) {
+      addDeviceCode(variant, record);
+    }
     header.variants.push_back(std::move(record));
   }
   return true;

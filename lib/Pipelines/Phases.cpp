@@ -2,6 +2,7 @@
 // The phases' passes in order, for the compiler and for dlc-opt.
 #include "Phases.h"
 
+#include "Conversion/NNToGPU/Passes.h"
 #include "Conversion/NNToKernel/Passes.h"
 #include "Conversion/NNToRT/NNToRT.h"
 #include "Transforms/Dispatch/Passes.h"
@@ -21,6 +22,15 @@ void buildDispatchPhase(OpPassManager &pm) {
 void buildSchedulePhase(OpPassManager &pm, const CPUTarget &target) {
   pm.addPass(createScheduleKernelsPass(
       {.lanes = target.vectorLanes, .registers = target.numVectorRegisters}));
+}
+
+void buildGPUSchedulePhase(OpPassManager &pm) {
+  pm.addPass(createScheduleGPUKernelsPass());
+}
+
+void buildGPUCodegenPhase(OpPassManager &pm) {
+  pm.addPass(createOutlineGPUKernelsPass());
+  pm.addPass(createConvertNNToRTPass(/*onDevice=*/true));
 }
 
 void buildCodegenPhase(OpPassManager &pm, const CPUTarget &target) {

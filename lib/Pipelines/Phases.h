@@ -13,9 +13,13 @@ namespace dlc {
 void buildDispatchPhase(mlir::OpPassManager &pm);
 /// A schedule for each dispatch, and params packed as they ask.
 void buildSchedulePhase(mlir::OpPassManager &pm, const CPUTarget &target);
+/// The same for a GPU.
+void buildGPUSchedulePhase(mlir::OpPassManager &pm);
 /// Kernels as loops and vectors in the module @kernels, the rest as rt.program.
 /// What follows, LLVM and objects, is not a matter of passes on one module.
 void buildCodegenPhase(mlir::OpPassManager &pm, const CPUTarget &target);
+/// The same for a GPU.
+void buildGPUCodegenPhase(mlir::OpPassManager &pm);
 
 } // namespace dlc
 

@@ -2,6 +2,7 @@
 // Dialects, passes and pipelines of dlc-opt.
 #include "Pipelines/Registration.h"
 
+#include "Conversion/NNToGPU/Passes.h"
 #include "Conversion/NNToKernel/Passes.h"
 #include "Conversion/NNToRT/NNToRT.h"
 #include "Conversion/RTToLLVM/RTToLLVM.h"
@@ -9,6 +10,7 @@
 #include "Dialect/RT/RTDialect.h"
 #include "Phases.h"
 #include "Target/CPU/LowerToLLVM.h"
+#include "Target/NVPTX/LowerToNVVM.h"
 #include "Transforms/Dispatch/Passes.h"
 #include "Transforms/Passes.h"
 #include "mlir/Pass/PassRegistry.h"
@@ -20,6 +22,7 @@ namespace dlc {
 void registerDialects(DialectRegistry &registry) {
   registry.insert<nn::NNDialect, rt::RTDialect>();
   registerCPUTargetDialects(registry);
+  registerNVPTXTargetDialects(registry);
 }
 
 namespace {
@@ -57,10 +60,12 @@ static void registerCPUPipeline(StringRef name, StringRef description,
 void registerPassesAndPipelines() {
   registerTransformsPasses();
   registerDispatchPasses();
+  registerNNToGPUPasses();
   registerNNToKernelPasses();
   registerNNToRTPasses();
   registerRTToLLVMPasses();
   registerCPUTargetPasses();
+  registerNVPTXTargetPasses();
   PassPipelineRegistration<>("dlc-graph-pipeline", "The graph phase: nn to nn",
                              buildGraphPipeline);
   PassPipelineRegistration<>("dlc-dispatch-pipeline",
@@ -72,6 +77,13 @@ void registerPassesAndPipelines() {
   registerCPUPipeline("dlc-codegen-pipeline",
                       "The codegen phase up to kernels and rt.program",
                       buildCodegenPhase);
+  PassPipelineRegistration<>("dlc-gpu-schedule-pipeline",
+                             "The schedule phase for a GPU",
+                             buildGPUSchedulePhase);
+  PassPipelineRegistration<>(
+      "dlc-gpu-codegen-pipeline",
+      "The codegen phase for a GPU, up to kernels and rt.program",
+      buildGPUCodegenPhase);
 }
 
 } // namespace dlc

@@ -8,6 +8,8 @@ right. Everything runs in this process, over dlc's Python API.
   verify.py minilm            MiniLM, over batch sizes and sequence lengths
   verify.py zoo               the exported models; zoo/NAME-VARIANT for one
   verify.py FILE.onnx ...     any model, on random inputs (--dim as dlc-compile)
+
+--device=ptxsim and --device=cuda:0 check the code for GPUs.
 """
 
 from __future__ import annotations
@@ -51,9 +53,13 @@ class Check:
         return f"{names} {self.error:.1e} {verdict}"
 
 
+device = "cpu"
+
+
 def compile_timed(path: Path, dims=None) -> dlc.Model:
     start = time.perf_counter()
-    model = dlc.compile(path, dims=dims)
+    target = "cpu" if device == "cpu" else "cuda"
+    model = dlc.compile(path, target, dims, device=device)
     seconds = time.perf_counter() - start
     print(f"{path.parent.name}/{path.name}: {seconds:.1f} s to compile")
     return model
@@ -177,7 +183,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", nargs="+", metavar="MODEL")
     parser.add_argument("--dim", action="append", default=[], metavar="NAME=A..B")
+    parser.add_argument("--device", default="cpu", help="cpu, cuda:N or ptxsim")
     options = parser.parse_args()
+    global device
+    device = options.device
     wrong = count = 0
     for what in options.models:
         for check in checks_of(what, options.dim):

@@ -13,12 +13,15 @@ const char helpText[] =
     R"(usage: dlc-compile MODEL.onnx -o MODEL.dlc [options]
   MODEL                       an ONNX file; with --from=, MLIR text ('-': standard input)
   -o FILE                     the result; '-' for standard output
-  --target=cpu                what the code runs on
+  --target=cpu|cuda|cuda,cpu  what the code runs on
   --cpu=NAME[,NAME...]        native (default), x86-64-v3, x86-64-v4, or a CPU of LLVM's;
                               several make one file with a variant for each
+  --gpu-arch=NAME[,NAME...]   sm_80 (default), sm_86, sm_89, sm_90, sm_90a, sm_100, sm_120, ...; code for
+                              one without 'a' runs on later ones, too
+  --precision=fp32            of products of matrices on a GPU
   --dim=NAME=N | N..M[:HINT]  the size of a symbolic dim, or its range and the size to tune for;
                               NAME is a dim's name or INPUT[I]
-  --emit=KIND                 dlc (default), so, obj, exe, nn, linalg, llvm, asm
+  --emit=KIND                 dlc (default), so, obj, exe, nn, linalg, llvm, asm, ptx
   --from=PHASE --to=PHASE     import, graph, dispatch, schedule, codegen, binary
   --dump-ir=DIR               the IR after each phase, as numbered files
   --inspect                   which operators the model has and whether they are supported, as JSON
@@ -76,6 +79,12 @@ static std::optional<std::string> parseValue(StringRef name, StringRef value,
     for (StringRef cpu : split(value, ',')) {
       c.cpus.push_back(cpu.str());
     }
+  } else if (name == "--gpu-arch") {
+    for (StringRef arch : split(value, ',')) {
+      c.gpuArchs.push_back(arch.str());
+    }
+  } else if (name == "--precision") {
+    c.precision = value.str();
   } else if (name == "--dim") {
     c.dims.push_back(value.str());
   } else if (name == "--dump-ir") {
