@@ -13,6 +13,8 @@ whether it passes or why it is refused, and may only improve: what passed must p
   run.py                    all tests against status.tsv
   run.py PATTERN...         only those whose key contains one of the patterns
   run.py --update           and write what came out into status.tsv
+  run.py --device=PTXSIM    the code for GPUs, on the simulator (CUDA: on a GPU),
+                            against status-cuda.tsv
 """
 
 from __future__ import annotations
@@ -32,6 +34,7 @@ import dlc
 from cases import Case, load_cases
 
 STATUS_FILE = Path(__file__).with_name("status.tsv")
+DEVICE = "CPU"
 HEAD = """\
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 # onnx's backend tests in dlc; written by `run.py --update`, may only improve.
@@ -58,7 +61,7 @@ def run_case(case: Case) -> Outcome:
 
     model = case.model()
     try:
-        rep = dlc.onnx_backend.prepare(model, num_threads=1)
+        rep = dlc.onnx_backend.prepare(model, DEVICE, num_threads=1)
         rep.model.set_threads(1)
         for inputs, expected in case.data_sets(model):
             outputs = list(rep.run(inputs))
@@ -228,7 +231,12 @@ def main() -> int:
     parser.add_argument("--update", action="store_true")
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--junitxml", type=Path)
+    parser.add_argument("--device", default="CPU", help="CPU, CUDA or PTXSIM")
     options = parser.parse_args()
+    global DEVICE, STATUS_FILE
+    DEVICE = options.device
+    if DEVICE != "CPU":
+        STATUS_FILE = STATUS_FILE.with_name("status-cuda.tsv")
     cases = [
         case
         for case in load_cases()

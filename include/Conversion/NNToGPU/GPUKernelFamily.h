@@ -43,6 +43,7 @@ const GPUKernelFamily *getMapGPUFamily();
 const GPUKernelFamily *getContractGPUFamily(nn::DispatchOp dispatch);
 const GPUKernelFamily *getConvGPUFamily(nn::DispatchOp dispatch);
 const GPUKernelFamily *getReduceGPUFamily();
+const GPUKernelFamily *getAttentionGPUFamily(nn::DispatchOp dispatch);
 const GPUKernelFamily *getSoftmaxGPUFamily(nn::DispatchOp dispatch);
 const GPUKernelFamily *getNormGPUFamily();
 

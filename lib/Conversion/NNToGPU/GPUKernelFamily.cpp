@@ -15,6 +15,8 @@ const GPUKernelFamily *findGPUKernelFamily(nn::DispatchOp dispatch) {
           .Case<nn::ContractOp>(
               [&](auto) { return getContractGPUFamily(dispatch); })
           .Case<nn::ConvOp>([&](auto) { return getConvGPUFamily(dispatch); })
+          .Case<nn::AttentionOp>(
+              [&](auto) { return getAttentionGPUFamily(dispatch); })
           .Case<nn::ReduceOp>([&](auto) { return getReduceGPUFamily(); })
           .Case<nn::SoftmaxOp>(
               [&](auto) { return getSoftmaxGPUFamily(dispatch); })

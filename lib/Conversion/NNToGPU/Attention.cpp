@@ -1,0 +1,587 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// attention on CUDA cores: a block has some rows of the query and walks over
+// tiles of keys, with the online softmax of FlashAttention (Dao et al., 2022).
+//
+// The 128 threads form 16 groups of rows by 8 groups of columns; the threads of
+// a row are neighbours in a warp. In shared memory lie Q and K as
+// [depth][rows], V as [keys][columns], and P as [keys][rows]; K and V take
+// turns in one place.
+#include "Conversion/Common/ElementwiseFn.h"
+#include "Conversion/NNToGPU/GPUKernelFamily.h"
+
+#include "mlir/Dialect/Math/IR/Math.h"
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace dlc {
+
+using namespace nn;
+
+namespace {
+
+constexpr int64_t kRowGroups = 16, kColumnGroups = 8,
+                  kThreads = kRowGroups * kColumnGroups;
+/// Columns of V that the column groups have at once, four each.
+constexpr int64_t kPanel = 4 * kColumnGroups;
+constexpr int64_t kMaxDepth = 256;
+
+enum LoopDim : unsigned { kB, kH, kG, kM, kN, kD, kE, kNumLoops };
+
+RankedTensorType typeOf(Value tensor) {
+  return cast<RankedTensorType>(tensor.getType());
+}
+
+/// The sizes of the loops, and how they are cut.
+class AttentionPlan {
+public:
+  explicit AttentionPlan(DispatchContext &context)
+      : op(cast<AttentionOp>(context.getRoot())) {
+    Value operands[] = {op.getQuery(), op.getKey(), op.getValue()};
+    for (unsigned loop = 0; loop < kNumLoops; ++loop) {
+      sizes[loop] = context.math.constant(1);
+      for (unsigned i = 0; i < 3; ++i) {
+        AffineExpr expr = getAffineDimExpr(loop, op.getContext());
+        if (auto place = op.getMap(i).getResultPosition(expr)) {
+          sizes[loop] = context.size(operands[i], *place);
+          break;
+        }
+      }
+    }
+    depth = *getConstantIntValue(sizes[kD]);
+    columns = *getConstantIntValue(sizes[kE]);
+    int64_t widest = std::max(depth, columns);
+    rowsEach = widest <= 64 ? 4 : widest <= 128 ? 2 : 1;
+    keysEach = widest <= 128 ? 4 : 2;
+    if (std::optional<int64_t> rows = getConstantIntValue(sizes[kM])) {
+      while (rowsEach > 1 && *rows <= kRowGroups * rowsEach / 2) {
+        rowsEach /= 2;
+      }
+    }
+  }
+
+  int64_t getRows() const { return kRowGroups * rowsEach; }
+  int64_t getKeys() const { return kColumnGroups * keysEach; }
+  nn::Sizes getGrid(kernel::IndexMath &math) const {
+    return {sizes[kB], sizes[kH], sizes[kG],
+            math.ceilDiv(sizes[kM], math.constant(getRows()))};
+  }
+
+  AttentionOp op;
+  OpFoldResult sizes[kNumLoops];
+  int64_t depth = 0, columns = 0, rowsEach = 4, keysEach = 4;
+};
+
+/// Rows or keys of an operand in shared memory as [depth][rows], quads of four
+/// steps XORed into the row so that transposing stores spread over the banks.
+int64_t swizzleMask(int64_t rows) {
+  return std::min<int64_t>(rows, 32) / 4 - 1;
+}
+
+class AttentionEmitter {
+public:
+  explicit AttentionEmitter(GPUKernelBuilder &kb)
+      : kb(kb), b(kb.b), math(kb.math), plan(kb), op(plan.op),
+        f32(b.getF32Type()) {}
+
+  void emit();
+
+private:
+  Value add(Value x, int64_t y) {
+    return math.value(math.add(x, math.constant(y)));
+  }
+  Value swizzle(Value step, Value row, int64_t rows);
+  Value loadOperand(Value tensor, AffineMap map, unsigned loop, Value index,
+                    unsigned inner, Value column);
+  /// Copies `rows` rows from `first` on of an operand to `shared`.
+  void loadTransposed(Value tensor, AffineMap map, unsigned loop, Value first,
+                      int64_t rows, Value shared);
+  void loadValues(Value first);
+  SmallVector<Value> readVector(Value shared, Value index, int64_t count);
+  SmallVector<Value> emitScores();
+  Value emitRegion(Region &region, Value score, ValueRange inputs,
+                   unsigned firstMap);
+  /// Score of a key as softmax sees it.
+  Value finishScore(Value score, Value row, Value key);
+  Value reduceRow(Value value, bool isSum);
+  SmallVector<Value> emitTile(Value firstKey, ValueRange state);
+  SmallVector<Value> multiplyValues(SmallVector<Value> sums);
+  void emitStores(ValueRange state);
+
+  GPUKernelBuilder &kb;
+  ImplicitLocOpBuilder &b;
+  kernel::IndexMath &math;
+  AttentionPlan plan;
+  AttentionOp op;
+  Type f32;
+  /// Indices of the loops; those of the block stay.
+  Value loops[kNumLoops];
+  Value firstRow, rowPlace, columnPlace;
+  Value queries, keys, values, powers;
+  int64_t panels = 0;
+};
+
+Value AttentionEmitter::swizzle(Value step, Value row, int64_t rows) {
+  OpFoldResult quad = math.rem(math.div(step, math.constant(4)),
+                               math.constant(swizzleMask(rows) + 1));
+  Value bits = math.value(math.mul(quad, 4));
+  return math.value(math.add(math.mul(step, rows),
+                             arith::XOrIOp::create(b, row, bits).getResult()));
+}
+
+Value AttentionEmitter::loadOperand(Value tensor, AffineMap map, unsigned loop,
+                                    Value index, unsigned inner, Value column) {
+  SmallVector<Value> at;
+  for (AffineExpr expr : map.getResults()) {
+    unsigned dim = cast<AffineDimExpr>(expr).getPosition();
+    at.push_back(dim == loop ? index : dim == inner ? column : loops[dim]);
+  }
+  return emitCast(b, kb.load(tensor, at), typeOf(tensor).getElementType(), f32);
+}
+
+void AttentionEmitter::loadTransposed(Value tensor, AffineMap map,
+                                      unsigned loop, Value first, int64_t rows,
+                                      Value shared) {
+  // Eight lanes have 32 neighbours of a row, so each bank is written once.
+  int64_t quads = llvm::divideCeil(plan.depth, 32) * 8;
+  int64_t count = quads * rows;
+  for (int64_t base = 0; base < count; base += kThreads) {
+    OpFoldResult place = math.add(kb.getThread(), math.constant(base));
+    OpFoldResult rest = math.div(place, math.constant(8));
+    Value row = math.value(math.rem(rest, math.constant(rows)));
+    OpFoldResult quad =
+        math.add(math.rem(place, math.constant(8)),
+                 math.mul(math.div(rest, math.constant(rows)), 8));
+    Value step = math.value(math.mul(quad, 4));
+    Value index = math.value(math.add(first, row));
+    Value exists = math.less(index, plan.sizes[loop]);
+    if (plan.depth % 32 != 0) {
+      exists = arith::AndIOp::create(
+          b, exists, math.less(step, math.constant(plan.depth)));
+    }
+    auto copy = [&] {
+      SmallVector<Type> types(4, f32);
+      return kernel::emitIf(
+          b, exists, types,
+          [&] {
+            KernelBuilder::MemoScope scope(kb);
+            SmallVector<Value> elements;
+            for (int64_t i = 0; i < 4; ++i) {
+              // Past the end of a depth that is no multiple of four, the last
+              // element stands in; its product is dropped.
+              OpFoldResult at = math.add(step, math.constant(i));
+              if (plan.depth % 4 != 0) {
+                at = math.min(at, math.constant(plan.depth - 1));
+              }
+              elements.push_back(
+                  loadOperand(tensor, map, loop, index, kD, math.value(at)));
+            }
+            return elements;
+          },
+          [&] { return SmallVector<Value>(4, emitConstant(b, f32, 0)); });
+    };
+    auto store = [&] {
+      SmallVector<Value> elements = copy();
+      for (int64_t i = 0; i < 4; ++i) {
+        memref::StoreOp::create(b, elements[i], shared,
+                                swizzle(add(step, i), row, rows));
+      }
+    };
+    if (base + kThreads <= count) {
+      store();
+    } else {
+      kernel::emitIf(b, math.less(place, math.constant(count)), store);
+    }
+  }
+}
+
+void AttentionEmitter::loadValues(Value first) {
+  int64_t width = panels * kPanel, quads = width / 4,
+          count = plan.getKeys() * quads;
+  for (int64_t base = 0; base < count; base += kThreads) {
+    OpFoldResult place = math.add(kb.getThread(), math.constant(base));
+    Value column =
+        math.value(math.mul(math.rem(place, math.constant(quads)), 4));
+    Value key = math.value(math.div(place, math.constant(quads)));
+    Value index = math.value(math.add(first, key));
+    Value exists = math.less(index, plan.sizes[kN]);
+    if (width != plan.columns) {
+      exists = arith::AndIOp::create(
+          b, exists, math.less(column, math.constant(plan.columns)));
+    }
+    auto store = [&] {
+      SmallVector<Value> elements = kernel::emitIf(
+          b, exists, SmallVector<Type>(4, f32),
+          [&] {
+            KernelBuilder::MemoScope scope(kb);
+            SmallVector<Value> loaded;
+            for (int64_t i = 0; i < 4; ++i) {
+              OpFoldResult at = math.add(column, math.constant(i));
+              if (plan.columns % 4 != 0) {
+                at = math.min(at, math.constant(plan.columns - 1));
+              }
+              loaded.push_back(loadOperand(op.getValue(), op.getMap(2), kN,
+                                           index, kE, math.value(at)));
+            }
+            return loaded;
+          },
+          [&] { return SmallVector<Value>(4, emitConstant(b, f32, 0)); });
+      Value vector = vector::FromElementsOp::create(
+          b, VectorType::get({4}, f32), elements);
+      auto stored = vector::StoreOp::create(
+          b, vector, values,
+          math.value(math.add(math.mul(key, width), column)));
+      stored.setAlignment(16);
+    };
+    if (base + kThreads <= count) {
+      store();
+    } else {
+      kernel::emitIf(b, math.less(place, math.constant(count)), store);
+    }
+  }
+}
+
+SmallVector<Value> AttentionEmitter::readVector(Value shared, Value index,
+                                                int64_t count) {
+  auto loaded =
+      vector::LoadOp::create(b, VectorType::get({count}, f32), shared, index);
+  loaded.setAlignment(4 * count);
+  SmallVector<Value> elements;
+  for (int64_t i = 0; i < count; ++i) {
+    elements.push_back(vector::ExtractOp::create(b, loaded, i));
+  }
+  return elements;
+}
+
+/// rowsEach x keysEach products of queries and keys.
+SmallVector<Value> AttentionEmitter::emitScores() {
+  Value row = math.value(math.mul(rowPlace, plan.rowsEach)),
+        key = math.value(math.mul(columnPlace, plan.keysEach));
+  SmallVector<Value> sums(plan.rowsEach * plan.keysEach,
+                          emitConstant(b, f32, 0));
+  auto addStep = [&](Value step, SmallVector<Value> state) {
+    SmallVector<Value> x =
+        readVector(queries, swizzle(step, row, plan.getRows()), plan.rowsEach);
+    SmallVector<Value> y =
+        readVector(keys, swizzle(step, key, plan.getKeys()), plan.keysEach);
+    for (int64_t i = 0; i < plan.rowsEach; ++i) {
+      for (int64_t j = 0; j < plan.keysEach; ++j) {
+        Value &sum = state[i * plan.keysEach + j];
+        sum = math::FmaOp::create(b, x[i], y[j], sum);
+      }
+    }
+    return state;
+  };
+  int64_t unrolled = plan.depth / 4 * 4;
+  sums = kernel::emitFor(b, math.constant(0), math.constant(unrolled),
+                         math.constant(4), sums,
+                         [&](Value step, ValueRange carried) {
+                           SmallVector<Value> state(carried);
+                           for (int64_t i = 0; i < 4; ++i) {
+                             state = addStep(add(step, i), std::move(state));
+                           }
+                           return state;
+                         });
+  for (int64_t step = unrolled; step < plan.depth; ++step) {
+    sums = addStep(math.value(step), std::move(sums));
+  }
+  return sums;
+}
+
+Value AttentionEmitter::emitRegion(Region &region, Value score,
+                                   ValueRange inputs, unsigned firstMap) {
+  Block &block = region.front();
+  IRMapping mapping;
+  auto argument = block.args_begin();
+  if (score) {
+    mapping.map(*argument++, score);
+  }
+  for (unsigned loop = kB; loop <= kN; ++loop) {
+    mapping.map(*argument++, loops[loop]);
+  }
+  for (auto [i, input] : llvm::enumerate(inputs)) {
+    SmallVector<Value> at;
+    for (auto [dim, expr] :
+         llvm::enumerate(op.getMap(firstMap + i).getResults())) {
+      // A dim of size 1 is repeated.
+      bool repeats = typeOf(input).getDimSize(dim) == 1;
+      at.push_back(repeats ? math.value(0)
+                           : loops[cast<AffineDimExpr>(expr).getPosition()]);
+    }
+    mapping.map(*argument++, kb.load(input, at));
+  }
+  for (Operation &inner : block.without_terminator()) {
+    b.clone(inner, mapping);
+  }
+  return mapping.lookupOrDefault(
+      cast<YieldOp>(block.getTerminator()).getValues()[0]);
+}
+
+Value AttentionEmitter::finishScore(Value score, Value row, Value key) {
+  unsigned maskMaps = 4 + op.getScoreInputs().size();
+  // Regions see places that exist; what they say of others is dropped.
+  auto within = [&](Value index, OpFoldResult size) {
+    return math.value(math.min(index, math.sub(size, math.constant(1))));
+  };
+  loops[kM] = within(row, plan.sizes[kM]);
+  loops[kN] = within(key, plan.sizes[kN]);
+  KernelBuilder::MemoScope scope(kb);
+  Value scale = emitConstant(b, f32, op.getScale().convertToDouble());
+  Value value = arith::MulFOp::create(b, score, scale);
+  if (!op.getScore().empty()) {
+    value = emitRegion(op.getScore(), value, op.getScoreInputs(), 4);
+  }
+  double infinity = std::numeric_limits<double>::infinity();
+  if (!op.getMask().empty()) {
+    // A finite value makes a row without keys the average of all.
+    bool averages = op.getEmptyRow() == EmptyRow::average;
+    Value masked = emitConstant(
+        b, f32,
+        averages ? double(std::numeric_limits<float>::lowest()) : -infinity);
+    Value counts =
+        emitRegion(op.getMask(), nullptr, op.getMaskInputs(), maskMaps);
+    value = arith::SelectOp::create(b, counts, value, masked);
+  }
+  Value exists = math.less(key, plan.sizes[kN]);
+  return arith::SelectOp::create(b, exists, value,
+                                 emitConstant(b, f32, -infinity));
+}
+
+Value AttentionEmitter::reduceRow(Value value, bool isSum) {
+  return emitWarpReduce(
+      kb, value, kColumnGroups,
+      [&](ValueRange x, ValueRange y) -> SmallVector<Value> {
+        return {isSum ? Value(arith::AddFOp::create(b, x[0], y[0]))
+                      : Value(arith::MaximumFOp::create(b, x[0], y[0]))};
+      })[0];
+}
+
+/// Adds powers times values to the rowsEach x (4 panels) sums.
+SmallVector<Value> AttentionEmitter::multiplyValues(SmallVector<Value> sums) {
+  int64_t rows = plan.getRows(), width = panels * kPanel, each = 4 * panels;
+  Value row = math.value(math.mul(rowPlace, plan.rowsEach)),
+        column = math.value(math.mul(columnPlace, 4));
+  return kernel::emitFor(
+      b, math.constant(0), math.constant(plan.getKeys()),
+      math.constant(plan.keysEach), sums, [&](Value first, ValueRange carried) {
+        SmallVector<Value> state(carried);
+        OpFoldResult group =
+            math.rem(math.div(first, math.constant(plan.keysEach)),
+                     math.constant(swizzleMask(rows) + 1));
+        Value place =
+            arith::XOrIOp::create(b, row, math.value(math.mul(group, 4)));
+        for (int64_t i = 0; i < plan.keysEach; ++i) {
+          Value key = add(first, i);
+          SmallVector<Value> x = readVector(
+              powers, math.value(math.add(math.mul(key, rows), place)),
+              plan.rowsEach);
+          for (int64_t panel = 0; panel < panels; ++panel) {
+            OpFoldResult at = math.add(math.mul(key, width), column);
+            SmallVector<Value> y = readVector(
+                values, math.value(math.add(at, math.constant(panel * kPanel))),
+                4);
+            for (int64_t r = 0; r < plan.rowsEach; ++r) {
+              for (int64_t j = 0; j < 4; ++j) {
+                Value &sum = state[r * each + panel * 4 + j];
+                sum = math::FmaOp::create(b, x[r], y[j], sum);
+              }
+            }
+          }
+        }
+        return state;
+      });
+}
+
+/// State: per row maximum and sum, then the sums of values.
+SmallVector<Value> AttentionEmitter::emitTile(Value firstKey,
+                                              ValueRange state) {
+  int64_t count = plan.rowsEach, each = 4 * panels;
+  kb.emitBarrier(); // the last tile's values are read
+  loadTransposed(op.getKey(), op.getMap(1), kN, firstKey, plan.getKeys(), keys);
+  kb.emitBarrier();
+  SmallVector<Value> scores = emitScores();
+  SmallVector<Value> next(state);
+  Value column = math.value(math.mul(columnPlace, plan.keysEach));
+  Value lowest = emitConstant(b, f32, -std::numeric_limits<double>::infinity());
+  Value group = math.value(math.mul(
+      math.rem(columnPlace, math.constant(swizzleMask(plan.getRows()) + 1)),
+      4));
+  for (int64_t i = 0; i < count; ++i) {
+    Value inTile = add(math.value(math.mul(rowPlace, count)), i);
+    Value row = math.value(math.add(firstRow, inTile));
+    MutableArrayRef<Value> mine =
+        MutableArrayRef(scores).slice(i * plan.keysEach, plan.keysEach);
+    Value top = lowest;
+    for (auto [j, score] : llvm::enumerate(mine)) {
+      Value key = math.value(math.add(firstKey, add(column, j)));
+      score = finishScore(score, row, key);
+      top = arith::MaximumFOp::create(b, top, score);
+    }
+    top = arith::MaximumFOp::create(b, next[2 * i],
+                                    reduceRow(top, /*isSum=*/false));
+    Value isEmpty =
+        arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, top, lowest);
+    Value shift =
+        arith::SelectOp::create(b, isEmpty, emitConstant(b, f32, 0), top);
+    auto power = [&](Value x) -> Value {
+      return math::ExpOp::create(
+          b, arith::SubFOp::create(b, x, shift).getResult());
+    };
+    Value rescale = power(next[2 * i]), sum = emitConstant(b, f32, 0);
+    Value place = arith::XOrIOp::create(b, inTile, group);
+    for (auto [j, score] : llvm::enumerate(mine)) {
+      Value value = power(score);
+      sum = arith::AddFOp::create(b, sum, value);
+      memref::StoreOp::create(
+          b, value, powers,
+          math.value(
+              math.add(math.mul(add(column, j), plan.getRows()), place)));
+    }
+    sum = reduceRow(sum, /*isSum=*/true);
+    next[2 * i] = top;
+    next[2 * i + 1] = math::FmaOp::create(b, next[2 * i + 1], rescale, sum);
+    for (int64_t j = 0; j < each; ++j) {
+      Value &part = next[2 * count + i * each + j];
+      part = arith::MulFOp::create(b, part, rescale);
+    }
+  }
+  kb.emitBarrier(); // the keys are read, the powers written
+  loadValues(firstKey);
+  kb.emitBarrier();
+  SmallVector<Value> sums(next.begin() + 2 * count, next.end());
+  sums = multiplyValues(std::move(sums));
+  next.truncate(2 * count);
+  llvm::append_range(next, sums);
+  return next;
+}
+
+void AttentionEmitter::emitStores(ValueRange state) {
+  int64_t count = plan.rowsEach, each = 4 * panels;
+  Value zero = emitConstant(b, f32, 0);
+  Value result = kb.viewResult(0);
+  Type element = op.getResult().getType().getElementType();
+  for (int64_t i = 0; i < count; ++i) {
+    Value row = math.value(
+        math.add(firstRow, add(math.value(math.mul(rowPlace, count)), i)));
+    Value top = state[2 * i], sum = state[2 * i + 1];
+    Value isNaN = arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, sum, sum);
+    Value isEmpty =
+        arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, sum, zero);
+    kernel::emitIf(b, math.less(row, plan.sizes[kM]), [&] {
+      for (int64_t panel = 0; panel < panels; ++panel) {
+        auto storePanel = [&](int64_t j) {
+          Value column = math.value(math.add(
+              math.mul(columnPlace, 4), math.constant(panel * kPanel + j)));
+          Value value = arith::DivFOp::create(
+              b, state[2 * count + i * each + panel * 4 + j], sum);
+          if (op.getNanRow() == NanRow::zero) {
+            value = arith::SelectOp::create(b, isNaN, zero, value);
+          }
+          if (op.getEmptyRow() == EmptyRow::zero) {
+            value = arith::SelectOp::create(b, isEmpty, zero, value);
+          }
+          SmallVector<Value> at;
+          for (AffineExpr expr : op.getMap(3).getResults()) {
+            unsigned dim = cast<AffineDimExpr>(expr).getPosition();
+            at.push_back(dim == kM ? row : dim == kE ? column : loops[dim]);
+          }
+          auto store = [&] {
+            memref::StoreOp::create(b, emitCast(b, value, f32, element), result,
+                                    at);
+          };
+          if (panels * kPanel == plan.columns) {
+            store();
+          } else {
+            kernel::emitIf(b, math.less(column, math.constant(plan.columns)),
+                           store);
+          }
+        };
+        for (int64_t j = 0; j < 4; ++j) {
+          storePanel(j);
+        }
+      }
+      if (op.getLse()) {
+        Value lse = arith::AddFOp::create(
+            b, top, math::LogOp::create(b, sum).getResult());
+        kernel::emitIf(b, math.equal(columnPlace, math.constant(0)), [&] {
+          memref::StoreOp::create(
+              b, lse, kb.viewResult(1),
+              ValueRange{loops[kB], loops[kH], loops[kG], row});
+        });
+      }
+    });
+  }
+}
+
+void AttentionEmitter::emit() {
+  SmallVector<OpFoldResult> place =
+      kernel::delinearize(math, kb.getBlock(), plan.getGrid(math));
+  for (unsigned loop = kB; loop <= kG; ++loop) {
+    loops[loop] = math.value(place[loop]);
+  }
+  firstRow = math.value(math.mul(place[3], plan.getRows()));
+  OpFoldResult width = math.constant(kColumnGroups);
+  rowPlace = math.value(math.div(kb.getThread(), width));
+  columnPlace = math.value(math.rem(kb.getThread(), width));
+  panels = llvm::divideCeil(plan.columns, kPanel);
+  int64_t depth = llvm::alignTo(plan.depth, 32);
+  queries = kb.allocateShared(f32, depth * plan.getRows());
+  keys = values =
+      kb.allocateShared(f32, std::max(depth, panels * kPanel) * plan.getKeys());
+  powers = kb.allocateShared(f32, plan.getKeys() * plan.getRows());
+  loadTransposed(op.getQuery(), op.getMap(0), kM, firstRow, plan.getRows(),
+                 queries);
+
+  Value zero = emitConstant(b, f32, 0);
+  Value lowest = emitConstant(b, f32, -std::numeric_limits<double>::infinity());
+  SmallVector<Value> state;
+  for (int64_t i = 0; i < plan.rowsEach; ++i) {
+    state.push_back(lowest);
+    state.push_back(zero);
+  }
+  state.append(plan.rowsEach * 4 * panels, zero);
+  state = kernel::emitFor(b, math.constant(0), plan.sizes[kN],
+                          math.constant(plan.getKeys()), state,
+                          [&](Value key, ValueRange carried) {
+                            KernelBuilder::MemoScope scope(kb);
+                            return emitTile(key, carried);
+                          });
+  emitStores(state);
+}
+
+class AttentionGPUFamily final : public GPUKernelFamily {
+public:
+  GPULaunch getLaunch(DispatchContext &context) const override {
+    AttentionPlan plan(context);
+    return {nn::productOf(context.b, context.b.getLoc(),
+                          plan.getGrid(context.math)),
+            kThreads, context.math.constant(0)};
+  }
+
+  LogicalResult emit(GPUKernelBuilder &kb) const override {
+    AttentionEmitter(kb).emit();
+    return success();
+  }
+};
+
+} // namespace
+
+const GPUKernelFamily *getAttentionGPUFamily(nn::DispatchOp dispatch) {
+  static const AttentionGPUFamily family;
+  auto op = cast<AttentionOp>(dispatch.getRootOp());
+  auto sizeOf = [&](Value tensor, unsigned map, unsigned loop) -> int64_t {
+    auto place = op.getMap(map).getResultPosition(
+        getAffineDimExpr(loop, op.getContext()));
+    return place ? typeOf(tensor).getDimSize(*place) : 1;
+  };
+  int64_t depth = sizeOf(op.getQuery(), 0, kD),
+          columns = sizeOf(op.getValue(), 2, kE);
+  bool isSmall = !ShapedType::isDynamic(depth) &&
+                 !ShapedType::isDynamic(columns) && depth > 0 && columns > 0 &&
+                 std::max(depth, columns) <= kMaxDepth;
+  bool isDouble = typeOf(op.getQuery()).getElementType().isF64();
+  return isSmall && !isDouble ? &family : nullptr;
+}
+
+} // namespace dlc
