@@ -11,7 +11,7 @@ namespace dlc {
 /// `bm` x `bn` elements of C per block, `tm` x `tn` per thread, `bk` of the
 /// reduced dim at a time. `tm` and `tn` are 4 or 8.
 struct GemmTileShape {
-  int64_t bm = 64, bn = 64, bk = 16, tm = 8, tn = 8;
+  int64_t bm = 64, bn = 64, bk = 8, tm = 8, tn = 8;
 
   int64_t getThreads() const { return bm / tm * (bn / tn); }
 };
@@ -39,8 +39,7 @@ struct GemmTileSpec {
   mlir::OpFoldResult m, n, k;
   mlir::Type acc;
   GemmOperand a, b;
-  /// Takes `values[i][j]`, which are the elements of rows rows[i] and columns
-  /// columns[j]. Called within conditions for those that exist.
+  /// Takes neighbours of one row. Called for those that exist.
   std::function<void(mlir::Value row, llvm::ArrayRef<mlir::Value> columns,
                      mlir::ValueRange values)>
       store;

@@ -3,8 +3,9 @@
 // is multiplied, the next one is on its way through registers.
 //
 // In shared memory both operands are [bk][rows], with row r of step k at
-// r ^ 8 * (k / 4 % 4): transposing stores of four steps by eight rows, and
-// reads of four neighbours, then touch each bank once.
+// r ^ (128 / bk * (k / 4)): transposing stores, and reads of four neighbours,
+// then touch each bank once. The results go through the same memory to the
+// epilogue, so that its code is a loop and its accesses are whole rows.
 #include "Conversion/NNToGPU/GemmTile.h"
 
 #include "Conversion/Common/ElementwiseFn.h"
@@ -28,8 +29,10 @@ class OperandTile {
 public:
   OperandTile(GPUKernelBuilder &kb, const GemmOperand &operand,
               OpFoldResult numRows, OpFoldResult k, int64_t rows, int64_t bk,
-              Type acc, Value firstRow);
+              Type acc, Value firstRow, Value shared, int64_t offset);
 
+  /// Elements that this thread loads at once.
+  int64_t getNumElements() const { return slots.size() * width; }
   /// Reads this thread's elements of the steps from `k` on.
   SmallVector<Value> load(Value k);
   /// Writes them to buffer `stage` (0 or 1).
@@ -51,7 +54,7 @@ private:
   kernel::IndexMath &math;
   const GemmOperand &operand;
   OpFoldResult numRows, numSteps;
-  int64_t rows, bk, width;
+  int64_t rows, bk, width, offset;
   Type acc;
   Value shared;
   SmallVector<Slot> slots;
@@ -59,10 +62,11 @@ private:
 
 OperandTile::OperandTile(GPUKernelBuilder &kb, const GemmOperand &operand,
                          OpFoldResult numRows, OpFoldResult k, int64_t rows,
-                         int64_t bk, Type acc, Value firstRow)
+                         int64_t bk, Type acc, Value firstRow, Value shared,
+                         int64_t offset)
     : kb(kb), b(kb.b), math(kb.math), operand(operand), numRows(numRows),
       numSteps(k), rows(rows), bk(bk), width(operand.hasVectors ? kVector : 1),
-      acc(acc), shared(kb.allocateShared(acc, 2 * rows * bk)) {
+      offset(offset), acc(acc), shared(shared) {
   int64_t threads = kb.getNumThreads();
   int64_t count = rows * bk / width / threads;
   assert(count > 0 && "every thread loads a part of the tile");
@@ -122,14 +126,12 @@ SmallVector<Value> OperandTile::load(Value k) {
 }
 
 Value OperandTile::address(Value stage, Value step, Value row) {
-  OpFoldResult base = math.mul(math.add(math.mul(stage, bk), step), rows);
-  if (rows < 32) {
-    return math.value(math.add(base, row));
-  }
-  OpFoldResult group =
-      math.rem(math.div(step, math.constant(4)), math.constant(4));
+  OpFoldResult base =
+      math.add(math.mul(math.add(math.mul(stage, bk), step), rows),
+               math.constant(offset));
+  OpFoldResult quad = math.div(step, math.constant(4));
   Value swizzled =
-      arith::XOrIOp::create(b, row, math.value(math.mul(group, 8)));
+      arith::XOrIOp::create(b, row, math.value(math.mul(quad, 32 / (bk / 4))));
   return math.value(math.add(base, swizzled));
 }
 
@@ -217,31 +219,89 @@ SmallVector<Value> multiplyTile(GPUKernelBuilder &kb, OperandTile &a,
   return sums;
 }
 
-void storeTile(GPUKernelBuilder &kb, const GemmTileSpec &spec,
-               const GemmTileShape &shape, ArrayRef<Value> rows,
-               ArrayRef<Value> columns, ValueRange sums) {
+/// Passes rows [first, first + count) of the block's tile, which lie in
+/// `shared`, to the epilogue: four neighbours at a time for each thread.
+void storeRows(GPUKernelBuilder &kb, const GemmTileSpec &spec,
+               const GemmTileShape &shape, Value shared, Value firstRow,
+               Value firstColumn, int64_t count) {
+  ImplicitLocOpBuilder &b = kb.b;
   kernel::IndexMath &math = kb.math;
+  int64_t across = shape.bn / kVector;
+  OpFoldResult width = math.constant(across);
+  Value column = math.value(math.mul(math.rem(kb.getThread(), width), kVector));
+  Value start = math.value(math.div(kb.getThread(), width));
+  Value globalColumn = math.value(math.add(firstColumn, column));
+  SmallVector<Value> columns;
+  for (int64_t i = 0; i < kVector; ++i) {
+    columns.push_back(math.value(math.add(globalColumn, math.constant(i))));
+  }
   bool wholeVectors = !needsCheck(spec.n, kVector);
-  for (auto [i, row] : llvm::enumerate(rows)) {
-    ValueRange rowSums = sums.slice(i * columns.size(), columns.size());
-    auto storeRow = [&] {
-      int64_t step = wholeVectors ? kVector : 1;
-      for (size_t j = 0; j < columns.size(); j += step) {
-        auto storeSome = [&] {
-          spec.store(row, columns.slice(j, step), rowSums.slice(j, step));
-        };
-        if (needsCheck(spec.n, shape.bn)) {
-          kernel::emitIf(kb.b, math.less(columns[j], spec.n), storeSome);
-        } else {
-          storeSome();
-        }
-      }
-    };
-    if (needsCheck(spec.m, shape.bm)) {
-      kernel::emitIf(kb.b, math.less(row, spec.m), storeRow);
-    } else {
-      storeRow();
+  auto storeRow = [&](Value inTile, Value row) {
+    KernelBuilder::MemoScope scope(kb);
+    Value place = math.value(math.add(math.mul(inTile, shape.bn), column));
+    auto type = VectorType::get({kVector}, spec.acc);
+    auto loaded = vector::LoadOp::create(b, type, shared, place);
+    loaded.setAlignment(16);
+    SmallVector<Value> values;
+    for (int64_t i = 0; i < kVector; ++i) {
+      values.push_back(vector::ExtractOp::create(b, loaded, i));
     }
+    if (wholeVectors) {
+      spec.store(row, columns, values);
+      return;
+    }
+    for (int64_t i = 0; i < kVector; ++i) {
+      kernel::emitIf(b, math.less(columns[i], spec.n),
+                     [&] { spec.store(row, columns[i], values[i]); });
+    }
+  };
+  auto loop = [&] {
+    kernel::emitFor(b, start, math.constant(count),
+                    math.constant(kb.getNumThreads() / across),
+                    [&](Value inTile) {
+                      Value row = math.value(math.add(firstRow, inTile));
+                      if (needsCheck(spec.m, shape.bm)) {
+                        kernel::emitIf(b, math.less(row, spec.m),
+                                       [&] { storeRow(inTile, row); });
+                      } else {
+                        storeRow(inTile, row);
+                      }
+                    });
+  };
+  if (wholeVectors && needsCheck(spec.n, shape.bn)) {
+    kernel::emitIf(b, math.less(globalColumn, spec.n), loop);
+  } else {
+    loop();
+  }
+}
+
+/// The block's tile through shared memory, the rows of each group of four rows
+/// a thread at a time.
+void storeTile(GPUKernelBuilder &kb, const GemmTileSpec &spec,
+               const GemmTileShape &shape, Value shared, const ThreadRows &rows,
+               const ThreadRows &columns, Value firstRow, Value firstColumn,
+               ValueRange sums) {
+  kernel::IndexMath &math = kb.math;
+  auto type = VectorType::get({kVector}, spec.acc);
+  int64_t groups = shape.tm / kVector, count = shape.bm / groups;
+  Value place = rows.starts.front();
+  for (int64_t group = 0; group < groups; ++group) {
+    kb.emitBarrier();
+    for (int64_t i = 0; i < kVector; ++i) {
+      ValueRange mine = sums.slice((group * kVector + i) * shape.tn, shape.tn);
+      Value row =
+          math.value(math.mul(math.add(place, math.constant(i)), shape.bn));
+      for (auto [j, column] : llvm::enumerate(columns.starts)) {
+        Value vector = vector::FromElementsOp::create(
+            kb.b, type, mine.slice(j * kVector, kVector));
+        auto stored = vector::StoreOp::create(
+            kb.b, vector, shared, math.value(math.add(row, column)));
+        stored.setAlignment(16);
+      }
+    }
+    kb.emitBarrier();
+    Value first = math.value(math.add(firstRow, math.constant(group * count)));
+    storeRows(kb, spec, shape, shared, first, firstColumn, count);
   }
 }
 
@@ -253,10 +313,15 @@ void emitGemmTile(GPUKernelBuilder &kb, const GemmTileSpec &spec,
   kernel::IndexMath &math = kb.math;
   Value firstRow = math.value(math.mul(blockM, shape.bm)),
         firstColumn = math.value(math.mul(blockN, shape.bn));
+  int64_t aElements = 2 * shape.bm * shape.bk,
+          bElements = 2 * shape.bn * shape.bk,
+          cElements = shape.bm * shape.bn / (shape.tm / kVector);
+  Value shared =
+      kb.allocateShared(spec.acc, std::max(aElements + bElements, cElements));
   OperandTile a(kb, spec.a, spec.m, spec.k, shape.bm, shape.bk, spec.acc,
-                firstRow);
+                firstRow, shared, 0);
   OperandTile bTile(kb, spec.b, spec.n, spec.k, shape.bn, shape.bk, spec.acc,
-                    firstColumn);
+                    firstColumn, shared, aElements);
   OpFoldResult across = math.constant(shape.bn / shape.tn);
   ThreadRows rows(kb, math.value(math.div(kb.getThread(), across)), shape.tm,
                   shape.bm);
@@ -270,53 +335,57 @@ void emitGemmTile(GPUKernelBuilder &kb, const GemmTileSpec &spec,
   SmallVector<Value> sums(shape.tm * shape.tn, emitConstant(b, spec.acc, 0));
   OpFoldResult tiles =
       math.max(math.constant(1), math.ceilDiv(spec.k, math.constant(shape.bk)));
-  // All tiles but the last, each with the loads of the next.
   sums = kernel::emitFor(
-      b, math.constant(1), tiles, math.constant(1), sums,
+      b, math.constant(0), tiles, math.constant(1), sums,
       [&](Value tile, ValueRange carried) {
-        Value k = math.value(math.mul(tile, shape.bk));
-        SmallVector<Value> nextA = a.load(k), nextB = bTile.load(k);
-        Value next = math.value(math.rem(tile, math.constant(2)));
-        Value stage = math.value(math.sub(math.constant(1), next));
+        OpFoldResult following = math.add(tile, math.constant(1));
+        Value k = math.value(math.mul(following, shape.bk));
+        Value hasNext = math.less(following, tiles);
+        Value stage = math.value(math.rem(tile, math.constant(2)));
+        Value next = math.value(math.sub(math.constant(1), stage));
+        auto loadNext = [&](OperandTile &operand) {
+          SmallVector<Type> types(operand.getNumElements(), spec.acc);
+          return kernel::emitIf(
+              b, hasNext, types, [&] { return operand.load(k); },
+              [&] {
+                return SmallVector<Value>(types.size(),
+                                          emitConstant(b, spec.acc, 0));
+              });
+        };
+        SmallVector<Value> nextA = loadNext(a), nextB = loadNext(bTile);
         SmallVector<Value> added =
             multiplyTile(kb, a, bTile, stage, rows, columns, shape.bk,
                          llvm::to_vector(carried));
+        // Unread where there is no next tile.
         a.store(nextA, next);
         bTile.store(nextB, next);
         kb.emitBarrier();
         return added;
       });
-  Value last =
-      math.value(math.rem(math.sub(tiles, math.constant(1)), math.constant(2)));
-  sums = multiplyTile(kb, a, bTile, last, rows, columns, shape.bk,
-                      std::move(sums));
-  auto shifted = [&](ArrayRef<Value> places, Value first) {
-    return llvm::map_to_vector(places, [&](Value place) {
-      return math.value(math.add(first, place));
-    });
-  };
-  storeTile(kb, spec, shape, shifted(rows.all, firstRow),
-            shifted(columns.all, firstColumn), sums);
+  storeTile(kb, spec, shape, shared, rows, columns, firstRow, firstColumn,
+            sums);
 }
 
 GemmTileShape chooseGemmTile(std::optional<int64_t> m, std::optional<int64_t> n,
                              std::optional<int64_t> batch, Type acc) {
-  GemmTileShape shape;
-  bool wide = acc.getIntOrFloatBitWidth() > 32;
   int64_t rows = m.value_or(1024), columns = n.value_or(1024);
   int64_t blocks = llvm::divideCeil(rows, 128) *
                    llvm::divideCeil(columns, 128) * batch.value_or(1);
+  if (acc.getIntOrFloatBitWidth() > 32) {
+    return {32, 32, 8, 4, 4};
+  }
   // About a block for each multiprocessor.
-  if (!wide && rows > 64 && columns > 64 && blocks >= 128) {
-    return {128, 128, 16, 8, 8};
+  if (rows > 64 && columns > 64 && blocks >= 128) {
+    return {128, 128, 8, 8, 8};
   }
-  if (rows <= 32 || columns <= 32) {
-    shape = {rows <= 32 ? 32 : 64, columns <= 32 ? 32 : 64, 16, 4, 4};
-  } else {
-    shape = {64, 64, 16, 8, 8};
+  GemmTileShape shape;
+  if (rows <= 32) {
+    shape.bm = 32;
+    shape.tm = 4;
   }
-  if (wide) {
-    shape.tm = shape.tn = 4;
+  if (columns <= 32) {
+    shape.bn = 32;
+    shape.tn = 4;
   }
   return shape;
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Dispatches become launches of GPU kernels.
+#include "Analysis/DispatchCost.h"
 #include "Conversion/NNToGPU/GPUKernelFamily.h"
 #include "Conversion/NNToGPU/Passes.h"
 #include "Conversion/NNToKernel/KernelFamily.h"
@@ -121,11 +122,12 @@ LogicalResult GPUKernelOutliner::replace(nn::DispatchOp dispatch) {
   }
   Value scratch =
       hasScratch(launch) ? context.math.value(launch.scratchBytes) : Value();
+  DispatchCost cost = estimateCost(dispatch);
   auto launched = rt::DispatchOp::create(
       context.b, dispatch.getOutputs().getTypes(), kernel->getSymName(),
       dispatch.getInputs(), dispatch.getSizes(), dispatch.getResultSizes(),
       context.math.value(launch.blocks), context.math.value(0), scratch,
-      /*flops=*/-1, /*bytes=*/-1, DenseI64ArrayAttr(),
+      cost.flops, cost.bytes, DenseI64ArrayAttr(),
       context.b.getI64IntegerAttr(launch.threads),
       /*shared_bytes=*/IntegerAttr(), /*cluster=*/IntegerAttr());
   dispatch.replaceAllUsesWith(launched.getOutputs());
