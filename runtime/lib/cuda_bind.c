@@ -44,16 +44,16 @@ static dlc_status check_pointer(const dlc_context *c, const char *what,
   if (bytes_of(t) == 0) {
     return DLC_OK;
   }
-  if (cuda->driver->pointer_get_attribute(&type, CU_POINTER_MEMORY_TYPE,
+  if (cuda->driver->pointer_get_attribute(&type, DLC_CU_POINTER_MEMORY_TYPE,
                                           address) ||
-      type != CU_MEMORY_TYPE_DEVICE) {
+      type != DLC_CU_MEMORY_TYPE_DEVICE) {
     return dlc_fail(DLC_USAGE,
                     "%s '%s': its memory is said to be on %s, but is not "
                     "memory of a device",
                     what, name, label);
   }
-  if (!cuda->driver->pointer_get_attribute(&ordinal, CU_POINTER_DEVICE_ORDINAL,
-                                           address) &&
+  if (!cuda->driver->pointer_get_attribute(
+          &ordinal, DLC_CU_POINTER_DEVICE_ORDINAL, address) &&
       ordinal != cuda->device->ordinal) {
     return dlc_fail(DLC_USAGE,
                     "%s '%s': its memory is said to be on %s, but is on "
@@ -212,7 +212,7 @@ static dlc_status copy_to_host(dlc_context *c, uint32_t output, int64_t bytes) {
   cu_result error = bytes ? c->cuda->driver->copy_to_host(
                                 target, address_of(c->output_data[output]),
                                 (size_t)bytes, c->cuda->stream)
-                          : CU_SUCCESS;
+                          : DLC_CU_SUCCESS;
   return error ? copy_failed(c, error, "output", dlc_output_name(c, output))
                : DLC_OK;
 }
@@ -225,7 +225,7 @@ static dlc_status copy_on_device(dlc_context *c, uint32_t output,
       bytes ? c->cuda->driver->copy_on_device(
                   address_of(dlc_tensor_data(o->caller)),
                   address_of(o->block.data), (size_t)bytes, c->cuda->stream)
-            : CU_SUCCESS;
+            : DLC_CU_SUCCESS;
   return error ? copy_failed(c, error, "output", dlc_output_name(c, output))
                : DLC_OK;
 }

@@ -16,10 +16,10 @@ static const char *type_name(const dlc_cuda_driver *driver) {
 static cu_result read_attributes(const dlc_cuda_driver *d, cu_device device,
                                  dlc_cuda_properties *p) {
   static const int attributes[] = {
-      CU_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR,
-      CU_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
-      CU_ATTRIBUTE_MULTIPROCESSOR_COUNT,
-      CU_ATTRIBUTE_SHARED_BYTES_PER_BLOCK_OPTIN,
+      DLC_CU_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR,
+      DLC_CU_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR,
+      DLC_CU_ATTRIBUTE_MULTIPROCESSOR_COUNT,
+      DLC_CU_ATTRIBUTE_SHARED_BYTES_PER_BLOCK_OPTIN,
   };
   int values[4];
   for (int i = 0; i < 4; i++) {
@@ -32,7 +32,7 @@ static cu_result read_attributes(const dlc_cuda_driver *d, cu_device device,
   p->arch = (uint32_t)(10 * values[0] + values[1]);
   p->num_multiprocessors = (uint32_t)values[2];
   p->shared_bytes = (uint32_t)values[3];
-  return CU_SUCCESS;
+  return DLC_CU_SUCCESS;
 }
 
 dlc_status dlc_cuda_read_device(const dlc_cuda_driver *d, int ordinal,
@@ -149,7 +149,7 @@ dlc_status dlc_cuda_enter(dlc_cuda_device *device) {
 }
 
 bool dlc_cuda_enter_to_free(dlc_cuda_device *device) {
-  return device->driver->context_push(device->context) == CU_SUCCESS;
+  return device->driver->context_push(device->context) == DLC_CU_SUCCESS;
 }
 
 void dlc_cuda_leave(dlc_cuda_device *device) {

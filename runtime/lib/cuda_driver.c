@@ -24,15 +24,15 @@ typedef cu_result get_proc_address(const char *name, void **function,
 
 static dlc_status status_of(cu_result error) {
   switch (error) {
-  case CU_ERROR_OUT_OF_MEMORY:
-  case CU_ERROR_DEVICE_UNAVAILABLE:
-  case CU_ERROR_ECC_UNCORRECTABLE:
+  case DLC_CU_ERROR_OUT_OF_MEMORY:
+  case DLC_CU_ERROR_DEVICE_UNAVAILABLE:
+  case DLC_CU_ERROR_ECC_UNCORRECTABLE:
     return DLC_RESOURCE;
-  case CU_ERROR_NO_DEVICE:
-  case CU_ERROR_INVALID_DEVICE:
-  case CU_ERROR_NO_BINARY_FOR_GPU:
-  case CU_ERROR_UNSUPPORTED_PTX_VERSION:
-  case CU_ERROR_SYSTEM_DRIVER_MISMATCH:
+  case DLC_CU_ERROR_NO_DEVICE:
+  case DLC_CU_ERROR_INVALID_DEVICE:
+  case DLC_CU_ERROR_NO_BINARY_FOR_GPU:
+  case DLC_CU_ERROR_UNSUPPORTED_PTX_VERSION:
+  case DLC_CU_ERROR_SYSTEM_DRIVER_MISMATCH:
     return DLC_UNSUPPORTED;
   default:
     return DLC_INTERNAL;
@@ -144,7 +144,7 @@ static dlc_status find_functions(void *library, dlc_cuda_driver *d) {
 
 static dlc_status initialise(dlc_cuda_driver *d) {
   cu_result error = d->init(0);
-  if (error == CU_ERROR_NO_DEVICE) {
+  if (error == DLC_CU_ERROR_NO_DEVICE) {
     d->num_devices = 0;
     return DLC_OK;
   }

@@ -65,8 +65,8 @@ static cu_result allow_cluster(const dlc_cuda *cuda, cu_function function,
                                const dlc_device_launch *l) {
   return cluster_size(l) > 8
              ? cuda->driver->function_set_attribute(
-                   function, CU_FUNCTION_NON_PORTABLE_CLUSTER, 1)
-             : CU_SUCCESS;
+                   function, DLC_CU_FUNCTION_NON_PORTABLE_CLUSTER, 1)
+             : DLC_CU_SUCCESS;
 }
 
 /* The simulator has run the kernel when the launch returns, so that waiting
@@ -74,7 +74,7 @@ static cu_result allow_cluster(const dlc_cuda *cuda, cu_function function,
 static cu_result start(dlc_context *c, const dlc_device_launch *l,
                        void **params) {
   dlc_cuda *cuda = c->cuda;
-  cu_launch_attribute cluster = {.id = CU_LAUNCH_CLUSTER_DIMENSION};
+  cu_launch_attribute cluster = {.id = DLC_CU_LAUNCH_CLUSTER_DIMENSION};
   memcpy(cluster.value.cluster, l->cluster, sizeof l->cluster);
   cu_launch_config config = {
       .grid = {l->grid[0], l->grid[1], l->grid[2]},

@@ -73,12 +73,12 @@ static cu_result record(dlc_context *c, dlc_cuda_graph *graph) {
   const dlc_cuda_driver *d = cuda->driver;
   cu_stream stream = cuda->stream;
   cu_graph recorded = NULL;
-  cu_result error = CU_SUCCESS;
+  cu_result error = DLC_CU_SUCCESS;
   if (!cuda->recorder) {
-    error = d->stream_create(&cuda->recorder, CU_STREAM_NON_BLOCKING);
+    error = d->stream_create(&cuda->recorder, DLC_CU_STREAM_NON_BLOCKING);
   }
   if (error || (error = d->stream_begin_capture(cuda->recorder,
-                                                CU_CAPTURE_THREAD_LOCAL))) {
+                                                DLC_CU_CAPTURE_THREAD_LOCAL))) {
     return error;
   }
   cuda->stream = cuda->recorder;
@@ -88,7 +88,7 @@ static cu_result record(dlc_context *c, dlc_cuda_graph *graph) {
   cuda->stream = stream;
   error = d->stream_end_capture(cuda->recorder, &recorded);
   if (!error && status) {
-    error = CU_ERROR_NOT_SUPPORTED;
+    error = DLC_CU_ERROR_NOT_SUPPORTED;
   }
   if (!error) {
     error = d->graph_instantiate(&graph->exec, recorded, 0);

@@ -17,7 +17,7 @@ static dlc_status load_module(const dlc_model *model, dlc_cuda_model *m) {
     return status;
   }
   char log[512] = "";
-  int options[] = {CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BYTES};
+  int options[] = {DLC_CU_JIT_ERROR_LOG_BUFFER, DLC_CU_JIT_ERROR_LOG_BYTES};
   void *values[] = {log, (void *)(uintptr_t)(sizeof log - 1)};
   cu_result error =
       d->module_load(&m->module, model->container.images + m->image->offset, 2,
@@ -32,7 +32,7 @@ static dlc_status load_module(const dlc_model *model, dlc_cuda_model *m) {
   dlc_text image = {0};
   dlc_text_add_image(&image, m->image);
   const char *remedy =
-      error == CU_ERROR_UNSUPPORTED_PTX_VERSION
+      error == DLC_CU_ERROR_UNSUPPORTED_PTX_VERSION
           ? ": install a newer driver, or compile the model for older GPUs"
           : "";
   return dlc_cuda_device_fail(m->device, error,
@@ -61,7 +61,7 @@ static dlc_status find_kernel(const dlc_model *model, dlc_cuda_model *m,
   cu_result error = d->module_get_function(&m->functions[i], m->module, name);
   if (!error && shared > 48 << 10) {
     error = d->function_set_attribute(m->functions[i],
-                                      CU_FUNCTION_MAX_DYNAMIC_SHARED_BYTES,
+                                      DLC_CU_FUNCTION_MAX_DYNAMIC_SHARED_BYTES,
                                       (int)kernel->dynamic_shared_bytes);
   }
   return error ? dlc_cuda_device_fail(m->device, error,

@@ -11,7 +11,7 @@ cu_result dlc_cuda_profile_mark(dlc_context *c) {
     uint32_t room = cuda->room_events ? 2 * cuda->room_events : 256;
     cu_event *events = realloc(cuda->events, room * sizeof *events);
     if (!events) {
-      return CU_ERROR_OUT_OF_MEMORY;
+      return DLC_CU_ERROR_OUT_OF_MEMORY;
     }
     for (uint32_t i = cuda->room_events; i < room; i++) {
       events[i] = NULL;
@@ -20,7 +20,8 @@ cu_result dlc_cuda_profile_mark(dlc_context *c) {
     cuda->room_events = room;
   }
   cu_event *event = &cuda->events[cuda->num_events];
-  cu_result error = *event ? CU_SUCCESS : cuda->driver->event_create(event, 0);
+  cu_result error =
+      *event ? DLC_CU_SUCCESS : cuda->driver->event_create(event, 0);
   if (!error) {
     error = cuda->driver->event_record(*event, cuda->stream);
   }
@@ -51,7 +52,7 @@ static cu_result time_of(const dlc_cuda *cuda, uint64_t event, int64_t *time) {
 /* The device is done. */
 dlc_status dlc_cuda_profile_end_run(dlc_context *c) {
   const dlc_cuda *cuda = c->cuda;
-  cu_result error = CU_SUCCESS;
+  cu_result error = DLC_CU_SUCCESS;
   for (uint64_t i = 0; c->profile && i < c->num_events && !error; i++) {
     dlc_profile_event *event = &c->events[i];
     error = time_of(cuda, 2 * i + 1, &event->begin_ns);

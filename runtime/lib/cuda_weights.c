@@ -20,10 +20,10 @@ typedef struct upload {
 
 static cu_result open_upload(upload *u, uint64_t block) {
   cu_result error =
-      u->driver->stream_create(&u->stream, CU_STREAM_NON_BLOCKING);
+      u->driver->stream_create(&u->stream, DLC_CU_STREAM_NON_BLOCKING);
   for (int i = 0; i < 2 && !error; i++) {
     if (!(error = u->driver->host_allocate(&u->buffers[i], block, 0))) {
-      error = u->driver->event_create(&u->done[i], CU_EVENT_DISABLE_TIMING);
+      error = u->driver->event_create(&u->done[i], DLC_CU_EVENT_DISABLE_TIMING);
     }
   }
   return error;
@@ -49,7 +49,7 @@ static void close_upload(upload *u) {
 static cu_result copy_blocks(const upload *u, cu_address target,
                              const char *source, uint64_t bytes,
                              uint64_t block) {
-  cu_result error = CU_SUCCESS;
+  cu_result error = DLC_CU_SUCCESS;
   for (uint64_t at = 0, i = 0; at < bytes && !error; at += block, i++) {
     uint64_t take = bytes - at < block ? bytes - at : block;
     int which = i & 1;

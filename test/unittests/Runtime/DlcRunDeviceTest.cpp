@@ -46,13 +46,40 @@ TEST_F(DlcRunDeviceTest, NoSilentFallback) {
   }
 }
 
-TEST_F(DlcRunDeviceTest, MissingSimulator) {
-  Outcome outcome = runCommand("DLC_PTXSIM=/none/libptxsim.so " +
-                               std::string(DLC_TEST_RUN_TOOL) + " " + model +
-                               " --random --device=ptxsim");
-  EXPECT_EQ(outcome.code, 2);
-  EXPECT_NE(outcome.text.find("no simulator at DLC_PTXSIM: /none/libptxsim.so"),
-            std::string::npos)
+TEST_F(DlcRunDeviceTest, DriversThatCannotBeUsed) {
+  const std::pair<std::string, std::string> drivers[] = {
+      {"/none/libptxsim.so", "no simulator at DLC_PTXSIM: /none/libptxsim.so"},
+      {DLC_TEST_MODELS "/libtest-driver-old.so",
+       "the CUDA driver supports CUDA 11.4, expected 12.0 or later: install "
+       "driver 525 or later"},
+      {DLC_TEST_MODELS "/libtest-driver-bare.so",
+       "the CUDA driver has no cuGetErrorName"}};
+  for (const auto &[path, message] : drivers) {
+    Outcome outcome =
+        runCommand("DLC_PTXSIM=" + path + " " + DLC_TEST_RUN_TOOL + " " +
+                   model + " --random --device=ptxsim");
+    EXPECT_EQ(outcome.code, 2) << outcome.text;
+    EXPECT_NE(outcome.text.find("error: " + message), std::string::npos)
+        << outcome.text;
+  }
+}
+
+/// The simulator under the driver's name: the same code, but for what is made
+/// for the simulator alone.
+TEST_F(DlcRunDeviceTest, SimulatorInPlaceOfTheDriver) {
+  std::filesystem::create_symlink(DLC_TEST_PTXSIM, folder.file("libcuda.so.1"));
+  std::string command = "LD_LIBRARY_PATH=" + folder.file("") + " " +
+                        DLC_TEST_RUN_TOOL + " " + model + " --device=cuda:0 ";
+  Outcome outcome = runCommand(command + "--input x=3xf32=1,2,3");
+  EXPECT_EQ(outcome.code, 0);
+  EXPECT_NE(outcome.text.find("  8, 10, 12\n"), std::string::npos)
+      << outcome.text;
+  outcome =
+      runCommand(command + "--random --benchmark --warmup=0 --iterations=5");
+  EXPECT_EQ(outcome.code, 0) << outcome.text;
+  outcome = runCommand("PTXSIM_FAULT=launch:1 " + command + " --random");
+  EXPECT_EQ(outcome.code, 5) << outcome.text;
+  EXPECT_NE(outcome.text.find("CUDA_LAUNCH_BLOCKING=1"), std::string::npos)
       << outcome.text;
 }
 

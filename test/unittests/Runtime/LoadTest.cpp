@@ -1,10 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Loading models: what is accepted, and one clear error for what is not.
-#include "TestModels.h"
-
-extern "C" {
-#include "digest.h"
-}
+#include "LoadFixture.h"
 
 #include "dlc/exec.h"
 
@@ -21,96 +17,8 @@ using namespace dlc::test;
 
 namespace {
 
-class LoadTest : public testing::Test {
-protected:
-  /// Loads a file, and expects an error whose message contains `part`.
-  void expectError(const std::string &path, dlc_status status,
-                   const std::string &part, bool verifyWeights = false) {
-    dlc_load_options options{};
-    options.struct_size = sizeof(options);
-    options.verify_weights = verifyWeights;
-    dlc_model *model = nullptr;
-    EXPECT_EQ(dlc_model_load(path.c_str(), &options, &model), status)
-        << dlc_message();
-    EXPECT_EQ(model, nullptr);
-    EXPECT_NE(std::string(dlc_message()).find(part), std::string::npos)
-        << dlc_message();
-    dlc_model_free(model);
-  }
-
-  std::string affine() {
-    std::string path = folder.file("affine.dlc");
-    writeModel(path, affineHeader(), "affine", affineWeights());
-    return path;
-  }
-
-  /// Runs affine on one row of ones.
-  std::vector<float> runAffine(const std::string &path) {
-    Loaded loaded(path);
-    Tensor<float> x({1, 3}, {1, 1, 1}, float32);
-    dlc_tensor input = x.get(), output{};
-    EXPECT_EQ(dlc_context_run(loaded.context, &input, 1, &output, 1), DLC_OK)
-        << dlc_message();
-    return valuesOf<float>(output);
-  }
-
-  TempFolder folder;
-};
-
-dlc_format_footer footerOf(const std::vector<char> &bytes) {
-  dlc_format_footer footer;
-  std::memcpy(&footer, bytes.data() + bytes.size() - sizeof(footer),
-              sizeof(footer));
-  return footer;
-}
-
-/// Puts a changed footer back, with a digest that matches.
-void seal(std::vector<char> &bytes, dlc_format_footer footer) {
-  footer.footer_digest = dlc_digest_footer(&footer);
-  std::memcpy(bytes.data() + bytes.size() - sizeof(footer), &footer,
-              sizeof(footer));
-}
-
 TEST_F(LoadTest, RunsWhatTheWriterWrote) {
   EXPECT_EQ(runAffine(affine()), (std::vector<float>{2, 3, 4}));
-}
-
-/// A model with code for a GPU beside that for the CPU, as the CPU sees it.
-class DeviceImageTest : public LoadTest {
-protected:
-  DeviceImageTest() : path(folder.file("gpu.dlc")) {
-    binary::Header header = affineHeader();
-    binary::Variant &gpu = header.variants.emplace_back();
-    gpu.name = "gpu";
-    gpu.prefix = "affine";
-    gpu.deviceType = DLC_DEVICE_CUDA;
-    gpu.images = {{DLC_IMAGE_PTX, 80, 0, ".version 8.0"},
-                  {DLC_IMAGE_PTX, 90, 'a', ".version 8.1"}};
-    writeModel(path, header, "affine", affineWeights());
-  }
-  std::string path;
-};
-
-TEST_F(DeviceImageTest, RunsOnTheCpu) {
-  EXPECT_EQ(runAffine(path), (std::vector<float>{2, 3, 4}));
-}
-
-TEST_F(DeviceImageTest, DamagedImageIsNamed) {
-  std::vector<char> bytes = readFile(path);
-  bytes[footerOf(bytes).images_offset + 64] ^= 1;
-  writeFile(path, bytes);
-  expectError(path, DLC_CORRUPT,
-              "is damaged: the PTX for sm_90a does not match its digest");
-}
-
-TEST_F(DeviceImageTest, ImagesBeyondTheHeaderAreRefused) {
-  std::vector<char> bytes = readFile(path);
-  dlc_format_footer footer = footerOf(bytes);
-  ASSERT_EQ(footer.images_bytes, 128u);
-  footer.images_offset = footer.header_offset;
-  seal(bytes, footer);
-  writeFile(path, bytes);
-  expectError(path, DLC_CORRUPT, "the footer's offsets are out of bounds");
 }
 
 TEST_F(LoadTest, MissingFile) {
