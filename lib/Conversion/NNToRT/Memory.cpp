@@ -61,6 +61,33 @@ static bool isReshapeOf(Value tensor, Value root) {
   return true;
 }
 
+/// Whether the host has read all that a size depends on when `op` runs.
+static bool isReadBefore(OpFoldResult size, Operation *op) {
+  SmallVector<Value> open;
+  llvm::SmallDenseSet<Value> seen;
+  if (auto value = dyn_cast<Value>(size)) {
+    open.push_back(value);
+  }
+  while (!open.empty()) {
+    Operation *producer = open.pop_back_val().getDefiningOp();
+    if (!producer || isa<tensor::DimOp>(producer)) {
+      continue;
+    }
+    if (isa<tensor::ExtractOp>(producer)) {
+      if (!producer->isBeforeInBlock(op)) {
+        return false;
+      }
+      continue;
+    }
+    for (Value operand : producer->getOperands()) {
+      if (seen.insert(operand).second) {
+        open.push_back(operand);
+      }
+    }
+  }
+  return true;
+}
+
 void MemoryAssignment::placeOutputs() {
   Operation *end = entry.front().getTerminator();
   for (auto [i, value] : llvm::enumerate(end->getOperands())) {
@@ -70,6 +97,9 @@ void MemoryAssignment::placeOutputs() {
                   !memories.contains(root) && isReshapeOf(value, root);
     // A late output's memory exists only once all of its sizes are known.
     direct &= lateOutputs.back() == shapes.isLate(shapes.sizesOf(root));
+    direct = direct && llvm::all_of(shapes.sizesOf(value), [&](auto size) {
+               return isReadBefore(size, root.getDefiningOp());
+             });
     if (direct) {
       memories[root] = {MemoryKind::Output, static_cast<unsigned>(i)};
     } else {

@@ -38,9 +38,18 @@ FailureOr<std::optional<Sizes>> readAxes(NodeContext &ctx, int64_t sinceInput,
         return failure();
       }
       axis = b.index(*normal);
-    } else {
-      axis = b.select(b.compare(arith::CmpIPredicate::slt, axis, b.index(0)),
-                      b.add(axis, b.index(rank)), axis);
+      continue;
+    }
+    axis = b.select(b.compare(arith::CmpIPredicate::slt, axis, b.index(0)),
+                    b.add(axis, b.index(rank)), axis);
+    for (auto [predicate, bound] :
+         {std::pair(arith::CmpIPredicate::sge, int64_t(0)),
+          std::pair(arith::CmpIPredicate::slt, rank)}) {
+      if (failed(b.check(b.compare(predicate, axis, b.index(bound)),
+                         "expected an axis of a tensor of rank {0}, got {1}",
+                         {b.index(rank), axis}))) {
+        return failure();
+      }
     }
   }
   return std::optional<Sizes>(axes);

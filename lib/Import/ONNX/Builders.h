@@ -130,6 +130,11 @@ LogicalResult buildNonZero(NodeContext &ctx);
 LogicalResult buildCompress(NodeContext &ctx);
 LogicalResult buildReverseSequence(NodeContext &ctx);
 
+// Control.cpp
+LogicalResult buildIf(NodeContext &ctx);
+LogicalResult buildLoop(NodeContext &ctx);
+LogicalResult buildScanLoop(NodeContext &ctx);
+
 // Rnn.cpp
 template <nn::RnnCell cell> LogicalResult buildRnn(NodeContext &ctx);
 

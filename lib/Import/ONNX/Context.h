@@ -83,6 +83,12 @@ public:
   LogicalResult importNodes(llvm::ArrayRef<const NodeProto *> nodes,
                             Frame &frame);
 
+  /// Imports a graph inside a node; `inputs` are the values of its inputs. Its
+  /// outputs, null where an unsupported node makes one.
+  FailureOr<llvm::SmallVector<Value>>
+  importSubgraph(const GraphProto &graph, Frame &outer,
+                 llvm::ArrayRef<Value> inputs);
+
   void report(ErrorClass error, const llvm::Twine &message);
 
   mlir::MLIRContext &context;

@@ -425,6 +425,55 @@ LogicalResult ModelImporter::expandFunction(const FunctionProto &function,
   return success();
 }
 
+//===-- graphs inside nodes
+//------------------------------------------------===//
+
+FailureOr<SmallVector<Value>>
+ModelImporter::importSubgraph(const GraphProto &graph, Frame &outer,
+                              llvm::ArrayRef<Value> inputs) {
+  Frame frame;
+  frame.outer = &outer;
+  frame.opsets = outer.opsets;
+  frame.attributes = outer.attributes;
+  frame.where = "graph '" + graph.name.value_or("").str() + "'";
+  for (auto &omitted : outer.omitted) {
+    frame.omitted.insert(omitted.first());
+  }
+  if (inputs.size() != graph.input.size()) {
+    report(ErrorClass::Invalid, "expected " + Twine(inputs.size()) +
+                                    " inputs of " + frame.where + ", got " +
+                                    Twine(graph.input.size()));
+    return failure();
+  }
+  for (auto [input, value] : llvm::zip_equal(graph.input, inputs)) {
+    frame.values[input.name.value_or("")] = value;
+  }
+  if (failed(addInitializers(graph, frame))) {
+    return failure();
+  }
+  llvm::StringMap<int> outside;
+  for (auto &value : frame.values) {
+    outside[value.first()] = 1;
+  }
+  FailureOr<std::vector<const NodeProto *>> order =
+      sortNodes(graph.node, frame.where, outside);
+  if (failed(order) || failed(importNodes(*order, frame))) {
+    return failure();
+  }
+  SmallVector<Value> results;
+  for (const ValueInfoProto &output : graph.output) {
+    StringRef name = output.name.value_or("");
+    std::optional<Value> value = frame.lookup(name);
+    if (!value) {
+      report(ErrorClass::Invalid,
+             "undefined output '" + name + "' of " + frame.where);
+      return failure();
+    }
+    results.push_back(*value);
+  }
+  return results;
+}
+
 //===-- NodeContext -------------------------------------------------------===//
 
 NodeContext::NodeContext(ModelImporter &importer, const NodeProto &node,

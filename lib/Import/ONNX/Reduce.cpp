@@ -270,17 +270,32 @@ template <nn::ScanKind kind> LogicalResult buildScan(NodeContext &ctx) {
   if (read->size() != 1 || ctx.rank() < 1) {
     return ctx.invalid("expected one axis of a tensor of rank 1 or more");
   }
-  OpFoldResult axis = (*read)[0];
-  if (std::optional<int64_t> known = getConstantIntValue(axis)) {
+  Value x = ctx.input(0);
+  if (std::optional<int64_t> known = getConstantIntValue((*read)[0])) {
     FailureOr<int64_t> normal = ctx.normalAxis(*known, ctx.rank());
-    return failed(normal) ? failure()
-                          : ctx.results(b.scan(kind, ctx.input(0), *normal,
-                                               exclusive, reverse));
+    return failed(normal)
+               ? failure()
+               : ctx.results(b.scan(kind, x, *normal, exclusive, reverse));
   }
-  if (ctx.rank() > 1) {
-    return ctx.unsupported("an axis that is known at run time only");
+  // Along the middle of three dims: those before the axis, the axis, the rest.
+  FailureOr<std::optional<Sizes>> axes = readAxes(ctx, 1, 1, ctx.rank());
+  if (failed(axes)) {
+    return failure();
   }
-  return ctx.results(b.scan(kind, ctx.input(0), 0, exclusive, reverse));
+  OpFoldResult axis = (**axes)[0];
+  Sizes all = b.sizes(x), merged(3, b.index(1));
+  for (auto [dim, size] : llvm::enumerate(all)) {
+    auto here = b.index(static_cast<int64_t>(dim));
+    auto choose = [&](arith::CmpIPredicate predicate) {
+      return b.select(b.compare(predicate, here, axis), size, b.index(1));
+    };
+    merged[0] = b.mul(merged[0], choose(arith::CmpIPredicate::slt));
+    merged[1] = b.mul(merged[1], choose(arith::CmpIPredicate::eq));
+    merged[2] = b.mul(merged[2], choose(arith::CmpIPredicate::sgt));
+  }
+  Value lines = b.reshape(x, merged);
+  return ctx.results(
+      b.reshape(b.scan(kind, lines, 1, exclusive, reverse), all));
 }
 
 template LogicalResult buildScan<nn::ScanKind::sum>(NodeContext &);

@@ -53,3 +53,26 @@ func.func @late_chain(%size: tensor<1xi64>) -> tensor<?xf32> {
   %y = rt.dispatch @k(%c) result_sizes(%n) items(%n) work(%n) : (tensor<?xf32>) -> tensor<?xf32>
   return %y : tensor<?xf32>
 }
+
+// -----
+
+// The output's size is read after the kernel that could write the output in
+// place: it is a copy.
+// CHECK-LABEL: rt.program @size_read_after
+// CHECK: rt.launch @k
+// CHECK: %[[N:.*]] = rt.load
+// CHECK: rt.set_output_dim 0[0]
+// CHECK: %[[Y:.*]] = rt.late_output_address 0
+// CHECK: rt.copy %{{.*}} to %[[Y]]
+func.func @size_read_after(%size: tensor<1xi64>, %other: tensor<1xi64>) -> tensor<?x?xf32> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %v = tensor.extract %size[%c0] : tensor<1xi64>
+  %n = arith.index_cast %v : i64 to index
+  %a = rt.dispatch @k(%size) result_sizes(%n) items(%n) work(%n) : (tensor<1xi64>) -> tensor<?xf32>
+  %w = tensor.extract %other[%c0] : tensor<1xi64>
+  %m = arith.index_cast %w : i64 to index
+  %k = arith.divui %n, %m : index
+  %y = nn.reshape %a[%m, %k] : tensor<?xf32> -> tensor<?x?xf32>
+  return %y : tensor<?x?xf32>
+}
