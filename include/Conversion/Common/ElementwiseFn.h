@@ -28,9 +28,14 @@ mlir::Value emitElementwise(mlir::ImplicitLocOpBuilder &b, nn::Fn fn,
                             mlir::ValueRange args, mlir::DictionaryAttr params,
                             mlir::Type element, mlir::Type result);
 
-/// Conversion between tensor element types, as nn.cast defines it.
+/// Conversion between tensor element types, as nn.cast defines it; `saturate`
+/// counts for f8 targets.
 mlir::Value emitCast(mlir::ImplicitLocOpBuilder &b, mlir::Value value,
-                     mlir::Type from, mlir::Type to);
+                     mlir::Type from, mlir::Type to, bool saturate = true);
+
+/// A float of 8 bits with a sign, as f8E4M3FN: code holds its bits as i8, and
+/// only casts know what they mean.
+bool isFloat8(mlir::Type type);
 
 } // namespace dlc
 

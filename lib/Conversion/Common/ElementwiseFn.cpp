@@ -3,6 +3,7 @@
 // math ops here; what they compute on a target is that target's ExpandMath.
 #include "Conversion/Common/ElementwiseFn.h"
 
+#include "Float8.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -16,7 +17,7 @@ Type getCodeType(Type type) {
   if (auto integer = dyn_cast<IntegerType>(type)) {
     return IntegerType::get(type.getContext(), integer.getWidth());
   }
-  return type;
+  return isFloat8(type) ? IntegerType::get(type.getContext(), 8) : type;
 }
 
 Type typeLike(Type type, Type like) {
@@ -562,9 +563,18 @@ static Value emitToBool(ImplicitLocOpBuilder &b, Value value) {
   return arith::CmpIOp::create(b, arith::CmpIPredicate::ne, value, zero);
 }
 
-Value emitCast(ImplicitLocOpBuilder &b, Value value, Type from, Type to) {
+Value emitCast(ImplicitLocOpBuilder &b, Value value, Type from, Type to,
+               bool saturate) {
   if (from == to) {
     return value;
+  }
+  if (isFloat8(from)) {
+    value = emitDecodeFloat8(b, value, cast<FloatType>(from));
+    return emitCast(b, value, b.getF32Type(), to, saturate);
+  }
+  if (isFloat8(to)) {
+    value = emitCast(b, value, from, b.getF32Type());
+    return emitEncodeFloat8(b, value, cast<FloatType>(to), saturate);
   }
   if (to.isInteger(1)) {
     return emitToBool(b, value);

@@ -68,6 +68,10 @@ Value IndexFunctions::constant(arith::ConstantOp op) {
     return arith::ConstantOp::create(
         b, b.getIntegerAttr(code, integer.getValue()));
   }
+  if (isFloat8(elements.getElementType())) {
+    APInt bits = llvm::cast<FloatAttr>(attr).getValue().bitcastToAPInt();
+    return arith::ConstantOp::create(b, b.getIntegerAttr(code, bits));
+  }
   return arith::ConstantOp::create(b, llvm::cast<TypedAttr>(attr));
 }
 
@@ -115,7 +119,7 @@ Value IndexFunctions::elementwise(nn::ElementwiseOp op, ValueRange indices) {
 
 Value IndexFunctions::cast(nn::CastOp op, ValueRange indices) {
   return emitCast(b, kb.load(op.getInput(), indices), elementOf(op.getInput()),
-                  elementOf(op.getResult()));
+                  elementOf(op.getResult()), op.getSaturate().value_or(true));
 }
 
 Value IndexFunctions::iota(nn::IotaOp op, ValueRange indices) {
@@ -350,14 +354,16 @@ Value IndexFunctions::quantize(nn::QuantizeOp op, ValueRange indices) {
                      elementOf(op.getInput()), b.getF32Type());
   Value scale = emitCast(b, kb.load(op.getScale(), at),
                          elementOf(op.getScale()), b.getF32Type());
-  Value rounded =
-      ::mlir::math::RoundEvenOp::create(b, arith::DivFOp::create(b, x, scale));
+  Value rounded = arith::DivFOp::create(b, x, scale);
+  if (!isa<FloatType>(target)) {
+    rounded = ::mlir::math::RoundEvenOp::create(b, rounded);
+  }
   if (op.getZeroPoint()) {
     Value zeroPoint =
         emitCast(b, kb.load(op.getZeroPoint(), at), target, b.getF32Type());
     rounded = arith::AddFOp::create(b, rounded, zeroPoint);
   }
-  return emitCast(b, rounded, b.getF32Type(), target);
+  return emitCast(b, rounded, b.getF32Type(), target, op.getSaturate());
 }
 
 Value IndexFunctions::dequantize(nn::DequantizeOp op, ValueRange indices) {

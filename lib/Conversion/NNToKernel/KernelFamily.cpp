@@ -2,6 +2,7 @@
 // Which family computes which root, and what they share.
 #include "Conversion/NNToKernel/KernelFamily.h"
 
+#include "Conversion/Common/ElementwiseFn.h"
 #include "Conversion/NNToKernel/RnnActivation.h"
 
 using namespace mlir;
@@ -38,6 +39,16 @@ bool isSupportedElement(Type type) {
            width == 64;
   }
   return type.isF64() || type.isF32() || type.isF16() || type.isBF16();
+}
+
+/// Ops that move elements, or convert them.
+static bool takesFloat8(Operation *op) {
+  auto elementwise = dyn_cast<nn::ElementwiseOp>(op);
+  return isa<nn::CastOp, nn::QuantizeOp, nn::DequantizeOp, nn::BroadcastOp,
+             nn::TransposeOp, nn::SliceOp, nn::InsertSliceOp, nn::GatherOp,
+             nn::ReshapeOp, nn::ConcatOp, nn::CacheUpdateOp, nn::BindShapeOp,
+             nn::YieldOp, arith::ConstantOp>(op) ||
+         (elementwise && elementwise.getFn() == nn::Fn::select);
 }
 
 /// What single roots cannot do.
@@ -87,7 +98,8 @@ LogicalResult checkDispatch(nn::DispatchOp dispatch, StringRef device) {
     llvm::append_range(types, op.getResultTypes());
     for (Type type : types) {
       auto tensor = dyn_cast<RankedTensorType>(type);
-      if (tensor && !isSupportedElement(tensor.getElementType())) {
+      if (tensor && !isSupportedElement(tensor.getElementType()) &&
+          !(isFloat8(tensor.getElementType()) && takesFloat8(&op))) {
         return op.emitError()
                << "unsupported: '" << op.getName() << "' on elements of type "
                << tensor.getElementType() << " on the " << device;

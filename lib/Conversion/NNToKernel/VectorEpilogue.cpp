@@ -73,7 +73,8 @@ Value VectorEpilogue::evaluate(Value tensor) {
   } else if (auto op = tensor.getDefiningOp<nn::CastOp>()) {
     Value input = evaluate(op.getInput());
     vector = emitCast(kb.b, input, typeOf(op.getInput()).getElementType(),
-                      typeOf(tensor).getElementType());
+                      typeOf(tensor).getElementType(),
+                      op.getSaturate().value_or(true));
   } else if (tensor.getDefiningOp<arith::ConstantOp>()) {
     SmallVector<Value> origin(typeOf(tensor).getRank(), kb.math.value(0));
     vector = vector::BroadcastOp::create(kb.b, type, kb.load(tensor, origin));

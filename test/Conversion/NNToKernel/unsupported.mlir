@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: dlc-opt %s -split-input-file -verify-diagnostics -dlc-form-dispatches -dlc-outline-kernels
 
-func.func @element_type(%x: tensor<4xf8E4M3FN>) -> tensor<4xf32> {
-  // expected-error @+1 {{unsupported: 'nn.cast' on elements of type 'f8E4M3FN' on the CPU}}
-  %0 = nn.cast %x : tensor<4xf8E4M3FN> -> tensor<4xf32>
+func.func @element_type(%x: tensor<4xf8E8M0FNU>) -> tensor<4xf32> {
+  // expected-error @+1 {{unsupported: 'nn.cast' on elements of type 'f8E8M0FNU' on the CPU}}
+  %0 = nn.cast %x : tensor<4xf8E8M0FNU> -> tensor<4xf32>
   return %0 : tensor<4xf32>
 }
 
