@@ -262,6 +262,13 @@ static bool checkDescriptor(Warp *W, const Inst *I, uint64_t Desc,
     return false;
   }
   Slot = {Desc, W->C->SharedBytes, Extent * 2 + Trans};
+  // With the widest swizzle a tile is made of blocks of 1 KiB that hold 8 rows
+  // of all k: nobody writes one while another part of it is being read.
+  constexpr uint32_t Block = 1024;
+  if (D.Mode == Swizzle::B128) {
+    Low = Low / Block * Block;
+    High = std::min((High + Block - 1) / Block * Block, Limit);
+  }
   return !Read ||
          raceProductRead(W, I, Low, High - Low, asyncOf(W).ProductsIssued + 1);
 }

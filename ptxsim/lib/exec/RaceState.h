@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What the race checker keeps of a cluster: the clocks of its warps, and the
+// shadow of its shared memory.
+#ifndef PTXSIM_EXEC_RACESTATE_H
+#define PTXSIM_EXEC_RACESTATE_H
+
+#include "Async.h"
+#include "Race.h"
+#include <memory>
+
+namespace ptxsim {
+
+constexpr uint32_t NoAgent = ~0u;
+/// Instead of a lane: several lanes accessed the same bytes, or different
+/// bytes of a cell (then nothing is known about single lanes).
+constexpr uint8_t SeveralLanes = 254, UnknownLane = 255;
+
+/// Accesses of 4 bytes: the last write, the last read, and who else has read
+/// since the write. No member initialisers: most cells are never touched.
+struct Cell {
+  uint32_t WriteAgent, WriteClock, WritePc;
+  uint32_t ReadAgent, ReadClock, ReadPc;
+  uint32_t MoreReads; // list of agents that are no warps of the CTA, or 0
+  uint8_t WriteBytes;
+  uint8_t ReadBytes;   // by anyone since the write
+  uint8_t LastBytes;   // by the last reader
+  uint8_t Initialised; // bytes ever written
+  uint8_t WriteLane, ReadLane;
+  bool WriteAtomic, WriteAsync;
+  bool WarpReads; // CtaShadow::Clocks holds reads since the write
+  static Cell untouched() {
+    Cell X{};
+    X.WriteAgent = X.ReadAgent = NoAgent;
+    return X;
+  }
+};
+struct ReadEpoch {
+  uint32_t Agent, Clock, Pc;
+};
+
+/// Cells of a CTA. A block of 1 KiB whose cells are all alike has one cell
+/// only, so that copies and matrix products of whole tiles are cheap; the
+/// first access to a part of it spreads that cell out.
+struct CtaShadow {
+  static constexpr uint32_t BlockBytes = 1024, BlockCells = BlockBytes / 4;
+  uint32_t Blocks = 0, Stride = 0;
+  std::vector<uint8_t> Alike;    // per block
+  std::unique_ptr<Cell[]> Cells; // of all blocks, then one per block
+  // Reads since the last write, by warps of the CTA: Stride entries per cell.
+  std::unique_ptr<uint32_t[]> Clocks, Pcs;
+  std::vector<std::vector<ReadEpoch>> Reads{1};
+  VectorClock Barriers[16];
+  std::map<uint32_t, VectorClock> Atomics; // by address
+
+  void init(uint32_t SharedBytes, uint32_t Warps);
+  uint32_t blockCell(uint32_t Block) const {
+    return Blocks * BlockCells + Block;
+  }
+  void spread(uint32_t Block);
+};
+
+struct WarpClock {
+  VectorClock Now, FenceView;
+  uint32_t CopyClock = 1, BulkClock = 1;
+  std::deque<uint32_t> CopyCommits, BulkCommits;
+};
+
+struct RaceState {
+  uint32_t Warps = 0; // of the cluster
+  uint32_t WarpsPerCta = 0;
+  std::vector<CtaShadow> Ctas;
+  std::vector<WarpClock> Clocks;
+  VectorClock ClusterBarrier, ClusterReleased;
+};
+
+inline void join(VectorClock &To, const VectorClock &From) {
+  if (To.size() < From.size())
+    To.resize(From.size());
+  for (size_t K = 0; K < From.size(); ++K)
+    To[K] = std::max(To[K], From[K]);
+}
+
+inline RaceState *raceOf(const Warp *W) { return W->C->Group->Race.get(); }
+inline uint32_t warpIndex(const RaceState &S, const Warp *W) {
+  return W->C->Rank * S.WarpsPerCta + W->Id;
+}
+inline WarpClock &clockOf(RaceState &S, const Warp *W) {
+  return S.Clocks[warpIndex(S, W)];
+}
+inline uint32_t agentOf(const RaceState &S, const Warp *W, AgentKind K) {
+  return uint32_t(K) * S.Warps + warpIndex(S, W);
+}
+inline void tick(RaceState &S, const Warp *W) {
+  ++clockOf(S, W).Now[warpIndex(S, W)];
+}
+
+/// Checks and records an access of Bytes at Offset of C's shared memory; false
+/// after a fault.
+bool checkCells(Warp *W, const Inst *I, Cta *C, uint32_t Lane, uint32_t Offset,
+                uint32_t Bytes, const RaceAccess &A);
+
+} // namespace ptxsim
+#endif
