@@ -183,6 +183,8 @@ std::string ptxsim::formatCounters(const CounterSet &C) {
 
 CUresult ptxsim::runKernel(const KernelLaunch &K) {
   DriverState &S = state();
+  if (!S.Config.Race)
+    S.Memory.forgetWrites();
   LaunchState L;
   L.P = K.Fn->Code.get();
   L.Config = S.Config;
@@ -198,7 +200,7 @@ CUresult ptxsim::runKernel(const KernelLaunch &K) {
   std::memcpy(reinterpret_cast<void *>(Data), K.Params.data(), K.Params.size());
   L.ParamData = reinterpret_cast<const uint8_t *>(Data);
   L.Allocations = S.Memory.snapshot();
-  Allocation Param{Data, Data + K.Params.size(), 0, true, true};
+  Allocation Param{Data, Data + K.Params.size(), 0, true, true, nullptr};
   L.Allocations.insert(
       std::upper_bound(L.Allocations.begin(), L.Allocations.end(), Param,
                        [](const Allocation &A, const Allocation &B) {

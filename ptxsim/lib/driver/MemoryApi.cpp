@@ -20,6 +20,8 @@ PTXSIM_API CUresult cuMemAlloc_v2(CUdeviceptr *Out, size_t Bytes) {
   uint64_t A = S.Memory.allocate(Bytes, S.Device.Memory);
   if (!A)
     return CUDA_ERROR_OUT_OF_MEMORY;
+  if (S.Config.Race)
+    S.Memory.trackWrites(A);
   *Out = A;
   return CUDA_SUCCESS;
 }
@@ -208,6 +210,7 @@ static CUresult copy(void *Dst, const void *Src, size_t Bytes, bool DstDevice,
     return CUDA_ERROR_INVALID_VALUE;
   return submit(Stream, GraphNode::Memcpy, [=] {
     std::memmove(Dst, Src, Bytes);
+    state().Memory.noteCopied(uint64_t(Dst), uint64_t(Src), Bytes);
     return CUDA_SUCCESS;
   });
 }
@@ -278,9 +281,11 @@ static CUresult copy3D(const CUDA_MEMCPY3D &C, CUstream Stream) {
   size_t W = C.WidthInBytes, H = C.Height, D = C.Depth;
   return submit(Stream, GraphNode::Memcpy, [=] {
     for (size_t Z = 0; Z < D; ++Z)
-      for (size_t Y = 0; Y < H; ++Y)
-        std::memmove(ptr(Dst + (Z * DH + Y) * DP), ptr(Src + (Z * SH + Y) * SP),
-                     W);
+      for (size_t Y = 0; Y < H; ++Y) {
+        uint64_t To = Dst + (Z * DH + Y) * DP, From = Src + (Z * SH + Y) * SP;
+        std::memmove(ptr(To), ptr(From), W);
+        state().Memory.noteCopied(To, From, W);
+      }
     return CUDA_SUCCESS;
   });
 }
@@ -340,6 +345,7 @@ CUresult ptxsim::fillMemory(CUdeviceptr Dst, size_t Pitch, unsigned Value,
       char *Row = static_cast<char *>(ptr(Dst + Y * Pitch));
       for (size_t X = 0; X < Width; ++X)
         std::memcpy(Row + X * Element, &Value, Element);
+      state().Memory.noteWritten(Dst + Y * Pitch, Width * Element);
     }
     return CUDA_SUCCESS;
   });

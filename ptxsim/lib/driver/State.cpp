@@ -3,6 +3,7 @@
 #include "State.h"
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <sys/mman.h>
 
 using namespace ptxsim;
@@ -170,7 +171,7 @@ uint64_t DeviceMemory::allocate(uint64_t Bytes, uint64_t Capacity,
                            ? Base + Reserved
                            : It->first;
       if (At + Size + Gap <= Limit) {
-        Allocations[At] = {At, At + Bytes, NextId++, ReadOnly, false};
+        Allocations[At] = {At, At + Bytes, NextId++, ReadOnly, false, nullptr};
         adviseHugePages(At, Bytes);
         Next = At + Size + Gap;
         Used += Size;
@@ -185,6 +186,47 @@ uint64_t DeviceMemory::allocate(uint64_t Bytes, uint64_t Capacity,
   return 0;
 }
 
+void DeviceMemory::trackWrites(uint64_t Address) {
+  Allocation &A = Allocations[Address];
+  A.Written = static_cast<uint8_t *>(std::calloc((A.End - A.Begin) / 8 + 1, 1));
+  Written[Address].reset(A.Written);
+}
+static void setBit(const Allocation &A, uint64_t Address) {
+  uint64_t K = Address - A.Begin;
+  A.Written[K / 8] |= uint8_t(1u << K % 8);
+}
+void DeviceMemory::noteWritten(uint64_t Address, uint64_t Bytes) {
+  const Allocation *A = find(Address, Bytes);
+  if (!A || !A->Written)
+    return;
+  uint64_t At = Address, End = Address + Bytes;
+  for (; At < End && (At - A->Begin) % 8; ++At)
+    setBit(*A, At);
+  uint64_t Whole = (End - At) / 8;
+  std::memset(A->Written + (At - A->Begin) / 8, 0xff, Whole);
+  for (At += 8 * Whole; At < End; ++At)
+    setBit(*A, At);
+}
+void DeviceMemory::noteCopied(uint64_t Dst, uint64_t Src, uint64_t Bytes) {
+  const Allocation *From = find(Src, Bytes), *To = find(Dst, Bytes);
+  if (!To || !To->Written)
+    return;
+  if (!From || !From->Written)
+    return noteWritten(Dst, Bytes);
+  for (uint64_t K = 0; K < Bytes; ++K) {
+    uint64_t At = Src + K - From->Begin;
+    if (From->Written[At / 8] >> At % 8 & 1)
+      setBit(*To, Dst + K);
+  }
+}
+void DeviceMemory::forgetWrites() {
+  if (Written.empty())
+    return;
+  for (auto &[Begin, A] : Allocations)
+    A.Written = nullptr;
+  Written.clear();
+}
+
 bool DeviceMemory::release(uint64_t Address) {
   auto It = Allocations.find(Address);
   if (It == Allocations.end() || !isDevice(Address))
@@ -197,6 +239,7 @@ bool DeviceMemory::release(uint64_t Address) {
   if (Last > First)
     madvise(reinterpret_cast<void *>(First), Last - First, MADV_DONTNEED);
   Allocations.erase(It);
+  Written.erase(Address);
   return true;
 }
 
@@ -207,7 +250,7 @@ bool DeviceMemory::registerHost(void *Host, uint64_t Bytes) {
     return false;
   if (It != Allocations.begin() && std::prev(It)->second.End > A)
     return false;
-  Allocations[A] = {A, A + Bytes, NextId++, false, false};
+  Allocations[A] = {A, A + Bytes, NextId++, false, false, nullptr};
   return true;
 }
 bool DeviceMemory::unregisterHost(void *Host) {

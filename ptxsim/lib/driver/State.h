@@ -8,6 +8,7 @@
 #include "../exec/Machine.h"
 #include "CudaAbi.h"
 #include "FaultPlan.h"
+#include <cstdlib>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -33,6 +34,13 @@ class DeviceMemory {
 public:
   /// Bytes > 0; 0 if the memory is used up.
   uint64_t allocate(uint64_t Bytes, uint64_t Capacity, bool ReadOnly = false);
+  /// From now on remembers which bytes of a new allocation have been written.
+  void trackWrites(uint64_t Address);
+  /// The host has written a range, or copied it from another.
+  void noteWritten(uint64_t Address, uint64_t Bytes);
+  void noteCopied(uint64_t Dst, uint64_t Src, uint64_t Bytes);
+  /// A kernel ran unobserved: everything counts as written.
+  void forgetWrites();
   bool release(uint64_t Address);
   bool registerHost(void *Host, uint64_t Bytes);
   bool unregisterHost(void *Host);
@@ -48,6 +56,10 @@ private:
   bool reserve();
   uint64_t Base = 0, Reserved = 0, Next = 0, Used = 0, NextId = 1;
   std::map<uint64_t, Allocation> Allocations; // by begin
+  struct FreeBits {
+    void operator()(uint8_t *P) const { std::free(P); }
+  };
+  std::map<uint64_t, std::unique_ptr<uint8_t, FreeBits>> Written; // by begin
 };
 
 struct Context {

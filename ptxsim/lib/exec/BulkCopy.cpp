@@ -192,7 +192,9 @@ static void bulkLoad(PTXSIM_ARGS) {
                               16, AccessKind::Read, &SrcOwner, &SrcOffset);
     if (!Src || !loadTargets(W, I, R, L, Bytes, Targets))
       return;
-    if (FromShared && !raceBulk(W, I, SrcOwner, SrcOffset, Bytes, false))
+    if (FromShared
+            ? !raceBulk(W, I, SrcOwner, SrcOffset, Bytes, false)
+            : !raceGlobalRange(W, I, L, uint64_t(Src), Bytes, AccessKind::Read))
       return;
     for (CopyTarget &T : Targets)
       if (!(T.Clock = raceBulk(W, I, T.Owner, T.Offset, Bytes, true)))
@@ -228,7 +230,9 @@ static void bulkStore(PTXSIM_ARGS) {
         Dst ? resolveOne(W, I, L, detailAddress(D, 1, R, L), Space::Shared,
                          Bytes, 16, AccessKind::Read, &Owner, &Offset)
             : nullptr;
-    if (!Src || !raceBulk(W, I, Owner, Offset, Bytes, false))
+    if (!Src || !raceBulk(W, I, Owner, Offset, Bytes, false) ||
+        !raceGlobalRange(W, I, L, uint64_t(Dst), Bytes,
+                         Reduces ? AccessKind::Atomic : AccessKind::Write))
       return;
     ++W->Effects;
     addBulkWork(W, [=] {

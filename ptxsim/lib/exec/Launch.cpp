@@ -308,8 +308,7 @@ bool ptxsim::runLaunch(LaunchState &L, Fault &Out) {
   Threads = unsigned(std::min<uint64_t>(std::max(1u, Threads), Total));
   if (L.Config.Race) { // one thread: reports do not depend on timing
     Threads = 1;
-    if (!Serial)
-      L.Shadow = makeGlobalShadow();
+    L.Shadow = makeGlobalShadow();
   }
   if (Serial) {
     uint64_t Resident = L.Cooperative ? Total : 2 * uint64_t(L.SmCount);

@@ -22,6 +22,8 @@ struct Allocation {
   uint64_t Id = 0;
   bool ReadOnly = false;
   bool Param = false;
+  // One bit per byte: written by the host or a kernel. Null: not tracked.
+  uint8_t *Written = nullptr;
 };
 
 enum class FaultKind : uint8_t {

@@ -248,6 +248,8 @@ static bool selectAccess(Encoder &E, const Lowered &L, Inst &I) {
   I.Fn = pickAccess(Bytes, Count, Store);
   bool Ordered = Info.has(Mod::Volatile) || Info.has(Mod::Acquire) ||
                  Info.has(Mod::Relaxed);
+  if (Ordered || Info.has(Mod::Release))
+    I.Aux |= StrongAccess;
   if (!Store && Ordered && I.Where != Space::Shared)
     E.program().WaitsOnGlobal = true;
   return true;

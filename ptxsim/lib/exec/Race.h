@@ -39,6 +39,10 @@ bool raceShared(Warp *W, const Inst *I, Cta *C, uint32_t M,
 bool raceGlobal(Warp *W, const Inst *I, uint32_t M, const uint64_t *Address,
                 unsigned Bytes, AccessKind Kind);
 
+/// A copy reads or writes a range of global memory on behalf of a lane.
+bool raceGlobalRange(Warp *W, const Inst *I, uint32_t Lane, uint64_t Address,
+                     uint64_t Bytes, AccessKind Kind);
+
 void raceWarpSync(Warp *W);
 void raceArriveBarrier(Warp *W, unsigned Id);
 void raceJoinBarrier(Cta *C, unsigned Id);

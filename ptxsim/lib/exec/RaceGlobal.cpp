@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Race checks of global memory: two clusters of one launch are never ordered,
-// so any conflicting pair of their accesses is a race. Kernels that
-// communicate through global memory (atomics with results, waiting loads,
-// cooperative launches) are left out.
-#include "Race.h"
+// Race checks of global memory. Clusters of a launch are ordered only by
+// synchronisation through global memory: an atomic, volatile, relaxed, acquire
+// or release access of an address publishes what its cluster has done and
+// learns what earlier ones published there. (That is coarser than the memory
+// model, which also wants fences: it never reports a race that is none.) Warps
+// of one cluster are ordered by its own clocks. Also: reads of global memory
+// that nobody has written.
+#include "RaceState.h"
 #include <algorithm>
 #include <unordered_map>
 
@@ -11,86 +14,234 @@ using namespace ptxsim;
 
 namespace {
 struct Access {
-  uint64_t Task = ~uint64_t(0);
-  uint32_t Pc = 0;
-  uint8_t Bytes = 0;
-  bool Atomic = false;
+  uint32_t Task = 0; // of the cluster, plus 1; 0: none
+  uint32_t Release;  // releases of that cluster before it
+  uint32_t Agent, Clock, Pc;
+  uint8_t Bytes;
+  bool Strong; // synchronising accesses do not race with each other
 };
-/// 8 bytes of memory: the last write and reads of two different clusters.
+/// 8 bytes of memory: the last write and two reads.
 struct Granule {
   Access Write, Reads[2];
+};
+constexpr uint64_t PageBytes = 4096;
+struct Page {
+  Granule Granules[PageBytes / 8];
+  const Allocation *Owner = nullptr;
+};
+/// What has been published at an address: releases by task, and the clocks of
+/// the warps of each task.
+struct SyncObject {
+  std::unordered_map<uint32_t, uint32_t> Releases;
+  std::unordered_map<uint32_t, VectorClock> Clocks;
+};
+struct TaskState {
+  uint32_t Release = 1;
+  std::unordered_map<uint32_t, uint32_t> Seen; // releases of other tasks
 };
 } // namespace
 
 namespace ptxsim {
 struct GlobalShadow {
-  std::unordered_map<uint64_t, Granule> Granules;
+  std::unordered_map<uint64_t, std::unique_ptr<Page>> Pages;
+  uint64_t LastNumber = ~uint64_t(0);
+  Page *Last = nullptr;
+  std::unordered_map<uint64_t, SyncObject> Sync; // by address
+  std::unordered_map<uint32_t, TaskState> Tasks;
+
+  Page &page(const LaunchState &L, uint64_t Address) {
+    uint64_t Number = Address / PageBytes;
+    if (Number != LastNumber) {
+      std::unique_ptr<Page> &P = Pages[Number];
+      if (!P) {
+        P = std::make_unique<Page>();
+        P->Owner = findAllocation(L, Address, 1);
+      }
+      LastNumber = Number;
+      Last = P.get();
+    }
+    return *Last;
+  }
 };
 std::shared_ptr<GlobalShadow> makeGlobalShadow() {
   return std::make_shared<GlobalShadow>();
 }
 } // namespace ptxsim
 
-static bool conflict(const Access &Old, const Access &New) {
-  return Old.Task != ~uint64_t(0) && Old.Task != New.Task &&
-         (Old.Bytes & New.Bytes) && !(Old.Atomic && New.Atomic);
+namespace {
+/// One access of one warp, while it is checked.
+struct GlobalCheck {
+  Warp *W;
+  const Inst *I;
+  GlobalShadow &S;
+  const RaceState &R;
+  TaskState &Mine;
+  Access A;
+  bool IsWrite, IsAtomic;
+
+  bool ordered(const Access &Old) const;
+  bool conflict(const Access &Old) const {
+    return Old.Task && (Old.Bytes & A.Bytes) && !(Old.Strong && A.Strong) &&
+           !ordered(Old);
+  }
+  bool checkGranule(uint32_t Lane, Granule &G, uint64_t Address);
+  bool checkWritten(uint32_t Lane, const Allocation *Owner, uint64_t Address,
+                    uint64_t Count);
+  bool range(uint32_t Lane, uint64_t Address, uint64_t Bytes);
+  void record(Granule &G);
+};
+} // namespace
+
+bool GlobalCheck::ordered(const Access &Old) const {
+  if (Old.Task == A.Task)
+    return Old.Agent == A.Agent ||
+           Old.Clock <= R.Clocks[A.Agent % R.Warps].Now[Old.Agent];
+  auto It = Mine.Seen.find(Old.Task);
+  return It != Mine.Seen.end() && It->second >= Old.Release;
 }
 
-static bool checkGranule(Warp *W, const Inst *I, uint32_t Lane, Granule &G,
-                         uint64_t Address, const Access &A, bool IsWrite) {
+void GlobalCheck::record(Granule &G) {
+  Access *To = &G.Write;
+  if (!IsWrite) {
+    Access &First = G.Reads[0];
+    bool Mine = !First.Task || First.Task == A.Task;
+    To = Mine || ordered(First) ? &First : &G.Reads[1];
+  }
+  bool Same = To->Task == A.Task && To->Agent == A.Agent &&
+              To->Clock == A.Clock && To->Release == A.Release;
+  uint8_t Before = Same ? To->Bytes : 0;
+  *To = A;
+  To->Bytes |= Before;
+}
+
+bool GlobalCheck::checkGranule(uint32_t Lane, Granule &G, uint64_t Address) {
   const Access *Old = nullptr;
   bool OldWrite = true;
-  if (conflict(G.Write, A))
+  if (conflict(G.Write))
     Old = &G.Write;
-  for (const Access &R : G.Reads)
-    if (IsWrite && !Old && conflict(R, A)) {
-      Old = &R;
+  for (const Access &Read : G.Reads)
+    if (IsWrite && !Old && conflict(Read)) {
+      Old = &Read;
       OldWrite = false;
     }
-  if (Old) {
-    fault(W, I, FaultKind::Race, Lane,
-          "race on global address " + hex(Address) + ": " +
-              (IsWrite ? "write" : "read") + " is not ordered with the " +
-              (OldWrite ? "write" : "read") + " by cluster " +
-              std::to_string(Old->Task) +
-              "\n  earlier: " + describeSource(*W->P, Old->Pc));
-    return false;
-  }
-  if (IsWrite) {
-    uint8_t Before = G.Write.Task == A.Task ? G.Write.Bytes : 0;
-    G.Write = A;
-    G.Write.Bytes |= Before;
+  if (!Old) {
+    record(G);
     return true;
   }
-  Access &R = G.Reads[0].Task == ~uint64_t(0) || G.Reads[0].Task == A.Task
-                  ? G.Reads[0]
-                  : G.Reads[1];
-  uint8_t Before = R.Task == A.Task ? R.Bytes : 0;
-  R = A;
-  R.Bytes |= Before;
+  std::string Who = Old->Task == A.Task
+                        ? "warp " + std::to_string(Old->Agent % R.WarpsPerCta) +
+                              " of the same cluster"
+                        : "cluster " + std::to_string(Old->Task - 1);
+  fault(W, I, FaultKind::Race, Lane,
+        "race on global address " + hex(Address) + ": " +
+            (IsWrite ? "write" : "read") + " is not ordered after the " +
+            (OldWrite ? "write" : "read") + " by " + Who +
+            "\n  earlier: " + describeSource(*W->P, Old->Pc));
+  return false;
+}
+
+/// Bytes of an allocation that the host or a kernel has written.
+bool GlobalCheck::checkWritten(uint32_t Lane, const Allocation *Owner,
+                               uint64_t Address, uint64_t Count) {
+  if (!Owner || !Owner->Written)
+    return true;
+  uint64_t First = Address - Owner->Begin;
+  for (uint64_t K = First; K < First + Count; ++K) {
+    uint8_t &Bits = Owner->Written[K / 8], Bit = uint8_t(1u << K % 8);
+    if (!(Bits & Bit) && (!IsWrite || IsAtomic)) {
+      fault(W, I, FaultKind::Uninitialised, Lane,
+            "read of uninitialised global memory at " + hex(Owner->Begin + K) +
+                ", byte " + std::to_string(K) + " of allocation " +
+                std::to_string(Owner->Id));
+      return false;
+    }
+    if (IsWrite)
+      Bits |= Bit;
+  }
   return true;
+}
+
+bool GlobalCheck::range(uint32_t Lane, uint64_t Address, uint64_t Bytes) {
+  for (uint64_t At = Address, End = At + Bytes; At < End;) {
+    uint64_t First = At % 8, Count = std::min(8 - First, End - At);
+    A.Bytes = uint8_t(((1u << Count) - 1) << First);
+    Page &P = S.page(*W->C->L, At);
+    if (!checkWritten(Lane, P.Owner, At, Count) ||
+        !checkGranule(Lane, P.Granules[At % PageBytes / 8], At))
+      return false;
+    At += Count;
+  }
+  return true;
+}
+
+/// Learns what was published at the address, and publishes.
+static void synchronise(GlobalCheck &K, RaceState &R, uint64_t Address) {
+  SyncObject &O = K.S.Sync[Address];
+  uint32_t Task = K.A.Task;
+  for (auto [Other, Release] : O.Releases) {
+    uint32_t &Seen = K.Mine.Seen[Other];
+    Seen = std::max(Seen, Release);
+  }
+  // What is known of third clusters travels along.
+  for (auto [Other, Release] : K.Mine.Seen) {
+    uint32_t &Out = O.Releases[Other];
+    Out = std::max(Out, Release);
+  }
+  O.Releases[Task] = K.Mine.Release;
+  VectorClock &Mine = clockOf(R, K.W).Now;
+  VectorClock &Published = O.Clocks[Task];
+  join(Mine, Published);
+  join(Published, Mine);
+}
+
+static GlobalCheck begin(Warp *W, const Inst *I, AccessKind Kind, bool Strong) {
+  RaceState &R = *raceOf(W);
+  GlobalShadow &S = *W->C->L->Shadow;
+  uint32_t Task = uint32_t(W->C->Group->Task) + 1, Agent = warpIndex(R, W);
+  TaskState &Mine = S.Tasks[Task];
+  Access A{};
+  A.Task = Task;
+  A.Release = Mine.Release;
+  A.Agent = Agent;
+  A.Clock = clockOf(R, W).Now[Agent];
+  A.Pc = pcOf(I, W);
+  A.Strong = Strong || Kind == AccessKind::Atomic;
+  return {W,
+          I,
+          S,
+          R,
+          Mine,
+          A,
+          Kind != AccessKind::Read,
+          Kind == AccessKind::Atomic};
 }
 
 bool ptxsim::raceGlobal(Warp *W, const Inst *I, uint32_t M,
                         const uint64_t *Address, unsigned Bytes,
                         AccessKind Kind) {
-  GlobalShadow *S = W->C->L->Shadow.get();
-  if (!S)
+  if (!W->C->L->Shadow)
     return true;
-  Access A;
-  A.Task = W->C->Group->Task;
-  A.Pc = pcOf(I, W);
-  A.Atomic = Kind == AccessKind::Atomic;
+  bool Plain = Op(I->OpId) == Op::Ld || Op(I->OpId) == Op::St;
+  GlobalCheck K = begin(W, I, Kind, Plain && (I->Aux & StrongAccess));
+  RaceState &R = *raceOf(W);
   for (uint32_t Left = M; Left; Left &= Left - 1) {
     uint32_t L = uint32_t(std::countr_zero(Left));
-    for (uint64_t At = Address[L], End = At + Bytes; At < End;) {
-      uint64_t First = At % 8, Count = std::min(8 - First, End - At);
-      A.Bytes = uint8_t(((1u << Count) - 1) << First);
-      if (!checkGranule(W, I, L, S->Granules[At / 8], At, A,
-                        Kind != AccessKind::Read))
-        return false;
-      At += Count;
-    }
+    if (K.A.Strong)
+      synchronise(K, R, Address[L]);
+    if (!K.range(L, Address[L], Bytes))
+      return false;
+  }
+  if (K.A.Strong) {
+    ++K.Mine.Release;
+    tick(R, W);
   }
   return true;
+}
+
+bool ptxsim::raceGlobalRange(Warp *W, const Inst *I, uint32_t Lane,
+                             uint64_t Address, uint64_t Bytes,
+                             AccessKind Kind) {
+  if (!W->C->L->Shadow)
+    return true;
+  return begin(W, I, Kind, false).range(Lane, Address, Bytes);
 }

@@ -10,6 +10,9 @@ namespace ptxsim {
 /// Address: only checks the address; someone else tells about the access.
 enum class AccessKind : uint8_t { Read, Write, Atomic, Address };
 
+/// Bit of Inst::Aux of loads and stores: volatile, relaxed, acquire or release.
+constexpr uint16_t StrongAccess = 4;
+
 /// One access of a warp, resolved.
 struct alignas(64) Lanes {
   uint8_t *Ptr[32]; // valid for the active lanes

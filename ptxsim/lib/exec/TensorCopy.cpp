@@ -272,6 +272,18 @@ static bool readBox(Warp *W, const Inst *I, const uint8_t *R, uint32_t L,
   return true;
 }
 
+/// Tells the race checker of the box's part of global memory.
+static bool raceBox(Warp *W, const Inst *I, uint32_t L, const TensorBox &B,
+                    AccessKind Kind) {
+  if (!W->C->L->Shadow)
+    return true;
+  bool Ok = true;
+  forRows(B, [&](uint32_t, RowPart P) {
+    Ok = Ok && (!P.Count || raceGlobalRange(W, I, L, P.Address, P.Count, Kind));
+  });
+  return Ok;
+}
+
 static unsigned tileAlignment(const TensorMap &M) {
   return M.Swizzling == Swizzle::None
              ? 128
@@ -303,6 +315,8 @@ static void tensorLoad(PTXSIM_ARGS) {
         copyTargets(W, I, L, Owner, Offset, Barrier, Mask, Multicast);
     if (Targets.empty())
       return;
+    if (!raceBox(W, I, L, B, AccessKind::Read))
+      return;
     for (CopyTarget &T : Targets)
       if (!(T.Clock = raceBulk(W, I, T.Owner, T.Offset, B.Bytes, true)))
         return;
@@ -329,7 +343,8 @@ static void tensorStore(PTXSIM_ARGS) {
     if (!readBox(W, I, R, L, 0, B) ||
         !resolveOne(W, I, L, detailAddress(D, 2, R, L), Space::Shared, B.Bytes,
                     tileAlignment(B.Map), AccessKind::Read, &Owner, &Offset) ||
-        !raceBulk(W, I, Owner, Offset, B.Bytes, false))
+        !raceBulk(W, I, Owner, Offset, B.Bytes, false) ||
+        !raceBox(W, I, L, B, Reduces ? AccessKind::Atomic : AccessKind::Write))
       return;
     if (B.Map.ElementStride[0] != 1)
       return fault(W, I, FaultKind::Illegal, L,
