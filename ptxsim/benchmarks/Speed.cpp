@@ -4,7 +4,7 @@
 //
 //   ptxsim-speed <ptxsim/test> [case] [--json]
 //
-// Cases: sgemm mma wgmma softmax decode race. All times are processor times,
+// Cases: sgemm mma wgmma softmax decode race race-sgemm race-mma.sync ... All times are processor times,
 // the best of several short runs, so that other work on the machine matters
 // little. PTXSIM_ISA=avx2 measures what a host without AVX-512 reaches, against
 // the peak of AVX2.
@@ -219,8 +219,12 @@ static void timeDecode(const std::string &Root) {
   }
 }
 
-static void timeRace(const std::string &Root) {
-  auto Ratio = [](const char *Name, Case &C) {
+static void timeRace(const std::string &Root, const std::string &Only) {
+  auto Ratio = [&](const char *Name, std::function<CasePtr()> Make) {
+    if (Only != "race" && !Only.empty() && Only != std::string("race-") + Name)
+      return;
+    CasePtr Made = Make();
+    Case &C = *Made;
     double Off = best([&] { C.once(); }, 3);
     api().ptxsimConfigure("RACE", "1");
     double On = best([&] { C.once(); }, 2);
@@ -228,10 +232,10 @@ static void timeRace(const std::string &Root) {
     record(std::string("race ") + Name, On / Off, "times the unchecked run", 6,
            false);
   };
-  Ratio("sgemm", *sgemm(Root, 128));
-  Ratio("mma.sync", *mma(Root));
-  Ratio("wgmma", *wgmma(Root));
-  Ratio("softmax", *softmax(Root));
+  Ratio("sgemm", [&] { return sgemm(Root, 128); });
+  Ratio("mma.sync", [&] { return mma(Root); });
+  Ratio("wgmma", [&] { return wgmma(Root); });
+  Ratio("softmax", [&] { return softmax(Root); });
 }
 
 static void printResults(bool Json) {
@@ -285,8 +289,8 @@ int main(int Argc, char **Argv) {
     timeSoftmax(Root);
   if (Wanted("decode"))
     timeDecode(Root);
-  if (Wanted("race"))
-    timeRace(Root);
+  if (Only.empty() || Only.starts_with("race"))
+    timeRace(Root, Only);
   printResults(Json);
   return 0;
 }

@@ -16,15 +16,20 @@ namespace {
 struct Access {
   uint32_t Task = 0; // of the cluster, plus 1; 0: none
   uint32_t Release;  // releases of that cluster before it
-  uint32_t Agent, Clock, Pc;
+  uint32_t Clock, Pc;
+  uint16_t Agent;
   uint8_t Bytes;
   bool Strong; // synchronising accesses do not race with each other
+  bool sameEpoch(const Access &O) const {
+    return Task == O.Task && Agent == O.Agent && Clock == O.Clock &&
+           Release == O.Release && Pc == O.Pc;
+  }
 };
 /// 8 bytes of memory: the last write and two reads.
 struct Granule {
   Access Write, Reads[2];
 };
-constexpr uint64_t PageBytes = 4096;
+constexpr uint64_t PageBytes = 512;
 struct Page {
   Granule Granules[PageBytes / 8];
   const Allocation *Owner = nullptr;
@@ -44,23 +49,26 @@ struct TaskState {
 namespace ptxsim {
 struct GlobalShadow {
   std::unordered_map<uint64_t, std::unique_ptr<Page>> Pages;
-  uint64_t LastNumber = ~uint64_t(0);
-  Page *Last = nullptr;
+  struct Recent {
+    uint64_t Number = ~uint64_t(0);
+    Page *Where = nullptr;
+  };
+  Recent Cache[256];
   std::unordered_map<uint64_t, SyncObject> Sync; // by address
   std::unordered_map<uint32_t, TaskState> Tasks;
 
   Page &page(const LaunchState &L, uint64_t Address) {
     uint64_t Number = Address / PageBytes;
-    if (Number != LastNumber) {
+    Recent &R = Cache[(Number ^ Number >> 8) % 256];
+    if (R.Number != Number) {
       std::unique_ptr<Page> &P = Pages[Number];
       if (!P) {
         P = std::make_unique<Page>();
         P->Owner = findAllocation(L, Address, 1);
       }
-      LastNumber = Number;
-      Last = P.get();
+      R = {Number, P.get()};
     }
-    return *Last;
+    return *R.Where;
   }
 };
 std::shared_ptr<GlobalShadow> makeGlobalShadow() {
@@ -107,14 +115,16 @@ void GlobalCheck::record(Granule &G) {
     bool Mine = !First.Task || First.Task == A.Task;
     To = Mine || ordered(First) ? &First : &G.Reads[1];
   }
-  bool Same = To->Task == A.Task && To->Agent == A.Agent &&
-              To->Clock == A.Clock && To->Release == A.Release;
-  uint8_t Before = Same ? To->Bytes : 0;
+  uint8_t Before = To->sameEpoch(A) ? To->Bytes : 0;
   *To = A;
   To->Bytes |= Before;
 }
 
 bool GlobalCheck::checkGranule(uint32_t Lane, Granule &G, uint64_t Address) {
+  if (!IsWrite && !G.Write.Task && G.Reads[0].sameEpoch(A)) {
+    G.Reads[0].Bytes |= A.Bytes;
+    return true;
+  }
   const Access *Old = nullptr;
   bool OldWrite = true;
   if (conflict(G.Write))
@@ -202,7 +212,7 @@ static GlobalCheck begin(Warp *W, const Inst *I, AccessKind Kind, bool Strong) {
   Access A{};
   A.Task = Task;
   A.Release = Mine.Release;
-  A.Agent = Agent;
+  A.Agent = uint16_t(Agent);
   A.Clock = clockOf(R, W).Now[Agent];
   A.Pc = pcOf(I, W);
   A.Strong = Strong || Kind == AccessKind::Atomic;

@@ -7,12 +7,11 @@ using namespace ptxsim;
 
 void CtaShadow::init(uint32_t SharedBytes, uint32_t Warps) {
   Blocks = SharedBytes / BlockBytes + 1;
-  Stride = (Warps + 7) / 8 * 8;
+  Stride = Warps;
   Alike.assign(Blocks, 1);
   size_t Total = size_t(Blocks) * (BlockCells + 1);
   Cells = std::make_unique_for_overwrite<Cell[]>(Total);
   Clocks = std::make_unique_for_overwrite<uint32_t[]>(Total * Stride);
-  Pcs = std::make_unique_for_overwrite<uint32_t[]>(Total * Stride);
   for (uint32_t B = 0; B < Blocks; ++B)
     Cells[blockCell(B)] = Cell::untouched();
 }
@@ -24,11 +23,9 @@ void CtaShadow::spread(uint32_t Block) {
   std::fill_n(Cells.get() + First, BlockCells, X);
   if (!X.WarpReads)
     return;
-  for (uint32_t K = First; K < First + BlockCells; ++K) {
+  for (uint32_t K = First; K < First + BlockCells; ++K)
     std::copy_n(&Clocks[size_t(From) * Stride], Stride,
                 &Clocks[size_t(K) * Stride]);
-    std::copy_n(&Pcs[size_t(From) * Stride], Stride, &Pcs[size_t(K) * Stride]);
-  }
 }
 
 // ---- reports -------------------------------------------------------------
@@ -92,7 +89,7 @@ void Check::recordRead(uint32_t At, uint8_t Bytes) {
     X.ReadLane = X.LastBytes & Bytes ? SeveralLanes : UnknownLane;
   X.LastBytes = Same ? X.LastBytes | Bytes : Bytes;
   X.ReadBytes |= Bytes;
-  X.ReadAgent = A.Agent;
+  X.ReadAgent = uint16_t(A.Agent);
   X.ReadClock = A.Clock;
   X.ReadPc = A.Pc;
   if (ownWarp()) {
@@ -101,7 +98,6 @@ void Check::recordRead(uint32_t At, uint8_t Bytes) {
       std::fill_n(Clocks, Sh.Stride, 0);
     X.WarpReads = true;
     Clocks[A.Agent - FirstWarp] = A.Clock;
-    Sh.Pcs[size_t(At) * Sh.Stride + A.Agent - FirstWarp] = A.Pc;
     return;
   }
   if (!X.MoreReads) {
@@ -123,7 +119,7 @@ void Check::recordWrite(Cell &X, uint8_t Bytes) {
                     ? A.Lane
                     : UnknownLane;
   X.WriteBytes = Same ? X.WriteBytes | Bytes : Bytes;
-  X.WriteAgent = A.Agent;
+  X.WriteAgent = uint16_t(A.Agent);
   X.WriteClock = A.Clock;
   X.WritePc = A.Pc;
   X.WriteAtomic = A.Atomic;
@@ -156,7 +152,8 @@ bool Check::findLaneConflict(const Cell &X, uint8_t Bytes) {
          lanesConflict(X.ReadLane, A.Lane);
 }
 
-/// Finds a read since the last write that the access does not follow.
+/// Finds a read since the last write that the access does not follow. Of
+/// several reading warps only the last one's instruction is known.
 bool Check::findUnorderedRead(uint32_t At) {
   const Cell &X = Sh.Cells[At];
   OldWrite = false;
@@ -164,7 +161,7 @@ bool Check::findUnorderedRead(uint32_t At) {
     const uint32_t *Clocks = &Sh.Clocks[size_t(At) * Sh.Stride];
     for (uint32_t K = 0; K < S.WarpsPerCta; ++K)
       if (Clocks[K] > Now[FirstWarp + K] && FirstWarp + K != A.Agent) {
-        Old = {FirstWarp + K, Clocks[K], Sh.Pcs[size_t(At) * Sh.Stride + K]};
+        Old = {FirstWarp + K, Clocks[K], X.ReadPc};
         return true;
       }
   }
@@ -259,11 +256,48 @@ static bool checkBlock(Warp *W, const Inst *I, uint32_t Lane, uint32_t Block,
   return true;
 }
 
-bool ptxsim::checkCells(Warp *W, const Inst *I, Cta *C, uint32_t Lane,
-                        uint32_t Offset, uint32_t Bytes, const RaceAccess &A) {
-  RaceState &S = *raceOf(W);
-  CtaShadow &Sh = S.Ctas[C->Rank];
-  Check K{S, Sh, A, clockOf(S, W).Now, C->Rank * S.WarpsPerCta};
+/// The common case, true if it applied: a warp's plain access of whole cells
+/// that are ordered after the last write, by a warp that has not touched them
+/// since its last synchronisation or reads again.
+static bool fastCell(uint32_t At, Check &K) {
+  const RaceAccess &A = K.A;
+  Cell &X = K.Sh.Cells[At];
+  bool AfterWrite = X.WriteAgent == NoAgent ||
+                    (X.WriteClock <= K.Now[X.WriteAgent] &&
+                     !(X.WriteAgent == A.Agent && X.WriteClock == A.Clock));
+  if (!AfterWrite || !K.ownWarp())
+    return false;
+  uint32_t *Clocks = &K.Sh.Clocks[size_t(At) * K.Sh.Stride];
+  if (!A.Write) {
+    if (X.Initialised != 0xf || !X.WarpReads)
+      return false;
+    bool Same = X.ReadAgent == A.Agent && X.ReadClock == A.Clock;
+    X.ReadLane = Same && X.ReadLane != A.Lane ? SeveralLanes : A.Lane;
+    X.LastBytes = X.ReadBytes = 0xf;
+    X.ReadAgent = uint16_t(A.Agent);
+    X.ReadClock = A.Clock;
+    X.ReadPc = A.Pc;
+    Clocks[A.Agent - K.FirstWarp] = A.Clock;
+    return true;
+  }
+  if (A.Atomic || X.MoreReads ||
+      (X.ReadAgent == A.Agent && X.ReadClock == A.Clock))
+    return false;
+  if (X.WarpReads) {
+    uint32_t Unordered = 0;
+    const uint32_t *Now = &K.Now[K.FirstWarp];
+    for (uint32_t J = 0; J < K.S.WarpsPerCta; ++J)
+      Unordered |= Clocks[J] > Now[J];
+    if (Unordered)
+      return false;
+  }
+  K.recordWrite(X, 0xf);
+  return true;
+}
+
+static bool checkRange(Warp *W, const Inst *I, uint32_t Lane, uint32_t Offset,
+                       uint32_t Bytes, Check &K) {
+  CtaShadow &Sh = K.Sh;
   for (uint32_t At = Offset - SharedBase, End = At + Bytes; At < End;) {
     uint32_t Block = At / Sh.BlockBytes;
     if (At % Sh.BlockBytes == 0 && End - At >= Sh.BlockBytes) {
@@ -276,12 +310,21 @@ bool ptxsim::checkCells(Warp *W, const Inst *I, Cta *C, uint32_t Lane,
       Sh.spread(Block);
     uint32_t First = At % 4, Count = std::min(4 - First, End - At);
     uint8_t Mask = uint8_t(((1u << Count) - 1) << First);
-    if (!checkCell(W, I, Lane, At / 4, SharedBase + At, Mask, K))
-      return false;
-    recordCell(At / 4, Mask, K);
+    if (Mask != 0xf || !fastCell(At / 4, K)) {
+      if (!checkCell(W, I, Lane, At / 4, SharedBase + At, Mask, K))
+        return false;
+      recordCell(At / 4, Mask, K);
+    }
     At += Count;
   }
   return true;
+}
+
+bool ptxsim::checkCells(Warp *W, const Inst *I, Cta *C, uint32_t Lane,
+                        uint32_t Offset, uint32_t Bytes, const RaceAccess &A) {
+  RaceState &S = *raceOf(W);
+  Check K{S, S.Ctas[C->Rank], A, clockOf(S, W).Now, C->Rank * S.WarpsPerCta};
+  return checkRange(W, I, Lane, Offset, Bytes, K);
 }
 
 // ---- accesses of warps ---------------------------------------------------
@@ -325,12 +368,14 @@ bool ptxsim::raceShared(Warp *W, const Inst *I, Cta *C, uint32_t M,
   uint32_t Left = M, Several = 0;
   if (!A.Write)
     mergeReads(M, Offset, Left, Several);
+  Check K{*S, S->Ctas[C->Rank], A, clockOf(*S, W).Now,
+          C->Rank * S->WarpsPerCta};
   for (; Left; Left &= Left - 1) {
     uint32_t L = uint32_t(std::countr_zero(Left));
     if (A.Atomic)
       orderAtomic(*S, W, C, Offset[L]);
     A.Lane = Several >> L & 1 ? SeveralLanes : uint8_t(L);
-    if (!checkCells(W, I, C, L, Offset[L], Bytes, A))
+    if (!checkRange(W, I, L, Offset[L], Bytes, K))
       return false;
   }
   if (A.Atomic)

@@ -10,21 +10,22 @@
 
 namespace ptxsim {
 
-constexpr uint32_t NoAgent = ~0u;
+constexpr uint32_t NoAgent = 0xffff;
 /// Instead of a lane: several lanes accessed the same bytes, or different
 /// bytes of a cell (then nothing is known about single lanes).
 constexpr uint8_t SeveralLanes = 254, UnknownLane = 255;
 
 /// Accesses of 4 bytes: the last write, the last read, and who else has read
 /// since the write. No member initialisers: most cells are never touched.
+/// Byte masks have four bits.
 struct Cell {
-  uint32_t WriteAgent, WriteClock, WritePc;
-  uint32_t ReadAgent, ReadClock, ReadPc;
+  uint16_t WriteAgent, ReadAgent;
+  uint32_t WriteClock, WritePc, ReadClock, ReadPc;
   uint32_t MoreReads; // list of agents that are no warps of the CTA, or 0
-  uint8_t WriteBytes;
-  uint8_t ReadBytes;   // by anyone since the write
-  uint8_t LastBytes;   // by the last reader
-  uint8_t Initialised; // bytes ever written
+  uint8_t WriteBytes : 4;
+  uint8_t ReadBytes : 4;   // by anyone since the write
+  uint8_t LastBytes : 4;   // by the last reader
+  uint8_t Initialised : 4; // bytes ever written
   uint8_t WriteLane, ReadLane;
   bool WriteAtomic, WriteAsync;
   bool WarpReads; // CtaShadow::Clocks holds reads since the write
@@ -34,6 +35,7 @@ struct Cell {
     return X;
   }
 };
+static_assert(sizeof(Cell) == 32);
 struct ReadEpoch {
   uint32_t Agent, Clock, Pc;
 };
@@ -47,7 +49,7 @@ struct CtaShadow {
   std::vector<uint8_t> Alike;    // per block
   std::unique_ptr<Cell[]> Cells; // of all blocks, then one per block
   // Reads since the last write, by warps of the CTA: Stride entries per cell.
-  std::unique_ptr<uint32_t[]> Clocks, Pcs;
+  std::unique_ptr<uint32_t[]> Clocks;
   std::vector<std::vector<ReadEpoch>> Reads{1};
   VectorClock Barriers[16];
   std::map<uint32_t, VectorClock> Atomics; // by address
