@@ -232,7 +232,7 @@ static void timeRace(const std::string &Root, const std::string &Only) {
     record(std::string("race ") + Name, On / Off, "times the unchecked run", 6,
            false);
   };
-  Ratio("sgemm", [&] { return sgemm(Root, 128); });
+  Ratio("sgemm", [&] { return sgemm(Root, 504); });
   Ratio("mma.sync", [&] { return mma(Root); });
   Ratio("wgmma", [&] { return wgmma(Root); });
   Ratio("softmax", [&] { return softmax(Root); });

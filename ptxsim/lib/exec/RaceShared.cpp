@@ -21,7 +21,7 @@ void CtaShadow::spread(uint32_t Block) {
   uint32_t From = blockCell(Block), First = Block * BlockCells;
   const Cell X = Cells[From];
   std::fill_n(Cells.get() + First, BlockCells, X);
-  if (!X.WarpReads)
+  if (!X.ClocksDiffer)
     return;
   for (uint32_t K = First; K < First + BlockCells; ++K)
     std::copy_n(&Clocks[size_t(From) * Stride], Stride,
@@ -68,17 +68,53 @@ struct Check {
   const RaceAccess &A;
   const VectorClock &Now; // of the warp that issued it
   uint32_t FirstWarp;     // agent of the CTA's first warp
+  uint32_t LeastNow = 0;  // what is known of every warp of the CTA
   ReadEpoch Old{};        // the conflicting access, once one is found
   bool OldWrite = true;
 
+  Check(RaceState &S, CtaShadow &Sh, const RaceAccess &A,
+        const VectorClock &Now, uint32_t FirstWarp)
+      : S(S), Sh(Sh), A(A), Now(Now), FirstWarp(FirstWarp),
+        LeastNow(*std::min_element(Now.begin() + FirstWarp,
+                                   Now.begin() + FirstWarp + S.WarpsPerCta)) {}
   bool ownWarp() const { return A.Agent - FirstWarp < S.WarpsPerCta; }
   bool findConflict(uint32_t At, uint8_t Bytes);
   bool findUnorderedRead(uint32_t At);
+  bool readersOrdered(const Cell &X) const;
+  void noteReader(uint32_t At, Cell &X);
   bool findLaneConflict(const Cell &X, uint8_t Bytes);
   void recordRead(uint32_t At, uint8_t Bytes);
   void recordWrite(Cell &X, uint8_t Bytes);
 };
 } // namespace
+
+/// The warps in X.Readers have read before what A's warp knows of them.
+bool Check::readersOrdered(const Cell &X) const {
+  if (X.ReadClock <= LeastNow)
+    return true;
+  for (uint32_t Left = X.Readers; Left; Left &= Left - 1)
+    if (X.ReadClock > Now[FirstWarp + uint32_t(std::countr_zero(Left))])
+      return false;
+  return true;
+}
+
+/// A warp of the CTA reads; X.ReadClock is still that of the reads before.
+void Check::noteReader(uint32_t At, Cell &X) {
+  uint32_t Self = A.Agent - FirstWarp;
+  uint32_t *Clocks = &Sh.Clocks[size_t(At) * Sh.Stride];
+  if (!X.ClocksDiffer && X.Readers && X.ReadClock != A.Clock) {
+    if (readersOrdered(X)) {
+      X.Readers = 0;
+    } else {
+      std::fill_n(Clocks, Sh.Stride, 0);
+      forLanes(X.Readers, [&](uint32_t K) { Clocks[K] = X.ReadClock; });
+      X.ClocksDiffer = 1;
+    }
+  }
+  X.Readers |= 1u << Self;
+  if (X.ClocksDiffer)
+    Clocks[Self] = A.Clock;
+}
 
 void Check::recordRead(uint32_t At, uint8_t Bytes) {
   Cell &X = Sh.Cells[At];
@@ -89,17 +125,14 @@ void Check::recordRead(uint32_t At, uint8_t Bytes) {
     X.ReadLane = X.LastBytes & Bytes ? SeveralLanes : UnknownLane;
   X.LastBytes = Same ? X.LastBytes | Bytes : Bytes;
   X.ReadBytes |= Bytes;
-  X.ReadAgent = uint16_t(A.Agent);
-  X.ReadClock = A.Clock;
   X.ReadPc = A.Pc;
   if (ownWarp()) {
-    uint32_t *Clocks = &Sh.Clocks[size_t(At) * Sh.Stride];
-    if (!X.WarpReads)
-      std::fill_n(Clocks, Sh.Stride, 0);
-    X.WarpReads = true;
-    Clocks[A.Agent - FirstWarp] = A.Clock;
+    noteReader(At, X);
+    X.ReadAgent = uint16_t(A.Agent);
+    X.ReadClock = A.Clock;
     return;
   }
+  X.ReadAgent = NoAgent; // its lanes are not compared
   if (!X.MoreReads) {
     X.MoreReads = uint32_t(Sh.Reads.size());
     Sh.Reads.emplace_back();
@@ -128,7 +161,8 @@ void Check::recordWrite(Cell &X, uint8_t Bytes) {
   X.ReadAgent = NoAgent;
   X.MoreReads = 0;
   X.ReadBytes = X.LastBytes = 0;
-  X.WarpReads = false;
+  X.Readers = 0;
+  X.ClocksDiffer = 0;
 }
 
 /// Another lane of the same warp accessed the bytes since the warp's last
@@ -157,13 +191,14 @@ bool Check::findLaneConflict(const Cell &X, uint8_t Bytes) {
 bool Check::findUnorderedRead(uint32_t At) {
   const Cell &X = Sh.Cells[At];
   OldWrite = false;
-  if (X.WarpReads) {
-    const uint32_t *Clocks = &Sh.Clocks[size_t(At) * Sh.Stride];
-    for (uint32_t K = 0; K < S.WarpsPerCta; ++K)
-      if (Clocks[K] > Now[FirstWarp + K] && FirstWarp + K != A.Agent) {
-        Old = {FirstWarp + K, Clocks[K], X.ReadPc};
-        return true;
-      }
+  const uint32_t *Clocks = &Sh.Clocks[size_t(At) * Sh.Stride];
+  for (uint32_t Left = X.Readers; Left; Left &= Left - 1) {
+    uint32_t K = uint32_t(std::countr_zero(Left));
+    uint32_t Clock = X.ClocksDiffer ? Clocks[K] : X.ReadClock;
+    if (Clock > Now[FirstWarp + K] && FirstWarp + K != A.Agent) {
+      Old = {FirstWarp + K, Clock, X.ReadPc};
+      return true;
+    }
   }
   for (const ReadEpoch &E : Sh.Reads[X.MoreReads])
     if (E.Agent != A.Agent && !ordered(Now, E.Agent, E.Clock)) {
@@ -256,48 +291,54 @@ static bool checkBlock(Warp *W, const Inst *I, uint32_t Lane, uint32_t Block,
   return true;
 }
 
-/// The common case, true if it applied: a warp's plain access of whole cells
-/// that are ordered after the last write, by a warp that has not touched them
-/// since its last synchronisation or reads again.
-static bool fastCell(uint32_t At, Check &K) {
-  const RaceAccess &A = K.A;
-  Cell &X = K.Sh.Cells[At];
-  bool AfterWrite = X.WriteAgent == NoAgent ||
-                    (X.WriteClock <= K.Now[X.WriteAgent] &&
-                     !(X.WriteAgent == A.Agent && X.WriteClock == A.Clock));
-  if (!AfterWrite || !K.ownWarp())
-    return false;
-  uint32_t *Clocks = &K.Sh.Clocks[size_t(At) * K.Sh.Stride];
-  if (!A.Write) {
-    if (X.Initialised != 0xf || !X.WarpReads)
+namespace {
+/// The common case of an access, with what it needs at hand: a whole cell that
+/// is ordered after the last write, by a warp that has not written it since its
+/// last synchronisation, or any write that is ordered after all reads.
+struct FastCheck {
+  const uint32_t *Now;
+  uint32_t Agent, Clock, LeastNow, Bit, Pc;
+  uint8_t Lane;
+  explicit FastCheck(const Check &K)
+      : Now(K.Now.data()), Agent(K.A.Agent), Clock(K.A.Clock),
+        LeastNow(K.LeastNow),
+        Bit(K.ownWarp() ? 1u << (K.A.Agent - K.FirstWarp) : 0), Pc(K.A.Pc),
+        Lane(K.A.Lane) {}
+
+  bool afterWrite(const Cell &X) const {
+    return X.WriteAgent == NoAgent ||
+           (X.WriteClock <= Now[X.WriteAgent] &&
+            !(X.WriteAgent == Agent && X.WriteClock == Clock));
+  }
+  bool sameRead(const Cell &X) const {
+    return X.ReadAgent == Agent && X.ReadClock == Clock;
+  }
+  bool mayWrite(const Cell &X) const {
+    return afterWrite(X) && !X.MoreReads && !X.ClocksDiffer && !sameRead(X) &&
+           (!X.Readers || X.ReadClock <= LeastNow);
+  }
+  /// Checks and records a read; false if the case is not that simple.
+  bool read(Cell &X) const {
+    bool SameClock = X.ReadClock == Clock;
+    if (!Bit || X.Initialised != 0xf || X.ClocksDiffer || !afterWrite(X) ||
+        (X.Readers && !SameClock && X.ReadClock > LeastNow))
       return false;
-    bool Same = X.ReadAgent == A.Agent && X.ReadClock == A.Clock;
-    X.ReadLane = Same && X.ReadLane != A.Lane ? SeveralLanes : A.Lane;
+    X.ReadLane = sameRead(X) && X.ReadLane != Lane ? SeveralLanes : Lane;
+    X.Readers = SameClock ? X.Readers | Bit : Bit;
     X.LastBytes = X.ReadBytes = 0xf;
-    X.ReadAgent = uint16_t(A.Agent);
-    X.ReadClock = A.Clock;
-    X.ReadPc = A.Pc;
-    Clocks[A.Agent - K.FirstWarp] = A.Clock;
+    X.ReadAgent = uint16_t(Agent);
+    X.ReadClock = Clock;
+    X.ReadPc = Pc;
     return true;
   }
-  if (A.Atomic || X.MoreReads ||
-      (X.ReadAgent == A.Agent && X.ReadClock == A.Clock))
-    return false;
-  if (X.WarpReads) {
-    uint32_t Unordered = 0;
-    const uint32_t *Now = &K.Now[K.FirstWarp];
-    for (uint32_t J = 0; J < K.S.WarpsPerCta; ++J)
-      Unordered |= Clocks[J] > Now[J];
-    if (Unordered)
-      return false;
-  }
-  K.recordWrite(X, 0xf);
-  return true;
-}
+};
+} // namespace
 
 static bool checkRange(Warp *W, const Inst *I, uint32_t Lane, uint32_t Offset,
                        uint32_t Bytes, Check &K) {
   CtaShadow &Sh = K.Sh;
+  const FastCheck Fast(K);
+  bool Read = !K.A.Write, Store = K.A.Write && !K.A.Atomic;
   for (uint32_t At = Offset - SharedBase, End = At + Bytes; At < End;) {
     uint32_t Block = At / Sh.BlockBytes;
     if (At % Sh.BlockBytes == 0 && End - At >= Sh.BlockBytes) {
@@ -310,7 +351,10 @@ static bool checkRange(Warp *W, const Inst *I, uint32_t Lane, uint32_t Offset,
       Sh.spread(Block);
     uint32_t First = At % 4, Count = std::min(4 - First, End - At);
     uint8_t Mask = uint8_t(((1u << Count) - 1) << First);
-    if (Mask != 0xf || !fastCell(At / 4, K)) {
+    Cell &X = Sh.Cells[At / 4];
+    if (Mask == 0xf && Store && Fast.mayWrite(X)) {
+      K.recordWrite(X, Mask);
+    } else if (!(Mask == 0xf && Read && Fast.read(X))) {
       if (!checkCell(W, I, Lane, At / 4, SharedBase + At, Mask, K))
         return false;
       recordCell(At / 4, Mask, K);

@@ -17,18 +17,20 @@ constexpr uint8_t SeveralLanes = 254, UnknownLane = 255;
 
 /// Accesses of 4 bytes: the last write, the last read, and who else has read
 /// since the write. No member initialisers: most cells are never touched.
-/// Byte masks have four bits.
 struct Cell {
   uint16_t WriteAgent, ReadAgent;
-  uint32_t WriteClock, WritePc, ReadClock, ReadPc;
-  uint32_t MoreReads; // list of agents that are no warps of the CTA, or 0
-  uint8_t WriteBytes : 4;
-  uint8_t ReadBytes : 4;   // by anyone since the write
-  uint8_t LastBytes : 4;   // by the last reader
-  uint8_t Initialised : 4; // bytes ever written
+  uint32_t WriteClock, ReadClock, ReadPc;
+  uint32_t WritePc : 24;
+  uint32_t WriteAtomic : 1, WriteAsync : 1;
+  uint32_t ClocksDiffer : 1; // CtaShadow::Clocks holds the reads of warps
+  /// Warps of the CTA that have read at ReadClock; earlier reads are ordered
+  /// before these. Warps step their clocks together, at barriers.
+  uint32_t Readers;
+  uint32_t MoreReads; // list of reads by other agents, or 0
+  // Four bits each, one per byte.
+  uint8_t WriteBytes : 4, Initialised : 4; // of the last write; of any
+  uint8_t ReadBytes : 4, LastBytes : 4;    // since the write; of the last read
   uint8_t WriteLane, ReadLane;
-  bool WriteAtomic, WriteAsync;
-  bool WarpReads; // CtaShadow::Clocks holds reads since the write
   static Cell untouched() {
     Cell X{};
     X.WriteAgent = X.ReadAgent = NoAgent;
