@@ -19,7 +19,8 @@ struct Access {
   uint32_t Clock, Pc;
   uint16_t Agent;
   uint8_t Bytes;
-  bool Strong; // synchronising accesses do not race with each other
+  bool Strong : 1; // synchronising accesses do not race with each other
+  bool Atomic : 1;
   bool sameEpoch(const Access &O) const {
     return Task == O.Task && Agent == O.Agent && Clock == O.Clock &&
            Release == O.Release && Pc == O.Pc;
@@ -85,12 +86,18 @@ struct GlobalCheck {
   const RaceState &R;
   TaskState &Mine;
   Access A;
-  bool IsWrite, IsAtomic;
+  bool IsWrite;
+  bool OldWrites = true; // the access that is looked at
 
   bool ordered(const Access &Old) const;
+  /// A plain read beside an atomic operation: loops of compare-and-swap start
+  /// with one as a guess, which the operation then proves or disproves.
+  bool guess(const Access &Old) const {
+    return (Old.Atomic && !IsWrite) || (A.Atomic && !OldWrites);
+  }
   bool conflict(const Access &Old) const {
     return Old.Task && (Old.Bytes & A.Bytes) && !(Old.Strong && A.Strong) &&
-           !ordered(Old);
+           !guess(Old) && !ordered(Old);
   }
   bool checkGranule(uint32_t Lane, Granule &G, uint64_t Address);
   bool checkWritten(uint32_t Lane, const Allocation *Owner, uint64_t Address,
@@ -126,14 +133,16 @@ bool GlobalCheck::checkGranule(uint32_t Lane, Granule &G, uint64_t Address) {
     return true;
   }
   const Access *Old = nullptr;
-  bool OldWrite = true;
+  OldWrites = true;
   if (conflict(G.Write))
     Old = &G.Write;
-  for (const Access &Read : G.Reads)
-    if (IsWrite && !Old && conflict(Read)) {
+  for (const Access &Read : G.Reads) {
+    if (!IsWrite || Old)
+      break;
+    OldWrites = false;
+    if (conflict(Read))
       Old = &Read;
-      OldWrite = false;
-    }
+  }
   if (!Old) {
     record(G);
     return true;
@@ -145,7 +154,7 @@ bool GlobalCheck::checkGranule(uint32_t Lane, Granule &G, uint64_t Address) {
   fault(W, I, FaultKind::Race, Lane,
         "race on global address " + hex(Address) + ": " +
             (IsWrite ? "write" : "read") + " is not ordered after the " +
-            (OldWrite ? "write" : "read") + " by " + Who +
+            (OldWrites ? "write" : "read") + " by " + Who +
             "\n  earlier: " + describeSource(*W->P, Old->Pc));
   return false;
 }
@@ -158,7 +167,7 @@ bool GlobalCheck::checkWritten(uint32_t Lane, const Allocation *Owner,
   uint64_t First = Address - Owner->Begin;
   for (uint64_t K = First; K < First + Count; ++K) {
     uint8_t &Bits = Owner->Written[K / 8], Bit = uint8_t(1u << K % 8);
-    if (!(Bits & Bit) && (!IsWrite || IsAtomic)) {
+    if (!(Bits & Bit) && (!IsWrite || A.Atomic)) {
       fault(W, I, FaultKind::Uninitialised, Lane,
             "read of uninitialised global memory at " + hex(Owner->Begin + K) +
                 ", byte " + std::to_string(K) + " of allocation " +
@@ -216,14 +225,8 @@ static GlobalCheck begin(Warp *W, const Inst *I, AccessKind Kind, bool Strong) {
   A.Clock = clockOf(R, W).Now[Agent];
   A.Pc = pcOf(I, W);
   A.Strong = Strong || Kind == AccessKind::Atomic;
-  return {W,
-          I,
-          S,
-          R,
-          Mine,
-          A,
-          Kind != AccessKind::Read,
-          Kind == AccessKind::Atomic};
+  A.Atomic = Kind == AccessKind::Atomic;
+  return {W, I, S, R, Mine, A, Kind != AccessKind::Read};
 }
 
 bool ptxsim::raceGlobal(Warp *W, const Inst *I, uint32_t M,
