@@ -76,6 +76,11 @@ FlowGraph buildFlowGraph(const std::vector<Lowered> &Code);
 uint32_t assignRows(const LoweredKernel &K, const FlowGraph &G,
                     std::vector<uint32_t> &Offset, uint32_t &Registers);
 
+/// Registers that may be read before they are written on some path, and those
+/// of matrix products: all that the register checks have to watch.
+std::vector<bool> suspiciousRegisters(const LoweredKernel &K,
+                                      const FlowGraph &G);
+
 inline bool endsBlock(Op O) {
   return O == Op::Bra || O == Op::BrxIdx || O == Op::Ret || O == Op::Exit ||
          O == Op::Trap;

@@ -148,6 +148,14 @@ struct MmaPlan {
   uint32_t D[4] = {}, C[4] = {}; // rows of f32 accumulators
 };
 
+/// A virtual register that an instruction reads or writes.
+struct RegisterUse {
+  static constexpr uint8_t Guard = 255; // instead of an operand number
+  uint32_t Register = 0;
+  uint8_t Operand = 0;
+  bool Reads = false, Writes = false, Predicate = false, Wide = false;
+};
+
 struct Program {
   std::string Name;
   std::shared_ptr<const Module> Owner;
@@ -172,6 +180,14 @@ struct Program {
   bool UsesCluster = false;
   bool UsesWgmma = false;
   uint32_t NumCaches = 0; // allocation caches of memory instructions
+  // Registers of every instruction: Uses[FirstUse[Pc]] up to the next one's.
+  std::vector<RegisterUse> Uses;
+  std::vector<uint32_t> FirstUse;
+  uint32_t NumRegisters = 0;
+  // The copy that checks registers, made when first needed, and in that copy
+  // the handlers the checks go on to.
+  mutable std::shared_ptr<const Program> Checked;
+  std::vector<Handler> Unchecked;
 };
 
 /// Address of a module variable, 0 if unknown. Filled by the module loader.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Kernel launches: parameters, limits of the device, execution, faults.
+#include "../exec/RegisterCheck.h"
 #include "State.h"
 #include <algorithm>
 #include <cstdio>
@@ -187,6 +188,8 @@ CUresult ptxsim::runKernel(const KernelLaunch &K) {
     S.Memory.forgetWrites();
   LaunchState L;
   L.P = K.Fn->Code.get();
+  if (S.Config.Race)
+    L.P = &checkedProgram(*L.P);
   L.Config = S.Config;
   L.Grid = K.Grid;
   L.Block = K.Block;

@@ -58,7 +58,7 @@ struct AsyncState {
   // wgmma: products not run yet, how many were issued, and the count at each
   // commit that has not been waited for.
   std::deque<WgmmaProduct> Products;
-  uint64_t ProductsIssued = 0, ProductsRun = 0;
+  uint64_t ProductsIssued = 0, ProductsRun = 0, ProductsWaited = 0;
   std::deque<uint64_t> ProductGroups;
 };
 inline AsyncState &asyncOf(Warp *W) {

@@ -187,6 +187,24 @@ void Encoder::addDebug(const Lowered &L) {
   P.Debug.push_back(D);
 }
 
+/// The suspicious registers that the instruction reads and writes, its guard
+/// first.
+void Encoder::addUses(const Lowered &L) {
+  P.FirstUse.push_back(uint32_t(P.Uses.size()));
+  auto Add = [&](const Ref &R, uint8_t Operand, bool Reads, bool Writes) {
+    if (R.Kind == Ref::Reg && Suspicious[R.Value])
+      P.Uses.push_back(
+          {uint32_t(R.Value), Operand, Reads, Writes, R.IsPred, R.Wide});
+  };
+  Add(L.Guard, RegisterUse::Guard, true, false);
+  for (size_t K = 0; K < L.Operands.size(); ++K) {
+    const LoweredOperand &O = L.Operands[K];
+    for (unsigned J = O.First; J < unsigned(O.First + O.Count); ++J)
+      Add(L.Refs[J], uint8_t(K), L.Roles[J] != Role::Def,
+          L.Roles[J] != Role::Use);
+  }
+}
+
 bool Encoder::encodeOne(const Lowered &L, Diagnostic &Diag) {
   Inst I;
   I.OpId = uint16_t(L.Info.O);
@@ -214,11 +232,13 @@ bool Encoder::encodeOne(const Lowered &L, Diagnostic &Diag) {
   }
   P.Code.push_back(I);
   addDebug(L);
+  addUses(L);
   return true;
 }
 
 bool Encoder::encodeAll(const FlowGraph &G, Diagnostic &Diag) {
   planJoins(G);
+  Suspicious = suspiciousRegisters(K, G);
   P.FlushDenormals = pureFlush();
   for (size_t J = 0; J < K.Code.size(); ++J) {
     const Lowered &L = K.Code[J];
@@ -230,6 +250,7 @@ bool Encoder::encodeAll(const FlowGraph &G, Diagnostic &Diag) {
       Join.OpId = uint16_t(Op::Join);
       P.Code.push_back(Join);
       addDebug(L);
+      P.FirstUse.push_back(uint32_t(P.Uses.size()));
     }
     if (!encodeOne(L, Diag))
       return false;
@@ -237,6 +258,8 @@ bool Encoder::encodeAll(const FlowGraph &G, Diagnostic &Diag) {
   }
   P.RowBytes = (Next + 255) & ~255u;
   P.NumCaches = NumCaches;
+  P.FirstUse.push_back(uint32_t(P.Uses.size()));
+  P.NumRegisters = uint32_t(K.Regs.size());
   fuseMultiplyAdds(P, plainMultiplyAdd(), AllOnes);
   return true;
 }

@@ -102,6 +102,7 @@ private:
   void planJoins(const FlowGraph &G);
   bool pureFlush() const;
   void addDebug(const Lowered &L);
+  void addUses(const Lowered &L);
   Program &P;
   const LoweredKernel &K;
   const std::vector<uint32_t> &RegOffset;
@@ -113,6 +114,7 @@ private:
   std::vector<uint32_t> NewIndex; // of a lowered instruction or its join
   std::vector<bool> JoinBefore;
   std::vector<uint32_t> Reconverge;
+  std::vector<bool> Suspicious;        // registers that race mode watches
   std::unique_ptr<MmaPlanner> Planner; // for the current block
 };
 
@@ -142,6 +144,8 @@ void joinHandler(PTXSIM_ARGS);
 Handler plainMultiplyAdd();
 /// Puts one handler in front of every run of unguarded instructions with the
 /// handler Single. AllOnes is the guard row of unguarded instructions.
+/// The instruction stands for a run; its X numbers it.
+bool isFused(const Inst &I);
 void fuseMultiplyAdds(Program &P, Handler Single, uint32_t AllOnes);
 
 } // namespace ptxsim

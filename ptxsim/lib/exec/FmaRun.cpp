@@ -60,6 +60,10 @@ __attribute__((target("avx512f"))) static void fmaRun512(PTXSIM_ARGS) {
   PTXSIM_GOTO(I + Run.Count, M);
 }
 
+bool ptxsim::isFused(const Inst &I) {
+  return I.Fn == fmaRun || I.Fn == fmaRun512;
+}
+
 void ptxsim::fuseMultiplyAdds(Program &P, Handler Single, uint32_t AllOnes) {
   constexpr size_t MinRun = 4;
   auto Fits = [&](const Inst &I) {

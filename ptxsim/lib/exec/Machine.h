@@ -66,7 +66,8 @@ struct CtaStorage {
   std::vector<uint8_t> Rows, Shared, Local;
 };
 
-struct AsyncState; // per warp queues of asynchronous work (Async.h)
+struct RegisterState; // of the register checks (RegisterCheck.cpp)
+struct AsyncState;    // per warp queues of asynchronous work (Async.h)
 
 struct Warp {
   uint8_t *Rows = nullptr;
@@ -89,6 +90,7 @@ struct Warp {
   uint64_t ClusterGeneration = 0;
   std::vector<PathEntry> Stack;
   std::shared_ptr<AsyncState> Async;
+  std::shared_ptr<RegisterState> Registers; // null unless checked
 };
 
 /// Named barrier: who has arrived since the last completion.

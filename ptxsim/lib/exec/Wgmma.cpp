@@ -371,6 +371,7 @@ static void wgmmaWait(PTXSIM_ARGS) {
       while (A.ProductGroups.size() > Keep)
         A.ProductGroups.pop_front();
       ++W->Effects;
+      A.ProductsWaited = Count;
       raceWaitProducts(W, Count);
     }
   }
