@@ -186,6 +186,32 @@ template <unsigned Bytes, unsigned Count> static void load(PTXSIM_ARGS) {
   }
   PTXSIM_NEXT;
 }
+/// Race mode: two lanes of one store that write different values to the same
+/// address leave either of them behind.
+static bool lanesAgree(Warp *W, const Inst *I, uint32_t On, const Lanes &A,
+                       uint8_t *const *Rows) {
+  unsigned Stride = I->Bytes == 8 || (I->Aux & WideRow) ? 8 : 4;
+  auto Same = [&](uint32_t X, uint32_t Y) {
+    for (unsigned K = 0; K < I->Count; ++K)
+      if (std::memcmp(Rows[K] + Stride * X, Rows[K] + Stride * Y, I->Bytes))
+        return false;
+    return true;
+  };
+  for (uint32_t Left = On; Left; Left &= Left - 1) {
+    uint32_t X = uint32_t(std::countr_zero(Left));
+    for (uint32_t Others = Left & (Left - 1); Others; Others &= Others - 1) {
+      uint32_t Y = uint32_t(std::countr_zero(Others));
+      if (A.Ptr[X] != A.Ptr[Y] || Same(X, Y))
+        continue;
+      fault(W, I, FaultKind::Race, Y,
+            "lanes " + std::to_string(X) + " and " + std::to_string(Y) +
+                " write different values to the same address");
+      return false;
+    }
+  }
+  return true;
+}
+
 template <unsigned Bytes, unsigned Count> static void store(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   if (On && !storePlainShared<Bytes, Count>(W, I, R, On)) {
@@ -197,6 +223,8 @@ template <unsigned Bytes, unsigned Count> static void store(PTXSIM_ARGS) {
     uint8_t *Rows[Count];
     for (unsigned K = 0; K < Count; ++K)
       Rows[K] = R + W->P->Extra[I->X + K];
+    if (W->C->Group->Race && !lanesAgree(W, I, On, A, Rows))
+      return;
     if (Bytes == 4 && Count == 1 && !I->Aux && isContiguous(A, On, 4))
       std::memcpy(A.Ptr[0], Rows[0], 128);
     else
