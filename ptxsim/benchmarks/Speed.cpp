@@ -4,7 +4,8 @@
 //
 //   ptxsim-speed <ptxsim/test> [case] [--json]
 //
-// Cases: sgemm mma wgmma softmax decode race race-sgemm race-mma.sync ... All times are processor times,
+// Cases: sgemm mma wgmma softmax decode race race-sgemm race-mma.sync
+// race-wgmma race-softmax. All times are processor times,
 // the best of several short runs, so that other work on the machine matters
 // little. PTXSIM_ISA=avx2 measures what a host without AVX-512 reaches, against
 // the peak of AVX2.

@@ -230,6 +230,26 @@ static void reusedOperands() {
         "multiply-adds after a jump into their run");
 }
 
+/// Integer conversions whose registers are wider than their types.
+static void wideRegisters() {
+  Kernel K(
+      module("ld.param.u64 %rd1, [p];\nmov.b64 %rd2, 0x12345678fedcba98;\n"
+             "cvt.s64.s32 %rd3, %rd2;\nst.global.u64 [%rd1], %rd3;\n"
+             "cvt.u32.u8 %rd3, %rd2;\nst.global.u64 [%rd1+8], %rd3;\n"
+             "cvt.s16.s32 %rd3, %rd2;\nst.global.u64 [%rd1+16], %rd3;\n"
+             "cvt.u32.u16 %r1, %rd2;\nst.global.u32 [%rd1+24], %r1;\n"
+             "cvt.sat.u16.s32 %r1, %rd2;\nst.global.u32 [%rd1+28], %r1;\n"),
+      "k");
+  check(K.Ok, K.Error);
+  Buffer B(32);
+  check(K.arg(B.Address).run({1}, {1}) == CUDA_SUCCESS, "conversions run");
+  auto Y = B.read<uint64_t>();
+  check(Y[0] == 0xfffffffffedcba98, "s32 of a 64-bit register, extended");
+  check(Y[1] == 0x98, "u8 of a 64-bit register");
+  check(Y[2] == 0xffffffffffffba98, "s16 into a 64-bit register");
+  check(Y[3] == 0xba98, "u16 of a 64-bit register, and a negative s32 as u16");
+}
+
 static void threadsAndForks() {
   std::string Text = module("ld.param.u64 %rd1, [p];\nmov.u32 %r1, 5;\n"
                             "st.global.u32 [%rd1], %r1;\n");
@@ -269,6 +289,7 @@ int main() {
   copies();
   graphs();
   reusedOperands();
+  wideRegisters();
   threadsAndForks();
   return finish("ApiTest");
 }

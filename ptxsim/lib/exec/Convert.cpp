@@ -29,7 +29,28 @@ template <class D, class S> static void intToInt(PTXSIM_ARGS) {
   Elem<D>::store(R + I->D, V, On);
   PTXSIM_NEXT;
 }
-template <class D, class S> static Handler intHandler(bool Sat) {
+/// Flags of Inst::Aux for registers wider than the type: the source is cut
+/// down to it, the result extended from it.
+enum WidthFlags : uint16_t { WideSource = 128, WideTarget = 256 };
+
+template <class D, class S> static void intMixed(PTXSIM_ARGS) {
+  uint32_t On = guarded(I, R, M);
+  bool Sat = I->Aux & 16;
+  forLanes(On, [&](uint32_t L) {
+    S V = I->Aux & WideSource ? S(laneOf<uint64_t>(R, I->A, L))
+                              : S(laneOf<uint32_t>(R, I->A, L));
+    D X = Sat ? clampTo<D>(V) : D(V);
+    if (I->Aux & WideTarget)
+      reinterpret_cast<uint64_t *>(R + I->D)[L] = uint64_t(int64_t(X));
+    else
+      reinterpret_cast<uint32_t *>(R + I->D)[L] =
+          sizeof(D) == 2 ? uint16_t(X) : uint32_t(X);
+  });
+  PTXSIM_NEXT;
+}
+template <class D, class S> static Handler intHandler(bool Sat, bool IsMixed) {
+  if (IsMixed)
+    return intMixed<D, S>;
   if (!Sat)
     return intToInt<D, S>;
   return lane1<D, S, PTXSIM_FN1((clampTo<D>(S(A))))>;
@@ -152,15 +173,19 @@ bool ptxsim::selectConvert(Encoder &, const Lowered &L, Inst &I) {
   if (Info.O != Op::Cvt && Info.O != Op::CvtPack)
     return false;
   Type D = Info.Types[0], S = Info.Types[1];
-  if (L.Refs[0].Wide != (bitWidth(D) == 64) ||
-      L.Refs[1].Wide != (bitWidth(S) == 64))
-    return false; // registers wider than the type across 32 and 64 bits
   I.Aux =
       uint16_t(unsigned(Info.Round) | (Info.has(Mod::Sat) ? 16 : 0) |
                (Info.has(Mod::Ftz) ? 32 : 0) | (Info.has(Mod::Relu) ? 64 : 0));
   bool FloatD =
       isFloat(D) || bitWidth(D) == 0 || D == Type::E4M3x2 || D == Type::E5M2x2;
   bool FloatS = isFloat(S) || S == Type::E4M3x2 || S == Type::E5M2x2;
+  bool IsMixed = L.Refs[0].Wide != (bitWidth(D) == 64) ||
+                 L.Refs[1].Wide != (bitWidth(S) == 64);
+  if (IsMixed && (FloatD || FloatS))
+    return false; // 64-bit registers beside 32-bit types: integers only
+  if (IsMixed)
+    I.Aux |= uint16_t((L.Refs[0].Wide ? WideTarget : 0) |
+                      (L.Refs[1].Wide ? WideSource : 0));
   if (FloatD && FloatS)
     I.Fn = pickFloatConversion(Info);
   else if (FloatD)
@@ -171,7 +196,7 @@ bool ptxsim::selectConvert(Encoder &, const Lowered &L, Inst &I) {
   else
     I.Fn = pickInteger(D, [&]<class TD>() -> Handler {
       return pickInteger(S, [&]<class TS>() -> Handler {
-        return intHandler<TD, TS>(Info.has(Mod::Sat));
+        return intHandler<TD, TS>(Info.has(Mod::Sat), IsMixed);
       });
     });
   return I.Fn != nullptr;
