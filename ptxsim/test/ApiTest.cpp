@@ -196,6 +196,88 @@ static void graphs() {
   check(Calls == 2 && B.read<int>()[3] == 7, "graph results");
 }
 
+/// fill -> kernel -> copy and host function, added in another order.
+static void explicitGraph() {
+  auto Create = CALL(cuGraphCreate, CUresult (*)(CUgraph *, unsigned));
+  auto AddKernel =
+      CALL(cuGraphAddKernelNode_v2,
+           CUresult (*)(CUgraphNode *, CUgraph, const CUgraphNode *, size_t,
+                        const CUDA_KERNEL_NODE_PARAMS *));
+  auto AddCopy = CALL(cuGraphAddMemcpyNode,
+                      CUresult (*)(CUgraphNode *, CUgraph, const CUgraphNode *,
+                                   size_t, const CUDA_MEMCPY3D *, CUcontext));
+  auto AddFill =
+      CALL(cuGraphAddMemsetNode,
+           CUresult (*)(CUgraphNode *, CUgraph, const CUgraphNode *, size_t,
+                        const CUDA_MEMSET_NODE_PARAMS *, CUcontext));
+  auto AddHost = CALL(cuGraphAddHostNode,
+                      CUresult (*)(CUgraphNode *, CUgraph, const CUgraphNode *,
+                                   size_t, const CUDA_HOST_NODE_PARAMS *));
+  auto AddEdges =
+      CALL(cuGraphAddDependencies, CUresult (*)(CUgraph, const CUgraphNode *,
+                                                const CUgraphNode *, size_t));
+  auto Instantiate =
+      CALL(cuGraphInstantiateWithFlags,
+           CUresult (*)(CUgraphExec *, CUgraph, unsigned long long));
+  auto Launch = CALL(cuGraphLaunch, CUresult (*)(CUgraphExec, CUstream));
+  auto Roots =
+      CALL(cuGraphGetRootNodes, CUresult (*)(CUgraph, CUgraphNode *, size_t *));
+  CUmodule M = nullptr;
+  CUfunction F = nullptr;
+  std::string Text = module("ld.param.u64 %rd1, [p];\nld.global.u32 %r1, "
+                            "[%rd1];\nadd.u32 %r1, %r1, 1;\n"
+                            "st.global.u32 [%rd1], %r1;\n");
+  check(!api().cuModuleLoadDataEx(&M, Text.c_str(), 0, nullptr, nullptr) &&
+            !api().cuModuleGetFunction(&F, M, "k"),
+        "module of the graph's kernel");
+  Buffer A(std::vector<int>(4)), B(std::vector<int>(4));
+  int Calls = 0;
+  void *Params[] = {&A.Address};
+  CUDA_KERNEL_NODE_PARAMS KP{F, 1, 1,      1,       1,       1,
+                             1, 0, Params, nullptr, nullptr, nullptr};
+  CUDA_MEMSET_NODE_PARAMS FP{A.Address, 0, 41, 4, 4, 1};
+  CUDA_MEMCPY3D CP{};
+  CP.srcMemoryType = CP.dstMemoryType = MemoryTypeDevice;
+  CP.srcDevice = A.Address;
+  CP.dstDevice = B.Address;
+  CP.WidthInBytes = 16;
+  CP.Height = CP.Depth = 1;
+  CUDA_HOST_NODE_PARAMS HP{[](void *P) { ++*static_cast<int *>(P); }, &Calls};
+  CUgraph G = nullptr;
+  CUgraphNode Kernel, Copy, Fill, Host;
+  CUgraphExec E = nullptr;
+  check(Create(&G, 0) == CUDA_SUCCESS &&
+            AddKernel(&Kernel, G, nullptr, 0, &KP) == CUDA_SUCCESS &&
+            AddCopy(&Copy, G, &Kernel, 1, &CP, nullptr) == CUDA_SUCCESS &&
+            AddFill(&Fill, G, nullptr, 0, &FP, nullptr) == CUDA_SUCCESS &&
+            AddHost(&Host, G, &Copy, 1, &HP) == CUDA_SUCCESS,
+        "nodes are added");
+  check(AddEdges(G, &Fill, &Kernel, 1) == CUDA_SUCCESS, "a later edge");
+  size_t Count = 0;
+  check(Roots(G, nullptr, &Count) == CUDA_SUCCESS && Count == 1, "one root");
+  check(Instantiate(&E, G, 0) == CUDA_SUCCESS &&
+            Launch(E, nullptr) == CUDA_SUCCESS &&
+            Launch(E, nullptr) == CUDA_SUCCESS,
+        "the graph runs twice");
+  auto Y = B.read<int>();
+  check(Y[0] == 42 && Y[1] == 41 && Calls == 2, "in the order of its edges");
+  check(AddEdges(G, &Host, &Fill, 1) == CUDA_SUCCESS &&
+            Instantiate(&E, G, 0) == CUDA_ERROR_INVALID_VALUE,
+        "a cycle is refused");
+  FP.elementSize = 3;
+  CP.WidthInBytes = 17;
+  CUgraphNode Bad = reinterpret_cast<CUgraphNode>(&KP), Out;
+  check(AddFill(&Out, G, nullptr, 0, &FP, nullptr) ==
+                CUDA_ERROR_INVALID_VALUE &&
+            AddCopy(&Out, G, nullptr, 0, &CP, nullptr) ==
+                CUDA_ERROR_INVALID_VALUE &&
+            AddHost(&Out, G, &Bad, 1, &HP) == CUDA_ERROR_INVALID_VALUE,
+        "bad nodes are refused");
+  api().cuModuleUnload(M);
+  check(Launch(E, nullptr) == CUDA_ERROR_INVALID_HANDLE,
+        "a graph whose module is gone");
+}
+
 /// Products share the converted images of their operands; a register that
 /// changes in between must give a new one, and a jump into a run of
 /// multiply-adds must run the rest of it.
@@ -288,6 +370,7 @@ int main() {
   lookups();
   copies();
   graphs();
+  explicitGraph();
   reusedOperands();
   wideRegisters();
   threadsAndForks();

@@ -94,6 +94,27 @@ struct CUDA_MEMCPY3D {
 };
 enum { MemoryTypeHost = 1, MemoryTypeDevice = 2, MemoryTypeUnified = 4 };
 
+struct CUDA_KERNEL_NODE_PARAMS {
+  CUfunction func;
+  unsigned gridDimX, gridDimY, gridDimZ;
+  unsigned blockDimX, blockDimY, blockDimZ;
+  unsigned sharedMemBytes;
+  void **kernelParams;
+  void **extra;
+  CUkernel kern; // from here on only in version 2 of the structure
+  CUcontext ctx;
+};
+struct CUDA_MEMSET_NODE_PARAMS {
+  CUdeviceptr dst;
+  size_t pitch;
+  unsigned value, elementSize;
+  size_t width, height;
+};
+struct CUDA_HOST_NODE_PARAMS {
+  CUhostFn fn;
+  void *userData;
+};
+
 struct alignas(64) CUtensorMap {
   uint64_t opaque[16];
 };

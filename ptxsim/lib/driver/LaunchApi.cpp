@@ -233,13 +233,9 @@ CUresult ptxsim::runKernel(const KernelLaunch &K) {
   return R;
 }
 
-static CUresult launch(KernelLaunch L, CUstream Stream, void **Params,
-                       void **Extra) {
-  DriverState &S = state();
-  std::lock_guard Guard(S.Lock);
-  if (CUresult R = enterWork())
-    return R;
-  if (!S.Kernels.count(L.Fn))
+CUresult ptxsim::prepareLaunch(KernelLaunch L, void **Params, void **Extra,
+                               Work &Out) {
+  if (!state().Kernels.count(L.Fn))
     return CUDA_ERROR_INVALID_HANDLE;
   const Function &F = *L.Fn->Code->Source;
   if (F.ReqCluster.X && L.Cluster.count() == 1)
@@ -252,11 +248,23 @@ static CUresult launch(KernelLaunch L, CUstream Stream, void **Params,
     return R;
   if (!collectParams(*L.Fn, Params, Extra, L.Params))
     return CUDA_ERROR_INVALID_VALUE;
-  return submit(Stream, GraphNode::Kernel, [L = std::move(L)] {
+  Out = [L = std::move(L)] {
+    if (!state().Kernels.count(L.Fn)) // a graph may outlive its module
+      return CUDA_ERROR_INVALID_HANDLE;
     // A fault shows at the next synchronisation, as on the hardware.
     runKernel(L);
     return CUDA_SUCCESS;
-  });
+  };
+  return CUDA_SUCCESS;
+}
+static CUresult launch(KernelLaunch L, CUstream Stream, void **Params,
+                       void **Extra) {
+  std::lock_guard Guard(state().Lock);
+  if (CUresult R = enterWork())
+    return R;
+  Work Launch;
+  CUresult R = prepareLaunch(std::move(L), Params, Extra, Launch);
+  return R ? R : submit(Stream, GraphNode::Kernel, std::move(Launch));
 }
 
 PTXSIM_API CUresult cuLaunchKernel(CUfunction F, unsigned GX, unsigned GY,

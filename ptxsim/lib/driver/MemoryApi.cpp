@@ -253,11 +253,8 @@ static bool side(int Kind, const void *Host, CUdeviceptr Device,
           Kind == MemoryTypeUnified) &&
          Out;
 }
-static CUresult copy3D(const CUDA_MEMCPY3D &C, CUstream Stream) {
-  DriverState &S = state();
-  std::lock_guard Guard(S.Lock);
-  if (CUresult R = enterWork())
-    return R;
+CUresult ptxsim::prepareCopy(const CUDA_MEMCPY3D &C, Work &Out) {
+  Out = [] { return CUDA_SUCCESS; };
   if (!C.WidthInBytes || !C.Height || !C.Depth)
     return CUDA_SUCCESS;
   uint64_t Src, Dst;
@@ -279,7 +276,7 @@ static CUresult copy3D(const CUDA_MEMCPY3D &C, CUstream Stream) {
       !validAny(Dst, (Slices * DH + Rows) * DP + C.WidthInBytes))
     return CUDA_ERROR_INVALID_VALUE;
   size_t W = C.WidthInBytes, H = C.Height, D = C.Depth;
-  return submit(Stream, GraphNode::Memcpy, [=] {
+  Out = [=] {
     for (size_t Z = 0; Z < D; ++Z)
       for (size_t Y = 0; Y < H; ++Y) {
         uint64_t To = Dst + (Z * DH + Y) * DP, From = Src + (Z * SH + Y) * SP;
@@ -287,7 +284,16 @@ static CUresult copy3D(const CUDA_MEMCPY3D &C, CUstream Stream) {
         state().Memory.noteCopied(To, From, W);
       }
     return CUDA_SUCCESS;
-  });
+  };
+  return CUDA_SUCCESS;
+}
+static CUresult copy3D(const CUDA_MEMCPY3D &C, CUstream Stream) {
+  std::lock_guard Guard(state().Lock);
+  if (CUresult R = enterWork())
+    return R;
+  Work Copy;
+  CUresult R = prepareCopy(C, Copy);
+  return R ? R : submit(Stream, GraphNode::Memcpy, std::move(Copy));
 }
 static CUresult copy2D(const CUDA_MEMCPY2D *C, CUstream Stream) {
   if (!C)
@@ -327,12 +333,10 @@ PTXSIM_API CUresult cuMemcpy3DAsync_v2(const CUDA_MEMCPY3D *C, CUstream S) {
 }
 
 // ---- fills ---------------------------------------------------------------
-CUresult ptxsim::fillMemory(CUdeviceptr Dst, size_t Pitch, unsigned Value,
-                            unsigned Element, size_t Width, size_t Height,
-                            CUstream Stream) {
-  std::lock_guard Guard(state().Lock);
-  if (CUresult R = enterWork())
-    return R;
+CUresult ptxsim::prepareFill(CUdeviceptr Dst, size_t Pitch, unsigned Value,
+                             unsigned Element, size_t Width, size_t Height,
+                             Work &Out) {
+  Out = [] { return CUDA_SUCCESS; };
   if (!Width || !Height)
     return CUDA_SUCCESS;
   if (Height == 1)
@@ -340,7 +344,7 @@ CUresult ptxsim::fillMemory(CUdeviceptr Dst, size_t Pitch, unsigned Value,
   if (Dst % Element || Pitch < Width * Element ||
       !validDevice(Dst, (Height - 1) * Pitch + Width * Element))
     return CUDA_ERROR_INVALID_VALUE;
-  return submit(Stream, GraphNode::Memset, [=] {
+  Out = [=] {
     for (size_t Y = 0; Y < Height; ++Y) {
       char *Row = static_cast<char *>(ptr(Dst + Y * Pitch));
       for (size_t X = 0; X < Width; ++X)
@@ -348,7 +352,18 @@ CUresult ptxsim::fillMemory(CUdeviceptr Dst, size_t Pitch, unsigned Value,
       state().Memory.noteWritten(Dst + Y * Pitch, Width * Element);
     }
     return CUDA_SUCCESS;
-  });
+  };
+  return CUDA_SUCCESS;
+}
+static CUresult fillMemory(CUdeviceptr Dst, size_t Pitch, unsigned Value,
+                           unsigned Element, size_t Width, size_t Height,
+                           CUstream Stream) {
+  std::lock_guard Guard(state().Lock);
+  if (CUresult R = enterWork())
+    return R;
+  Work Fill;
+  CUresult R = prepareFill(Dst, Pitch, Value, Element, Width, Height, Fill);
+  return R ? R : submit(Stream, GraphNode::Memset, std::move(Fill));
 }
 #define FILL(Bits, T)                                                          \
   PTXSIM_API CUresult cuMemsetD##Bits##_v2(CUdeviceptr D, T V, size_t N) {     \

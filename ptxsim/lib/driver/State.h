@@ -9,6 +9,7 @@
 #include "CudaAbi.h"
 #include "FaultPlan.h"
 #include <cstdlib>
+#include <deque>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -111,10 +112,10 @@ struct GraphNode {
   };
   int Kind = Empty;
   std::function<CUresult()> Run;
-  std::vector<size_t> Dependencies;
+  std::vector<size_t> Dependencies; // indices of nodes
 };
 struct GraphObject {
-  std::vector<GraphNode> Nodes;
+  std::deque<GraphNode> Nodes; // handles point to them
 };
 struct GraphExecObject {
   std::vector<GraphNode> Nodes;
@@ -190,10 +191,15 @@ CUresult runKernel(const KernelLaunch &K);
 /// Runs Fn now, or adds it to the capture of the stream.
 CUresult submit(abi::CUstream S, int Kind, std::function<CUresult()> Fn);
 
-/// Fills Height rows of Width elements.
-CUresult fillMemory(CUdeviceptr Dst, size_t Pitch, unsigned Value,
-                    unsigned Element, size_t Width, size_t Height,
-                    abi::CUstream Stream);
+/// Work that has been checked and can be run any number of times.
+using Work = std::function<CUresult()>;
+/// Checks a copy of up to three dimensions.
+CUresult prepareCopy(const abi::CUDA_MEMCPY3D &C, Work &Out);
+/// Checks a fill of Height rows of Width elements.
+CUresult prepareFill(CUdeviceptr Dst, size_t Pitch, unsigned Value,
+                     unsigned Element, size_t Width, size_t Height, Work &Out);
+/// Checks a launch and takes its parameters over.
+CUresult prepareLaunch(KernelLaunch L, void **Params, void **Extra, Work &Out);
 
 /// Counters as a JSON object.
 std::string formatCounters(const CounterSet &C);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Streams, events, host functions, stream capture and graphs. Work runs when
+// Streams, events, host functions and stream capture. Work runs when
 // it is submitted, unless its stream is being captured.
 #include "State.h"
 #include <algorithm>
@@ -338,100 +338,4 @@ PTXSIM_API CUresult cuThreadExchangeStreamCaptureMode(int *Mode) {
     return CUDA_ERROR_INVALID_VALUE;
   std::swap(*Mode, Current);
   return CUDA_SUCCESS;
-}
-
-// ---- graphs --------------------------------------------------------------
-PTXSIM_API CUresult cuGraphCreate(CUgraph *Out, unsigned Flags) {
-  DriverState &D = state();
-  std::lock_guard Guard(D.Lock);
-  if (CUresult R = enter())
-    return R;
-  if (!Out || Flags)
-    return CUDA_ERROR_INVALID_VALUE;
-  auto G = std::make_shared<GraphObject>();
-  D.Graphs[G.get()] = G;
-  *Out = reinterpret_cast<CUgraph>(G.get());
-  return CUDA_SUCCESS;
-}
-PTXSIM_API CUresult cuGraphDestroy(CUgraph Graph) {
-  std::lock_guard Guard(state().Lock);
-  return released(state().Graphs.erase(object(Graph)),
-                  CUDA_ERROR_INVALID_VALUE);
-}
-PTXSIM_API CUresult cuGraphGetNodes(CUgraph Graph, CUgraphNode *Nodes,
-                                    size_t *Count) {
-  DriverState &D = state();
-  std::lock_guard Guard(D.Lock);
-  auto It = D.Graphs.find(object(Graph));
-  if (It == D.Graphs.end() || !Count)
-    return CUDA_ERROR_INVALID_VALUE;
-  std::vector<GraphNode> &All = It->second->Nodes;
-  for (size_t K = 0; Nodes && K < *Count; ++K)
-    Nodes[K] =
-        K < All.size() ? reinterpret_cast<CUgraphNode>(&All[K]) : nullptr;
-  *Count = Nodes ? std::min(*Count, All.size()) : All.size();
-  return CUDA_SUCCESS;
-}
-PTXSIM_API CUresult cuGraphNodeGetType(CUgraphNode Node, int *Kind) {
-  if (!Node || !Kind)
-    return CUDA_ERROR_INVALID_VALUE;
-  std::lock_guard Guard(state().Lock);
-  *Kind = reinterpret_cast<GraphNode *>(Node)->Kind;
-  return CUDA_SUCCESS;
-}
-PTXSIM_API CUresult cuGraphInstantiateWithFlags(CUgraphExec *Out, CUgraph Graph,
-                                                unsigned long long) {
-  DriverState &D = state();
-  std::lock_guard Guard(D.Lock);
-  if (CUresult R = enter())
-    return R;
-  auto It = D.Graphs.find(object(Graph));
-  if (!Out || It == D.Graphs.end())
-    return CUDA_ERROR_INVALID_VALUE;
-  // Nodes were appended after what they depend on: the list is an order.
-  auto *E = new GraphExecObject{It->second->Nodes};
-  D.GraphExecs.insert(E);
-  *Out = reinterpret_cast<CUgraphExec>(E);
-  return CUDA_SUCCESS;
-}
-PTXSIM_API CUresult cuGraphInstantiate_v2(CUgraphExec *Out, CUgraph Graph,
-                                          CUgraphNode *ErrorNode, char *Log,
-                                          size_t LogBytes) {
-  if (ErrorNode)
-    *ErrorNode = nullptr;
-  if (Log && LogBytes)
-    *Log = 0;
-  return cuGraphInstantiateWithFlags(Out, Graph, 0);
-}
-static GraphExecObject *liveExec(CUgraphExec Exec) {
-  auto *E = reinterpret_cast<GraphExecObject *>(Exec);
-  return state().GraphExecs.count(E) ? E : nullptr;
-}
-PTXSIM_API CUresult cuGraphExecDestroy(CUgraphExec Exec) {
-  std::lock_guard Guard(state().Lock);
-  GraphExecObject *E = liveExec(Exec);
-  if (!E)
-    return CUDA_ERROR_INVALID_VALUE;
-  state().GraphExecs.erase(E);
-  delete E;
-  return released(true, CUDA_SUCCESS);
-}
-PTXSIM_API CUresult cuGraphUpload(CUgraphExec Exec, CUstream) {
-  std::lock_guard Guard(state().Lock);
-  return liveExec(Exec) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
-}
-PTXSIM_API CUresult cuGraphLaunch(CUgraphExec Exec, CUstream Stream) {
-  std::lock_guard Guard(state().Lock);
-  if (CUresult R = enterWork())
-    return R;
-  GraphExecObject *E = liveExec(Exec);
-  if (!E)
-    return CUDA_ERROR_INVALID_VALUE;
-  std::vector<GraphNode> Nodes = E->Nodes;
-  return submit(Stream, GraphNode::Graph, [Nodes = std::move(Nodes)] {
-    for (const GraphNode &N : Nodes)
-      if (CUresult R = N.Run())
-        return R;
-    return CUDA_SUCCESS;
-  });
 }
