@@ -56,6 +56,7 @@ if [ $long = yes ]; then
   DLC_BUILD=$ROOT/build-tsan DLC_SANITIZE=thread "$ROOT/utils/build.sh" dlc-runtime-tests
   suite tsan-runtime env GTEST_OUTPUT="xml:$RESULTS/tsan-runtime.xml" \
     "$ROOT/build-tsan/bin/dlc-runtime-tests"
+  suite fuzz "$ROOT/ptxsim/test/fuzz.sh" "$ROOT/build-fuzz" 60
   suite zoo "$PYTHON" -m pytest --junitxml "$RESULTS/zoo.xml" "$ROOT/test/python/long"
 fi
 

@@ -77,16 +77,16 @@ def declared(header: str) -> tuple[dict[str, list[str]], dict[str, str]]:
             r"#\s*define\s+(cu[A-Z]\w+)\s+(?:__CUDA_API_PT[DS]S?Z?\()?(cu\w+)", text
         )
     )
-    # Prototypes of older versions follow the last internal section's start.
-    main = text[: text.rindex("__CUDA_API_VERSION_INTERNAL")]
-    first = text.find("CUresult CUDAAPI cuMemHostRegister(")
-    if 0 < first < len(main):
-        main = main[:first] if text.count("cuMemHostRegister(") > 1 else main
+    # Prototypes of older versions follow, under their real names, in a section
+    # that first takes the aliases back.
+    old = re.search(r"^\s*#\s*undef\s+cu[A-Z]", text, re.M)
+    split = old.start() if old else len(text)
     functions = {}
-    for name, arguments in re.findall(
-        r"CUresult\s+CUDAAPI\s+(cu\w+)\s*\(([^;]*?)\)\s*;", main, re.S
-    ):
-        functions.setdefault(alias.get(name, name), split_arguments(arguments))
+    for section, names in ((text[:split], alias), (text[split:], {})):
+        for name, arguments in re.findall(
+            r"CUresult\s+CUDAAPI\s+(cu\w+)\s*\(([^;]*?)\)\s*;", section, re.S
+        ):
+            functions.setdefault(names.get(name, name), split_arguments(arguments))
     return functions, alias
 
 
