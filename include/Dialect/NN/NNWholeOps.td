@@ -56,7 +56,8 @@ def NN_PoolOp : NN_PureOp<"pool"> {
     elements inside the input, or with `count_include_pad` inside the padded input. `indices` (max
     only): the flat row-major (N, C, spatial) place of each maximum; `column_major_indices` orders the
     spatial dims the other way.
-    c1: pads are below the effective kernel. c2: indices only for max.
+    c1: the input has two dims more than the kernel; each of the lists has an entry per dim of it, strides
+    and dilations are at least 1. c2: indices only for max.
   }];
   let arguments = (ins NN_Tensor:$input, Variadic<Index>:$pads, NN_PoolKindAttr:$kind,
                        DenseI64ArrayAttr:$kernel, DenseI64ArrayAttr:$strides,
