@@ -5,6 +5,7 @@ Loaded by lit.site.cfg.py in the build folder: `lit build/test` runs everything.
 """
 
 import os
+import sys
 
 import lit.formats
 
@@ -26,4 +27,5 @@ config.environment["PATH"] = os.pathsep.join(
 # A capture that leaks from one function into the next hides a missing match.
 config.environment["FILECHECK_OPTS"] = "--enable-var-scope --dump-input-filter=error"
 config.substitutions.append(("%build", build))
+config.substitutions.append(("%python", sys.executable))
 config.maxIndividualTestTime = 60

@@ -6,8 +6,10 @@
 #include "Conversion/NNToKernel/Passes.h"
 #include "Conversion/NNToRT/NNToRT.h"
 #include "Conversion/RTToLLVM/RTToLLVM.h"
+#include "Conversion/TileToNVVM/Passes.h"
 #include "Dialect/NN/NNDialect.h"
 #include "Dialect/RT/RTDialect.h"
+#include "Dialect/Tile/TileDialect.h"
 #include "Phases.h"
 #include "Target/CPU/LowerToLLVM.h"
 #include "Target/NVPTX/LowerToNVVM.h"
@@ -20,7 +22,7 @@ using namespace mlir;
 namespace dlc {
 
 void registerDialects(DialectRegistry &registry) {
-  registry.insert<nn::NNDialect, rt::RTDialect>();
+  registry.insert<nn::NNDialect, rt::RTDialect, tile::TileDialect>();
   registerCPUTargetDialects(registry);
   registerNVPTXTargetDialects(registry);
 }
@@ -64,6 +66,7 @@ void registerPassesAndPipelines() {
   registerNNToKernelPasses();
   registerNNToRTPasses();
   registerRTToLLVMPasses();
+  registerTileToNVVMPasses();
   registerCPUTargetPasses();
   registerNVPTXTargetPasses();
   PassPipelineRegistration<>("dlc-graph-pipeline", "The graph phase: nn to nn",

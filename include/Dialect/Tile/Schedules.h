@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Which schedules are legal for a kernel: the one place that says so. Every
+// schedule that a check accepts compiles and gives right results.
+#ifndef DLC_DIALECT_TILE_SCHEDULES_H
+#define DLC_DIALECT_TILE_SCHEDULES_H
+
+#include "Dialect/Tile/TileDialect.h"
+
+namespace dlc::tile {
+
+/// What a block may use.
+struct BlockLimits {
+  /// Bytes of dynamic shared memory: 166912 on sm_80 (and sm_87), 101376 on
+  /// sm_86, sm_89 and sm_120, 232448 on sm_90.
+  int64_t sharedBytes = 166912;
+  int64_t threads = 512;
+  /// 32-bit registers of a multiprocessor, and of one thread.
+  int64_t registers = 65536, threadRegisters = 255;
+};
+
+/// What the rules for a product depend on besides the schedule.
+struct ProductTraits {
+  /// 2 (bf16, f16) or 4 (f32, computed as tf32).
+  int64_t elementBytes = 2;
+  /// A has rows, B has columns with neighbouring elements of k.
+  bool contiguousKOfA = true, contiguousKOfB = true;
+};
+
+using EmitErrorFn = llvm::function_ref<mlir::InFlightDiagnostic()>;
+
+/// Rules for a matrix product. With e the bytes of an element:
+///  * tile_m is a multiple of 16 * warps_m, tile_n of 16 * warps_n, e * tile_k
+///    of 32; with f32, tile_m is a multiple of 32 unless k is contiguous in A,
+///    tile_n unless it is in B;
+///  * 2 <= stages <= 8; warps_m * warps_n * 32 threads at most; 1 <= split_k;
+///  * accumulators and fragments fit a thread's registers;
+///  * the ring of stages fits into shared memory.
+mlir::LogicalResult checkSchedule(GemmScheduleAttr schedule,
+                                  const ProductTraits &traits,
+                                  const BlockLimits &limits,
+                                  EmitErrorFn emitError);
+
+/// As for a product of pixels, taps x channels and output channels; k is
+/// contiguous in the input. e * tile_k is a power of two up to 512.
+mlir::LogicalResult checkSchedule(ConvScheduleAttr schedule,
+                                  const ProductTraits &traits,
+                                  const BlockLimits &limits,
+                                  EmitErrorFn emitError);
+
+/// What the rules for attention depend on besides the schedule.
+struct AttentionTraits {
+  /// Columns of queries and keys, and of values; 16-bit elements.
+  int64_t head = 0, valueHead = 0;
+  /// The caller changes scores or hides keys, which takes registers.
+  bool hasScoreCode = false;
+};
+
+/// Rules for attention: queries are a multiple of 16 * warps, keys of 16;
+/// 2 <= stages <= 4; registers and shared memory as above.
+mlir::LogicalResult checkSchedule(AttentionScheduleAttr schedule,
+                                  const AttentionTraits &traits,
+                                  const BlockLimits &limits,
+                                  EmitErrorFn emitError);
+
+/// Bytes of shared memory of a kernel with that schedule.
+int64_t getSharedBytes(GemmScheduleAttr schedule, const ProductTraits &traits);
+int64_t getSharedBytes(AttentionScheduleAttr schedule, int64_t head,
+                       int64_t valueHead);
+
+/// Whether the results go through shared memory on their way out, for longer
+/// accesses: where an f32 tile of them fits.
+bool hasStaging(int64_t tileM, int64_t tileN, const BlockLimits &limits);
+
+/// The legal schedules among the usual values: tiles of 32 to 256 by powers of
+/// two, 16 to 64 of k, 2 to 6 stages, 1 to 8 warps.
+llvm::SmallVector<GemmScheduleAttr>
+getGemmSchedules(mlir::MLIRContext *context, const ProductTraits &traits,
+                 const BlockLimits &limits);
+
+} // namespace dlc::tile
+
+#endif // DLC_DIALECT_TILE_SCHEDULES_H

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Memory spaces, layouts and schedules.
+#ifndef DLC_DIALECT_TILE_TILEATTRS_TD
+#define DLC_DIALECT_TILE_TILEATTRS_TD
+
+include "mlir/IR/AttrTypeBase.td"
+include "Dialect/Tile/TileBase.td"
+
+def Tile_MemorySpace : I32Enum<"MemorySpace", "where a tile lies", [
+    I32EnumCase<"Global", 0, "global">, I32EnumCase<"Shared", 1, "shared">,
+    I32EnumCase<"Registers", 2, "registers">]> {
+  let cppNamespace = "::dlc::tile";
+}
+
+def Tile_ReduceKind : I32Enum<"ReduceKind", "how elements of a row are combined", [
+    I32EnumCase<"Add", 0, "add">, I32EnumCase<"Max", 1, "max">]> {
+  let cppNamespace = "::dlc::tile";
+}
+def Tile_ReduceKindAttr : EnumAttr<Tile_Dialect, Tile_ReduceKind, "reduce_kind"> {
+  let assemblyFormat = "$value";
+}
+
+class Tile_Attr<string name, string attrMnemonic> : AttrDef<Tile_Dialect, name> {
+  let mnemonic = attrMnemonic;
+}
+
+// Layouts.
+def Tile_SwizzleAttr : Tile_Attr<"Swizzle", "swizzle"> {
+  let summary = "rows of 16-byte chunks in shared memory, permuted within each row";
+  let description = [{
+    Chunk c of row r lies at chunk `c xor (r / period mod count) * step` of that row, so that the eight
+    rows which a matrix load touches fall into different banks.
+    c1: `count` is a power of two, `period` and `step` are positive.
+  }];
+  let parameters = (ins "int64_t":$period, "int64_t":$count, "int64_t":$step);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
+
+class Tile_RegisterLayoutAttr<string name, string attrMnemonic> : Tile_Attr<name, attrMnemonic> {
+  let parameters = (ins "int64_t":$warps_m, "int64_t":$warps_n);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+def Tile_AccumulatorAttr : Tile_RegisterLayoutAttr<"Accumulator", "accumulator"> {
+  let summary = "result of mma.sync m16n8: warps own consecutive rows and columns";
+  let description = [{
+    Element (i, j) of a warp's 16x8 block belongs to lane `4 * (i mod 8) + j / 2`, whose registers hold
+    (i, j), (i, j + 1), (i + 8, j), (i + 8, j + 1). Blocks go by rows.
+  }];
+}
+def Tile_OperandAAttr : Tile_RegisterLayoutAttr<"OperandA", "operand_a"> {
+  let summary = "left operand of mma.sync m16n8k16: pairs of neighbouring columns in one register";
+}
+def Tile_RowsAttr : Tile_RegisterLayoutAttr<"Rows", "rows"> {
+  let summary = "one value per row of an accumulator, the same in all lanes that own the row";
+}
+
+// Schedules. Schedules.h says which values are legal for which problem.
+def Tile_GemmScheduleAttr : Tile_Attr<"GemmSchedule", "gemm_schedule"> {
+  let summary = "tiles of a matrix product on tensor cores";
+  let description = [{
+    A block makes `tile_m` x `tile_n` results, `tile_k` of the contraction at a time in a ring of `stages`
+    stages. Its `warps_m` x `warps_n` warps share the results. `split_k`: blocks per result tile.
+  }];
+  let parameters = (ins "int64_t":$tile_m, "int64_t":$tile_n, "int64_t":$tile_k, "int64_t":$stages,
+                        "int64_t":$warps_m, "int64_t":$warps_n, DefaultValuedParameter<"int64_t", "1">:$split_k);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+def Tile_ConvScheduleAttr : Tile_Attr<"ConvSchedule", "conv_schedule"> {
+  let summary = "tiles of a convolution as a matrix product of pixels and output channels";
+  let description = "As `gemm_schedule`; `tile_k` counts channels of one tap of the window.";
+  let parameters = (ins "int64_t":$tile_m, "int64_t":$tile_n, "int64_t":$tile_k, "int64_t":$stages,
+                        "int64_t":$warps_m, "int64_t":$warps_n);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+def Tile_AttentionScheduleAttr : Tile_Attr<"AttentionSchedule", "attention_schedule"> {
+  let summary = "tiles of attention: queries and keys at a time, stages of keys and values, warps over the queries";
+  let parameters = (ins "int64_t":$queries, "int64_t":$keys, "int64_t":$stages, "int64_t":$warps);
+  let assemblyFormat = "`<` struct(params) `>`";
+}
+
+#endif // DLC_DIALECT_TILE_TILEATTRS_TD

@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Elementwise work and rows of accumulators.
+#include "KernelEmitter.h"
+
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace dlc::tile {
+
+KernelEmitter::Place KernelEmitter::getPlace(TileType tile, int64_t index) {
+  int64_t perRow = tile.getShape()[1] / kernel.getWarps()[1] / 8;
+  int64_t block = index / 4 / perRow;
+  int64_t within = index % 4;
+  return {block, 16 * block + 8 * (within / 2),
+          8 * (index / 4 % perRow) + within % 2};
+}
+
+std::pair<Value, Value> KernelEmitter::getLaneOrigin(TileType tile) {
+  int64_t rows = tile.getShape()[0] / kernel.getWarps()[0];
+  int64_t columns = tile.getShape()[1] / kernel.getWarps()[1];
+  return {math.add(math.mul(warpM, rows), math.div(lane, 4)),
+          math.add(math.mul(warpN, columns), math.mul(math.rem(lane, 4), 2))};
+}
+
+void KernelEmitter::emitSplat(SplatOp op) {
+  TileType tile = op.getResult().getType();
+  tiles[op.getResult()] =
+      Registers(countRegisters(tile), mapping.lookupOrDefault(op.getValue()));
+}
+
+void KernelEmitter::emitMap(MapOp op) {
+  TileType result = op.getResult().getType();
+  bool isMatrix = result.getRank() == 2;
+  Value row, column;
+  if (!op.getOrigin().empty()) {
+    std::tie(row, column) = getLaneOrigin(result);
+    row = math.add(row, mapping.lookupOrDefault(op.getOrigin()[0]));
+    column = math.add(column, mapping.lookupOrDefault(op.getOrigin()[1]));
+  }
+  Registers registers;
+  for (int64_t i = 0, count = countRegisters(result); i != count; ++i) {
+    Place place = isMatrix ? getPlace(result, i) : Place{0, 0, 0};
+    SmallVector<Value> arguments;
+    for (Value operand : op.getTiles()) {
+      bool perRow = cast<TileType>(operand.getType()).getRank() == 1;
+      arguments.push_back(
+          tiles.at(operand)[perRow && isMatrix ? place.row / 8 : i]);
+    }
+    if (row) {
+      arguments.push_back(math.add(row, place.row));
+      arguments.push_back(math.add(column, place.column));
+    }
+    registers.push_back(inlineRegion(op.getBody(), arguments).front());
+  }
+  tiles[op.getResult()] = registers;
+}
+
+/// Rounds neighbours together, for which there is one instruction.
+void KernelEmitter::emitCast(CastOp op) {
+  ArrayRef<Value> registers = tiles.at(op.getSource());
+  auto pair = VectorType::get({2}, op.getSource().getType().getElementType());
+  Registers rounded;
+  for (size_t i = 0; i != registers.size(); i += 2) {
+    Value vector =
+        vector::FromElementsOp::create(b, pair, registers.slice(i, 2));
+    vector = arith::TruncFOp::create(
+        b, pair.clone(op.getResult().getType().getElementType()), vector);
+    auto elements = vector::ToElementsOp::create(b, vector);
+    llvm::append_range(rounded, elements.getElements());
+  }
+  tiles[op.getResult()] = rounded;
+}
+
+/// A row lies in the four neighbouring lanes 4i to 4i + 3.
+void KernelEmitter::emitReduce(ReduceOp op) {
+  TileType source = op.getSource().getType();
+  ArrayRef<Value> registers = tiles.at(op.getSource());
+  auto combine = [&](Value x, Value y) -> Value {
+    if (op.getKind() == ReduceKind::Max) {
+      return arith::MaxNumFOp::create(b, x, y);
+    }
+    return arith::AddFOp::create(b, x, y);
+  };
+  Registers rows(countRegisters(op.getResult().getType()));
+  for (size_t i = 0; i != registers.size(); ++i) {
+    Value &row = rows[getPlace(source, i).row / 8];
+    row = row ? combine(row, registers[i]) : registers[i];
+  }
+  for (Value &row : rows) {
+    for (int64_t distance : {1, 2}) {
+      Value other = NVVM::ShflOp::create(
+          b, row.getType(), math.constant(-1), row, math.constant(distance),
+          math.constant(31), NVVM::ShflKind::bfly, UnitAttr());
+      row = combine(row, other);
+    }
+  }
+  tiles[op.getResult()] = rows;
+}
+
+/// Two neighbouring 8-column blocks of an accumulator have their elements in
+/// the lanes where a 16-column block of an operand wants them.
+void KernelEmitter::emitConvertLayout(ConvertLayoutOp op) {
+  ArrayRef<Value> registers = tiles.at(op.getSource());
+  auto pair = VectorType::get({2}, op.getSource().getType().getElementType());
+  Registers packed;
+  for (size_t i = 0; i != registers.size(); i += 2) {
+    Value vector =
+        vector::FromElementsOp::create(b, pair, registers.slice(i, 2));
+    packed.push_back(LLVM::BitcastOp::create(b, b.getI32Type(), vector));
+  }
+  // An accumulator's (rows g, rows g + 8) of one 8-column block are the first
+  // two registers of an operand, those of the next block the other two.
+  tiles[op.getResult()] = packed;
+}
+
+} // namespace dlc::tile

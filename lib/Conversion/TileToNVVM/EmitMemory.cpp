@@ -1,0 +1,248 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Shared memory, and copies into it.
+#include "KernelEmitter.h"
+
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace dlc::tile {
+
+static Type sharedPointer(OpBuilder &b) {
+  return LLVM::LLVMPointerType::get(b.getContext(), 3);
+}
+
+void KernelEmitter::emitAlloc(AllocOp op) {
+  addresses[op.getRing()] = LLVM::GEPOp::create(
+      b, sharedPointer(b), b.getI8Type(), sharedMemory,
+      LLVM::GEPArg(static_cast<int32_t>(op.getOffset().value_or(0))));
+}
+
+void KernelEmitter::emitSlot(SlotOp op) {
+  Value stage = mapping.lookupOrDefault(op.getStage());
+  addresses[op.getResult()] =
+      byteAddress(addresses.at(op.getRing()),
+                  math.mul(stage, op.getResult().getType().getBytes()));
+}
+
+void KernelEmitter::emitWait(WaitOp op) {
+  NVVM::CpAsyncWaitGroupOp::create(b, op.getPending());
+  NVVM::Barrier0Op::create(b);
+}
+
+Value KernelEmitter::byteAddress(Value pointer, Value bytes) {
+  return LLVM::GEPOp::create(b, pointer.getType(), b.getI8Type(), pointer,
+                             bytes);
+}
+
+Value KernelEmitter::chunkOffset(TileType tile, Value row, int64_t addRow,
+                                 Value chunk, int64_t addChunk) {
+  auto swizzle = cast<SwizzleAttr>(tile.getLayout());
+  int64_t pitch = tile.getRowBytes();
+  int64_t constantRows = 0;
+  // Whole periods of the swizzle become a constant of the address.
+  if (addRow % (swizzle.getPeriod() * swizzle.getCount()) == 0) {
+    constantRows = addRow;
+  } else {
+    row = math.add(row, addRow);
+  }
+  chunk = math.add(chunk, addChunk);
+  if (swizzle.getCount() > 1) {
+    Value turn =
+        math.rem(math.div(row, swizzle.getPeriod()), swizzle.getCount());
+    chunk = math.exclusiveOr(chunk, math.mul(turn, swizzle.getStep()));
+  }
+  Value offset = math.add(math.mul(row, pitch), math.mul(chunk, kChunkBytes));
+  return math.add(offset, constantRows * pitch);
+}
+
+/// 16 bytes, one element at a time: rows begin at any element, so no wider
+/// access is aligned. Elements that do not exist are zero; the address of one
+/// is replaced by that of the matrix.
+void KernelEmitter::copyElements(const ChunkSource &source, Value address,
+                                 Value target, Type element) {
+  int64_t size = element.getIntOrFloatBitWidth() / 8;
+  Type integer = b.getIntegerType(8 * size);
+  int64_t count = kChunkBytes / size;
+  Value zero = arith::ConstantIntOp::create(b, integer, 0);
+  SmallVector<Value> elements;
+  for (int64_t i = 0; i != count; ++i) {
+    Value from =
+        LLVM::GEPOp::create(b, address.getType(), b.getI8Type(), address,
+                            LLVM::GEPArg(static_cast<int32_t>(i * size)));
+    Value exists;
+    if (source.bytes) {
+      exists = math.less(math.constant(i * size), source.bytes);
+      from = arith::SelectOp::create(b, exists, from, source.base);
+    }
+    Value loaded =
+        LLVM::LoadOp::create(b, integer, from, static_cast<unsigned>(size));
+    elements.push_back(
+        exists ? arith::SelectOp::create(b, exists, loaded, zero).getResult()
+               : loaded);
+  }
+  Value vector = vector::FromElementsOp::create(
+      b, VectorType::get({count}, integer), elements);
+  LLVM::StoreOp::create(b, vector, target, kChunkBytes);
+}
+
+/// Bytes of a chunk that lie before column `columns`; null: all.
+Value KernelEmitter::getExistingBytes(CopyOp op, Value columns, Value column) {
+  if (op.getColumnsExist()) {
+    return {};
+  }
+  int64_t size = op.getTarget().getType().getElementBytes();
+  Value bytes = math.mul(math.sub(columns, column), size);
+  return math.max(math.min(bytes, kChunkBytes), 0);
+}
+
+KernelEmitter::ChunkSource KernelEmitter::getSource(CopyOp op, Value row,
+                                                    Value column) {
+  auto view = op.getSource().getDefiningOp<ViewOp>();
+  auto get = [&](Value value) { return mapping.lookupOrDefault(value); };
+  Value bytes = getExistingBytes(op, get(view.getColumns()), column);
+  if (!op.getRowsExist()) {
+    bytes = arith::SelectOp::create(b, math.less(row, get(view.getRows())),
+                                    bytes ? bytes : math.constant(kChunkBytes),
+                                    math.constant(0));
+  }
+  Value offset =
+      b.createOrFold<arith::MulIOp>(math.extend(row), get(view.getRowStride()));
+  offset = b.createOrFold<arith::AddIOp>(offset, math.extend(column));
+  offset = b.createOrFold<arith::AddIOp>(offset, get(view.getOffset()));
+  return {get(view.getBase()), offset, bytes,
+          static_cast<int64_t>(view.getAlignment())};
+}
+
+/// What the rows of a thread's chunks are in the image, once for all taps.
+void KernelEmitter::emitWindow(WindowOp op) {
+  auto get = [&](Value value) { return mapping.lookupOrDefault(value); };
+  auto i64 = [&](Value x, Value y) {
+    return arith::MulIOp::create(b, math.extend(x), y).getResult();
+  };
+  auto copy = cast<CopyOp>(*op->user_begin());
+  ChunkMap map(copy.getTarget().getType(), kernel.getThreads());
+  Value width = get(op.getOutputWidth());
+  Value area = arith::MulIOp::create(b, get(op.getOutputHeight()), width);
+  SmallVector<WindowPixel> pixels;
+  for (int64_t i = 0; i != map.perThread(); ++i) {
+    Value row = math.add(math.div(thread, map.rowChunks),
+                         i * (map.threads / map.rowChunks));
+    row = math.add(row, get(op.getFirst()));
+    Value image = arith::DivUIOp::create(b, row, area);
+    Value pixel = arith::RemUIOp::create(b, row, area);
+    Value y = math.sub(
+        math.mul(arith::DivUIOp::create(b, pixel, width), op.getStrides()[0]),
+        get(op.getPadTop()));
+    Value x = math.sub(
+        math.mul(arith::RemUIOp::create(b, pixel, width), op.getStrides()[1]),
+        get(op.getPadLeft()));
+    Value offset = arith::AddIOp::create(b, get(op.getOffset()),
+                                         i64(image, get(op.getImageStride())));
+    offset = arith::AddIOp::create(b, offset, i64(y, get(op.getRowStride())));
+    offset = arith::AddIOp::create(b, offset, i64(x, get(op.getPixelStride())));
+    // No tap brings a pixel that does not exist into the image.
+    y = arith::SelectOp::create(b, math.less(row, get(op.getRows())), y,
+                                math.constant(INT32_MIN / 2));
+    pixels.push_back({offset, y, x});
+  }
+  windows[op.getResult()] = std::move(pixels);
+}
+
+KernelEmitter::ChunkSource
+KernelEmitter::getWindowSource(CopyOp op, int64_t round, Value column) {
+  auto window = op.getSource().getDefiningOp<WindowOp>();
+  auto get = [&](Value value) { return mapping.lookupOrDefault(value); };
+  auto below = [&](Value x, Value bound) {
+    return arith::CmpIOp::create(b, arith::CmpIPredicate::ult, x, bound);
+  };
+  const WindowPixel &pixel = windows.at(op.getSource())[round];
+  Value tapY = get(op.getTap()[0]), tapX = get(op.getTap()[1]);
+  Value exists = arith::AndIOp::create(
+      b, below(math.add(pixel.row, tapY), get(window.getHeight())),
+      below(math.add(pixel.column, tapX), get(window.getWidth())));
+  Value bytes = getExistingBytes(op, get(window.getColumns()), column);
+  bytes = arith::SelectOp::create(
+      b, exists, bytes ? bytes : math.constant(kChunkBytes), math.constant(0));
+  Value tap = arith::AddIOp::create(
+      b,
+      arith::MulIOp::create(b, math.extend(tapY), get(window.getRowStride())),
+      arith::MulIOp::create(b, math.extend(tapX),
+                            get(window.getPixelStride())));
+  Value offset = arith::AddIOp::create(b, pixel.offset, tap);
+  offset = arith::AddIOp::create(b, offset, math.extend(column));
+  return {get(window.getBase()), offset, bytes,
+          static_cast<int64_t>(window.getAlignment())};
+}
+
+void KernelEmitter::copyChunk(const ChunkSource &source, Value target,
+                              Type element) {
+  Value address = LLVM::GEPOp::create(b, source.base.getType(), element,
+                                      source.base, source.offset);
+  int64_t width = source.alignment;
+  if (width < 4) {
+    copyElements(source, address, target, element);
+    return;
+  }
+  auto modifier = width == kChunkBytes ? NVVM::LoadCacheModifierKind::CG
+                                       : NVVM::LoadCacheModifierKind::CA;
+  for (int64_t at = 0; at != kChunkBytes; at += width) {
+    Value part = source.bytes;
+    if (part && width != kChunkBytes) {
+      part = math.max(math.min(math.add(part, -at), width), 0);
+    }
+    LLVM::GEPArg step(static_cast<int32_t>(at));
+    NVVM::CpAsyncOp::create(
+        b,
+        LLVM::GEPOp::create(b, target.getType(), b.getI8Type(), target, step),
+        LLVM::GEPOp::create(b, address.getType(), b.getI8Type(), address, step),
+        width, modifier, part);
+  }
+}
+
+/// One chunk of a copy: number `id`, `addRow` rows further on.
+void KernelEmitter::copyRound(CopyOp op, Value id, int64_t addRow,
+                              int64_t round) {
+  TileType tile = op.getTarget().getType();
+  ChunkMap map(tile, kernel.getThreads());
+  Value row = math.div(id, map.rowChunks);
+  Value chunk = math.rem(id, map.rowChunks);
+  Value target = byteAddress(addresses.at(op.getTarget()),
+                             chunkOffset(tile, row, addRow, chunk, 0));
+  Value column = math.add(math.mul(chunk, kChunkBytes / tile.getElementBytes()),
+                          mapping.lookupOrDefault(op.getColumn()));
+  ChunkSource source;
+  if (op.getTap().empty()) {
+    row = math.add(math.add(row, addRow), mapping.lookupOrDefault(op.getRow()));
+    source = getSource(op, row, column);
+  } else {
+    source = getWindowSource(op, round, column);
+  }
+  copyChunk(source, target, tile.getElementType());
+}
+
+void KernelEmitter::emitCopy(CopyOp op) {
+  ChunkMap map(op.getTarget().getType(), kernel.getThreads());
+  auto view = op.getSource().getDefiningOp<ViewOp>();
+  // A chunk of single elements is long code; it is not unrolled.
+  if (view && view.getAlignment() < 4 && map.total % map.threads == 0) {
+    auto loop =
+        scf::ForOp::create(b, math.constant(0), math.constant(map.total),
+                           math.constant(map.threads));
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(loop.getBody());
+    copyRound(op, math.add(thread, loop.getInductionVar()), 0, 0);
+    return;
+  }
+  for (int64_t i = 0; i != map.perThread(); ++i) {
+    bool regular = map.isRegular();
+    Value id = regular ? thread : math.add(thread, i * map.threads);
+    int64_t addRow = regular ? i * (map.threads / map.rowChunks) : 0;
+    // The last round may have fewer chunks than threads.
+    int64_t left = map.total - i * map.threads;
+    emitGuarded(left >= map.threads, thread, math.constant(left),
+                [&] { copyRound(op, id, addRow, i); });
+  }
+}
+
+} // namespace dlc::tile

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Fragments of shared tiles and products on tensor cores. The place of each
+// element in a fragment is that of the PTX ISA, section "Matrix Fragments for
+// mma.m16n8k16" (and m16n8k8 of tf32).
+#include "KernelEmitter.h"
+
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace dlc::tile {
+
+/// One k step of mma.sync takes 32 bytes of each row, two chunks.
+static constexpr int64_t kStepChunks = 2;
+
+Registers KernelEmitter::loadMatrices(Value address, bool transposing) {
+  SmallVector<Type> four(4, b.getI32Type());
+  auto type = LLVM::LLVMStructType::getLiteral(b.getContext(), four);
+  auto load = NVVM::LdMatrixOp::create(
+      b, type, address, 4,
+      transposing ? NVVM::MMALayout::col : NVVM::MMALayout::row,
+      NVVM::LdStMatrixShapeAttr::get(b.getContext(), 8, 8),
+      NVVM::LdStMatrixEltType::B16);
+  Registers registers;
+  for (int64_t i = 0; i != 4; ++i) {
+    registers.push_back(LLVM::ExtractValueOp::create(b, load, i));
+  }
+  return registers;
+}
+
+/// Four 32-bit elements, at `row` and `row + rowStep`, `column` and `column +
+/// columnStep`, columns first. Steps are multiples of 4.
+Registers KernelEmitter::loadElements(Value slot, TileType tile, Value row,
+                                      Value column, int64_t rowStep,
+                                      int64_t columnStep) {
+  Registers registers;
+  Value within = math.mul(math.rem(column, 4), 4);
+  for (int64_t i = 0; i != 4; ++i) {
+    Value offset = chunkOffset(tile, row, (i / 2) * rowStep,
+                               math.div(column, 4), (i % 2) * columnStep / 4);
+    Value address = byteAddress(slot, math.add(offset, within));
+    registers.push_back(LLVM::LoadOp::create(b, b.getI32Type(), address, 4));
+  }
+  return registers;
+}
+
+Registers KernelEmitter::loadA(Value slot, TileType tile, bool transposed,
+                               int64_t block, int64_t k) {
+  int64_t rows = tile.getShape()[transposed] / kernel.getWarps()[0];
+  Value first = math.mul(warpM, rows);
+  if (!transposed) {
+    Value row = math.add(first, math.rem(lane, 16));
+    return loadMatrices(
+        byteAddress(slot, chunkOffset(tile, row, 16 * block, math.div(lane, 16),
+                                      kStepChunks * k)),
+        /*transposing=*/false);
+  }
+  if (tile.getElementBytes() == 4) {
+    Value row = math.rem(lane, 4);
+    Value column = math.add(math.add(first, math.div(lane, 4)), 16 * block);
+    return loadElements(slot, tile, math.add(row, 8 * k), column, 4, 8);
+  }
+  // Matrices in the order of a fragment: rows of A, which are columns here,
+  // before columns.
+  Value row = math.add(math.rem(lane, 8), math.mul(math.div(lane, 16), 8));
+  Value chunk = math.add(math.div(first, 8), math.rem(math.div(lane, 8), 2));
+  return loadMatrices(
+      byteAddress(slot, chunkOffset(tile, row, 16 * k, chunk, 2 * block)),
+      /*transposing=*/true);
+}
+
+Registers KernelEmitter::loadB(Value slot, TileType tile, bool transposed,
+                               int64_t block, int64_t k, int64_t warpColumns) {
+  Value first = math.mul(warpN, warpColumns);
+  if (transposed) {
+    Value row = math.add(
+        first, math.add(math.rem(lane, 8), math.mul(math.div(lane, 16), 8)));
+    return loadMatrices(
+        byteAddress(slot, chunkOffset(tile, row, 16 * block,
+                                      math.rem(math.div(lane, 8), 2),
+                                      kStepChunks * k)),
+        /*transposing=*/false);
+  }
+  if (tile.getElementBytes() == 4) {
+    Value column = math.add(math.add(first, math.div(lane, 4)), 16 * block);
+    Registers byColumn = loadElements(
+        slot, tile, math.add(math.rem(lane, 4), 8 * k), column, 4, 8);
+    return {byColumn[0], byColumn[2], byColumn[1], byColumn[3]};
+  }
+  Value chunk = math.add(math.div(first, 8), math.div(lane, 16));
+  return loadMatrices(byteAddress(slot, chunkOffset(tile, math.rem(lane, 16),
+                                                    16 * k, chunk, 2 * block)),
+                      /*transposing=*/true);
+}
+
+void KernelEmitter::applyPrologue(Region &prologue, Type element,
+                                  Registers &registers) {
+  for (Value &value : registers) {
+    if (!prologue.empty()) {
+      auto type = cast<VectorType>(prologue.getArgument(0).getType());
+      Value vector = LLVM::BitcastOp::create(b, type, value);
+      value = LLVM::BitcastOp::create(b, b.getI32Type(),
+                                      inlineRegion(prologue, vector).front());
+    }
+    if (element.isF32()) {
+      value = NVVM::ConvertFloatToTF32Op::create(
+          b, b.getI32Type(), LLVM::BitcastOp::create(b, element, value),
+          NVVM::FPRoundingMode::RNA);
+    }
+  }
+}
+
+Registers KernelEmitter::multiply(const Registers &a, ArrayRef<Value> b2,
+                                  ArrayRef<Value> acc, Type element) {
+  auto kind = element.isBF16()  ? NVVM::MMATypes::bf16
+              : element.isF16() ? NVVM::MMATypes::f16
+                                : NVVM::MMATypes::tf32;
+  // Halves are passed as pairs, all others as 32 bits.
+  auto prepare = [&](ArrayRef<Value> registers) {
+    Registers prepared(registers);
+    if (element.isF16()) {
+      for (Value &value : prepared) {
+        value = LLVM::BitcastOp::create(b, VectorType::get({2}, b.getF16Type()),
+                                        value);
+      }
+    }
+    return prepared;
+  };
+  SmallVector<Type> four(4, b.getF32Type());
+  auto type = LLVM::LLVMStructType::getLiteral(b.getContext(), four);
+  int64_t k = element.isF32() ? 8 : 16;
+  auto product = NVVM::MmaOp::create(
+      b, type, prepare(a), prepare(b2), acc, ArrayRef<int64_t>{16, 8, k},
+      std::nullopt, std::nullopt, std::array<NVVM::MMATypes, 2>{kind, kind},
+      std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row,
+                                     NVVM::MMALayout::col});
+  Registers results;
+  for (int64_t i = 0; i != 4; ++i) {
+    results.push_back(LLVM::ExtractValueOp::create(b, product, i));
+  }
+  return results;
+}
+
+void KernelEmitter::emitLoad(LoadOp op) {
+  TileType tile = op.getSource().getType();
+  Value slot = addresses.at(op.getSource());
+  Registers registers;
+  int64_t blocks = tile.getShape()[0] / kernel.getWarps()[0] / 16;
+  for (int64_t block = 0; block != blocks; ++block) {
+    for (int64_t k = 0; k != tile.getShape()[1] / 16; ++k) {
+      llvm::append_range(registers, loadA(slot, tile, false, block, k));
+    }
+  }
+  tiles[op.getResult()] = registers;
+}
+
+void KernelEmitter::emitMma(MmaOp op) {
+  TileType a = op.getA().getType(), bTile = op.getB().getType();
+  TileType acc = op.getAcc().getType();
+  Type element = a.getElementType();
+  int64_t rows = acc.getShape()[0] / kernel.getWarps()[0];
+  int64_t columns = acc.getShape()[1] / kernel.getWarps()[1];
+  int64_t steps = a.getShape()[!op.getTransposeA()] * a.getElementBytes() /
+                  (kStepChunks * kChunkBytes);
+  Registers sum = tiles.at(op.getAcc());
+  Value bSlot = addresses.at(op.getB());
+  for (int64_t k = 0; k != steps; ++k) {
+    SmallVector<Registers> as, bs;
+    for (int64_t block = 0; block != rows / 16; ++block) {
+      if (a.isInRegisters()) {
+        ArrayRef<Value> all = tiles.at(op.getA());
+        as.emplace_back(all.slice(4 * (block * steps + k), 4));
+      } else {
+        as.push_back(
+            loadA(addresses.at(op.getA()), a, op.getTransposeA(), block, k));
+      }
+      if (!a.isInRegisters()) {
+        applyPrologue(op.getPrologueA(), element, as.back());
+      }
+    }
+    for (int64_t block = 0; block != columns / 16; ++block) {
+      bs.push_back(loadB(bSlot, bTile, op.getTransposeB(), block, k, columns));
+      applyPrologue(op.getPrologueB(), element, bs.back());
+    }
+    for (int64_t i = 0; i != rows / 16; ++i) {
+      for (int64_t j = 0; j != columns / 8; ++j) {
+        MutableArrayRef<Value> part =
+            MutableArrayRef<Value>(sum).slice(4 * (i * columns / 8 + j), 4);
+        Registers next = multiply(
+            as[i], ArrayRef(bs[j / 2]).slice(2 * (j % 2), 2), part, element);
+        llvm::copy(next, part.begin());
+      }
+    }
+  }
+  tiles[op.getResult()] = sum;
+}
+
+} // namespace dlc::tile

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Third pass: writes one thread's code of a tile.kernel, op by op.
+#ifndef DLC_LIB_CONVERSION_TILETONVVM_KERNELEMITTER_H
+#define DLC_LIB_CONVERSION_TILETONVVM_KERNELEMITTER_H
+
+#include "Dialect/Tile/TileDialect.h"
+
+#include "mlir/IR/IRMapping.h"
+#include "mlir/IR/ImplicitLocOpBuilder.h"
+
+#include <functional>
+
+namespace dlc::tile {
+
+/// i32 arithmetic that folds constants.
+class Int32Math {
+public:
+  explicit Int32Math(mlir::ImplicitLocOpBuilder &b) : b(b) {}
+
+  mlir::Value constant(int64_t value) const;
+  mlir::Value add(mlir::Value x, mlir::Value y) const;
+  mlir::Value add(mlir::Value x, int64_t y) const {
+    return add(x, constant(y));
+  }
+  mlir::Value sub(mlir::Value x, mlir::Value y) const;
+  mlir::Value mul(mlir::Value x, int64_t y) const;
+  mlir::Value exclusiveOr(mlir::Value x, mlir::Value y) const;
+  /// Signed minimum and maximum with a constant.
+  mlir::Value min(mlir::Value x, int64_t y) const;
+  mlir::Value max(mlir::Value x, int64_t y) const;
+  /// Quotient and remainder of a non-negative value by a positive constant.
+  mlir::Value div(mlir::Value x, int64_t y) const;
+  mlir::Value rem(mlir::Value x, int64_t y) const;
+  mlir::Value less(mlir::Value x, mlir::Value y) const;
+  mlir::Value extend(mlir::Value x) const;
+
+private:
+  mlir::ImplicitLocOpBuilder &b;
+};
+
+/// Which chunks of a shared tile a thread copies: number i of its chunks lies
+/// in row `row(i)`, chunk `chunk(i)` of that row.
+struct ChunkMap {
+  int64_t rowChunks = 0, total = 0, threads = 0;
+
+  ChunkMap(TileType tile, int64_t threads)
+      : rowChunks(tile.getRowBytes() / kChunkBytes),
+        total(rowChunks * tile.getShape()[0]), threads(threads) {}
+
+  int64_t perThread() const { return (total + threads - 1) / threads; }
+  /// All chunks of a thread have one place within their rows.
+  bool isRegular() const { return threads % rowChunks == 0; }
+};
+
+/// Registers of one thread that hold a tile: one value per element it owns, or,
+/// of an operand, per 32 bits.
+using Registers = llvm::SmallVector<mlir::Value>;
+
+class KernelEmitter {
+public:
+  explicit KernelEmitter(KernelOp kernel);
+
+  /// Writes the `llvm.func` before the kernel.
+  mlir::LogicalResult emit();
+
+private:
+  // KernelEmitter.cpp: control flow.
+  mlir::LogicalResult emitBlock(mlir::Block &block);
+  mlir::LogicalResult emitOp(mlir::Operation *op);
+  mlir::LogicalResult emitFor(mlir::scf::ForOp op);
+  mlir::LogicalResult emitIf(mlir::scf::IfOp op);
+  void emitYield(mlir::Operation *yield);
+  /// Clones a region with one block, its arguments bound to values, and
+  /// returns what it yields.
+  llvm::SmallVector<mlir::Value> inlineRegion(mlir::Region &region,
+                                              mlir::ValueRange arguments);
+  llvm::SmallVector<mlir::Type> flatten(mlir::TypeRange types);
+  llvm::SmallVector<mlir::Value> flatten(mlir::ValueRange values);
+  /// Binds values to as many flat ones as they need.
+  void bind(mlir::ValueRange values, mlir::ValueRange flat);
+  int64_t countRegisters(TileType tile);
+  mlir::Type getRegisterType(TileType tile);
+
+  // EmitMemory.cpp: shared memory and copies.
+  void emitAlloc(AllocOp op);
+  void emitSlot(SlotOp op);
+  void emitWindow(WindowOp op);
+  void emitCopy(CopyOp op);
+  void emitWait(WaitOp op);
+  /// Bytes from the start of a shared tile to the chunk; `row` and `chunk` plus
+  /// constants.
+  mlir::Value chunkOffset(TileType tile, mlir::Value row, int64_t addRow,
+                          mlir::Value chunk, int64_t addChunk);
+  mlir::Value byteAddress(mlir::Value pointer, mlir::Value bytes);
+  /// Where a chunk's elements lie, and how many bytes of them exist; null: 16.
+  struct ChunkSource {
+    mlir::Value base, offset, bytes;
+    int64_t alignment;
+  };
+  ChunkSource getSource(CopyOp op, mlir::Value row, mlir::Value column);
+  ChunkSource getWindowSource(CopyOp op, int64_t round, mlir::Value column);
+  mlir::Value getExistingBytes(CopyOp op, mlir::Value columns,
+                               mlir::Value column);
+  void copyRound(CopyOp op, mlir::Value id, int64_t addRow, int64_t round);
+  void copyChunk(const ChunkSource &source, mlir::Value target,
+                 mlir::Type element);
+  void copyElements(const ChunkSource &source, mlir::Value address,
+                    mlir::Value target, mlir::Type element);
+
+  // EmitEpilogue.cpp.
+  void emitEpilogue(EpilogueOp op);
+  void emitDirectEpilogue(EpilogueOp op);
+  void stageTile(EpilogueOp op);
+  void emitStagedEpilogue(EpilogueOp op);
+  void emitStagedUnit(EpilogueOp op, mlir::Value id);
+  Registers loadStaged(EpilogueOp op, mlir::Value row, mlir::Value column,
+                       mlir::Value chunk, int64_t count);
+  void emitUnit(EpilogueOp op, mlir::Value vector, mlir::Value row,
+                mlir::Value column);
+  void emitGuarded(bool always, mlir::Value x, mlir::Value bound,
+                   llvm::function_ref<void()> body);
+
+  // EmitMma.cpp: fragments and products.
+  void emitMma(MmaOp op);
+  void emitLoad(LoadOp op);
+  /// The registers of rows 16 * block of the warp's part of A, step k of the
+  /// instruction.
+  Registers loadA(mlir::Value slot, TileType tile, bool transposed,
+                  int64_t block, int64_t k);
+  /// The registers of columns 16 * block to 16 * block + 15 of B.
+  Registers loadB(mlir::Value slot, TileType tile, bool transposed,
+                  int64_t block, int64_t k, int64_t warpColumns);
+  Registers loadMatrices(mlir::Value address, bool transposing);
+  Registers loadElements(mlir::Value slot, TileType tile, mlir::Value row,
+                         mlir::Value column, int64_t rowStep,
+                         int64_t columnStep);
+  void applyPrologue(mlir::Region &prologue, mlir::Type element,
+                     Registers &registers);
+  Registers multiply(const Registers &a, llvm::ArrayRef<mlir::Value> b2,
+                     llvm::ArrayRef<mlir::Value> acc, mlir::Type element);
+
+  // EmitCompute.cpp: elementwise and rows.
+  void emitSplat(SplatOp op);
+  void emitMap(MapOp op);
+  void emitCast(CastOp op);
+  void emitReduce(ReduceOp op);
+  void emitConvertLayout(ConvertLayoutOp op);
+
+  /// Row and column, within the tile, of a register of an accumulator, less
+  /// the lane's part.
+  struct Place {
+    int64_t block, row, column;
+  };
+  /// Of register number `index` of a tile in accumulator layout.
+  Place getPlace(TileType tile, int64_t index);
+  /// Row and column of a warp's and lane's first element in such a tile.
+  std::pair<mlir::Value, mlir::Value> getLaneOrigin(TileType tile);
+
+  KernelOp kernel;
+  mlir::ImplicitLocOpBuilder b;
+  Int32Math math;
+  mlir::IRMapping mapping;
+  llvm::DenseMap<mlir::Value, Registers> tiles;
+  /// Base addresses of rings and slots.
+  llvm::DenseMap<mlir::Value, mlir::Value> addresses;
+  /// Per window and round of its copies: the pixel's place in memory, less the
+  /// tap (i64), and its row and column in the image (i32).
+  struct WindowPixel {
+    mlir::Value offset, row, column;
+  };
+  llvm::DenseMap<mlir::Value, llvm::SmallVector<WindowPixel>> windows;
+  mlir::Value thread, lane, warpM, warpN;
+  mlir::Value sharedMemory;
+};
+
+} // namespace dlc::tile
+
+#endif // DLC_LIB_CONVERSION_TILETONVVM_KERNELEMITTER_H

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Builder of convolutions.
+#include "Dialect/Tile/ConvKernel.h"
+
+using namespace mlir;
+
+namespace dlc::tile {
+
+namespace {
+
+/// Emits the body of one convolution.
+class ConvBuilder {
+public:
+  ConvBuilder(ImplicitLocOpBuilder &b, const ConvSpec &spec,
+              ConvScheduleAttr schedule, const BlockLimits &limits)
+      : b(b), math(b), spec(spec), schedule(schedule), limits(limits) {}
+
+  void emit();
+
+private:
+  void chooseTile();
+  Value createWindow();
+  Value createFilterView(Value tap);
+  void fill(PipelineOp pipeline, Value window);
+  void consume(PipelineOp pipeline);
+  Value multiply();
+  bool hasContiguousOutputs() const { return spec.outputStride == 1; }
+  Size size(int64_t value) { return b.getI64IntegerAttr(value); }
+
+  ImplicitLocOpBuilder &b;
+  SizeMath math;
+  const ConvSpec &spec;
+  ConvScheduleAttr schedule;
+  const BlockLimits &limits;
+  /// i32: pixels of all images, the block's group, first pixel and first output
+  /// channel of the group.
+  Value pixels, group, row, column;
+};
+
+} // namespace
+
+/// Tiles of output channels of a group follow each other: they read the same
+/// pixels.
+void ConvBuilder::chooseTile() {
+  pixels =
+      math.mul(math.i32(spec.images), math.mul(math.i32(spec.outputSizes[0]),
+                                               math.i32(spec.outputSizes[1])));
+  Value tilesM = math.ceilDiv(pixels, schedule.getTileM());
+  Value tilesN =
+      math.ceilDiv(math.i32(spec.outputChannels), schedule.getTileN());
+  Value block = getBlockIndex(b);
+  Value perGroup = math.mul(tilesM, tilesN);
+  group = math.div(block, perGroup);
+  Value within = math.rem(block, perGroup);
+  row = math.mul(math.div(within, tilesN), math.i32(schedule.getTileM()));
+  column = math.mul(math.rem(within, tilesN), math.i32(schedule.getTileN()));
+}
+
+Value ConvBuilder::createWindow() {
+  constexpr int64_t unknown = ShapedType::kDynamic;
+  Value offset = math.mul(math.extend(group), math.i64(spec.inputChannels));
+  return WindowOp::create(
+      b, getTileType(spec.element, {unknown, unknown}, MemorySpace::Global),
+      spec.input, offset, row, pixels, math.i32(spec.inputChannels),
+      math.i32(spec.inputSizes[0]), math.i32(spec.inputSizes[1]),
+      math.i32(spec.outputSizes[0]), math.i32(spec.outputSizes[1]),
+      math.i32(spec.padLow[0]), math.i32(spec.padLow[1]),
+      math.i64(spec.imageStride), math.i64(spec.rowStride),
+      math.i64(spec.pixelStride), b.getDenseI64ArrayAttr(spec.strides),
+      b.getI64IntegerAttr(spec.inputAlignment));
+}
+
+/// The filter of one tap: channels x output channels, or transposed.
+Value ConvBuilder::createFilterView(Value tap) {
+  MatrixSpec matrix;
+  matrix.base = spec.filter;
+  matrix.element = spec.element;
+  matrix.alignment = spec.filterAlignment;
+  matrix.offset = [&](ImplicitLocOpBuilder &, ValueRange) -> Size {
+    return math.add(math.mul(math.extend(group), math.i64(spec.groupStride)),
+                    math.mul(math.extend(tap), math.i64(spec.tapStride)));
+  };
+  Value channels = math.i32(spec.inputChannels);
+  Value outputs = math.i32(spec.outputChannels);
+  return hasContiguousOutputs() ? createView(b, matrix, {}, channels, outputs,
+                                             size(spec.channelStride))
+                                : createView(b, matrix, {}, outputs, channels,
+                                             size(spec.outputStride));
+}
+
+/// Step number k is a part of the channels of one tap.
+void ConvBuilder::fill(PipelineOp pipeline, Value window) {
+  OpBuilder::InsertionGuard guard(b);
+  Block *body = createFill(b, pipeline, 0);
+  int64_t tileK = schedule.getTileK();
+  Value parts = math.i32((spec.inputChannels + tileK - 1) / tileK);
+  Value step = body->getArgument(0);
+  Value tap = math.div(step, parts);
+  Value channel = math.mul(math.rem(step, parts), math.i32(tileK));
+  Value kernelWidth = math.i32(spec.kernel[1]);
+  Value tapY =
+      math.mul(math.div(tap, kernelWidth), math.i32(spec.dilations[0]));
+  Value tapX =
+      math.mul(math.rem(tap, kernelWidth), math.i32(spec.dilations[1]));
+  Value filter = createFilterView(tap);
+  Size channels = size(spec.inputChannels), outputs = size(spec.outputChannels);
+  // Whether a pixel's part exists depends on the tap.
+  createCopy(b, window, row, channel, body->getArgument(1), size(1), channels,
+             {tapY, tapX});
+  if (hasContiguousOutputs()) {
+    createCopy(b, filter, channel, column, body->getArgument(2), channels,
+               outputs);
+  } else {
+    createCopy(b, filter, column, channel, body->getArgument(2), outputs,
+               channels);
+  }
+  YieldOp::create(b, ValueRange());
+}
+
+void ConvBuilder::consume(PipelineOp pipeline) {
+  OpBuilder::InsertionGuard guard(b);
+  Block *body = createConsume(b, pipeline);
+  ValueRange slots = awaitChannel(b, pipeline, 0);
+  Value sums = body->getArguments().back();
+  Value next = MmaOp::create(b, sums.getType(), slots[0], slots[1], sums,
+                             /*transpose_a=*/false, !hasContiguousOutputs());
+  ReleaseOp::create(b, pipeline.getToken(0));
+  YieldOp::create(b, next);
+}
+
+Value ConvBuilder::multiply() {
+  int64_t m = schedule.getTileM(), n = schedule.getTileN();
+  int64_t k = schedule.getTileK(), stages = schedule.getStages();
+  bool outputsInRows = hasContiguousOutputs();
+  Value window = createWindow();
+  Value ringA = createRing(b, spec.element, stages, m, k);
+  Value ringB = createRing(b, spec.element, stages, outputsInRows ? k : n,
+                           outputsInRows ? n : k);
+  TileType sums = getTileType(b.getF32Type(), {m, n}, MemorySpace::Registers);
+  Value zero = SplatOp::create(
+      b, sums, arith::ConstantOp::create(b, b.getF32FloatAttr(0)));
+  int64_t steps =
+      spec.kernel[0] * spec.kernel[1] * ((spec.inputChannels + k - 1) / k);
+  auto pipeline = PipelineOp::create(
+      b, TypeRange{sums}, math.i32(0), math.i32(steps),
+      ValueRange{ringA, ringB}, ValueRange{zero}, b.getDenseI64ArrayAttr({2}),
+      /*fillsCount=*/1);
+  fill(pipeline, window);
+  consume(pipeline);
+  return pipeline.getResult(0);
+}
+
+void ConvBuilder::emit() {
+  chooseTile();
+  Value sums = multiply();
+  std::optional<int64_t> images = getConstantIntValue(spec.images);
+  std::optional<int64_t> height = getConstantIntValue(spec.outputSizes[0]);
+  std::optional<int64_t> width = getConstantIntValue(spec.outputSizes[1]);
+  Size rows = images && height && width ? size(*images * *height * *width)
+                                        : Size(math.extend(pixels));
+  Value firstColumn = math.mul(group, math.i32(spec.outputChannels));
+  emitResults(b, spec.output, {}, sums, row, column, rows,
+              size(spec.outputChannels),
+              hasStaging(schedule.getTileM(), schedule.getTileN(), limits),
+              firstColumn);
+}
+
+FailureOr<KernelOp>
+buildConvKernel(ImplicitLocOpBuilder &b, const KernelSignature &signature,
+                ConvScheduleAttr schedule, const BlockLimits &limits,
+                llvm::function_ref<ConvSpec(ImplicitLocOpBuilder &,
+                                            const KernelArguments &)>
+                    makeSpec) {
+  OpBuilder::InsertionGuard guard(b);
+  KernelOp kernel =
+      createKernel(b, signature, schedule.getWarpsM(), schedule.getWarpsN());
+  ConvSpec spec = makeSpec(b, getArguments(kernel, signature));
+  ProductTraits traits{
+      static_cast<int64_t>(spec.element.getIntOrFloatBitWidth() / 8),
+      /*contiguousKOfA=*/true, spec.channelStride == 1};
+  if (failed(checkSchedule(schedule, traits, limits,
+                           [&] { return emitError(b.getLoc()); }))) {
+    kernel.erase();
+    return failure();
+  }
+  ConvBuilder(b, spec, schedule, limits).emit();
+  return kernel;
+}
+
+} // namespace dlc::tile

@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Rules of views, copies and epilogues.
+#include "Dialect/Tile/TileDialect.h"
+
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+using namespace dlc::tile;
+
+static LogicalResult checkAlignment(Operation *op, TileType tile,
+                                    int64_t alignment) {
+  int64_t bytes = tile.getElementBytes();
+  if (alignment < bytes || alignment > kChunkBytes ||
+      !llvm::isPowerOf2_64(alignment)) {
+    return op->emitOpError("expected 'alignment' to be a power of two from ")
+           << bytes << " to 16, got " << alignment;
+  }
+  return success();
+}
+
+LogicalResult ViewOp::verify() {
+  return checkAlignment(*this, getResult().getType(), getAlignment());
+}
+
+LogicalResult WindowOp::verify() {
+  ArrayRef<int64_t> strides = getStrides();
+  if (strides.size() != 2 || strides[0] < 1 || strides[1] < 1) {
+    return emitOpError("expected two positive strides, got ") << strides;
+  }
+  return checkAlignment(*this, getResult().getType(), getAlignment());
+}
+
+LogicalResult SlotOp::verify() {
+  TileType tile = getRing().getType().getTile();
+  if (getResult().getType() != tile) {
+    return emitOpError("expected a result of ")
+           << tile << ", got " << getResult().getType();
+  }
+  return success();
+}
+
+LogicalResult CopyOp::verify() {
+  Type source = getSource().getType().getElementType();
+  Type target = getTarget().getType().getElementType();
+  if (source != target) {
+    return emitOpError("expected 'target' of ") << source << ", got " << target;
+  }
+  size_t taps = getSource().getDefiningOp<WindowOp>() ? 2 : 0;
+  if (getTap().size() != taps) {
+    return emitOpError("expected ")
+           << taps << " values of 'tap', got " << getTap().size();
+  }
+  return success();
+}
+
+LogicalResult EpilogueOp::verify() {
+  TileType tile = getTile().getType();
+  int64_t lanes = getLanes(), most = getStaging() ? 8 : 2;
+  if (lanes < 1 || lanes > most || !llvm::isPowerOf2_64(lanes)) {
+    return emitOpError("expected 'lanes' to be a power of two up to ")
+           << most << ", got " << lanes;
+  }
+  Type i32 = IntegerType::get(getContext(), 32);
+  Type vector = VectorType::get({lanes}, tile.getElementType());
+  SmallVector<Type> expected{vector, i32, i32};
+  if (TypeRange(getBody().getArgumentTypes()) != TypeRange(expected)) {
+    return emitOpError("expected arguments ")
+           << expected << " of the region, got "
+           << SmallVector<Type>(getBody().getArgumentTypes());
+  }
+  if (getStaging() && (getStaging().getType().getShape() != tile.getShape() ||
+                       !getStaging().getType().getElementType().isF32())) {
+    return emitOpError("expected 'staging' of f32 with the shape of ")
+           << tile << ", got " << getStaging().getType();
+  }
+  return success();
+}

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The legal schedules.
+#include "Dialect/Tile/Schedules.h"
+
+#include "mlir/IR/Diagnostics.h"
+#include "llvm/Support/MathExtras.h"
+
+using namespace mlir;
+
+namespace dlc::tile {
+
+/// Registers for addresses, bounds and loop counters, beside tiles; measured
+/// over ptxas' reports of the schedule sample.
+static constexpr int64_t kOtherRegisters = 56;
+
+/// The same for the code that a caller gives attention: addresses and bounds of
+/// two rows.
+static constexpr int64_t kScoreRegisters = 52;
+
+static LogicalResult checkMultiple(EmitErrorFn emitError, StringRef name,
+                                   int64_t value, int64_t divisor) {
+  if (value > 0 && value % divisor == 0) {
+    return success();
+  }
+  return emitError() << "expected '" << name << "' to be a multiple of "
+                     << divisor << ", got " << value;
+}
+
+static LogicalResult checkRange(EmitErrorFn emitError, StringRef name,
+                                int64_t value, int64_t least, int64_t most) {
+  if (value >= least && value <= most) {
+    return success();
+  }
+  return emitError() << "expected '" << name << "' from " << least << " to "
+                     << most << ", got " << value;
+}
+
+static LogicalResult checkShared(EmitErrorFn emitError, int64_t bytes,
+                                 const BlockLimits &limits) {
+  if (bytes <= limits.sharedBytes) {
+    return success();
+  }
+  return emitError() << "schedule needs " << bytes
+                     << " bytes of shared memory, "
+                     << bytes - limits.sharedBytes << " more than the "
+                     << limits.sharedBytes << " that a block may have";
+}
+
+static LogicalResult checkRegisters(EmitErrorFn emitError, int64_t tiles,
+                                    int64_t threads,
+                                    const BlockLimits &limits) {
+  int64_t available =
+      std::min(limits.threadRegisters, limits.registers / threads);
+  if (tiles + kOtherRegisters <= available) {
+    return success();
+  }
+  return emitError() << "schedule needs " << tiles
+                     << " registers of a thread for tiles, "
+                     << tiles + kOtherRegisters - available
+                     << " more than it may have";
+}
+
+int64_t getSharedBytes(GemmScheduleAttr schedule, const ProductTraits &traits) {
+  int64_t a = llvm::alignTo(schedule.getStages() * schedule.getTileM() *
+                                schedule.getTileK() * traits.elementBytes,
+                            128);
+  int64_t b = llvm::alignTo(schedule.getStages() * schedule.getTileN() *
+                                schedule.getTileK() * traits.elementBytes,
+                            128);
+  return a + b;
+}
+
+bool hasStaging(int64_t tileM, int64_t tileN, const BlockLimits &limits) {
+  return tileM * tileN * 4 <= limits.sharedBytes;
+}
+
+LogicalResult checkSchedule(GemmScheduleAttr schedule,
+                            const ProductTraits &traits,
+                            const BlockLimits &limits, EmitErrorFn emitError) {
+  int64_t e = traits.elementBytes;
+  if (failed(checkRange(emitError, "warps_m", schedule.getWarpsM(), 1, 32)) ||
+      failed(checkRange(emitError, "warps_n", schedule.getWarpsN(), 1, 32)) ||
+      failed(checkRange(emitError, "warps_m * warps_n * 32",
+                        schedule.getWarpsM() * schedule.getWarpsN() * 32, 32,
+                        limits.threads)) ||
+      failed(checkRange(emitError, "stages", schedule.getStages(), 2, 8)) ||
+      failed(checkRange(emitError, "split_k", schedule.getSplitK(), 1, 1024)) ||
+      failed(checkMultiple(emitError, "tile_m", schedule.getTileM(),
+                           16 * schedule.getWarpsM())) ||
+      failed(checkMultiple(emitError, "tile_n", schedule.getTileN(),
+                           16 * schedule.getWarpsN())) ||
+      failed(checkMultiple(emitError, "tile_k", schedule.getTileK(), 32 / e))) {
+    return failure();
+  }
+  if (e == 4 && !traits.contiguousKOfA &&
+      failed(checkMultiple(emitError, "tile_m", schedule.getTileM(), 32))) {
+    return failure();
+  }
+  if (e == 4 && !traits.contiguousKOfB &&
+      failed(checkMultiple(emitError, "tile_n", schedule.getTileN(), 32))) {
+    return failure();
+  }
+  int64_t threads = schedule.getWarpsM() * schedule.getWarpsN() * 32;
+  int64_t rows = schedule.getTileM() / schedule.getWarpsM();
+  int64_t columns = schedule.getTileN() / schedule.getWarpsN();
+  int64_t tiles = rows * columns / 32 + rows / 4 + columns / 4;
+  if (failed(checkRegisters(emitError, tiles, threads, limits))) {
+    return failure();
+  }
+  return checkShared(emitError, getSharedBytes(schedule, traits), limits);
+}
+
+LogicalResult checkSchedule(ConvScheduleAttr schedule,
+                            const ProductTraits &traits,
+                            const BlockLimits &limits, EmitErrorFn emitError) {
+  auto product = GemmScheduleAttr::get(
+      schedule.getContext(), schedule.getTileM(), schedule.getTileN(),
+      schedule.getTileK(), schedule.getStages(), schedule.getWarpsM(),
+      schedule.getWarpsN(), /*splitK=*/1);
+  // A thread's chunks have one place within their rows.
+  int64_t chunks = schedule.getTileK() * traits.elementBytes / kChunkBytes;
+  if (chunks < 1 || 32 % chunks != 0) {
+    return emitError() << "expected 'tile_k' of 2, 4, 8, 16 or 32 chunks of 16 "
+                          "bytes, got "
+                       << schedule.getTileK();
+  }
+  return checkSchedule(product, traits, limits, emitError);
+}
+
+int64_t getSharedBytes(AttentionScheduleAttr schedule, int64_t head,
+                       int64_t valueHead) {
+  int64_t q = schedule.getQueries() * head;
+  int64_t kv = schedule.getStages() * schedule.getKeys() * (head + valueHead);
+  return 2 * (q + kv);
+}
+
+LogicalResult checkSchedule(AttentionScheduleAttr schedule,
+                            const AttentionTraits &traits,
+                            const BlockLimits &limits, EmitErrorFn emitError) {
+  if (failed(checkRange(emitError, "warps", schedule.getWarps(), 1,
+                        limits.threads / 32)) ||
+      failed(checkRange(emitError, "stages", schedule.getStages(), 2, 4)) ||
+      failed(checkMultiple(emitError, "queries", schedule.getQueries(),
+                           16 * schedule.getWarps())) ||
+      failed(checkMultiple(emitError, "keys", schedule.getKeys(), 16))) {
+    return failure();
+  }
+  int64_t head = llvm::alignTo(traits.head, 16);
+  int64_t valueHead = llvm::alignTo(traits.valueHead, 16);
+  int64_t rows = schedule.getQueries() / schedule.getWarps();
+  // The result, scores, and their halves as an operand.
+  int64_t tiles = rows * (valueHead + schedule.getKeys()) / 32 +
+                  rows * schedule.getKeys() / 64;
+  tiles += traits.hasScoreCode ? kScoreRegisters : 0;
+  if (failed(
+          checkRegisters(emitError, tiles, schedule.getWarps() * 32, limits))) {
+    return failure();
+  }
+  return checkShared(emitError, getSharedBytes(schedule, head, valueHead),
+                     limits);
+}
+
+SmallVector<GemmScheduleAttr> getGemmSchedules(MLIRContext *context,
+                                               const ProductTraits &traits,
+                                               const BlockLimits &limits) {
+  SmallVector<GemmScheduleAttr> legal;
+  ScopedDiagnosticHandler silent(context, [](Diagnostic &) {});
+  auto emitError = [&] { return mlir::emitError(UnknownLoc::get(context)); };
+  auto add = [&](int64_t m, int64_t n, int64_t k, int64_t stages, int64_t warps,
+                 int64_t warpsM) {
+    auto schedule = GemmScheduleAttr::get(context, m, n, k, stages, warpsM,
+                                          warps / warpsM, /*splitK=*/1);
+    if (succeeded(checkSchedule(schedule, traits, limits, emitError))) {
+      legal.push_back(schedule);
+    }
+  };
+  for (int64_t m : {32, 64, 128, 256}) {
+    for (int64_t n : {32, 64, 128, 256}) {
+      for (int64_t k : {16, 32, 64}) {
+        for (int64_t stages : {2, 3, 4, 6}) {
+          for (int64_t warps : {1, 2, 4, 8}) {
+            for (int64_t warpsM = 1; warpsM <= warps; warpsM *= 2) {
+              add(m, n, k, stages, warps, warpsM);
+            }
+          }
+        }
+      }
+    }
+  }
+  return legal;
+}
+
+} // namespace dlc::tile

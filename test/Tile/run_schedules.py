@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Runs tile kernels on the simulator over a sample of problems and schedules.
+
+    run_schedules.py --build=build [--long] [--ptxas=ptxas] [--only=TEXT]
+
+Each point's kernel must give numpy's results in the eager, late and seeded
+modes, without a race and without bank conflicts; with ptxas also without spills
+and serialisation. Prints a line per fault; the exit code is their number, at
+most 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+from schedule_sample import long_points, short_points
+from tile_points import Launch, load
+
+MODES = ("eager", "late", "seed:1")
+PASSES = """
+    --dlc-test-build-tile-kernels --dlc-lower-tile-pipelines
+    --dlc-assign-tile-layouts --dlc-convert-tile-to-nvvm
+    --dlc-lower-to-nvvm --dlc-emit-ptx -o /dev/null
+""".split()
+# Wavefronts of shared memory over those that the accesses need at least.
+MAX_WAVEFRONTS = 1.05
+# Kernels of one PTX file: keeps the compiler's memory and a fault's reach small.
+BATCH = 16
+REFUSED = re.compile(r"C75(08|10|12|14)")
+
+
+def lower(points: list, folder: Path, build: Path) -> Path:
+    """All points' kernels in one PTX file."""
+    source = folder / "kernels.mlir"
+    for number, point in enumerate(points):
+        point.name = f"k{number}"
+    requests = ",\n".join(point.request() for point in points)
+    source.write_text(
+        f"module attributes {{tile.test_kernels = [\n{requests}]}} {{}}\n"
+    )
+    ptx = folder / "kernels.ptx"
+    with ptx.open("wb") as output:
+        subprocess.run(
+            [build / "bin/dlc-opt", source, *PASSES], stdout=output, check=True
+        )
+    return ptx
+
+
+def run(ptx: Path, name: str, launch: Launch, mode: str, build: Path):
+    """Results and counters of one launch; a text instead where it failed."""
+    command = [build / "bin/ptxsim", ptx, f"--entry={name}"]
+    command += [f"--grid={launch.grid}", f"--block={launch.block}"]
+    command += [f"--shared={launch.shared}", "--race", f"--mode={mode}"]
+    command += ["--counters=json"]
+    for number, buffer in enumerate(launch.buffers):
+        path = ptx.parent / f"{number}.npy"
+        np.save(path, buffer)
+        command += ["--arg", path]
+    for size in launch.sizes:
+        command += ["--arg", f"{size}:i64"]
+    out = ptx.parent / "out.npy"
+    command += ["--out", f"{len(launch.buffers) - 1}:{out}"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    if done.returncode:
+        return done.stderr.strip()
+    return np.load(out), json.loads(done.stdout)
+
+
+def check(launch: Launch, results) -> list[str]:
+    if isinstance(results, str):
+        return [results]
+    faults = []
+    values = load(results[0], launch.element)
+    wrong = ~(np.abs(values - launch.expected) <= launch.tolerance)
+    if wrong.any():
+        at = tuple(int(i) for i in np.argwhere(wrong)[0])
+        faults.append(
+            f"{int(wrong.sum())} of {wrong.size} results wrong, first at {at}: "
+            f"expected {launch.expected[at]:.6g}, got {values[at]:.6g}, "
+            f"allowed {launch.tolerance[at]:.2g}"
+        )
+    wavefronts, ideal = (results[1][f"shared_{x}"] for x in ("wavefronts", "ideal"))
+    if wavefronts > MAX_WAVEFRONTS * ideal:
+        faults.append(f"{wavefronts} wavefronts of shared memory, {ideal} would do")
+    return faults
+
+
+def check_ptxas(ptxas: str, ptx: Path, points: list) -> list[str]:
+    command = [ptxas, "-arch=sm_80", "-v", ptx, "-o", "/dev/null"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    kernel, faults = None, []
+    by_name = {point.name: point for point in points}
+    for line in done.stderr.splitlines():
+        if found := re.search(r"entry function '(\w+)'", line):
+            kernel = by_name[found[1]]
+        spills = re.search(r"(\d+) bytes spill stores", line)
+        if REFUSED.search(line) or "error" in line or (spills and spills[1] != "0"):
+            faults.append(f"{kernel}: {line.strip()}")
+    return faults
+
+
+def run_points(points: list, options, folder: Path) -> int:
+    faults = []
+    ptx = lower(points, folder, options.build)
+    if options.ptxas:
+        faults += check_ptxas(options.ptxas, ptx, points)
+    for number, point in enumerate(points):
+        launch = point.launch(np.random.default_rng(number))
+        for mode in MODES:
+            results = run(ptx, point.name, launch, mode, options.build)
+            faults += [f"{point}: {mode}: {fault}" for fault in check(launch, results)]
+    for fault in faults:
+        print(fault, flush=True)
+    return len(faults)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--build", type=Path, required=True)
+    parser.add_argument("--long", action="store_true")
+    parser.add_argument("--ptxas")
+    parser.add_argument("--only", default="", help="run points with this text")
+    parser.add_argument("--keep", type=Path, help="folder for files that stay")
+    options = parser.parse_args()
+    points = short_points() + (long_points(options.build) if options.long else [])
+    points = [point for point in points if options.only in str(point)]
+    faults = 0
+    with tempfile.TemporaryDirectory() as name:
+        for first in range(0, len(points), BATCH):
+            batch = points[first : first + BATCH]
+            faults += run_points(batch, options, options.keep or Path(name))
+    print(f"{len(points)} points, {faults} faults")
+    return min(faults, 1)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

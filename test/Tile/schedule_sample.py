@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""The points that run_schedules.py runs: a short set by hand, a long one at random."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+from tile_points import AttentionPoint, ConvPoint, GemmPoint, SplitSumPoint
+
+
+def short_points() -> list:
+    """One point for each way through the builders and the emission."""
+    return [
+        GemmPoint(256, 128, 96),
+        GemmPoint(100, 72, 50, transpose_a=True, schedule=(64, 64, 32, 3, 2, 2)),
+        GemmPoint(
+            65, 33, 41, "f16", "f32", batch=2, dynamic=True, epilogue=True,
+            schedule=(64, 32, 16, 2, 2, 1),
+        ),
+        GemmPoint(
+            64, 100, 36, "f32", "f32", transpose_b=True, gap=4,
+            schedule=(64, 64, 16, 3, 1, 2),
+        ),
+        GemmPoint(
+            40, 96, 72, "f32", "f32", transpose_a=True, epilogue=True,
+            schedule=(32, 32, 32, 2, 1, 2),
+        ),
+        GemmPoint(48, 40, 200, batch=2, schedule=(32, 32, 32, 2, 2, 1, 3)),
+        SplitSumPoint(50, 36, 3, batch=2),
+        SplitSumPoint(5, 7, 2, dynamic=True),
+        ConvPoint(2, (9, 7), 32, 40, epilogue=True),
+        ConvPoint(
+            1, (11, 11), 20, 24, (3, 2), (2, 1), (1, 2), (1, 0), groups=2,
+            element="f16", transpose_b=True, dynamic=True,
+            schedule=(32, 32, 16, 2, 2, 1),
+        ),
+        ConvPoint(
+            2, (1, 33), 12, 16, (1, 5), (1, 2), pad=(0, 2), element="f32",
+            result="f32", schedule=(32, 16, 16, 3, 2, 1),
+        ),
+        ConvPoint(
+            1, (13, 13), 3, 16, (7, 7), (2, 2), pad=(3, 3),
+            schedule=(32, 16, 16, 2, 2, 1),
+        ),
+        AttentionPoint(128, 128, 64, causal=True),
+        AttentionPoint(
+            37, 101, 40, 24, heads=2, shared=2, element="f16", bias=True,
+            dynamic=True, schedule=(32, 32, 3, 2),
+        ),
+        AttentionPoint(33, 70, 256, mask=True, schedule=(32, 16, 2, 2)),
+        AttentionPoint(
+            65, 65, 36, causal=True, window=20, cap=True, result="f32",
+            schedule=(64, 16, 2, 2),
+        ),
+    ]  # fmt: skip
+
+
+def legal_schedules(build: Path, element: str, k_of_a: bool, k_of_b: bool) -> list:
+    """What the compiler says are the legal schedules of a product."""
+    options = (
+        f"element-bytes={4 if element == 'f32' else 2} "
+        f"contiguous-k-of-a={str(k_of_a).lower()} "
+        f"contiguous-k-of-b={str(k_of_b).lower()}"
+    )
+    command = [build / "bin/dlc-opt", f"--dlc-test-print-tile-schedules={options}"]
+    done = subprocess.run(
+        command, input="module {}", capture_output=True, text=True, check=True
+    )
+    lines = done.stdout.splitlines()
+    return [tuple(map(int, line.split())) for line in lines if line[:1].isdigit()]
+
+
+def random_gemms(rng: np.random.Generator, build: Path, count: int) -> list:
+    points = []
+    for _ in range(count):
+        element = str(rng.choice(["bf16", "f16", "f32"]))
+        turn_a, turn_b, dynamic, epilogue = (bool(x) for x in rng.integers(0, 2, 4))
+        schedules = legal_schedules(build, element, not turn_a, turn_b)
+        sizes = [int(x) for x in rng.choice([1, 7, 16, 24, 33, 64, 100, 128, 200], 3)]
+        points.append(
+            GemmPoint(
+                *sizes, element, str(rng.choice([element, "f32"])),
+                batch=int(rng.integers(1, 3)), transpose_a=turn_a,
+                transpose_b=turn_b, gap=int(rng.choice([0, 0, 1, 2, 8])),
+                dynamic=dynamic, epilogue=epilogue,
+                schedule=schedules[rng.integers(len(schedules))],
+            )
+        )  # fmt: skip
+    return points
+
+
+def random_convs(rng: np.random.Generator, build: Path, count: int) -> list:
+    points = []
+    while len(points) < count:
+        element = str(rng.choice(["bf16", "f16", "f32"]))
+        outputs_last = bool(rng.integers(0, 2))
+        schedules = legal_schedules(build, element, True, not outputs_last)
+        schedule = schedules[rng.integers(len(schedules))]
+        kernel, stride, dilation, pad = (
+            (int(rng.integers(low, high)), int(rng.integers(low, high)))
+            for low, high in ((1, 5), (1, 4), (1, 3), (0, 3))
+        )
+        point = ConvPoint(
+            int(rng.integers(1, 4)),
+            (int(rng.integers(1, 20)), int(rng.integers(1, 20))),
+            int(rng.choice([1, 3, 8, 20, 32, 64])),
+            int(rng.choice([1, 6, 16, 40, 64])),
+            kernel, stride, dilation, pad, groups=int(rng.choice([1, 1, 2, 3])),
+            element=element, result=str(rng.choice([element, "f32"])),
+            transpose_b=outputs_last, dynamic=bool(rng.integers(0, 2)),
+            epilogue=bool(rng.integers(0, 2)), schedule=schedule,
+        )  # fmt: skip
+        if min(point.output) > 0:
+            points.append(point)
+    return points
+
+
+def random_attentions(rng: np.random.Generator, count: int) -> list:
+    points = []
+    for _ in range(count):
+        head = int(rng.choice([32, 48, 64, 80, 96, 128, 192, 256, 36, 33]))
+        value_head = int(rng.choice([head, head, head, 64]))
+        # Wide heads leave registers for few rows and keys at a time.
+        wide = max(head, value_head) > 128
+        warps = int(rng.choice([1, 2, 4]))
+        keys = 16 if wide else int(rng.choice([16, 32, 64]))
+        flags = dict.fromkeys(["bias", "mask", "cap"], False)
+        if rng.integers(0, 2):
+            flags[str(rng.choice(list(flags)))] = True
+        points.append(
+            AttentionPoint(
+                int(rng.integers(1, 150)), int(rng.integers(1, 150)), head, value_head,
+                batch=int(rng.integers(1, 3)), heads=int(rng.integers(1, 3)),
+                shared=int(rng.integers(1, 3)),
+                element=str(rng.choice(["bf16", "f16"])),
+                result=str(rng.choice(["bf16", "f16", "f32"])),
+                causal=bool(rng.integers(0, 2)),
+                window=int(rng.choice([0, 0, 17, 64])),
+                dynamic=bool(rng.integers(0, 2)),
+                schedule=(16 * warps, keys, int(rng.choice([2, 3])), warps), **flags,
+            )
+        )  # fmt: skip
+    return points
+
+
+def long_points(build: Path) -> list:
+    """160 points beside the short ones; always the same."""
+    rng = np.random.default_rng(2026)
+    return [
+        *random_gemms(rng, build, 80),
+        *random_convs(rng, build, 40),
+        *random_attentions(rng, 40),
+    ]

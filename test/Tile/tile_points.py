@@ -1,0 +1,433 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""Points of the kernels' search space: a problem, a schedule, data and what is right.
+
+A point knows the text that asks dlc-test-build-tile-kernels for its kernel, the
+arguments and grid of a launch, and checks the results against numpy in float64.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import gcd
+
+import numpy as np
+
+BYTES = {"bf16": 2, "f16": 2, "f32": 4}
+# Relative distance of a rounded value: half a unit in the last place.
+ROUNDING = {"bf16": 2.0**-8, "f16": 2.0**-11, "f32": 2.0**-24}
+SHARED_BYTES = 166912
+
+
+def round_bf16(x: np.ndarray) -> np.ndarray:
+    """float32 rounded to bf16, to nearest even, as float32."""
+    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
+    rounded = bits + np.uint32(0x7FFF) + ((bits >> 16) & np.uint32(1))
+    rounded = np.where(np.isnan(x), bits, rounded)
+    return (rounded & np.uint32(0xFFFF0000)).view(np.float32)
+
+
+def round_tf32(x: np.ndarray) -> np.ndarray:
+    """float32 rounded to tf32, ties away from zero, as float32."""
+    bits = np.ascontiguousarray(x, np.float32).view(np.uint32) + np.uint32(0x1000)
+    return (bits & np.uint32(0xFFFFE000)).view(np.float32)
+
+
+def store(x: np.ndarray, element: str) -> np.ndarray:
+    """The array that holds `x` in memory; bf16 as 16-bit integers."""
+    if element == "bf16":
+        return (round_bf16(x).view(np.uint32) >> 16).astype(np.uint16)
+    return x.astype(np.float16 if element == "f16" else np.float32)
+
+
+def load(x: np.ndarray, element: str) -> np.ndarray:
+    """float64 of a stored array."""
+    if element == "bf16":
+        x = (x.astype(np.uint32) << 16).view(np.float32)
+    return x.astype(np.float64)
+
+
+def operand(x: np.ndarray, element: str) -> np.ndarray:
+    """float64 of a stored array, as the tensor cores see it."""
+    x = load(x, element)
+    return round_tf32(x).astype(np.float64) if element == "f32" else x
+
+
+def random(rng: np.random.Generator, shape, element: str) -> np.ndarray:
+    return store(rng.standard_normal(shape), element)
+
+
+def ceil_div(x: int, y: int) -> int:
+    return -(-x // y)
+
+
+def request(kind: str, schedule: str, values: dict) -> str:
+    """An entry of tile.test_kernels: flags that are set, numbers, types, names."""
+    fields = [f'kind = "{kind}"']
+    for name, value in values.items():
+        if value is True:
+            fields.append(name)
+        elif name == "name":
+            fields.append(f'name = "{value}"')
+        elif value is not False:
+            fields.append(f"{name} = {value}")
+    if schedule:
+        fields.append(f"schedule = #tile.{kind}_schedule<{schedule}>")
+    return "{" + ", ".join(fields) + "}"
+
+
+def product_schedule(values: tuple[int, ...]) -> str:
+    names = ("tile_m", "tile_n", "tile_k", "stages", "warps_m", "warps_n", "split_k")
+    return ", ".join(f"{k} = {v}" for k, v in zip(names, values, strict=False))
+
+
+def product_shared(values: tuple[int, ...], element: str) -> int:
+    tile_m, tile_n, tile_k, stages = values[:4]
+    staging = 4 * tile_m * tile_n
+    ring = stages * (tile_m + tile_n) * tile_k * BYTES[element]
+    return max(ring, staging if staging <= SHARED_BYTES else 0)
+
+
+@dataclass
+class Launch:
+    """Arguments in the kernel's order, and the shape of a launch."""
+
+    buffers: list[np.ndarray]
+    sizes: list[int]
+    grid: int
+    block: int
+    shared: int
+    # The right value of the last buffer, its element, and the error allowed.
+    expected: np.ndarray
+    tolerance: np.ndarray
+    element: str
+
+
+class Sums:
+    """Results of a product with what the test's epilogue makes of them."""
+
+    def __init__(self, sums: np.ndarray, absolute: np.ndarray, terms: int):
+        self.values = sums
+        # Each addition in f32 rounds, to zero at worst (PTX ISA, mma).
+        self.tolerance = 2.0**-23 * terms * absolute + 1e-30
+        self.operands: list[np.ndarray] = []
+
+    def epilogue(self, rng: np.random.Generator, element: str) -> None:
+        """relu(x + bias[column]) + residual."""
+        bias = random(rng, self.values.shape[-1], element)
+        residual = random(rng, self.values.shape, element)
+        self.operands = [bias, residual]
+        self.values = np.maximum(self.values + load(bias, element), 0)
+        self.values = self.values + load(residual, element)
+        self.tolerance = self.tolerance + 2.0**-22 * (np.abs(self.values) + 4)
+
+    def finish(self, element: str) -> np.ndarray:
+        """Memory for the results; rounding takes part in the tolerance."""
+        rounding = ROUNDING[element] * 1.01 * np.abs(self.values)
+        self.tolerance = self.tolerance + rounding
+        if element == "f16":
+            self.tolerance = self.tolerance + 2.0**-25
+        return store(np.full(self.values.shape, np.nan), element)
+
+
+@dataclass
+class GemmPoint:
+    m: int
+    n: int
+    k: int
+    element: str = "bf16"
+    result: str = "bf16"
+    batch: int = 1
+    transpose_a: bool = False
+    transpose_b: bool = False
+    gap: int = 0
+    dynamic: bool = False
+    epilogue: bool = False
+    # tile m, n, k, stages, warps m, n, and maybe split_k.
+    schedule: tuple[int, ...] = (128, 128, 32, 4, 2, 2)
+    name: str = field(default="", compare=False)
+
+    @property
+    def split(self) -> int:
+        return self.schedule[6] if len(self.schedule) > 6 else 1
+
+    def request(self) -> str:
+        values = {k: v for k, v in vars(self).items() if k != "schedule"}
+        return request("gemm", product_schedule(self.schedule), values)
+
+    def _matrix(self, rng: np.random.Generator, shape: tuple[int, int], turn: bool):
+        """Memory of a matrix with gaps that must not be read, and its values."""
+        rows, columns = reversed(shape) if turn else shape
+        memory = np.full((self.batch, rows, columns + self.gap), np.nan)
+        memory[:, :, :columns] = rng.standard_normal((self.batch, rows, columns))
+        stored = store(memory, self.element)
+        values = operand(stored[:, :, :columns], self.element)
+        return stored, np.swapaxes(values, 1, 2) if turn else values
+
+    def launch(self, rng: np.random.Generator) -> Launch:
+        a, a_values = self._matrix(rng, (self.m, self.k), self.transpose_a)
+        b, b_values = self._matrix(rng, (self.k, self.n), self.transpose_b)
+        tile_m, tile_n, tile_k, _, warps_m, warps_n = self.schedule[:6]
+        element = self.result
+        if self.split > 1:
+            # Partial sums of equal parts of the steps.
+            element = "f32"
+            part = ceil_div(ceil_div(self.k, tile_k), self.split) * tile_k
+            cuts = [part * (i + 1) for i in range(self.split - 1)]
+            pairs = zip(
+                np.split(a_values, cuts, 2), np.split(b_values, cuts, 1), strict=True
+            )
+            parts = [(x, y) for x, y in pairs]
+            sums = np.stack([x @ y for x, y in parts])
+            absolute = np.stack([np.abs(x) @ np.abs(y) for x, y in parts])
+            results = Sums(sums, absolute, self.k)
+        else:
+            absolute = np.abs(a_values) @ np.abs(b_values)
+            results = Sums(a_values @ b_values, absolute, self.k)
+        if self.epilogue:
+            results.epilogue(rng, element)
+        memory = results.finish(element)
+        tiles = ceil_div(self.m, tile_m) * ceil_div(self.n, tile_n)
+        return Launch(
+            buffers=[a, b, *results.operands, memory],
+            sizes=[self.batch, self.m, self.n, self.k] if self.dynamic else [],
+            grid=self.batch * tiles * self.split,
+            block=32 * warps_m * warps_n,
+            shared=product_shared(self.schedule, self.element),
+            expected=results.values,
+            tolerance=results.tolerance,
+            element=element,
+        )
+
+
+@dataclass
+class SplitSumPoint:
+    m: int
+    n: int
+    parts: int
+    batch: int = 1
+    result: str = "bf16"
+    dynamic: bool = False
+    name: str = field(default="", compare=False)
+
+    def request(self) -> str:
+        return request("split_sum", "", {**vars(self), "epilogue": True})
+
+    def launch(self, rng: np.random.Generator) -> Launch:
+        partial = random(rng, (self.parts, self.batch, self.m, self.n), "f32")
+        values = partial.astype(np.float64)
+        results = Sums(values.sum(0), np.abs(values).sum(0), self.parts)
+        results.epilogue(rng, self.result)
+        memory = results.finish(self.result)
+        lanes = 1 if self.dynamic else gcd(4, self.n)
+        return Launch(
+            buffers=[partial, *results.operands, memory],
+            sizes=[self.batch, self.m, self.n] if self.dynamic else [],
+            grid=ceil_div(self.batch * self.m * self.n // lanes, 256),
+            block=256,
+            shared=0,
+            expected=results.values,
+            tolerance=results.tolerance,
+            element=self.result,
+        )
+
+
+@dataclass
+class ConvPoint:
+    images: int
+    size: tuple[int, int]
+    channels: int
+    output_channels: int
+    kernel: tuple[int, int] = (3, 3)
+    stride: tuple[int, int] = (1, 1)
+    dilation: tuple[int, int] = (1, 1)
+    pad: tuple[int, int] = (1, 1)
+    groups: int = 1
+    element: str = "bf16"
+    result: str = "bf16"
+    transpose_b: bool = False
+    dynamic: bool = False
+    epilogue: bool = False
+    # tile m, n, k, stages, warps m, n.
+    schedule: tuple[int, ...] = (64, 64, 32, 3, 2, 2)
+    name: str = field(default="", compare=False)
+
+    @property
+    def output(self) -> tuple[int, int]:
+        """The same padding on both sides."""
+        sides = zip(
+            self.size, self.pad, self.dilation, self.kernel, self.stride, strict=True
+        )
+        height, width = (
+            (n + 2 * p - d * (k - 1) - 1) // s + 1 for n, p, d, k, s in sides
+        )
+        return height, width
+
+    def request(self) -> str:
+        values = {
+            name: getattr(self, name)
+            for name in (
+                "name", "element", "result", "images", "channels", "output_channels",
+                "groups", "transpose_b", "dynamic", "epilogue",
+            )
+        }  # fmt: skip
+        for name, pair in (
+            ("{}height {}width", self.size),
+            ("output_{}height output_{}width", self.output),
+            ("pad_top pad_left", self.pad),
+            ("kernel_height kernel_width", self.kernel),
+            ("stride_height stride_width", self.stride),
+            ("dilation_height dilation_width", self.dilation),
+        ):
+            values.update(zip(name.replace("{}", "").split(), pair, strict=True))
+        return request("conv", product_schedule(self.schedule), values)
+
+    def _windows(self, x: np.ndarray) -> np.ndarray:
+        """[images, y, x, groups, taps, channels] of what each output sees."""
+        (pad_y, pad_x), (height, width) = self.pad, self.output
+        x = np.pad(x, ((0, 0), (pad_y, pad_y), (pad_x, pad_x), (0, 0)))
+        taps = []
+        for r in range(self.kernel[0]):
+            for s in range(self.kernel[1]):
+                y0, x0 = r * self.dilation[0], s * self.dilation[1]
+                rows = slice(y0, y0 + self.stride[0] * (height - 1) + 1, self.stride[0])
+                columns = slice(
+                    x0, x0 + self.stride[1] * (width - 1) + 1, self.stride[1]
+                )
+                taps.append(x[:, rows, columns])
+        shape = (self.images, height, width, self.groups, self.channels)
+        return np.stack([tap.reshape(shape) for tap in taps], axis=4)
+
+    def launch(self, rng: np.random.Generator) -> Launch:
+        taps = self.kernel[0] * self.kernel[1]
+        shape = (self.images, *self.size, self.groups * self.channels)
+        image = random(rng, shape, self.element)
+        if self.transpose_b:
+            filter_shape = (self.groups, taps, self.channels, self.output_channels)
+        else:
+            filter_shape = (self.groups, self.output_channels, taps, self.channels)
+        weights = random(rng, filter_shape, self.element)
+        letters = "gtcj" if self.transpose_b else "gjtc"
+        windows = self._windows(operand(image, self.element))
+        values = operand(weights, self.element)
+        equation = f"nyxgtc,{letters}->nyxgj"
+
+        def convolve(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+            sums = np.einsum(equation, x, y, optimize=True)
+            return sums.reshape(*sums.shape[:3], -1)
+
+        results = Sums(
+            convolve(windows, values),
+            convolve(np.abs(windows), np.abs(values)),
+            taps * self.channels,
+        )
+        if self.epilogue:
+            results.epilogue(rng, self.result)
+        memory = results.finish(self.result)
+        tile_m, tile_n = self.schedule[:2]
+        pixels = self.images * self.output[0] * self.output[1]
+        tiles = ceil_div(pixels, tile_m) * ceil_div(self.output_channels, tile_n)
+        sizes = [self.images, *self.size, *self.output, *self.pad]
+        return Launch(
+            buffers=[image, weights, *results.operands, memory],
+            sizes=sizes if self.dynamic else [],
+            grid=self.groups * tiles,
+            block=32 * self.schedule[4] * self.schedule[5],
+            shared=product_shared(self.schedule, self.element),
+            expected=results.values,
+            tolerance=results.tolerance,
+            element=self.result,
+        )
+
+
+@dataclass
+class AttentionPoint:
+    rows: int
+    keys: int
+    head: int
+    value_head: int = 0
+    batch: int = 1
+    heads: int = 1
+    shared: int = 1
+    element: str = "bf16"
+    result: str = "bf16"
+    causal: bool = False
+    window: int = 0
+    bias: bool = False
+    mask: bool = False
+    cap: bool = False
+    dynamic: bool = False
+    # queries, keys, stages, warps.
+    schedule: tuple[int, ...] = (64, 64, 2, 4)
+    name: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        self.value_head = self.value_head or self.head
+
+    def request(self) -> str:
+        names = ("queries", "keys", "stages", "warps")
+        pairs = zip(names, self.schedule, strict=True)
+        schedule = ", ".join(f"{name} = {value}" for name, value in pairs)
+        values = {k: v for k, v in vars(self).items() if k != "schedule"}
+        return request("attention", schedule, values)
+
+    def _seen(self, operand: np.ndarray) -> np.ndarray:
+        """Which keys each row sees."""
+        row, key = np.arange(self.rows)[:, None], np.arange(self.keys)
+        end = row + self.keys - self.rows + 1
+        seen = np.ones((self.rows, self.keys), bool)
+        if self.causal:
+            seen &= key < end
+        if self.window:
+            seen &= key >= end - self.window
+        if self.mask:
+            seen &= operand != 0
+        return seen
+
+    def launch(self, rng: np.random.Generator) -> Launch:
+        heads = (self.batch, self.heads)
+        query = random(rng, (*heads, self.shared, self.rows, self.head), self.element)
+        key = random(rng, (*heads, self.keys, self.head), self.element)
+        value = random(rng, (*heads, self.keys, self.value_head), self.element)
+        extra = np.zeros(1, np.float32)
+        if self.bias:
+            extra = random(rng, (self.rows, self.keys), "f32")
+        if self.mask:
+            extra = rng.integers(0, 2, (self.rows, self.keys), np.uint8)
+            extra[self.rows // 2] = 0
+        q, k, v = (load(x, self.element) for x in (query, key, value))
+        scores = np.einsum("bhgmd,bhnd->bhgmn", q, k) / np.sqrt(self.head)
+        if self.bias:
+            scores = scores + extra
+        if self.cap:
+            scores = scores / (1 + np.abs(scores) / 4)
+        scores = np.where(self._seen(extra), scores, -np.inf)
+        top = scores.max(-1, keepdims=True, initial=-1e30)
+        weights = np.exp(scores - top)
+        total = weights.sum(-1, keepdims=True)
+        weights = np.where(total > 0, weights / np.where(total > 0, total, 1), 0)
+        results = Sums(
+            np.einsum("bhgmn,bhne->bhgme", weights, v),
+            np.einsum("bhgmn,bhne->bhgme", weights, np.abs(v)),
+            self.keys + self.head,
+        )
+        # Weights are rounded to the element; the sum of their errors is at worst
+        # that much of the absolute result.
+        slack = 1.1 * ROUNDING[self.element] + 1e-5
+        spread = np.einsum("bhgmn,bhne->bhgme", weights, np.abs(v))
+        results.tolerance = results.tolerance + slack * spread
+        memory = results.finish(self.result)
+        queries, step, stages, warps = self.schedule
+        head, value_head = (ceil_div(x, 16) * 16 for x in (self.head, self.value_head))
+        ring = 2 * (queries * head + stages * step * (head + value_head))
+        count = self.batch * self.heads * self.shared
+        sizes = [self.batch, self.heads, self.shared, self.rows, self.keys]
+        return Launch(
+            buffers=[query, key, value, extra, memory],
+            sizes=sizes if self.dynamic else [],
+            grid=count * ceil_div(self.rows, queries),
+            block=32 * warps,
+            shared=ring,
+            expected=results.values,
+            tolerance=results.tolerance,
+            element=self.result,
+        )
