@@ -396,6 +396,22 @@ MOVES = [
     OpCase("topk", "TopK", [f32(4, 19), i64(5)], constants=1, outputs=2),
 ]
 
+SAMPLES = [
+    OpCase(
+        f"{mode}-{padding}{'-corners' if corners else ''}",
+        "GridSample",
+        # A third of the points lie outside.
+        [f32(2, 5, 9, 11), f32(2, 7, 6, 2)],
+        {"mode": mode, "padding_mode": padding, "align_corners": corners},
+        dynamic=mode == "linear",
+    )
+    for mode in ("nearest", "linear", "cubic")
+    for padding in ("zeros", "border", "reflection")
+    for corners in (0, 1)
+    # Here ONNX's reference clamps points outside, and ONNX Runtime does not.
+    if (mode, padding) != ("cubic", "border")
+]
+
 CASES = {
     f"{group}-{case.op}-{case.name}": case
     for group, cases in {
@@ -405,6 +421,7 @@ CASES = {
         "elementwise": ELEMENTWISE,
         "reduction": REDUCTIONS,
         "move": MOVES,
+        "sample": SAMPLES,
     }.items()
     for case in cases
 }

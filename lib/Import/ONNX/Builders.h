@@ -55,6 +55,7 @@ LogicalResult buildRotaryEmbedding(NodeContext &ctx);
 LogicalResult buildConv(NodeContext &ctx);
 LogicalResult buildConvTranspose(NodeContext &ctx);
 LogicalResult buildConvInteger(NodeContext &ctx);
+LogicalResult buildCausalConvWithState(NodeContext &ctx);
 
 // Pool.cpp
 template <nn::PoolKind kind> LogicalResult buildPool(NodeContext &ctx);
@@ -81,6 +82,7 @@ LogicalResult buildMatMulInteger(NodeContext &ctx);
 LogicalResult buildEinsum(NodeContext &ctx);
 
 // Shape.cpp
+LogicalResult buildCenterCropPad(NodeContext &ctx);
 LogicalResult buildConcat(NodeContext &ctx);
 LogicalResult buildDepthToSpace(NodeContext &ctx);
 LogicalResult buildExpand(NodeContext &ctx);
@@ -147,6 +149,9 @@ LogicalResult buildQuantizeLinear(NodeContext &ctx);
 LogicalResult buildDequantizeLinear(NodeContext &ctx);
 LogicalResult buildQLinearMatMul(NodeContext &ctx);
 LogicalResult buildQLinearConv(NodeContext &ctx);
+
+// GridSample.cpp
+LogicalResult buildGridSample(NodeContext &ctx);
 
 // Resize.cpp
 LogicalResult buildResize(NodeContext &ctx);

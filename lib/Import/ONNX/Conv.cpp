@@ -269,4 +269,48 @@ LogicalResult buildConvTranspose(NodeContext &ctx) {
   return ctx.results(b.conv(input, filter, bias, window, options));
 }
 
+/// A depthwise convolution along time that sees what came before.
+LogicalResult buildCausalConvWithState(NodeContext &ctx) {
+  GraphBuilder &b = ctx.b;
+  Value filter = ctx.input(1), past = ctx.input(3);
+  bool fits = ctx.rank() == 3 && ctx.rank(1) == 3 &&
+              (!past || GraphBuilder::rankOf(past) == 3) &&
+              (!ctx.input(2) || ctx.rank(2) == 1);
+  if (!fits) {
+    return ctx.invalid("expected an input, a weight and a past_state of rank 3 "
+                       "and a bias of rank 1");
+  }
+  std::optional<int64_t> channels = getConstantIntValue(b.size(filter, 0));
+  if (!channels) {
+    return ctx.unsupported("a number of channels that is known at run time "
+                           "only");
+  }
+  StringRef activation = ctx.getString("activation", "none");
+  if (activation != "none" && activation != "silu" && activation != "swish") {
+    return ctx.invalid("unknown activation '" + activation + "'");
+  }
+  Sizes all = b.sizes(ctx.input(0));
+  OpFoldResult kept = b.sub(b.size(filter, 2), b.index(1));
+  if (!past) {
+    past = b.full({all[0], all[1], kept}, b.scalar(ctx.element(), 0));
+  } else if (failed(b.checkEqual(kept, b.size(past, 2), "past_state"))) {
+    return failure();
+  }
+  Value seen = b.concat({past, ctx.input(0)}, 2);
+  Window window;
+  GraphBuilder::ConvOptions options;
+  options.groups = *channels;
+  if (!seen || failed(checkFilter(ctx, seen, filter)) ||
+      failed(checkGroups(ctx, filter, options.groups)) ||
+      failed(readWindowSteps(ctx, 1, window))) {
+    return failure();
+  }
+  window.low = window.high = {b.index(0)};
+  Value result = b.conv(seen, filter, ctx.input(2), window, options);
+  if (result && activation != "none") {
+    result = b.elementwise(Fn::silu, {result}, {{"beta", 1}});
+  }
+  return ctx.results({result, b.sliceDim(seen, 2, all[2], kept)});
+}
+
 } // namespace dlc::onnx

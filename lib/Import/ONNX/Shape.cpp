@@ -12,6 +12,43 @@ LogicalResult buildIdentity(NodeContext &ctx) {
   return ctx.results(ctx.input(0));
 }
 
+LogicalResult buildCenterCropPad(NodeContext &ctx) {
+  GraphBuilder &b = ctx.b;
+  SmallVector<int64_t> given = llvm::to_vector(ctx.getInts("axes"));
+  if (!ctx.has("axes")) {
+    given = llvm::to_vector(llvm::seq<int64_t>(0, ctx.rank()));
+  }
+  FailureOr<Sizes> shape = b.readInts(ctx.input(1), "shape");
+  if (failed(shape)) {
+    return failure();
+  }
+  if (shape->size() != given.size()) {
+    return ctx.invalid("expected a shape of " + Twine(given.size()) +
+                       " dims, got " + Twine(shape->size()));
+  }
+  Value x = ctx.input(0);
+  Sizes all = b.sizes(x), offsets(all.size(), b.index(0)), low = offsets,
+        high = offsets, strides(all.size(), b.index(1));
+  for (auto [given, target] : llvm::zip_equal(given, *shape)) {
+    FailureOr<int64_t> axis = ctx.normalAxis(given, ctx.rank());
+    if (failed(axis)) {
+      return failure();
+    }
+    OpFoldResult zero = b.index(0), two = b.index(2);
+    if (failed(b.check(b.compare(arith::CmpIPredicate::sge, target, zero),
+                       "expected a size of at least 0, got {0}", {target}))) {
+      return failure();
+    }
+    OpFoldResult missing = b.max(b.sub(target, all[*axis]), zero);
+    offsets[*axis] = b.floorDiv(b.max(b.sub(all[*axis], target), zero), two);
+    low[*axis] = b.floorDiv(missing, two);
+    high[*axis] = b.sub(missing, low[*axis]);
+    all[*axis] = b.min(all[*axis], target);
+  }
+  return ctx.results(b.pad(b.slice(x, offsets, all, strides), low, high,
+                           nn::PadMode::constant, Value()));
+}
+
 LogicalResult buildConcat(NodeContext &ctx) {
   FailureOr<int64_t> axis = ctx.getAxis("axis", 1, ctx.rank());
   return failed(axis) ? failure()
