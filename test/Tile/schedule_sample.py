@@ -91,6 +91,13 @@ def random_gemms(rng: np.random.Generator, build: Path, count: int) -> list:
     return points
 
 
+def has_many_pixels(schedule: tuple[int, ...], element: str) -> bool:
+    """Whether a thread's pixels could need too many registers (Schedules.h)."""
+    tile_m, _, tile_k, _, warps_m, warps_n = schedule
+    chunks = tile_m * tile_k * (4 if element == "f32" else 2) // 16
+    return chunks > 4 * 32 * warps_m * warps_n
+
+
 def random_convs(rng: np.random.Generator, build: Path, count: int) -> list:
     points = []
     while len(points) < count:
@@ -98,6 +105,8 @@ def random_convs(rng: np.random.Generator, build: Path, count: int) -> list:
         outputs_last = bool(rng.integers(0, 2))
         schedules = legal_schedules(build, element, True, not outputs_last)
         schedule = schedules[rng.integers(len(schedules))]
+        if has_many_pixels(schedule, element):
+            continue
         kernel, stride, dilation, pad = (
             (int(rng.integers(low, high)), int(rng.integers(low, high)))
             for low, high in ((1, 5), (1, 4), (1, 3), (0, 3))

@@ -41,7 +41,8 @@ mlir::LogicalResult checkSchedule(GemmScheduleAttr schedule,
                                   EmitErrorFn emitError);
 
 /// As for a product of pixels, taps x channels and output channels; k is
-/// contiguous in the input. e * tile_k is a power of two up to 512.
+/// contiguous in the input. e * tile_k is a power of two up to 512; the places
+/// of a thread's pixels fit its registers, too.
 mlir::LogicalResult checkSchedule(ConvScheduleAttr schedule,
                                   const ProductTraits &traits,
                                   const BlockLimits &limits,

@@ -224,8 +224,9 @@ void KernelEmitter::copyRound(CopyOp op, Value id, int64_t addRow,
 void KernelEmitter::emitCopy(CopyOp op) {
   ChunkMap map(op.getTarget().getType(), kernel.getThreads());
   auto view = op.getSource().getDefiningOp<ViewOp>();
-  // A chunk of single elements is long code; it is not unrolled.
-  if (view && view.getAlignment() < 4 && map.total % map.threads == 0) {
+  // A chunk of several accesses is long code; it is not unrolled.
+  if (view && view.getAlignment() < kChunkBytes &&
+      map.total % map.threads == 0 && map.perThread() > 2) {
     auto loop =
         scf::ForOp::create(b, math.constant(0), math.constant(map.total),
                            math.constant(map.threads));

@@ -17,6 +17,14 @@ static constexpr int64_t kOtherRegisters = 56;
 /// two rows.
 static constexpr int64_t kScoreRegisters = 52;
 
+/// A convolution keeps each of a thread's pixels: an offset, a row, a column.
+static constexpr int64_t kPlaceRegisters = 4;
+
+/// The sums of a warp's part of a product, and operands of one step.
+static int64_t getFragmentRegisters(int64_t rows, int64_t columns) {
+  return rows * columns / 32 + rows / 4 + columns / 4;
+}
+
 static LogicalResult checkMultiple(EmitErrorFn emitError, StringRef name,
                                    int64_t value, int64_t divisor) {
   if (value > 0 && value % divisor == 0) {
@@ -103,8 +111,8 @@ LogicalResult checkSchedule(GemmScheduleAttr schedule,
   int64_t threads = schedule.getWarpsM() * schedule.getWarpsN() * 32;
   int64_t rows = schedule.getTileM() / schedule.getWarpsM();
   int64_t columns = schedule.getTileN() / schedule.getWarpsN();
-  int64_t tiles = rows * columns / 32 + rows / 4 + columns / 4;
-  if (failed(checkRegisters(emitError, tiles, threads, limits))) {
+  if (failed(checkRegisters(emitError, getFragmentRegisters(rows, columns),
+                            threads, limits))) {
     return failure();
   }
   return checkShared(emitError, getSharedBytes(schedule, traits), limits);
@@ -124,7 +132,16 @@ LogicalResult checkSchedule(ConvScheduleAttr schedule,
                           "bytes, got "
                        << schedule.getTileK();
   }
-  return checkSchedule(product, traits, limits, emitError);
+  if (failed(checkSchedule(product, traits, limits, emitError))) {
+    return failure();
+  }
+  int64_t threads = schedule.getWarpsM() * schedule.getWarpsN() * 32;
+  int64_t rows = schedule.getTileM() / schedule.getWarpsM();
+  int64_t columns = schedule.getTileN() / schedule.getWarpsN();
+  int64_t places = (schedule.getTileM() * chunks + threads - 1) / threads;
+  return checkRegisters(
+      emitError, getFragmentRegisters(rows, columns) + kPlaceRegisters * places,
+      threads, limits);
 }
 
 int64_t getSharedBytes(AttentionScheduleAttr schedule, int64_t head,
