@@ -438,13 +438,13 @@ def test_operator(name, is_dynamic):
     run_in_child(check_operator, name, is_dynamic)
 
 
-def check_operator(name: str, is_dynamic: bool) -> None:
+def check_operator(name: str, is_dynamic: bool, device: str = "cpu") -> None:
     case = CASES[name]
     data = case.model(is_dynamic).SerializeToString()
     feeds = case.feeds()
     session = ort.InferenceSession(data)
     names = [value.name for value in session.get_outputs()]
-    model = dlc.compile(data)
+    model = dlc.compile(data, device=device)
     results = model.run(feeds)
     for output, reference in zip(names, session.run(names, feeds), strict=True):
         value = results[output]

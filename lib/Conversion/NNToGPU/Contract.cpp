@@ -231,6 +231,8 @@ void ContractEmitter::store(Value row, ArrayRef<Value> columns,
 
 void ContractEmitter::emit(const GemmTileShape &tile) {
   kernel::IndexMath &math = kb.math;
+  // Dims of size 1 are in no group.
+  loops.assign(loops.size(), math.value(0));
   GemmTileSpec spec;
   spec.m = view.groupSize(shape.m);
   spec.n = view.groupSize(shape.n);
