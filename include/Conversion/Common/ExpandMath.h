@@ -6,8 +6,9 @@
 #include <memory>
 
 namespace mlir {
+class Operation;
 class Pass;
-}
+} // namespace mlir
 
 namespace dlc {
 
@@ -26,6 +27,10 @@ struct ExpandMathOptions {
 /// on f16 and bf16 is done in f32; what one op hands to the next may stay
 /// unrounded.
 std::unique_ptr<mlir::Pass> createExpandMathPass(ExpandMathOptions options);
+
+/// Whether that pass makes a call of libm of `op`: an elementary function on
+/// f64.
+bool needsLibm(mlir::Operation *op);
 
 } // namespace dlc
 

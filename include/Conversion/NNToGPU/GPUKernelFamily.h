@@ -26,7 +26,7 @@ public:
   virtual mlir::LogicalResult emit(GPUKernelBuilder &builder) const = 0;
   /// Whether all index arithmetic of the kernel is on elements of the
   /// dispatch's tensors, so that 32 bits suffice where no tensor has more.
-  virtual bool hasElementIndices() const { return true; }
+  virtual bool hasElementIndices(nn::DispatchOp dispatch) const { return true; }
 };
 
 /// Fails with a diagnostic that names the op where no family computes the
@@ -42,6 +42,7 @@ const GPUKernelFamily *getGenericGPUFamily();
 const GPUKernelFamily *getMapGPUFamily();
 const GPUKernelFamily *getContractGPUFamily(nn::DispatchOp dispatch);
 const GPUKernelFamily *getConvGPUFamily(nn::DispatchOp dispatch);
+const GPUKernelFamily *getConcatGPUFamily();
 const GPUKernelFamily *getReduceGPUFamily();
 const GPUKernelFamily *getAttentionGPUFamily(nn::DispatchOp dispatch);
 const GPUKernelFamily *getSoftmaxGPUFamily(nn::DispatchOp dispatch);

@@ -285,6 +285,12 @@ struct ExpandMathPass final
 
 } // namespace
 
+bool needsLibm(Operation *op) {
+  return op->getNumResults() == 1 &&
+         getElementTypeOrSelf(op->getResult(0).getType()).isF64() &&
+         !libmName(op).empty();
+}
+
 std::unique_ptr<Pass> createExpandMathPass(ExpandMathOptions options) {
   return std::make_unique<ExpandMathPass>(options);
 }

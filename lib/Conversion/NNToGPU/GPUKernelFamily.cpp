@@ -15,6 +15,7 @@ const GPUKernelFamily *findGPUKernelFamily(nn::DispatchOp dispatch) {
           .Case<nn::ContractOp>(
               [&](auto) { return getContractGPUFamily(dispatch); })
           .Case<nn::ConvOp>([&](auto) { return getConvGPUFamily(dispatch); })
+          .Case<nn::ConcatOp>([&](auto) { return getConcatGPUFamily(); })
           .Case<nn::AttentionOp>(
               [&](auto) { return getAttentionGPUFamily(dispatch); })
           .Case<nn::ReduceOp>([&](auto) { return getReduceGPUFamily(); })

@@ -48,7 +48,11 @@ public:
     return done;
   }
 
-  bool hasElementIndices() const override { return false; }
+  /// Kernels on flat views or with scratch count in bytes, or without bounds.
+  bool hasElementIndices(nn::DispatchOp dispatch) const override {
+    return isa<nn::ConvOp, nn::PoolOp, nn::ConcatOp, nn::ScanOp>(
+        dispatch.getRootOp());
+  }
 
 private:
   static Launch getItems(DispatchContext &context) {

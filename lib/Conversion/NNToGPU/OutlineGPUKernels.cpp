@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Dispatches become launches of GPU kernels.
 #include "Analysis/DispatchCost.h"
+#include "Conversion/Common/ExpandMath.h"
 #include "Conversion/NNToGPU/GPUKernelFamily.h"
 #include "Conversion/NNToGPU/Passes.h"
 #include "Conversion/NNToKernel/KernelFamily.h"
@@ -88,6 +89,19 @@ func::FuncOp GPUKernelOutliner::createFunction(nn::DispatchOp dispatch,
   return function;
 }
 
+/// A GPU has no libm.
+LogicalResult checkMath(func::FuncOp kernel) {
+  WalkResult result = kernel.walk([](Operation *op) {
+    if (!needsLibm(op)) {
+      return WalkResult::advance();
+    }
+    op->emitError() << "unsupported: '" << op->getName().stripDialect()
+                    << "' on elements of type f64 on the GPU";
+    return WalkResult::interrupt();
+  });
+  return failure(result.wasInterrupted());
+}
+
 FailureOr<func::FuncOp> GPUKernelOutliner::getKernel(nn::DispatchOp dispatch,
                                                      const GPULaunch &launch) {
   func::FuncOp &known = byKey[getKernelKey(dispatch)];
@@ -98,11 +112,11 @@ FailureOr<func::FuncOp> GPUKernelOutliner::getKernel(nn::DispatchOp dispatch,
   const GPUKernelFamily *family = findGPUKernelFamily(dispatch);
   GPUKernelBuilder builder(dispatch, function, launch.threads,
                            hasScratch(launch));
-  if (failed(family->emit(builder))) {
+  if (failed(family->emit(builder)) || failed(checkMath(function))) {
     return failure();
   }
   func::ReturnOp::create(builder.b);
-  bool small = family->hasElementIndices() && hasSmallTensors(dispatch);
+  bool small = family->hasElementIndices(dispatch) && hasSmallTensors(dispatch);
   function->setAttr(rt::kIndexBitsAttrName,
                     builder.b.getI32IntegerAttr(small ? 32 : 64));
   known = function;

@@ -261,9 +261,17 @@ void PoolEmitter::emitChannels(MutableArrayRef<Value> indices) {
       });
 }
 
-/// An item is one index of the first two dims and one of the third: a row of
-/// pixels with channels last, a row of one channel plane else.
+/// On a GPU, an item is an element. Else an item is one index of the first two
+/// dims and one of the third: a row of pixels with channels last, a row of one
+/// channel plane else.
 void PoolEmitter::emit() {
+  if (kb.target.isScalar()) {
+    LoopSpace(kb, op.getResult()).emitLoops(kb, [&](ValueRange indices) {
+      SmallVector<Value> at(indices);
+      emitElement(at);
+    });
+    return;
+  }
   nn::Sizes sizes = kb.sizes(op.getResult());
   bool byChannels = op.getChannelsLast() && !op.getIndices();
   unsigned outer =
@@ -312,8 +320,10 @@ public:
       taps *= size;
     }
     OpFoldResult elements = nn::productOf(context.b, op.getLoc(), sizes);
-    OpFoldResult items = nn::productOf(context.b, op.getLoc(),
-                                       ArrayRef(sizes).take_front(outer));
+    OpFoldResult items = context.target.isScalar()
+                             ? LoopSpace(context, op.getResult()).getItems()
+                             : nn::productOf(context.b, op.getLoc(),
+                                             ArrayRef(sizes).take_front(outer));
     return {items,
             estimateWork(context, elements, (byChannels ? 0.1 : 1.0) * taps),
             context.math.constant(0)};
