@@ -8,8 +8,11 @@ namespace dlc {
 
 /// Rows up to this length belong to a warp.
 static constexpr int64_t kWarpColumns = 1024;
-/// Elements of a row that a thread keeps.
-static constexpr int64_t kMaxThreadElements = 32;
+/// Elements of a row that a thread keeps, and those that one of the largest
+/// blocks does, whose threads have 64 registers.
+static constexpr int64_t kMaxThreadElements = 32, kFewThreadElements = 16;
+/// Threads of the largest blocks.
+static constexpr int64_t kMaxThreads = 1024;
 
 RowSpace::RowSpace(DispatchContext &context, Value tensor,
                    ArrayRef<int64_t> axes, int64_t groups, int64_t channelDim)
@@ -52,10 +55,11 @@ RowSpace::RowSpace(DispatchContext &context, Value tensor,
     width = vector;
   }
   if (*known > kWarpColumns) {
-    rowThreads = blockThreads = *known > 8192 ? 1024 : 256;
+    rowThreads = blockThreads = *known > 8192 ? kMaxThreads : 256;
   }
   int64_t elements = llvm::divideCeil(*known, rowThreads * width) * width;
-  if (elements <= kMaxThreadElements) {
+  if (elements <=
+      (blockThreads == kMaxThreads ? kFewThreadElements : kMaxThreadElements)) {
     threadElements = elements;
   }
 }
