@@ -120,6 +120,11 @@ private:
           rewriter, operand,
           PermuteAttr::get(operand.getContext(), permutation));
     }
+    // With one spatial dim, both directions are the same permutation: a new
+    // transpose would be taken for one to channels-first and moved back.
+    if (type.getRank() == 3) {
+      return {};
+    }
     for (Operation *user : operand.getUsers()) {
       auto transpose = dyn_cast<TransposeOp>(user);
       if (transpose && transpose.getPermutation() == ArrayRef(permutation)) {

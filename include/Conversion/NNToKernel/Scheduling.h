@@ -22,6 +22,16 @@ mlir::Type getAccumulatorType(mlir::Type element);
 bool isGemmOperand(nn::ContractOp op, const ContractShape &shape);
 kernel::BLayout getBLayout(nn::ContractOp op, const ContractShape &shape);
 
+/// Lanes of a vector of accumulators; narrow ones fill 32 bits each.
+int64_t getAccumulatorLanes(const kernel::VectorTarget &target,
+                            mlir::Type accumulator);
+
+/// The schedule that the dispatch carries, if it carries one of that kind.
+std::optional<kernel::GemmSchedule> readGemmSchedule(nn::DispatchOp dispatch);
+/// Lets the dispatch carry `schedule`.
+void writeGemmSchedule(nn::DispatchOp dispatch,
+                       const kernel::GemmSchedule &schedule);
+
 /// The schedule that the dispatch carries, else the static rules' choice.
 kernel::GemmSchedule getGemmSchedule(nn::DispatchOp dispatch,
                                      const ContractShape &shape,

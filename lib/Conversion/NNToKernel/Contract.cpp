@@ -7,6 +7,7 @@
 #include "Conversion/NNToKernel/LoopSpace.h"
 #include "Conversion/NNToKernel/Scheduling.h"
 #include "Conversion/NNToKernel/VectorEpilogue.h"
+#include "Conversion/NNToKernel/ZeroPoint.h"
 #include "Conversion/NNToVector/Gemm.h"
 
 using namespace mlir;
@@ -245,27 +246,10 @@ private:
   static void setZeroPoints(KernelBuilder &kb, nn::ContractOp op,
                             const ContractShape &shape,
                             kernel::GemmSpec &spec) {
-    auto subtract = [&](Value zeroPoint, Type element) -> kernel::OperandFn {
-      if (!zeroPoint) {
-        return nullptr;
-      }
-      SmallVector<Value> origin(
-          cast<RankedTensorType>(zeroPoint.getType()).getRank(),
-          kb.math.value(0));
-      Value zero =
-          emitCast(kb.b, kb.load(zeroPoint, origin), element, spec.types.acc);
-      return [zero](ImplicitLocOpBuilder &b, Value value) -> Value {
-        Value subtrahend = zero;
-        if (auto vector = dyn_cast<VectorType>(value.getType())) {
-          subtrahend = vector::BroadcastOp::create(b, vector, zero);
-        }
-        return arith::SubIOp::create(b, value, subtrahend);
-      };
-    };
     Value zeroA = shape.swapped ? op.getRhsZero() : op.getLhsZero();
     Value zeroB = shape.swapped ? op.getLhsZero() : op.getRhsZero();
-    spec.convertA = subtract(zeroA, elementOf(shape.getA(op)));
-    spec.convertB = subtract(zeroB, elementOf(shape.getB(op)));
+    spec.convertA = subtractZeroPoint(kb, zeroA, spec.types.acc);
+    spec.convertB = subtractZeroPoint(kb, zeroB, spec.types.acc);
   }
 
   /// Any contraction: one accumulator per result element.

@@ -7,6 +7,7 @@
 #include "Conversion/NNToKernel/LoopSpace.h"
 #include "Conversion/NNToKernel/Scheduling.h"
 #include "Conversion/NNToKernel/VectorEpilogue.h"
+#include "Conversion/NNToKernel/ZeroPoint.h"
 #include "Conversion/NNToVector/DepthwiseConv.h"
 
 using namespace mlir;
@@ -206,24 +207,8 @@ Launch PackedConv::getLaunch() {
 
 /// Zero points, which the kernels subtract as they load.
 void PackedConv::setOperands(KernelBuilder &kb) {
-  auto subtract = [&](Value zeroPoint, Type element) -> kernel::OperandFn {
-    if (!zeroPoint) {
-      return nullptr;
-    }
-    SmallVector<Value> origin(
-        cast<RankedTensorType>(zeroPoint.getType()).getRank(),
-        kb.math.value(0));
-    Value zero =
-        emitCast(kb.b, kb.load(zeroPoint, origin), element, spec.types.acc);
-    return [zero](ImplicitLocOpBuilder &b, Value value) -> Value {
-      auto vector = dyn_cast<VectorType>(value.getType());
-      Value subtrahend =
-          vector ? Value(vector::BroadcastOp::create(b, vector, zero)) : zero;
-      return arith::SubIOp::create(b, value, subtrahend);
-    };
-  };
-  spec.convertA = subtract(op.getInputZero(), elementOf(op.getInput()));
-  spec.convertB = subtract(op.getFilterZero(), elementOf(op.getFilter()));
+  spec.convertA = subtractZeroPoint(kb, op.getInputZero(), spec.types.acc);
+  spec.convertB = subtractZeroPoint(kb, op.getFilterZero(), spec.types.acc);
   if (op.getInputZero()) {
     SmallVector<Value> origin(op.getInputZero().getType().getRank(),
                               kb.math.value(0));

@@ -79,8 +79,7 @@ static int64_t knownOrDynamic(OpFoldResult size) {
 }
 
 static int64_t lanesOf(DispatchContext &context, const kernel::ConvSpec &spec) {
-  return context.target.lanesFor(
-      std::max(32u, spec.types.acc.getIntOrFloatBitWidth()));
+  return getAccumulatorLanes(context.target, spec.types.acc);
 }
 
 kernel::ConvSchedule getConvSchedule(DispatchContext &context,
@@ -110,10 +109,9 @@ kernel::ConvSchedule getConvSchedule(DispatchContext &context,
 
 kernel::GemmSchedule getConvGemmSchedule(DispatchContext &context,
                                          const kernel::ConvSpec &spec) {
-  if (auto attr = dyn_cast_if_present<nn::GemmScheduleAttr>(
-          context.getDispatch().getScheduleAttr())) {
-    return {attr.getMr(), attr.getNv(), attr.getMBlock(),
-            attr.getBlocksOutside(), attr.getPackB()};
+  if (std::optional<kernel::GemmSchedule> carried =
+          readGemmSchedule(context.getDispatch())) {
+    return *carried;
   }
   kernel::GemmSpec product = *kernel::asMatrixProduct(context.b, spec);
   return kernel::chooseGemmSchedule(knownOrDynamic(product.m),

@@ -78,8 +78,7 @@ void KernelScheduler::scheduleContract(nn::DispatchOp dispatch,
   Type accumulator =
       op.getAcc() ? *op.getAcc()
                   : getAccumulatorType(op.getLhs().getType().getElementType());
-  int64_t lanes =
-      target.lanesFor(std::max(32u, accumulator.getIntOrFloatBitWidth()));
+  int64_t lanes = getAccumulatorLanes(target, accumulator);
   OpOperand &use = op->getOpOperand(shape->swapped ? 0 : 1);
   if (getParam(dispatch, use.get())) {
     if (auto transforms =
@@ -87,9 +86,7 @@ void KernelScheduler::scheduleContract(nn::DispatchOp dispatch,
       packer.pack(dispatch, use, *transforms);
     }
   }
-  dispatch.setScheduleAttr(nn::GemmScheduleAttr::get(
-      op.getContext(), schedule.mr, schedule.nv, schedule.mBlock,
-      schedule.blocksOutside, schedule.packB));
+  writeGemmSchedule(dispatch, schedule);
 }
 
 void KernelScheduler::scheduleConv(nn::DispatchOp dispatch, nn::ConvOp op) {
@@ -101,15 +98,12 @@ void KernelScheduler::scheduleConv(nn::DispatchOp dispatch, nn::ConvOp op) {
                           target);
   kernel::ConvSpec spec = createConvSpec(context);
   ConvKernel kernel = chooseConvKernel(context, spec);
-  int64_t lanes =
-      target.lanesFor(std::max(32u, spec.types.acc.getIntOrFloatBitWidth()));
+  int64_t lanes = getAccumulatorLanes(target, spec.types.acc);
   int64_t width = 0;
   if (kernel == ConvKernel::MatrixProduct) {
     kernel::GemmSchedule schedule = getConvGemmSchedule(context, spec);
     width = schedule.panelWidth(lanes);
-    dispatch.setScheduleAttr(nn::GemmScheduleAttr::get(
-        op.getContext(), schedule.mr, schedule.nv, schedule.mBlock,
-        schedule.blocksOutside, schedule.packB));
+    writeGemmSchedule(dispatch, schedule);
   } else {
     kernel::ConvSchedule schedule = getConvSchedule(context, spec, kernel);
     width = schedule.panelWidth(lanes);

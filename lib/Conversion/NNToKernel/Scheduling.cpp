@@ -73,19 +73,39 @@ static int64_t staticGroupSize(nn::ContractOp op, ArrayRef<unsigned> group) {
   return size;
 }
 
+int64_t getAccumulatorLanes(const kernel::VectorTarget &target,
+                            Type accumulator) {
+  return target.lanesFor(std::max(32u, accumulator.getIntOrFloatBitWidth()));
+}
+
+std::optional<kernel::GemmSchedule> readGemmSchedule(nn::DispatchOp dispatch) {
+  auto attr =
+      dyn_cast_if_present<nn::GemmScheduleAttr>(dispatch.getScheduleAttr());
+  if (!attr) {
+    return std::nullopt;
+  }
+  return kernel::GemmSchedule{attr.getMr(), attr.getNv(), attr.getMBlock(),
+                              attr.getBlocksOutside(), attr.getPackB()};
+}
+
+void writeGemmSchedule(nn::DispatchOp dispatch,
+                       const kernel::GemmSchedule &schedule) {
+  dispatch.setScheduleAttr(nn::GemmScheduleAttr::get(
+      dispatch.getContext(), schedule.mr, schedule.nv, schedule.mBlock,
+      schedule.blocksOutside, schedule.packB));
+}
+
 kernel::GemmSchedule getGemmSchedule(nn::DispatchOp dispatch,
                                      const ContractShape &shape,
                                      const kernel::VectorTarget &target) {
-  if (auto attr = dyn_cast_if_present<nn::GemmScheduleAttr>(
-          dispatch.getScheduleAttr())) {
-    return {attr.getMr(), attr.getNv(), attr.getMBlock(),
-            attr.getBlocksOutside(), attr.getPackB()};
+  if (std::optional<kernel::GemmSchedule> carried =
+          readGemmSchedule(dispatch)) {
+    return *carried;
   }
   auto op = cast<nn::ContractOp>(dispatch.getRootOp());
   Type element = op.getLhs().getType().getElementType();
   Type accumulator = op.getAcc() ? *op.getAcc() : getAccumulatorType(element);
-  int64_t lanes =
-      target.lanesFor(std::max(32u, accumulator.getIntOrFloatBitWidth()));
+  int64_t lanes = getAccumulatorLanes(target, accumulator);
   return kernel::chooseGemmSchedule(staticGroupSize(op, shape.m),
                                     staticGroupSize(op, shape.n),
                                     staticGroupSize(op, shape.k), target, lanes,
