@@ -72,6 +72,38 @@ CASES = {
       (float[2,17,1] x, float[1,40] W0) => (y) {
         y = MatMul(x, W0)
       }""",
+    # With one spatial dim, to channels-last and back is the same permutation.
+    "conv-1d-residual": """
+      (float[1,2,9] x, float[4,2,3] W0, float[4] W1, float[4] B1) => (y) {
+        c = Conv(x, W0)
+        n = GroupNormalization<num_groups=2>(c, W1, B1)
+        y = Add(n, c)
+      }""",
+    "conv-1d-one-channel": """
+      (float[1,2,9] x, float[1,2,3] W0, float[1] W1) => (y) {
+        c = Conv(x, W0)
+        n = Mul(c, W1)
+        y = Add(n, c)
+      }""",
+    "conv-bias-of-one": """
+      (float[2,5,6,7] x, float[1,5,3,3] W0, float[1] B0) => (y) {
+        y = Conv(x, W0, B0)
+      }""",
+    "attention-heads-of-width-1": """
+      (float[1,5,3] q, float[1,7,3] k, float[1,7,3] v) => (y)
+      <int64[1] axis = {3}> {
+        qh = Unsqueeze(q, axis)
+        kh = Unsqueeze(k, axis)
+        vh = Unsqueeze(v, axis)
+        qt = Transpose<perm=[0,2,1,3]>(qh)
+        kt = Transpose<perm=[0,2,3,1]>(kh)
+        vt = Transpose<perm=[0,2,1,3]>(vh)
+        s = MatMul(qt, kt)
+        p = Softmax<axis=-1>(s)
+        o = MatMul(p, vt)
+        ot = Transpose<perm=[0,2,1,3]>(o)
+        y = Squeeze(ot, axis)
+      }""",
     "lstm-joined-weights": """
       (float[6,2,10] x, float[1,80,10] W0, float[1,20,80] W1, float[1,160] B0)
       => (y, h, c) {

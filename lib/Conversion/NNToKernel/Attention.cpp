@@ -60,23 +60,19 @@ private:
   nn::AttentionOp op;
 };
 
-bool isInnermost(Value tensor, AffineMap map, unsigned loop) {
-  return AttentionOp::getInnermostLoop(map, typeOf(tensor)).value_or(loop) ==
-         loop;
+/// Whether neighbours along `loop` are neighbours in memory, or there are none.
+bool isDense(Value tensor, AffineMap map, unsigned loop) {
+  std::optional<unsigned> place = placeOf(map, loop);
+  return !place || typeOf(tensor).getDimSize(*place) == 1 ||
+         AttentionOp::getInnermostLoop(map, typeOf(tensor)) == loop;
 }
 
 bool AttentionView::isSupported(nn::AttentionOp op) {
-  bool denseKeys = isInnermost(op.getKey(), op.getMap(1), kDepth) ||
-                   isInnermost(op.getKey(), op.getMap(1), kKey);
-  // A single column is dense anywhere.
-  auto hasDenseRows = [](Value tensor, AffineMap map) {
-    std::optional<unsigned> column = placeOf(map, kColumn);
-    return !column || typeOf(tensor).getDimSize(*column) == 1 ||
-           isInnermost(tensor, map, kColumn);
-  };
+  bool denseKeys = isDense(op.getKey(), op.getMap(1), kDepth) ||
+                   isDense(op.getKey(), op.getMap(1), kKey);
   std::optional<unsigned> column = placeOf(op.getMap(2), kColumn);
-  return denseKeys && hasDenseRows(op.getValue(), op.getMap(2)) &&
-         hasDenseRows(op.getResult(), op.getMap(3)) &&
+  return denseKeys && isDense(op.getValue(), op.getMap(2), kColumn) &&
+         isDense(op.getResult(), op.getMap(3), kColumn) &&
          !(column && op.getValue().getType().isDynamicDim(*column));
 }
 
@@ -151,7 +147,7 @@ kernel::AttentionSpec AttentionView::create() {
   spec.outputOffset = offsetIn(result, resultMap, {kBatch, kHead, kGroup});
   spec.queryRowStride = stride(query, queryMap, kRow);
   spec.queryColumnStride = stride(query, queryMap, kDepth);
-  bool keysAreRows = isInnermost(key, keyMap, kDepth);
+  bool keysAreRows = isDense(key, keyMap, kDepth);
   spec.keyLayout =
       keysAreRows ? kernel::BLayout::Transposed : kernel::BLayout::RowMajor;
   spec.keyRowStride = stride(key, keyMap, keysAreRows ? kKey : kDepth);
@@ -206,6 +202,10 @@ Value RegionEmitter::loadInput(Value tensor, AffineMap map) {
   }
   std::optional<unsigned> key = placeOf(map, kKey);
   bool walksKeys = key && typeOf(tensor).getDimSize(*key) != 1;
+  if (!isa<BlockArgument>(tensor)) { // a constant of one element
+    return kb.load(
+        tensor, SmallVector<Value>(typeOf(tensor).getRank(), kb.math.value(0)));
+  }
   Value flat = kernel::flatten(b, kb.getInputBase(tensor));
   if (!walksKeys) {
     return memref::LoadOp::create(b, flat, kb.math.value(place));
