@@ -140,7 +140,8 @@ REFUSED = {
     "branches of different shape": """
         f (bool flag, float[3] x) => (float[k] y) {
           y = If (flag) <then_branch: graph = yes () => (float[3] a) { a = Neg (x) },
-              else_branch: graph = no () => (float[6] b) { b = Concat <axis = 0> (x, x) }>
+              else_branch: graph = no () => (float[6] b) {
+                b = Concat <axis = 0> (x, x) }>
         }""",
 }
 
