@@ -20,7 +20,8 @@ CASES = {
           count = Constant <value_int: int = 4> ()
           go = Constant <value: tensor = bool {1}> ()
           last, all = Loop (count, go, x) <body: graph = body (
-              int64 i, bool c, float[2, 3] y) => (bool d, float[2, 3] z, float[2, 3] s) {
+              int64 i, bool c, float[2, 3] y)
+              => (bool d, float[2, 3] z, float[2, 3] s) {
             d = Identity (c)
             f = CastLike (i, x)
             z = Mul (y, x)
