@@ -104,6 +104,10 @@ CASES = {
         ot = Transpose<perm=[0,2,1,3]>(o)
         y = Squeeze(ot, axis)
       }""",
+    "rnn-of-one-unit": """
+      (float[4,6,1] x, float[1,1,1] W0, float[1,1,1] W1, float[1,2] B0) => (y, h) {
+        y, h = RNN<hidden_size=1>(x, W0, W1, B0)
+      }""",
     "lstm-joined-weights": """
       (float[6,2,10] x, float[1,80,10] W0, float[1,20,80] W1, float[1,160] B0)
       => (y, h, c) {

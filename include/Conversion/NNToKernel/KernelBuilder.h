@@ -67,7 +67,8 @@ public:
   /// Memory private to this worker, as memref<i8> or memref<?xi8>.
   mlir::Value getScratch() { return scratch; }
 
-  /// Rank-0 memref of an input's first element.
+  /// Rank-0 memref of an input's first element; a constant of one element gets
+  /// memory on the stack.
   mlir::Value getInputBase(mlir::Value input);
   /// Rank-0 memref of result `i`'s first element.
   mlir::Value getResultBase(unsigned i);
@@ -113,6 +114,8 @@ private:
   /// Elements loaded in the current scope, by tensor and hash of the indices.
   llvm::DenseMap<std::pair<mlir::Value, size_t>, mlir::Value> memo;
   llvm::DenseMap<mlir::Value, mlir::Value> inputViews;
+  /// Memory of constants.
+  llvm::DenseMap<mlir::Value, mlir::Value> constantBases;
 };
 
 /// Element type in memory of tensor element type `type`.

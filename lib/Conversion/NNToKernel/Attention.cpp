@@ -202,10 +202,6 @@ Value RegionEmitter::loadInput(Value tensor, AffineMap map) {
   }
   std::optional<unsigned> key = placeOf(map, kKey);
   bool walksKeys = key && typeOf(tensor).getDimSize(*key) != 1;
-  if (!isa<BlockArgument>(tensor)) { // a constant of one element
-    return kb.load(
-        tensor, SmallVector<Value>(typeOf(tensor).getRank(), kb.math.value(0)));
-  }
   Value flat = kernel::flatten(b, kb.getInputBase(tensor));
   if (!walksKeys) {
     return memref::LoadOp::create(b, flat, kb.math.value(place));

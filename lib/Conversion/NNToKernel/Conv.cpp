@@ -219,14 +219,9 @@ void PackedConv::setOperands(KernelBuilder &kb) {
 Value PackedConv::emitBias(KernelBuilder &kb, Value acc,
                            const kernel::EpilogueIndices &at, Value mask) {
   auto type = cast<VectorType>(acc.getType());
-  Value bias;
-  if (isa<BlockArgument>(op.getBias())) {
-    Value flat = kernel::flatten(kb.b, kb.getInputBase(op.getBias()));
-    bias = kernel::loadVector(kb.b, flat, at.n, type.getNumElements(), mask);
-  } else { // a constant of one element
-    Value one = kb.load(op.getBias(), kb.math.value(0));
-    bias = vector::BroadcastOp::create(kb.b, type.clone(one.getType()), one);
-  }
+  Value flat = kernel::flatten(kb.b, kb.getInputBase(op.getBias()));
+  Value bias =
+      kernel::loadVector(kb.b, flat, at.n, type.getNumElements(), mask);
   bias = emitCast(kb.b, bias, elementOf(op.getBias()), type.getElementType());
   return emitElementwise(kb.b, nn::Fn::add, {acc, bias}, {},
                          type.getElementType(), type.getElementType());

@@ -72,7 +72,21 @@ void KernelBuilder::resolveSizes() {
 }
 
 Value KernelBuilder::getInputBase(Value input) {
-  return kernel.getArgument(cast<BlockArgument>(input).getArgNumber());
+  if (auto argument = dyn_cast<BlockArgument>(input)) {
+    return kernel.getArgument(argument.getArgNumber());
+  }
+  Value &base = constantBases[input];
+  if (!base) {
+    auto type = cast<RankedTensorType>(input.getType());
+    assert(type.getNumElements() == 1 && "others are inputs");
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(&kernel.getBody().front());
+    Value element =
+        loadUncached(input, SmallVector<Value>(type.getRank(), math.value(0)));
+    base = memref::AllocaOp::create(b, getBaseType(type.getElementType()));
+    memref::StoreOp::create(b, element, base);
+  }
+  return base;
 }
 
 Value KernelBuilder::getResultBase(unsigned i) {
