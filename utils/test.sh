@@ -44,6 +44,8 @@ suite lit "$VENV/bin/lit" -s --xunit-xml-output "$RESULTS/lit.xml" "$BUILD/test"
 suite python "$PYTHON" -m pytest --ignore "$ROOT/test/python/long" \
   --junitxml "$RESULTS/python.xml" "$ROOT/test/python"
 suite conformance "$PYTHON" "$ROOT/test/Conformance/run.py" --junitxml "$RESULTS/conformance.xml"
+suite conformance-ptxsim "$PYTHON" "$ROOT/test/Conformance/run.py" --device=PTXSIM \
+  --junitxml "$RESULTS/conformance-ptxsim.xml"
 if [ $long = yes ]; then
   # The importer and the runtime over the broken models, and the runtime's threads.
   DLC_BUILD=$ROOT/build-asan DLC_SANITIZE=address,undefined "$ROOT/utils/build.sh" \

@@ -311,11 +311,18 @@ Value AttentionEmitter::emitRegion(Region &region, Value score,
     }
     mapping.map(*argument++, kb.load(input, at));
   }
+  // What the region takes from around the op is the dispatch's.
+  for (Operation &inner : block) {
+    for (Value operand : inner.getOperands()) {
+      if (!mapping.contains(operand) && operand.getParentBlock() != &block) {
+        mapping.map(operand, kb.scalar(operand));
+      }
+    }
+  }
   for (Operation &inner : block.without_terminator()) {
     b.clone(inner, mapping);
   }
-  return mapping.lookupOrDefault(
-      cast<YieldOp>(block.getTerminator()).getValues()[0]);
+  return mapping.lookup(cast<YieldOp>(block.getTerminator()).getValues()[0]);
 }
 
 Value AttentionEmitter::finishScore(Value score, Value row, Value key) {
