@@ -5,6 +5,7 @@
 #include "Conversion/NNToGPU/GPUKernelFamily.h"
 #include "Conversion/NNToGPU/Passes.h"
 #include "Conversion/NNToKernel/KernelFamily.h"
+#include "Conversion/NNToKernel/KernelFunction.h"
 
 #include "llvm/ADT/StringMap.h"
 
@@ -60,32 +61,19 @@ bool hasSmallTensors(nn::DispatchOp dispatch) {
 /// The kernel's declaration: buffers, sizes, scratch.
 func::FuncOp GPUKernelOutliner::createFunction(nn::DispatchOp dispatch,
                                                const GPULaunch &launch) {
-  OpBuilder b = OpBuilder::atBlockEnd(kernels.getBody());
-  SmallVector<Type> types;
-  unsigned buffers = dispatch.getInputs().size() + dispatch.getOutputs().size();
-  for (Type type :
-       llvm::concat<Type>(llvm::to_vector(dispatch.getInputs().getTypes()),
-                          llvm::to_vector(dispatch.getOutputs().getTypes()))) {
-    types.push_back(getBaseType(cast<RankedTensorType>(type).getElementType()));
-  }
-  types.append(dispatch.getSizes().size(), b.getI64Type());
+  Builder b(module.getContext());
+  SmallVector<Type> parameters(dispatch.getSizes().size(), b.getI64Type());
   if (hasScratch(launch)) {
-    types.push_back(MemRefType::get({}, b.getI8Type()));
+    parameters.push_back(MemRefType::get({}, b.getI8Type()));
   }
-  std::string name = (dispatch.getRootOp()->getName().stripDialect() + "_" +
-                      Twine(numKernels++))
-                         .str();
-  auto function = func::FuncOp::create(b, dispatch.getLoc(), name,
-                                       b.getFunctionType(types, {}));
-  function->setAttr(rt::kKernelAttrName, b.getUnitAttr());
+  func::FuncOp function =
+      createKernelFunction(kernels, dispatch, parameters, numKernels++);
   function->setAttr(rt::kThreadsAttrName, b.getI64IntegerAttr(launch.threads));
+  unsigned buffers = dispatch.getInputs().size() + dispatch.getOutputs().size();
   for (unsigned i = 0; i < buffers; ++i) {
-    function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
-                        b.getUnitAttr());
     function.setArgAttr(i, LLVM::LLVMDialect::getAlignAttrName(),
                         b.getI64IntegerAttr(16));
   }
-  function.addEntryBlock();
   return function;
 }
 
@@ -150,12 +138,7 @@ LogicalResult GPUKernelOutliner::replace(nn::DispatchOp dispatch) {
 }
 
 LogicalResult GPUKernelOutliner::run() {
-  OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
-  // Text that enters after this pass brings its own.
-  kernels = module.lookupSymbol<ModuleOp>(rt::kKernelsModuleName);
-  if (!kernels) {
-    kernels = ModuleOp::create(b, module.getLoc(), rt::kKernelsModuleName);
-  }
+  kernels = getKernelsModule(module);
   SmallVector<nn::DispatchOp> dispatches;
   module.walk([&](nn::DispatchOp dispatch) { dispatches.push_back(dispatch); });
   for (nn::DispatchOp dispatch : dispatches) {

@@ -2,6 +2,7 @@
 // Dispatches become launches of kernels.
 #include "Analysis/DispatchCost.h"
 #include "Conversion/NNToKernel/KernelFamily.h"
+#include "Conversion/NNToKernel/KernelFunction.h"
 #include "Conversion/NNToKernel/Passes.h"
 
 #include "llvm/ADT/StringMap.h"
@@ -35,28 +36,11 @@ private:
 
 /// The kernel's declaration: buffers, sizes, begin, end, scratch.
 func::FuncOp KernelOutliner::createFunction(nn::DispatchOp dispatch) {
-  OpBuilder b = OpBuilder::atBlockEnd(kernels.getBody());
-  SmallVector<Type> types;
-  unsigned buffers = dispatch.getInputs().size() + dispatch.getOutputs().size();
-  for (Type type :
-       llvm::concat<Type>(llvm::to_vector(dispatch.getInputs().getTypes()),
-                          llvm::to_vector(dispatch.getOutputs().getTypes()))) {
-    types.push_back(getBaseType(cast<RankedTensorType>(type).getElementType()));
-  }
-  types.append(dispatch.getSizes().size() + 2, b.getIndexType());
-  types.push_back(MemRefType::get({}, b.getI8Type()));
-  std::string name = (dispatch.getRootOp()->getName().stripDialect() + "_" +
-                      Twine(numKernels++))
-                         .str();
-  auto function = func::FuncOp::create(b, dispatch.getLoc(), name,
-                                       b.getFunctionType(types, {}));
-  function->setAttr("dlc.kernel", b.getUnitAttr());
-  for (unsigned i = 0; i < buffers; ++i) {
-    function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
-                        b.getUnitAttr());
-  }
-  function.addEntryBlock();
-  return function;
+  Builder b(module.getContext());
+  SmallVector<Type> parameters(dispatch.getSizes().size() + 2,
+                               b.getIndexType());
+  parameters.push_back(MemRefType::get({}, b.getI8Type()));
+  return createKernelFunction(kernels, dispatch, parameters, numKernels++);
 }
 
 FailureOr<func::FuncOp> KernelOutliner::getKernel(nn::DispatchOp dispatch) {
@@ -102,12 +86,7 @@ LogicalResult KernelOutliner::replace(nn::DispatchOp dispatch) {
 }
 
 LogicalResult KernelOutliner::run() {
-  OpBuilder b = OpBuilder::atBlockEnd(module.getBody());
-  // Text that enters after this pass brings its own.
-  kernels = module.lookupSymbol<ModuleOp>(rt::kKernelsModuleName);
-  if (!kernels) {
-    kernels = ModuleOp::create(b, module.getLoc(), rt::kKernelsModuleName);
-  }
+  kernels = getKernelsModule(module);
   SmallVector<nn::DispatchOp> dispatches;
   module.walk([&](nn::DispatchOp dispatch) { dispatches.push_back(dispatch); });
   for (nn::DispatchOp dispatch : dispatches) {
