@@ -72,8 +72,9 @@ struct FlowGraph {
 };
 FlowGraph buildFlowGraph(const std::vector<Lowered> &Code);
 
-/// Assigns a byte offset to every virtual register; returns the bytes used.
-uint32_t assignRows(const LoweredKernel &K, const FlowGraph &G,
+/// Assigns a byte offset to every virtual register; returns the bytes used. May
+/// give several registers of K one name.
+uint32_t assignRows(LoweredKernel &K, const FlowGraph &G,
                     std::vector<uint32_t> &Offset, uint32_t &Registers);
 
 /// Registers that may be read before they are written on some path, and those

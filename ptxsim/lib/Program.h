@@ -130,12 +130,10 @@ struct InstDebug {
 };
 
 /// Consecutive f32 multiply-adds that run as one instruction (FmaRun.cpp).
-struct FmaStep {
-  uint16_t A, B, C, D; // row offsets over 128; A may stand for the one before
-};
 struct FmaRun {
-  uint32_t First = 0, Count = 0; // in Program::FmaSteps
-  Handler Single = nullptr;      // runs the first step only
+  uint32_t Table = 0; // in Program::FmaTables
+  uint32_t Count = 0;
+  Handler Single = nullptr; // runs the first step only
 };
 
 /// Where an mma.sync finds the converted images of its operands, and whether
@@ -165,7 +163,7 @@ struct Program {
   std::vector<Detail> Details;
   std::vector<InstDebug> Debug;
   std::vector<std::vector<uint32_t>> BranchTables;
-  std::vector<FmaStep> FmaSteps;
+  std::vector<uint32_t> FmaTables;
   std::vector<FmaRun> FmaRuns;
   std::vector<MmaPlan> MmaPlans;
   std::vector<ConstRow> Consts;

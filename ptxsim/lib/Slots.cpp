@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Register rows: liveness on blocks, then linear scan. PTX registers are
-// virtual; packing them keeps a warp's rows in the host's first-level cache.
+// Register rows: liveness on blocks, sums that stay in place, then linear scan.
+// PTX registers are virtual; packing them keeps a warp's rows in the host's
+// first-level cache.
 #include "Lower.h"
 #include <algorithm>
 
@@ -21,6 +22,9 @@ class Liveness {
 public:
   Liveness(const LoweredKernel &K, const FlowGraph &G);
   std::vector<Interval> intervals() const;
+  bool liveOut(uint32_t Block, uint32_t Register) const {
+    return test(Out[Block], Register);
+  }
 
 private:
   void scanBlock(uint32_t B);
@@ -120,11 +124,126 @@ static unsigned rowClass(const VirtualReg &R) {
   return R.Ty == Type::Pred ? 0 : R.Wide() ? 2 : 1;
 }
 
-uint32_t ptxsim::assignRows(const LoweredKernel &K, const FlowGraph &G,
+// ---- sums ------------------------------------------------------------------
+namespace {
+/// Compilers give every step of a sum a register of its own. Where the addend
+/// dies and the sum lives within a block, the sum takes over its register, as
+/// in hand-written code that names one register for both.
+class SumMerger {
+public:
+  SumMerger(LoweredKernel &K, const FlowGraph &G, const Liveness &L);
+  void run();
+
+private:
+  void visit(uint32_t Pc);
+  bool mayMerge(uint32_t Pc, uint32_t Sum, uint32_t Addend) const;
+  void merge(uint32_t Sum, uint32_t Addend);
+  bool redefines(uint32_t Pc, uint32_t Register) const;
+  LoweredKernel &K;
+  const FlowGraph &G;
+  const Liveness &Live;
+  std::vector<std::vector<uint32_t>> Touches; // instructions, ascending
+  std::vector<bool> Fixed; // written later than their instruction says
+};
+} // namespace
+
+/// Reads all operands before it writes a result.
+static bool readsFirst(const Lowered &L) {
+  return L.Info.Row->Class == OpClass::Float || L.Info.O == Op::Mma;
+}
+
+SumMerger::SumMerger(LoweredKernel &K, const FlowGraph &G, const Liveness &L)
+    : K(K), G(G), Live(L), Touches(K.Regs.size()), Fixed(K.Regs.size()) {
+  auto Touch = [&](const Ref &R, uint32_t P, bool IsFixed) {
+    if (R.Kind != Ref::Reg)
+      return;
+    if (Touches[R.Value].empty() || Touches[R.Value].back() != P)
+      Touches[R.Value].push_back(P);
+    if (IsFixed)
+      Fixed[R.Value] = true;
+  };
+  for (uint32_t P = 0; P < K.Code.size(); ++P) {
+    Touch(K.Code[P].Guard, P, true);
+    for (const Ref &R : K.Code[P].Refs)
+      Touch(R, P, K.Code[P].Info.O == Op::Wgmma);
+  }
+}
+
+/// Writes the register in all lanes without reading it.
+bool SumMerger::redefines(uint32_t Pc, uint32_t Register) const {
+  const Lowered &L = K.Code[Pc];
+  bool Writes = false;
+  for (size_t J = 0; J < L.Refs.size(); ++J)
+    if (L.Refs[J].Kind == Ref::Reg && L.Refs[J].Value == Register) {
+      if (L.Roles[J] != Role::Def)
+        return false;
+      Writes = true;
+    }
+  return Writes && L.Guard.Kind == Ref::None;
+}
+
+bool SumMerger::mayMerge(uint32_t Pc, uint32_t Sum, uint32_t Addend) const {
+  uint32_t Block = G.BlockOf[Pc];
+  uint32_t End = G.blockEnd(Block, uint32_t(K.Code.size()));
+  if (Sum == Addend || Fixed[Sum] || Fixed[Addend] ||
+      rowClass(K.Regs[Sum]) != rowClass(K.Regs[Addend]) ||
+      Touches[Sum].front() != Pc || Touches[Sum].back() >= End)
+    return false;
+  const std::vector<uint32_t> &T = Touches[Addend];
+  auto Next = std::upper_bound(T.begin(), T.end(), Pc);
+  if (Next == T.end() || *Next >= End)
+    return !Live.liveOut(Block, Addend);
+  uint32_t Last = Touches[Sum].back();
+  return redefines(*Next, Addend) &&
+         (Last < *Next || (Last == *Next && readsFirst(K.Code[Last])));
+}
+
+void SumMerger::merge(uint32_t Sum, uint32_t Addend) {
+  for (uint32_t P : Touches[Sum])
+    for (Ref &R : K.Code[P].Refs)
+      if (R.Kind == Ref::Reg && R.Value == Sum)
+        R.Value = Addend;
+  std::vector<uint32_t> &T = Touches[Addend];
+  T.insert(T.end(), Touches[Sum].begin(), Touches[Sum].end());
+  std::sort(T.begin(), T.end());
+  T.erase(std::unique(T.begin(), T.end()), T.end());
+  Touches[Sum].clear();
+}
+
+void SumMerger::visit(uint32_t Pc) {
+  const Lowered &L = K.Code[Pc];
+  if (L.Guard.Kind != Ref::None || !readsFirst(L))
+    return;
+  const LoweredOperand &To = L.Operands.front();
+  const LoweredOperand &From =
+      L.Operands[std::min<size_t>(L.Operands.size(), 4) - 1];
+  if (To.How != Role::Def || From.How != Role::Use || To.Count != From.Count)
+    return;
+  for (unsigned J = 0; J < To.Count; ++J) {
+    const Ref &D = L.Refs[To.First + J], &C = L.Refs[From.First + J];
+    auto IsC = [&](const Ref &R) {
+      return R.Kind == Ref::Reg && R.Value == C.Value;
+    };
+    if (D.Kind == Ref::Reg && C.Kind == Ref::Reg &&
+        std::count_if(L.Refs.begin(), L.Refs.end(), IsC) == 1 &&
+        mayMerge(Pc, uint32_t(D.Value), uint32_t(C.Value)))
+      merge(uint32_t(D.Value), uint32_t(C.Value));
+  }
+}
+
+void SumMerger::run() {
+  for (uint32_t P = 0; P < K.Code.size(); ++P)
+    visit(P);
+}
+
+// ---- rows ------------------------------------------------------------------
+uint32_t ptxsim::assignRows(LoweredKernel &K, const FlowGraph &G,
                             std::vector<uint32_t> &Offset,
                             uint32_t &Registers) {
   static constexpr uint32_t RowBytes[] = {4, 128, 256};
-  std::vector<Interval> I = Liveness(K, G).intervals();
+  Liveness Live(K, G);
+  SumMerger(K, G, Live).run();
+  std::vector<Interval> I = Live.intervals();
   std::vector<uint32_t> Order;
   for (uint32_t R = 0; R < I.size(); ++R)
     if (I[R].Begin <= I[R].End)
