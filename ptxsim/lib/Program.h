@@ -136,14 +136,16 @@ struct FmaRun {
   Handler Single = nullptr; // runs the first step only
 };
 
-/// Where an mma.sync finds the converted images of its operands, and whether
-/// it has to make them (MmaPlan.h).
+/// What an mma.sync needs: where the decoded images of its operands are and
+/// whether it has to make them (MmaPlan.h), and which rows it uses.
 struct MmaPlan {
   uint16_t ImageA = 0, ImageB = 0;
   bool BuildA = true, BuildB = true;
   bool Pair = false; // runs the next product, of the same A, as well
   uint8_t K = 0;
-  uint32_t D[4] = {}, C[4] = {}; // rows of f32 accumulators
+  uint16_t Run = 1;                      // products that run as one
+  uint32_t D[4] = {}, C[4] = {};         // rows of f32 accumulators
+  uint32_t RowsA[4] = {}, RowsB[2] = {}; // rows of fragments
 };
 
 /// A virtual register that an instruction reads or writes.

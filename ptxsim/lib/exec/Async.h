@@ -13,12 +13,14 @@
 
 namespace ptxsim {
 
-/// One cp.async of a warp.
+/// One cp.async of a warp. Kept small: pipelines have dozens of them waiting.
 struct CopyBatch {
   uint32_t Lanes = 0, Bytes = 0;
-  uint32_t SrcBytes[32]; // the rest of Bytes is filled with zeros
-  uint8_t *Dst[32];
-  const uint8_t *Src[32];
+  uint32_t Short = 0;            // lanes whose source is smaller than Bytes
+  const uint8_t *From = nullptr; // of the first lane
+  uint32_t To[32];               // offset in the CTA's shared memory
+  int32_t Source[32];            // offset from From
+  uint8_t SourceBytes[32];       // the rest of Bytes is filled with zeros
 };
 /// cp.async copies that have not taken place yet, in order of issue, and how
 /// many of them each committed group holds.

@@ -203,7 +203,7 @@ static void bulkLoad(PTXSIM_ARGS) {
     scheduleWork(W, [W, Src, Bytes, Targets = std::move(Targets)] {
       for (const CopyTarget &T : Targets) {
         std::memcpy(T.Owner->Shared + (T.Offset - SharedBase), Src, Bytes);
-        touchShared(T.Owner, T.Offset, Bytes);
+        touchShared(T.Owner);
         deliverBytes(W, T.Owner, T.Barrier, Bytes, T.Clock);
       }
     });

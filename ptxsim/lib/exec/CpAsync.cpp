@@ -8,17 +8,20 @@
 using namespace ptxsim;
 
 static void performCopy(Cta *C, const CopyBatch &B) {
-  bool Versions = !C->SharedVersion.empty();
-  forLanes(B.Lanes, [&](uint32_t L) {
-    if (B.SrcBytes[L] == 16) { // a call of memcpy would cost more than the copy
-      std::memcpy(B.Dst[L], B.Src[L], 16);
-    } else {
-      std::memcpy(B.Dst[L], B.Src[L], B.SrcBytes[L]);
-      std::memset(B.Dst[L] + B.SrcBytes[L], 0, B.Bytes - B.SrcBytes[L]);
-    }
-    if (Versions)
-      touchShared(C, uint32_t(B.Dst[L] - C->Shared) + SharedBase, B.Bytes);
+  auto To = [&](uint32_t L) { return C->Shared + B.To[L]; };
+  if (B.Bytes == 16) // a call of memcpy would cost more than the copy
+    forLanes(B.Lanes & ~B.Short,
+             [&](uint32_t L) { std::memcpy(To(L), B.From + B.Source[L], 16); });
+  else
+    forLanes(B.Lanes & ~B.Short, [&](uint32_t L) {
+      std::memcpy(To(L), B.From + B.Source[L], B.Bytes);
+    });
+  forLanes(B.Short, [&](uint32_t L) {
+    uint32_t N = B.SourceBytes[L];
+    std::memcpy(To(L), B.From + B.Source[L], N);
+    std::memset(To(L) + N, 0, B.Bytes - N);
   });
+  touchShared(C);
 }
 
 void CopyQueue::complete(Cta *C, size_t Count) {
@@ -41,82 +44,115 @@ static RowU64 addresses(const Detail &D, unsigned Operand, const uint8_t *R) {
   return __builtin_convertvector(rowAt<RowU32>(P) + uint32_t(O.Offset), RowU64);
 }
 
-static bool resolveTarget(Warp *W, const Inst *I, uint32_t On, const uint8_t *R,
-                          const Detail &D, CopyBatch &B) {
-  const DetailOperand &O = D.Operands[0];
-  SharedOffsets Offset;
-  if (Offset.resolve(W->C, Space::Shared, R + D.Slots[O.First], O.Wide,
-                     O.Offset, On, B.Bytes)) {
-    for (unsigned L = 0; L < 32; ++L)
-      B.Dst[L] = W->C->Shared + Offset.Lane[L];
+namespace {
+/// The copies of all lanes while they are being issued.
+struct Copies {
+  const Detail &D;
+  uint32_t On, Bytes;
+  uint32_t Whole, Part; // lanes that copy all or some of the bytes
+  RowU32 SourceBytes;
+  SharedOffsets To;
+  Lanes From;
+};
+} // namespace
+
+/// How many bytes each lane copies; the rest is zeros.
+static Copies sizesOf(const Detail &D, const uint8_t *R, uint32_t On) {
+  uint32_t Bytes = uint32_t(D.Immediates[0]);
+  Copies X{D, On, Bytes, On, 0, (RowU32)(Bytes), {}, {}};
+  if (!D.has(2))
+    return X;
+  RowU32 Size = rowAt<RowU32>(R + D.slot(2));
+  X.SourceBytes = (RowI32)(Size < Bytes) ? Size : (RowU32)(Bytes);
+  X.Whole = On & toMask((RowI32)(Size >= Bytes));
+  X.Part = On & ~X.Whole & toMask((RowI32)(Size != 0));
+  return X;
+}
+
+static bool resolveTarget(Warp *W, const Inst *I, const uint8_t *R, Copies &X) {
+  const DetailOperand &O = X.D.Operands[0];
+  if (X.To.resolve(W->C, Space::Shared, R + X.D.Slots[O.First], O.Wide,
+                   O.Offset, X.On, X.Bytes))
     return true;
-  }
-  Lanes Dst;
-  if (!resolve(W, I, On, addresses(D, 0, R), Space::Shared, B.Bytes,
-               AccessKind::Address, I->E, Dst))
+  Lanes To;
+  if (!resolve(W, I, X.On, addresses(X.D, 0, R), Space::Shared, X.Bytes,
+               AccessKind::Address, I->E, To))
     return false;
-  std::memcpy(B.Dst, Dst.Ptr, sizeof(B.Dst));
+  forLanes(X.On, [&](uint32_t L) {
+    X.To.Lane[L] = uint32_t(To.Ptr[L] - W->C->Shared);
+  });
   return true;
 }
 
 /// Source pointers; lanes that copy nothing may have any address.
-static bool resolveSource(Warp *W, const Inst *I, uint32_t On, RowU64 From,
-                          bool Sized, CopyBatch &B) {
-  uint32_t Whole = Sized ? 0 : On, Part = 0;
-  forLanes(Sized ? On : 0, [&](uint32_t L) {
-    Whole |= uint32_t(B.SrcBytes[L] == B.Bytes) << L;
-    Part |= uint32_t(B.SrcBytes[L] && B.SrcBytes[L] != B.Bytes) << L;
-    B.Src[L] = B.Dst[L];
-  });
-  Lanes Src;
-  if (Whole && !resolve(W, I, Whole, From, Space::Global, B.Bytes,
-                        AccessKind::Read, I->E + 1, Src))
+static bool resolveSource(Warp *W, const Inst *I, const uint8_t *R, Copies &X) {
+  RowU64 Address = addresses(X.D, 1, R);
+  if (X.Whole && !resolve(W, I, X.Whole, Address, Space::Global, X.Bytes,
+                          AccessKind::Read, I->E + 1, X.From))
     return false;
-  forLanes(Whole, [&](uint32_t L) {
-    B.Src[L] = Src.Ptr[L];
-    __builtin_prefetch(Src.Ptr[L]);
+  uintptr_t Line = 0;
+  forLanes(X.Whole, [&](uint32_t L) {
+    if (uintptr_t(X.From.Ptr[L]) / 64 == Line)
+      return;
+    Line = uintptr_t(X.From.Ptr[L]) / 64;
+    __builtin_prefetch(X.From.Ptr[L]);
   });
-  for (; Part; Part &= Part - 1) {
-    uint32_t L = uint32_t(std::countr_zero(Part));
-    uint64_t Address[32];
-    Address[L] = From[L];
-    B.Src[L] = resolveOne(W, I, L, From[L], Space::Global, B.SrcBytes[L],
-                          B.Bytes, AccessKind::Read);
-    if (!B.Src[L] ||
-        (W->C->Observed && !observeGlobal(W, I, 1u << L, Address, B.SrcBytes[L],
-                                          AccessKind::Read)))
+  for (uint32_t Left = X.Part; Left; Left &= Left - 1) {
+    uint32_t L = uint32_t(std::countr_zero(Left)), N = X.SourceBytes[L];
+    uint64_t One[32];
+    One[L] = Address[L];
+    X.From.Ptr[L] = resolveOne(W, I, L, Address[L], Space::Global, N, X.Bytes,
+                               AccessKind::Read);
+    if (!X.From.Ptr[L] ||
+        (W->C->Observed &&
+         !observeGlobal(W, I, 1u << L, One, N, AccessKind::Read)))
       return false;
   }
   return true;
 }
 
+/// Lanes whose sources are within reach of the first one's form a batch:
+/// nearly always all of them.
+static uint32_t takeBatch(const Copies &X, uint32_t Left, CopyBatch &B) {
+  uint32_t Reads = Left & (X.Whole | X.Part);
+  B.Bytes = X.Bytes;
+  B.Short = Left & ~X.Whole;
+  B.From = Reads ? X.From.Ptr[std::countr_zero(Reads)] : nullptr;
+  std::memcpy(B.To, X.To.Lane, sizeof(B.To));
+  B.Lanes = Left;
+  forLanes(Left, [&](uint32_t L) {
+    int64_t Distance = Reads >> L & 1 ? X.From.Ptr[L] - B.From : 0;
+    B.Source[L] = int32_t(Distance);
+    if (B.Source[L] != Distance)
+      B.Lanes &= ~(1u << L);
+  });
+  B.Short &= B.Lanes;
+  forLanes(B.Short,
+           [&](uint32_t L) { B.SourceBytes[L] = uint8_t(X.SourceBytes[L]); });
+  return Left & ~B.Lanes;
+}
+
 /// Checks and issues the copies of all active lanes; false after a fault.
 static bool issueCopies(Warp *W, const Inst *I, const uint8_t *R, uint32_t On) {
-  const Detail &D = W->P->Details[I->X];
-  CopyQueue &Queue = asyncOf(W).Copies;
-  CopyBatch &B = Queue.Batches.emplace_back();
-  B.Lanes = On;
-  B.Bytes = uint32_t(D.Immediates[0]);
-  for (unsigned L = 0; L < 32; ++L)
-    B.SrcBytes[L] = D.has(2)
-                        ? std::min(B.Bytes, laneOf<uint32_t>(R, D.slot(2), L))
-                        : B.Bytes;
-  if (!resolveTarget(W, I, On, R, D, B))
-    return false;
-  if (!resolveSource(W, I, On, addresses(D, 1, R), D.has(2), B))
+  Copies X = sizesOf(W->P->Details[I->X], R, On);
+  if (!resolveTarget(W, I, R, X) || !resolveSource(W, I, R, X))
     return false;
   ++W->Effects;
   if (W->C->Observed) {
     uint32_t Offset[32];
-    forLanes(On, [&](uint32_t L) {
-      Offset[L] = uint32_t(B.Dst[L] - W->C->Shared) + SharedBase;
-    });
-    if (!raceAsyncCopy(W, I, On, Offset, B.Bytes))
+    forLanes(On, [&](uint32_t L) { Offset[L] = X.To.Lane[L] + SharedBase; });
+    if (!raceAsyncCopy(W, I, On, Offset, X.Bytes))
       return false;
   }
-  if (runsAtIssue(W)) {
-    performCopy(W->C, B);
-    Queue.Batches.pop_back();
+  CopyQueue &Queue = asyncOf(W).Copies;
+  bool Now = runsAtIssue(W);
+  for (uint32_t Left = On; Left;) {
+    CopyBatch &B = Queue.Batches.emplace_back();
+    Left = takeBatch(X, Left, B);
+    if (Now) {
+      performCopy(W->C, B);
+      Queue.Batches.pop_back();
+    }
   }
   return true;
 }

@@ -176,8 +176,6 @@ std::unique_ptr<Cta> ptxsim::startCta(LaunchState &L, Worker &Work, Cluster &G,
   C->Local = C->Storage->Local.data();
   std::fill(C->Storage->Local.begin(), C->Storage->Local.end(), 0xff);
   C->Observed = L.Config.Race || L.Config.Counters;
-  if (L.P->UsesWgmma)
-    C->SharedVersion.assign(C->SharedBytes / 1024 + 1, 0);
   C->Warps.resize(Warps);
   C->LiveWarps = Warps;
   for (uint32_t K = 0; K < Warps; ++K)

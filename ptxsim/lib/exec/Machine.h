@@ -120,7 +120,7 @@ struct Cta {
   std::vector<Warp> Warps;
   NamedBarrier Barriers[16];
   uint32_t LiveWarps = 0;
-  std::vector<uint32_t> SharedVersion; // per KiB, bumped by every writer
+  uint64_t SharedChanges = 0; // counts writes, for caches of the content
   std::shared_ptr<MbarTable> Mbars;
   bool Observed = false; // race checks or counters want every access
   std::unique_ptr<CtaStorage> Storage;

@@ -152,10 +152,10 @@ static bool loadPlainShared(const Warp *W, const Inst *I, uint8_t *R,
 template <unsigned Bytes, unsigned Count>
 static bool storePlainShared(Warp *W, const Inst *I, uint8_t *R, uint32_t On) {
   SharedOffsets Offset;
-  if (Bytes != 4 || !W->C->SharedVersion.empty() ||
-      !plainShared(W, I, R, On, Bytes * Count, Offset))
+  if (Bytes != 4 || !plainShared(W, I, R, On, Bytes * Count, Offset))
     return false;
   ++W->Effects;
+  touchShared(W->C);
   uint8_t *Base = W->C->Shared;
   const uint32_t *Rows = W->P->Extra.data() + I->X;
   if (Count == 1 && Offset.contiguous(4)) {

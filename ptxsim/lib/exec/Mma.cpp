@@ -8,6 +8,7 @@ using namespace ptxsim;
 
 // ---- the plan ------------------------------------------------------------
 void MmaPlanner::forget() {
+  endRun();
   for (Images *All : {&A, &B})
     for (Image &X : All->Slots)
       X.Rows.clear();
@@ -61,6 +62,15 @@ uint16_t MmaPlanner::Images::find(MatrixType Ty,
   return uint16_t(Slot);
 }
 
+void MmaPlanner::extendRun(Program &P) {
+  uint32_t Next = uint32_t(P.Code.size());
+  if (RunEnd == Next)
+    ++P.MmaPlans[RunPlan].Run;
+  else
+    RunPlan = uint32_t(P.MmaPlans.size());
+  RunEnd = Next + 1;
+}
+
 MmaPlan MmaPlanner::plan(const OpcodeInfo &Info, bool Guarded,
                          const std::vector<uint32_t> &RowsA,
                          const std::vector<uint32_t> &RowsB) {
@@ -78,7 +88,7 @@ MmaPlan MmaPlanner::plan(const OpcodeInfo &Info, bool Guarded,
 namespace ptxsim {
 /// Images of operands, numbered by the planner for one shape at a time.
 struct ImageMemory {
-  alignas(128) WideA A[MmaPlanner::NumA * MaxK];
+  alignas(128) FragmentA A[MmaPlanner::NumA * MaxK / 4];
   alignas(64) PatternB B[MmaPlanner::NumB * 8 * MaxK];
 };
 } // namespace ptxsim
@@ -133,47 +143,58 @@ static void storeAccumulators(const Detail &D, uint8_t *R, bool IsHalf,
 }
 
 /// The operands' images, made now if no earlier product has.
-static MmaOperands operands(const Inst *I, uint8_t *R, Warp *W,
-                            const MmaPlan &Plan) {
+static MmaOperands operands(const OpcodeInfo &Info, uint8_t *R, Warp *W,
+                            const MmaPlan &Plan, const uint8_t *const *RowsA,
+                            const uint8_t *const *RowsB) {
   ImageMemory &Images = imagesOf(*W->C->Work);
   unsigned K = Plan.K;
-  WideA *A = Images.A + Plan.ImageA * K;
+  FragmentA *A = Images.A + Plan.ImageA * K / 4;
   PatternB *B = Images.B + Plan.ImageB * 8 * K;
-  if (Plan.BuildA || Plan.BuildB) {
-    const Detail &D = W->P->Details[I->X];
-    const OpcodeInfo &Info = D.Info;
-    if (Plan.BuildA)
-      broadcastA(matrixType(Info.Types[1]), FragmentRows(D, 1, R).P, K,
-                 Info.Shape.M == 16, A);
-    if (Plan.BuildB)
-      patternFromFragment(matrixType(Info.Types[2]), FragmentRows(D, 2, R).P, K,
-                          B);
-  }
+  if (Plan.BuildA)
+    decodeA(matrixType(Info.Types[1]), RowsA, K, Info.Shape.M == 16, A);
+  if (Plan.BuildB)
+    patternFromFragment(matrixType(Info.Types[2]), RowsB, K, B);
   return {A, B, 0};
 }
+static MmaOperands operands(const OpcodeInfo &Info, uint8_t *R, Warp *W,
+                            const MmaPlan &Plan) {
+  const uint8_t *A[4], *B[2];
+  for (unsigned K = 0; K < 4; ++K)
+    A[K] = R + Plan.RowsA[K];
+  for (unsigned K = 0; K < 2; ++K)
+    B[K] = R + Plan.RowsB[K];
+  return operands(Info, R, W, Plan, A, B);
+}
 
-/// f32 accumulators of 16 rows.
+/// f32 accumulators of 16 rows: this product and those that run with it.
 static void mmaFloat(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   if (!On)
     PTXSIM_NEXT;
   if (!wholeWarp(W, I, On))
     return;
-  const MmaPlan *Plan = &W->P->MmaPlans[I->E];
-  unsigned Count = Plan->Pair ? 2 : 1;
-  uint8_t *D[8];
-  const uint8_t *C[8];
-  MmaOperands Operands = operands(I, R, W, *Plan);
-  for (unsigned J = 0; J < Count; ++J)
-    for (unsigned K = 0; K < 4; ++K) {
-      D[4 * J + K] = R + Plan[J].D[K];
-      C[4 * J + K] = R + Plan[J].C[K];
-    }
-  if (Count == 2)
-    Operands.Stride = operands(I + 1, R, W, Plan[1]).B - Operands.B;
-  multiplyFloat(D, C, &Operands, 1, Count, Plan->K, true);
-  countProducts(W, Count, 16 * 8 * Plan->K);
-  PTXSIM_GOTO(I + Count, M);
+  const MmaPlan *First = &W->P->MmaPlans[I->E];
+  unsigned Run = First->Run;
+  for (unsigned At = 0; At < Run;) {
+    const MmaPlan *Plan = First + At;
+    const OpcodeInfo &Info = W->P->Details[I[At].X].Info;
+    unsigned Count = Plan->Pair && At + 1 < Run ? 2 : 1;
+    uint8_t *D[8];
+    const uint8_t *C[8];
+    MmaOperands Operands = operands(Info, R, W, *Plan);
+    if (Count == 2)
+      Operands.Stride = operands(Info, R, W, Plan[1]).B - Operands.B;
+    for (unsigned J = 0; J < Count; ++J)
+      for (unsigned K = 0; K < 4; ++K) {
+        D[4 * J + K] = R + Plan[J].D[K];
+        C[4 * J + K] = R + Plan[J].C[K];
+      }
+    multiplyFloat(D, C, &Operands, 1, Count, Plan->K,
+                  perWord(matrixType(Info.Types[1])), true);
+    countProducts(W, Count, 16 * 8 * Plan->K);
+    At += Count;
+  }
+  PTXSIM_GOTO(I + Run, M);
 }
 
 /// Integer products, and those with f16 accumulators.
@@ -187,16 +208,19 @@ static void mmaOther(PTXSIM_ARGS) {
   const OpcodeInfo &Info = D.Info;
   bool Sixteen = Info.Shape.M == 16;
   unsigned K = Info.Shape.K, Rows = Sixteen ? 4 : 2;
-  MmaOperands Operands = operands(I, R, W, W->P->MmaPlans[I->E]);
+  unsigned PerWord = perWord(matrixType(Info.Types[1]));
+  MmaOperands Operands =
+      operands(Info, R, W, W->P->MmaPlans[I->E], FragmentRows(D, 1, R).P,
+               FragmentRows(D, 2, R).P);
   bool HalfC = Info.Types[3] == Type::F16, HalfD = Info.Types[0] == Type::F16;
   alignas(128) uint8_t Acc[4][128];
   loadAccumulators(D, R, HalfC, Rows, Acc);
   uint8_t *Ptr[4] = {Acc[0], Acc[1], Acc[2], Acc[3]};
   if (isInteger(matrixType(Info.Types[1])))
-    multiplyInteger(Ptr, Operands.A, Operands.B, 1, K, false, Sixteen,
+    multiplyInteger(Ptr, Operands.A, Operands.B, 1, K, PerWord, false, Sixteen,
                     Info.has(Mod::Satfinite));
   else
-    multiplyFloat(Ptr, Ptr, &Operands, 1, 1, K, Sixteen);
+    multiplyFloat(Ptr, Ptr, &Operands, 1, 1, K, PerWord, Sixteen);
   storeAccumulators(D, R, HalfD, Rows, Acc);
   countProducts(W, 1, uint64_t(Info.Shape.M) * Info.Shape.N * K);
   PTXSIM_NEXT;
@@ -276,9 +300,18 @@ bool ptxsim::selectMma(Encoder &E, const Lowered &L, Inst &I) {
     for (unsigned K = 0; K < 4; ++K) {
       Plan.D[K] = E.row(L, 0, K);
       Plan.C[K] = E.row(L, 3, K);
+      Plan.RowsA[K] = E.row(L, 1, K);
     }
+    for (unsigned K = 0; K < 2; ++K)
+      Plan.RowsB[K] = E.row(L, 2, K);
     if (!Guarded && pairs(E.program(), I, Plan, Rows(2)))
       E.program().MmaPlans.back().Pair = true;
+    if (Guarded)
+      E.planner().endRun();
+    else
+      E.planner().extendRun(E.program());
+  } else {
+    E.planner().endRun();
   }
   I.E = uint32_t(E.program().MmaPlans.size());
   E.program().MmaPlans.push_back(Plan);

@@ -54,7 +54,8 @@ static RowF32 lookUp(const float *Table, RowU32 Bytes) {
   return D;
 }
 
-RowF32 ptxsim::decodeElement(MatrixType T, RowU32 W, unsigned Index) {
+[[gnu::always_inline]] static inline RowF32
+decodeElement(MatrixType T, RowU32 W, unsigned Index) {
   static const Fp8Tables Tables;
   unsigned Bits = matrixBits(T), Shift = Bits * Index, Up = 32 - Bits - Shift;
   switch (T) {
@@ -71,32 +72,33 @@ RowF32 ptxsim::decodeElement(MatrixType T, RowU32 W, unsigned Index) {
 }
 
 // ---- operand forms -------------------------------------------------------
-template <int T> static RowF32 broadcastQuad(RowF32 X) {
-#define Q(g) 4 * g + T, 4 * g + T, 4 * g + T, 4 * g + T
-  return __builtin_shufflevector(X, X, Q(0), Q(1), Q(2), Q(3), Q(4), Q(5), Q(6),
-                                 Q(7));
-#undef Q
+/// Calls F with the type as a compile-time constant where that matters.
+template <class Fn>
+[[gnu::always_inline]] static inline void withType(MatrixType T, Fn F) {
+  switch (T) {
+  case MatrixType::BF16: return F(MatrixType::BF16);
+  case MatrixType::F16: return F(MatrixType::F16);
+  default: return F(T);
+  }
 }
 
-void ptxsim::broadcastA(MatrixType T, const uint8_t *const *Registers,
-                        unsigned K, bool Sixteen, WideA *Out) {
-  unsigned PerWord = 32 / matrixBits(T), Step = 4 * PerWord;
-  unsigned Halves = Sixteen ? 2 : 1;
-  for (unsigned First = 0, Reg = 0; First < K; First += Step)
-    for (unsigned H = 0; H < Halves; ++H, ++Reg) {
-      RowU32 Words = rowAt<RowU32>(Registers[Reg]);
-      for (unsigned E = 0; E < PerWord; ++E) {
-        RowF32 X = decodeElement(T, Words, E);
-        auto Put = [&](unsigned Quad, RowF32 V) {
-          rowAt<RowF32>(reinterpret_cast<uint8_t *>(
-              Out[First + Quad * PerWord + E][H])) = V;
-        };
-        Put(0, broadcastQuad<0>(X));
-        Put(1, broadcastQuad<1>(X));
-        Put(2, broadcastQuad<2>(X));
-        Put(3, broadcastQuad<3>(X));
-      }
+[[gnu::always_inline]] static inline void
+decodeRows(MatrixType T, const uint8_t *const *Registers, unsigned K,
+           bool Sixteen, FragmentA *Out) {
+  unsigned PerWord = perWord(T), Halves = Sixteen ? 2 : 1;
+  for (unsigned First = 0; First < K; First += 4 * PerWord, Out += PerWord)
+    for (unsigned H = 0; H < Halves; ++H, ++Registers) {
+      RowU32 Words = rowAt<RowU32>(*Registers);
+      for (unsigned E = 0; E < PerWord; ++E)
+        rowAt<RowF32>(reinterpret_cast<uint8_t *>(Out[E][H])) =
+            decodeElement(T, Words, E);
     }
+}
+void ptxsim::decodeA(MatrixType T, const uint8_t *const *Registers, unsigned K,
+                     bool Sixteen, FragmentA *Out) {
+  withType(T, [&](MatrixType Ty) __attribute__((always_inline)) {
+    decodeRows(Ty, Registers, K, Sixteen, Out);
+  });
 }
 
 /// Quad T of lane 4 g + T for g = 0 to 7, even g first: a transposition of
@@ -114,11 +116,12 @@ static void transposeQuads(RowF32 X, __m256 (&Out)[4]) {
   Out[3] = _mm256_shuffle_ps(Hi01, Hi23, 0xee);
 }
 
-void ptxsim::patternFromFragment(MatrixType T, const uint8_t *const *Registers,
-                                 unsigned K, PatternB *Out) {
-  unsigned PerWord = 32 / matrixBits(T), Step = 4 * PerWord;
-  for (unsigned First = 0, Reg = 0; First < K; First += Step, ++Reg) {
-    RowU32 Words = rowAt<RowU32>(Registers[Reg]);
+[[gnu::always_inline]] static inline void
+decodePattern(MatrixType T, const uint8_t *const *Registers, unsigned K,
+              PatternB *Out) {
+  unsigned PerWord = perWord(T), Step = 4 * PerWord;
+  for (unsigned First = 0; First < K; First += Step, ++Registers) {
+    RowU32 Words = rowAt<RowU32>(*Registers);
     for (unsigned E = 0; E < PerWord; ++E) {
       __m256 Quads[4];
       transposeQuads(decodeElement(T, Words, E), Quads);
@@ -127,11 +130,17 @@ void ptxsim::patternFromFragment(MatrixType T, const uint8_t *const *Registers,
     }
   }
 }
+void ptxsim::patternFromFragment(MatrixType T, const uint8_t *const *Registers,
+                                 unsigned K, PatternB *Out) {
+  withType(T, [&](MatrixType Ty) __attribute__((always_inline)) {
+    decodePattern(Ty, Registers, K, Out);
+  });
+}
 
 void ptxsim::patternFromWords(MatrixType T, const uint32_t Words[8][8],
                               PatternB *Out) {
   // Transposed in two halves of 4 words: lane 8 p + column position.
-  unsigned PerWord = 32 / matrixBits(T);
+  unsigned PerWord = perWord(T);
   for (unsigned Half = 0; Half < 2; ++Half) {
     RowU32 W;
     for (unsigned P = 0; P < 4; ++P)
@@ -149,95 +158,137 @@ void ptxsim::patternFromWords(MatrixType T, const uint32_t Words[8][8],
 }
 
 // ---- kernels -------------------------------------------------------------
-/// Eight rows by eight columns, Half of A: 8 vectors of 8 lanes.
-static void multiplyRows8(uint8_t *const *D, const uint8_t *const *C,
-                          const MmaOperands *Operands, unsigned Count,
-                          unsigned Half, unsigned Group, unsigned K) {
-  __m256 Acc[2][4];
-  for (int P = 0; P < 2; ++P)
-    for (int V = 0; V < 4; ++V)
-      Acc[P][V] =
-          C ? _mm256_load_ps(reinterpret_cast<const float *>(C[P]) + 8 * V)
-            : _mm256_setzero_ps();
-  for (const MmaOperands *O = Operands; O != Operands + Count; ++O)
-    for (unsigned J = 0; J < K; ++J) {
-      const PatternB *At = O->B + O->Stride * Group + 8 * J;
-      __m256 BE = _mm256_broadcast_ps((const __m128 *)At);
-      __m256 BO = _mm256_broadcast_ps((const __m128 *)(At + 4));
-      for (int V = 0; V < 4; ++V) {
-        __m256 X = _mm256_load_ps(&O->A[J][Half][8 * V]);
-        Acc[0][V] = _mm256_fmadd_ps(X, BE, Acc[0][V]);
-        Acc[1][V] = _mm256_fmadd_ps(X, BO, Acc[1][V]);
-      }
-    }
-  for (int P = 0; P < 2; ++P)
-    for (int V = 0; V < 4; ++V)
-      _mm256_store_ps(reinterpret_cast<float *>(D[P]) + 8 * V, Acc[P][V]);
+/// Vectors of a host's width; everything is inlined into functions that are
+/// compiled for that host.
+template <unsigned Width>
+using Vectors = float __attribute__((ext_vector_type(Width)));
+
+template <int T>
+[[gnu::always_inline]] static inline Vectors<8> broadcastQuad(Vectors<8> V) {
+  return __builtin_shufflevector(V, V, T, T, T, T, T + 4, T + 4, T + 4, T + 4);
+}
+template <int T>
+[[gnu::always_inline]] static inline Vectors<16> broadcastQuad(Vectors<16> V) {
+  return __builtin_shufflevector(V, V, T, T, T, T, T + 4, T + 4, T + 4, T + 4,
+                                 T + 8, T + 8, T + 8, T + 8, T + 12, T + 12,
+                                 T + 12, T + 12);
+}
+template <unsigned Width>
+[[gnu::always_inline]] static inline Vectors<Width> repeat(const PatternB *P) {
+  Vectors<4> V;
+  std::memcpy(&V, P, sizeof(V));
+  if constexpr (Width == 8)
+    return __builtin_shufflevector(V, V, 0, 1, 2, 3, 0, 1, 2, 3);
+  else
+    return __builtin_shufflevector(V, V, 0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3, 0,
+                                   1, 2, 3);
 }
 
-static void multiplyAvx2(uint8_t *const *D, const uint8_t *const *C,
-                         const MmaOperands *Operands, unsigned Count,
-                         unsigned Groups, unsigned K, bool Sixteen) {
-  unsigned Halves = Sixteen ? 2 : 1;
-  for (unsigned J = 0; J < Groups; ++J)
-    for (unsigned H = 0; H < Halves; ++H, D += 2) {
-      multiplyRows8(D, C, Operands, Count, H, J, K);
-      if (C)
-        C += 2;
+/// The product of Halves times eight rows and Groups times eight columns, with
+/// all accumulators in the host's registers.
+template <unsigned Width, unsigned Halves, unsigned Groups, unsigned PerWord>
+struct Tile {
+  static constexpr unsigned Parts = 32 / Width;
+  using Vector = Vectors<Width>;
+  Vector Acc[Groups][Halves][2][Parts];
+
+  [[gnu::always_inline]] void load(const uint8_t *const *C) {
+    for (unsigned R = 0; R < Groups * Halves * 2; ++R)
+      for (unsigned P = 0; P < Parts; ++P)
+        (&Acc[0][0][0][0])[R * Parts + P] =
+            C ? reinterpret_cast<const Vector *>(C[R])[P] : Vector(0);
+  }
+  [[gnu::always_inline]] void store(uint8_t *const *D) {
+    for (unsigned R = 0; R < Groups * Halves * 2; ++R)
+      for (unsigned P = 0; P < Parts; ++P)
+        reinterpret_cast<Vector *>(D[R])[P] = (&Acc[0][0][0][0])[R * Parts + P];
+  }
+  template <int T>
+  [[gnu::always_inline]] void addColumn(const float (*A)[32], const PatternB *B,
+                                        ptrdiff_t Stride) {
+    Vector X[Halves][Parts];
+    for (unsigned H = 0; H < Halves; ++H)
+      for (unsigned P = 0; P < Parts; ++P)
+        X[H][P] = broadcastQuad<T>(reinterpret_cast<const Vector *>(A[H])[P]);
+    for (unsigned G = 0; G < Groups; ++G, B += Stride) {
+      Vector Y[2] = {repeat<Width>(B), repeat<Width>(B + 4)};
+      for (unsigned H = 0; H < Halves; ++H)
+        for (unsigned Parity = 0; Parity < 2; ++Parity)
+          for (unsigned P = 0; P < Parts; ++P)
+            Acc[G][H][Parity][P] = __builtin_elementwise_fma(
+                X[H][P], Y[Parity], Acc[G][H][Parity][P]);
     }
+  }
+  template <int T>
+  [[gnu::always_inline]] void addQuad(const FragmentA *A, unsigned Half,
+                                      const PatternB *B, ptrdiff_t Stride) {
+    for (unsigned E = 0; E < PerWord; ++E)
+      addColumn<T>(&A[E][Half], B + 8 * (T * PerWord + E), Stride);
+  }
+  /// Adds the product in ascending k.
+  [[gnu::always_inline]] void add(const MmaOperands &O, unsigned Half,
+                                  unsigned Group, unsigned K) {
+    const FragmentA *A = O.A;
+    const PatternB *B = O.B + O.Stride * Group;
+    for (unsigned First = 0; First < K; First += 4 * PerWord) {
+      addQuad<0>(A, Half, B, O.Stride);
+      addQuad<1>(A, Half, B, O.Stride);
+      addQuad<2>(A, Half, B, O.Stride);
+      addQuad<3>(A, Half, B, O.Stride);
+      A += PerWord;
+      B += 32 * PerWord;
+    }
+  }
+};
+
+namespace {
+struct Product {
+  uint8_t *const *D;
+  const uint8_t *const *C;
+  const MmaOperands *Operands;
+  unsigned Count, Groups, K;
+  bool Sixteen;
+};
+} // namespace
+
+/// One tile, rows from Half on, column groups from Group on.
+template <unsigned Width, unsigned Halves, unsigned Groups, unsigned PerWord>
+[[gnu::always_inline]] static inline void
+multiplyTile(const Product &P, unsigned Half, unsigned Group) {
+  unsigned Row = Group * (P.Sixteen ? 4 : 2) + 2 * Half;
+  Tile<Width, Halves, Groups, PerWord> T;
+  T.load(P.C ? P.C + Row : nullptr);
+  for (unsigned J = 0; J < P.Count; ++J)
+    T.add(P.Operands[J], Half, Group, P.K);
+  T.store(P.D + Row);
 }
 
-#define PTXSIM_AVX512                                                          \
-  __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw")))
-
-/// Sixteen rows by N groups of eight columns: A is read once for all of them.
-template <unsigned N>
-PTXSIM_AVX512 static void
-multiplyGroups(uint8_t *const *D, const uint8_t *const *C,
-               const MmaOperands *Operands, unsigned Count, unsigned First,
-               unsigned K) {
-  __m512 Acc[N][8];
-  for (unsigned G = 0; G < N; ++G)
-    for (unsigned V = 0; V < 8; ++V)
-      Acc[G][V] = C ? _mm512_load_ps(C[4 * G + V / 2] + 64 * (V & 1))
-                    : _mm512_setzero_ps();
-  for (const MmaOperands *O = Operands; O != Operands + Count; ++O)
-    for (unsigned J = 0; J < K; ++J) {
-      const WideA &A = O->A[J];
-      __m512 Rows[4] = {_mm512_load_ps(&A[0][0]), _mm512_load_ps(&A[0][16]),
-                        _mm512_load_ps(&A[1][0]), _mm512_load_ps(&A[1][16])};
-      for (unsigned G = 0; G < N; ++G) {
-        const PatternB *At = O->B + O->Stride * (First + G) + 8 * J;
-        __m512 BE = _mm512_broadcast_f32x4(_mm_loadu_ps(At));
-        __m512 BO = _mm512_broadcast_f32x4(_mm_loadu_ps(At + 4));
-        for (unsigned V = 0; V < 8; ++V)
-          Acc[G][V] = _mm512_fmadd_ps(Rows[V / 4 * 2 + V % 2], V & 2 ? BO : BE,
-                                      Acc[G][V]);
-      }
-    }
-  for (unsigned G = 0; G < N; ++G)
-    for (unsigned V = 0; V < 8; ++V)
-      _mm512_store_ps(D[4 * G + V / 2] + 64 * (V & 1), Acc[G][V]);
+template <unsigned PerWord> static void multiplyAvx2(const Product &P) {
+  for (unsigned J = 0; J < P.Groups; ++J)
+    for (unsigned Half = 0; Half < (P.Sixteen ? 2 : 1); ++Half)
+      multiplyTile<8, 1, 1, PerWord>(P, Half, J);
 }
-
-static void multiplyAvx512(uint8_t *const *D, const uint8_t *const *C,
-                           const MmaOperands *Operands, unsigned Count,
-                           unsigned Groups, unsigned K) {
+template <unsigned PerWord>
+__attribute__((target("avx512f,avx512vl,avx512dq,avx512bw"))) static void
+multiplyAvx512(const Product &P) {
   unsigned J = 0;
-  auto RowsOfC = [&] { return C ? C + 4 * J : nullptr; };
-  for (; J + 2 <= Groups; J += 2)
-    multiplyGroups<2>(D + 4 * J, RowsOfC(), Operands, Count, J, K);
-  if (J < Groups)
-    multiplyGroups<1>(D + 4 * J, RowsOfC(), Operands, Count, J, K);
+  for (; J + 2 <= P.Groups; J += 2)
+    multiplyTile<16, 2, 2, PerWord>(P, 0, J);
+  if (J < P.Groups)
+    multiplyTile<16, 2, 1, PerWord>(P, 0, J);
 }
 
 void ptxsim::multiplyFloat(uint8_t *const *D, const uint8_t *const *C,
                            const MmaOperands *Operands, unsigned Count,
-                           unsigned Groups, unsigned K, bool Sixteen) {
-  if (hostHasAvx512() && Sixteen)
-    multiplyAvx512(D, C, Operands, Count, Groups, K);
-  else
-    multiplyAvx2(D, C, Operands, Count, Groups, K, Sixteen);
+                           unsigned Groups, unsigned K, unsigned PerWord,
+                           bool Sixteen) {
+  Product P{D, C, Operands, Count, Groups, K, Sixteen};
+  bool Wide = hostHasAvx512() && Sixteen;
+  switch (PerWord) {
+  case 1: return Wide ? multiplyAvx512<1>(P) : multiplyAvx2<1>(P);
+  case 2: return Wide ? multiplyAvx512<2>(P) : multiplyAvx2<2>(P);
+  default: return Wide ? multiplyAvx512<4>(P) : multiplyAvx2<4>(P);
+  }
 }
 
 static void addSaturating(int64_t *Sum, RowI32 X, RowI32 Y) {
@@ -246,20 +297,25 @@ static void addSaturating(int64_t *Sum, RowI32 X, RowI32 Y) {
 }
 
 /// One accumulator row; the sum of a whole product is exact in 64 bits.
-static void integerRow(uint8_t *D, const WideA *A, unsigned Half,
+static void integerRow(uint8_t *D, const FragmentA *A, unsigned Half,
                        const PatternB *B, unsigned Parity, unsigned K,
-                       bool Zero, bool Saturate) {
+                       unsigned PerWord, bool Zero, bool Saturate) {
   RowI32 C = Zero ? (RowI32)(0) : rowAt<RowI32>(D);
   RowI32 Sum = C;
   int64_t Exact[32];
   for (int L = 0; L < 32; ++L)
     Exact[L] = C[L];
   for (unsigned P = 0; P < K; ++P) {
-    RowI32 X = rowAt<RowI32>((const uint8_t *)A[P][Half]), Y;
-    int32_t Four[4];
+    unsigned Quad = P / PerWord % 4;
+    int32_t Elements[32], Four[4];
+    std::memcpy(Elements, A[P / (4 * PerWord) * PerWord + P % PerWord][Half],
+                sizeof(Elements));
     std::memcpy(Four, B + 8 * P + 4 * Parity, 16);
-    for (int L = 0; L < 32; ++L)
+    RowI32 X, Y;
+    for (unsigned L = 0; L < 32; ++L) {
+      X[L] = Elements[L / 4 * 4 + Quad];
       Y[L] = Four[L & 3];
+    }
     if (Saturate)
       addSaturating(Exact, X, Y);
     else
@@ -271,11 +327,13 @@ static void integerRow(uint8_t *D, const WideA *A, unsigned Half,
   rowAt<RowI32>(D) = Sum;
 }
 
-void ptxsim::multiplyInteger(uint8_t *const *D, const WideA *A,
+void ptxsim::multiplyInteger(uint8_t *const *D, const FragmentA *A,
                              const PatternB *B, unsigned Groups, unsigned K,
-                             bool Zero, bool Sixteen, bool Saturate) {
+                             unsigned PerWord, bool Zero, bool Sixteen,
+                             bool Saturate) {
   unsigned Rows = Sixteen ? 4 : 2;
   for (unsigned J = 0; J < Groups; ++J, B += 8 * K)
     for (unsigned R = 0; R < Rows; ++R)
-      integerRow(D[J * Rows + R], A, R / 2, B, R & 1, K, Zero, Saturate);
+      integerRow(D[J * Rows + R], A, R / 2, B, R & 1, K, PerWord, Zero,
+                 Saturate);
 }

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Products of a 16 x K by K x N matrix in the register layout of the tensor
 // cores. Lane 4g + t of an accumulator register holds row g (or g + 8) and
-// column 2t (or 2t + 1) of each group of 8 columns. With A broadcast within
-// the quads of a register and B as a pattern of 4 columns, a product is a
-// sequence of fused multiply-adds on accumulator registers where they lie.
+// column 2t (or 2t + 1) of each group of 8 columns. With an element of A
+// broadcast within each quad of lanes and B as a pattern of 4 columns, a
+// product is a sequence of fused multiply-adds on accumulator registers where
+// they lie.
 #ifndef PTXSIM_EXEC_MMAENGINE_H
 #define PTXSIM_EXEC_MMAENGINE_H
 
@@ -35,6 +36,7 @@ constexpr unsigned matrixBits(MatrixType T) {
   default: return 8;
   }
 }
+constexpr unsigned perWord(MatrixType T) { return 32 / matrixBits(T); }
 constexpr bool isInteger(MatrixType T) {
   return T == MatrixType::S8 || T == MatrixType::U8 || T == MatrixType::S4 ||
          T == MatrixType::U4;
@@ -42,20 +44,19 @@ constexpr bool isInteger(MatrixType T) {
 
 constexpr unsigned MaxK = 64;
 
-/// One column of A in broadcast form: [0] lane 4g + t is A[g][k], [1] is
-/// A[g + 8][k]. An operand is an array of K of them, 128 bytes aligned.
-using WideA = float[2][32];
+/// Elements of A as they lie in a fragment, one vector for each element of a
+/// 32-bit word: [0] lane 4g + t is A[g][k], [1] is A[g + 8][k], where k is the
+/// element's place in word t of a group of four words. An operand is an array
+/// of K / 4 of them, by group and then by element, 128 bytes aligned.
+using FragmentA = float[2][32];
 /// B in pattern form, for column group j: [j][k][parity][q] is
 /// B[k][8j + 2q + parity]. Integers are held as int32 in the same places.
 using PatternB = float;
 
-/// Element Index of every 32-bit lane as f32 (or int32 bits for integers).
-RowF32 decodeElement(MatrixType T, RowU32 Words, unsigned Index);
-
 /// Fills A from fragment registers: register i covers rows g + 8 (i & 1) and
 /// the (i / 2)-th group of 128 bits of k. Rows 8 to 15 only if Sixteen.
-void broadcastA(MatrixType T, const uint8_t *const *Registers, unsigned K,
-                bool Sixteen, WideA *Out);
+void decodeA(MatrixType T, const uint8_t *const *Registers, unsigned K,
+             bool Sixteen, FragmentA *Out);
 /// Fills one column group of B from fragment registers.
 void patternFromFragment(MatrixType T, const uint8_t *const *Registers,
                          unsigned K, PatternB *Out);
@@ -64,7 +65,7 @@ void patternFromWords(MatrixType T, const uint32_t Words[8][8], PatternB *Out);
 
 /// Operands of one product. The column groups of B are Stride elements apart.
 struct MmaOperands {
-  const WideA *A;
+  const FragmentA *A;
   const PatternB *B;
   ptrdiff_t Stride;
 };
@@ -73,14 +74,14 @@ struct MmaOperands {
 /// are the accumulator rows of group j: r = 0, 1 rows 0-7 even and odd columns,
 /// r = 2, 3 rows 8-15; only the first two without Sixteen. C is laid out like
 /// D, or null for zeros. Products are added in order and in ascending k, with
-/// one rounding each.
+/// one rounding each. PerWord: elements of a 32-bit word, 1, 2 or 4.
 void multiplyFloat(uint8_t *const *D, const uint8_t *const *C,
                    const MmaOperands *Operands, unsigned Count, unsigned Groups,
-                   unsigned K, bool Sixteen);
+                   unsigned K, unsigned PerWord, bool Sixteen);
 /// D += A B in wrapping or saturating 32-bit integers; from 0 with Zero.
-void multiplyInteger(uint8_t *const *D, const WideA *A, const PatternB *B,
-                     unsigned Groups, unsigned K, bool Zero, bool Sixteen,
-                     bool Saturate);
+void multiplyInteger(uint8_t *const *D, const FragmentA *A, const PatternB *B,
+                     unsigned Groups, unsigned K, unsigned PerWord, bool Zero,
+                     bool Sixteen, bool Saturate);
 
 } // namespace ptxsim
 #endif

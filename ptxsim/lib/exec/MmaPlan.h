@@ -32,6 +32,10 @@ public:
   }
   /// A block of code begins: nothing is known.
   void forget();
+  /// The next instruction and its plan, which are about to be added, join the
+  /// products right before them, or are the first of a run.
+  void extendRun(Program &P);
+  void endRun() { RunEnd = ~0u; }
 
 private:
   struct Image {
@@ -47,7 +51,8 @@ private:
   static bool mayLeave(const OpcodeInfo &Info);
   void written(uint32_t Row, uint32_t Bytes);
   Images A{std::vector<Image>(NumA)}, B{std::vector<Image>(NumB)};
-  MatrixShape Shape{}; // of all images
+  MatrixShape Shape{};                // of all images
+  uint32_t RunPlan = 0, RunEnd = ~0u; // the run's plan, instruction after it
 };
 
 } // namespace ptxsim

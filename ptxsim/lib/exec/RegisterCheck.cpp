@@ -111,8 +111,8 @@ const Program &ptxsim::checkedProgram(const Program &P) {
     if (isFused(I) && Watched(K, C->FmaRuns[I.X].Count))
       C->Unchecked[K] = I.Fn = C->FmaRuns[I.X].Single;
     if (O == Op::Mma && P.Details[I.X].Info.Types[0] == Type::F32 &&
-        C->MmaPlans[I.E].Pair && Watched(K, 2))
-      C->MmaPlans[I.E].Pair = false;
+        Watched(K, C->MmaPlans[I.E].Run))
+      C->MmaPlans[I.E].Run = 1;
     if (Watched(K, 1) || O == Op::WgmmaFence)
       I.Fn = checkRegisters;
   }

@@ -126,9 +126,8 @@ static bool resolveOwnShared(Warp *W, const Inst *I, uint32_t M, RowU64 Address,
                        Kind))
       return false;
   }
-  if (writes(Kind) && !C->SharedVersion.empty())
-    forLanes(M,
-             [&](uint32_t L) { touchShared(C, uint32_t(Address[L]), Bytes); });
+  if (writes(Kind))
+    touchShared(C);
   return true;
 }
 
@@ -170,7 +169,7 @@ uint8_t *ptxsim::resolveOne(Warp *W, const Inst *I, uint32_t Lane,
     if (Offset)
       *Offset = At;
     if (writes(Kind))
-      touchShared(C, At, uint32_t(Bytes));
+      touchShared(C);
     return C->Shared + (At - SharedBase);
   }
   if (Where == Space::Local ||

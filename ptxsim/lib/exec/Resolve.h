@@ -52,15 +52,8 @@ bool observeShared(Warp *W, const Inst *I, Cta *C, uint32_t M,
 bool observeGlobal(Warp *W, const Inst *I, uint32_t M, const uint64_t *Address,
                    unsigned Bytes, AccessKind Kind);
 
-/// Marks shared memory as changed, for caches of its content.
-inline void touchShared(Cta *C, uint32_t Offset, uint32_t Bytes) {
-  if (C->SharedVersion.empty())
-    return;
-  uint32_t First = (Offset - SharedBase) >> 10;
-  uint32_t Last = (Offset - SharedBase + Bytes - 1) >> 10;
-  for (; First <= Last && First < C->SharedVersion.size(); ++First)
-    ++C->SharedVersion[First];
-}
+/// Tells caches of the content that shared memory has changed.
+inline void touchShared(Cta *C) { ++C->SharedChanges; }
 
 } // namespace ptxsim
 #endif

@@ -146,15 +146,32 @@ static void convertElements(const TensorMap &M, uint8_t *Row, uint32_t Bytes) {
 
 static constexpr uint32_t MaxRow = 256 * 8;
 
+/// Elements that lie side by side in memory and go to shared memory as they
+/// are.
+static bool isPlain(const TensorMap &M) {
+  bool Converts = M.Type == TensorType::F32Ftz || M.Type == TensorType::TF32 ||
+                  M.Type == TensorType::TF32Ftz;
+  return !Converts && (M.Im2col || M.ElementStride[0] == 1);
+}
+
 static void loadBox(const TensorBox &B, Cta *C, uint32_t Offset) {
   const TensorMap &M = B.Map;
   uint32_t Inner = rowBytes(M);
+  bool Plain = isPlain(M);
+  auto Store = [&](uint32_t Row, const uint8_t *From) {
+    uint32_t At = Offset + Row * Inner;
+    for (uint32_t K = 0; K < Inner; K += 16)
+      std::memcpy(C->Shared + (swizzled(M.Swizzling, At + K) - SharedBase),
+                  From + K, 16);
+  };
   forRows(B, [&](uint32_t Row, RowPart P) {
     uint8_t Buffer[MaxRow];
     // Rows are far apart: the host's prefetchers do not see the next ones.
     uint64_t Ahead = P.Address + 8 * (M.Rank > 1 ? M.Stride[0] : 0);
     __builtin_prefetch(reinterpret_cast<const void *>(Ahead));
     __builtin_prefetch(reinterpret_cast<const void *>(Ahead + 64));
+    if (Plain && P.Count == Inner)
+      return Store(Row, reinterpret_cast<const uint8_t *>(P.Address));
     if (P.Count != Inner)
       fillOutside(M, Buffer, Inner);
     if (P.Count) {
@@ -174,12 +191,9 @@ static void loadBox(const TensorBox &B, Cta *C, uint32_t Offset) {
             fillOutside(M, Buffer + K * Size, Size);
       convertElements(M, Buffer, Inner);
     }
-    uint32_t At = Offset + Row * Inner;
-    for (uint32_t K = 0; K < Inner; K += 16)
-      std::memcpy(C->Shared + (swizzled(M.Swizzling, At + K) - SharedBase),
-                  Buffer + K, 16);
+    Store(Row, Buffer);
   });
-  touchShared(C, Offset, B.Bytes);
+  touchShared(C);
 }
 
 static Type elementType(TensorType T) {

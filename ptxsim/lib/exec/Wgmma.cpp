@@ -62,13 +62,6 @@ static const uint8_t *sharedAt(const Cta *C, uint32_t A, uint32_t Bytes) {
   return C->Shared + std::min(A - SharedBase, Room);
 }
 
-static uint64_t versionSum(const Cta *C) {
-  uint64_t V = 0;
-  for (uint32_t X : C->SharedVersion)
-    V += X;
-  return V;
-}
-
 static void buildB(const WgmmaProduct &P, const Cta *C, PatternB *Out) {
   const OpcodeInfo &Info = P.D->Info;
   MatrixType T = matrixType(Info.Types[2]);
@@ -123,7 +116,7 @@ static void gatherA(const WgmmaProduct &P, const Warp *W,
 static const PatternB *imageOfB(const WgmmaProduct &P, Cta *C) {
   static thread_local CachedB Cache[CachedImages];
   static thread_local uint64_t Uses = 0;
-  uint64_t Version = versionSum(C), Owner = C->Serial;
+  uint64_t Version = C->SharedChanges, Owner = C->Serial;
   CachedB *Oldest = Cache;
   for (CachedB &E : Cache) {
     if (E.LastUse && E.Owner == Owner && E.Desc == P.DescB && E.D == P.D &&
@@ -147,7 +140,7 @@ static const PatternB *imageOfB(const WgmmaProduct &P, Cta *C) {
 }
 
 /// f16 accumulators: pairs of columns per register.
-static void multiplyHalf(Warp *W, const WgmmaProduct &P, const WideA *A,
+static void multiplyHalf(Warp *W, const WgmmaProduct &P, const FragmentA *A,
                          const PatternB *B) {
   const OpcodeInfo &Info = P.D->Info;
   for (unsigned J = 0; J < Info.Shape.N / 8u; ++J) {
@@ -159,7 +152,7 @@ static void multiplyHalf(Warp *W, const WgmmaProduct &P, const WideA *A,
     }
     MmaOperands Operands{A, B + size_t(J) * 8 * Info.Shape.K, 0};
     multiplyFloat(Ptr, P.Zero ? nullptr : Ptr, &Operands, 1, 1, Info.Shape.K,
-                  true);
+                  perWord(matrixType(Info.Types[1])), true);
     for (unsigned R = 0; R < 2; ++R)
       rowAt<RowU32>(W->Rows + P.D->slot(0, 2 * J + R)) =
           floatToHalf(rowAt<RowF32>(Acc[2 * R])) |
@@ -167,8 +160,8 @@ static void multiplyHalf(Warp *W, const WgmmaProduct &P, const WideA *A,
   }
 }
 
-/// A in broadcast form, from registers or shared memory.
-static void imageOfA(Warp *W, const WgmmaProduct &P, WideA *A) {
+/// A, from registers or shared memory.
+static void imageOfA(Warp *W, const WgmmaProduct &P, FragmentA *A) {
   const OpcodeInfo &Info = P.D->Info;
   alignas(128) uint32_t Gathered[4][32];
   const uint8_t *Regs[4];
@@ -178,9 +171,9 @@ static void imageOfA(Warp *W, const WgmmaProduct &P, WideA *A) {
     Regs[K] = P.FromRegisters ? W->Rows + P.D->slot(1, K)
                               : reinterpret_cast<uint8_t *>(Gathered[K]);
   unsigned K = Info.Shape.K;
-  broadcastA(matrixType(Info.Types[1]), Regs, K, true, A);
+  decodeA(matrixType(Info.Types[1]), Regs, K, true, A);
   if (P.NegateA)
-    for (unsigned J = 0; J < K; ++J)
+    for (unsigned J = 0; J < K / 4; ++J)
       for (unsigned L = 0; L < 32; ++L) {
         A[J][0][L] = -A[J][0][L];
         A[J][1][L] = -A[J][1][L];
@@ -201,9 +194,10 @@ static bool continues(const WgmmaProduct &First, const WgmmaProduct &Next) {
 
 /// Runs Count products of which each continues the one before.
 static void runBatch(Warp *W, const WgmmaProduct *const *P, unsigned Count) {
-  alignas(128) static thread_local WideA A[MaxBatch][MaxK];
+  alignas(128) static thread_local FragmentA A[MaxBatch][MaxK / 4];
   const OpcodeInfo &Info = P[0]->D->Info;
   unsigned K = Info.Shape.K, Groups = Info.Shape.N / 8u;
+  unsigned PerWord = perWord(matrixType(Info.Types[1]));
   MmaOperands Operands[MaxBatch];
   for (unsigned J = 0; J < Count; ++J) {
     imageOfA(W, *P[J], A[J]);
@@ -219,10 +213,11 @@ static void runBatch(Warp *W, const WgmmaProduct *const *P, unsigned Count) {
   for (unsigned R = 0; R < 4 * Groups; ++R)
     Acc[R] = W->Rows + P[0]->D->slot(0, R);
   if (Info.Types[0] == Type::S32)
-    multiplyInteger(Acc, A[0], Operands[0].B, Groups, K, Zero, true,
+    multiplyInteger(Acc, A[0], Operands[0].B, Groups, K, PerWord, Zero, true,
                     Info.has(Mod::Satfinite));
   else
-    multiplyFloat(Acc, Zero ? nullptr : Acc, Operands, Count, Groups, K, true);
+    multiplyFloat(Acc, Zero ? nullptr : Acc, Operands, Count, Groups, K,
+                  PerWord, true);
 }
 
 // ---- instructions --------------------------------------------------------
