@@ -26,7 +26,7 @@ static bool rowAddresses(Warp *W, const Inst *I, const uint8_t *R,
       Offset.resolve(W->C, I->Where, R + I->A, I->Wide, I->Imm, Needed, 16)) {
     for (unsigned L = 0; L < 8u * I->Count; ++L)
       Out.Ptr[L] = W->C->Shared + Offset.Lane[L];
-    return true;
+    return Offset.observe(W, I, Needed, 16, Kind);
   }
   return resolve(W, I, Needed, addressRow(I, R), I->Where, 16, Kind, I->E, Out);
 }

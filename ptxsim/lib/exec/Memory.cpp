@@ -113,12 +113,16 @@ static bool plainShared(const Warp *W, const Inst *I, const uint8_t *R,
          Out.resolve(W->C, I->Where, R + I->A, I->Wide, I->Imm, On, Bytes);
 }
 
+/// False if the access is not that simple. Ok: no fault.
 template <unsigned Bytes, unsigned Count>
-static bool loadPlainShared(const Warp *W, const Inst *I, uint8_t *R,
-                            uint32_t On) {
+static bool loadPlainShared(Warp *W, const Inst *I, uint8_t *R, uint32_t On,
+                            bool &Ok) {
   SharedOffsets Offset;
   if (Bytes != 4 || !plainShared(W, I, R, On, Bytes * Count, Offset))
     return false;
+  Ok = Offset.observe(W, I, On, Bytes * Count, AccessKind::Read);
+  if (!Ok)
+    return true;
   const uint8_t *Base = W->C->Shared;
   uint8_t *Rows[Count];
   for (unsigned K = 0; K < Count; ++K)
@@ -152,7 +156,8 @@ static bool loadPlainShared(const Warp *W, const Inst *I, uint8_t *R,
 template <unsigned Bytes, unsigned Count>
 static bool storePlainShared(Warp *W, const Inst *I, uint8_t *R, uint32_t On) {
   SharedOffsets Offset;
-  if (Bytes != 4 || !plainShared(W, I, R, On, Bytes * Count, Offset))
+  if (Bytes != 4 || W->C->Observed ||
+      !plainShared(W, I, R, On, Bytes * Count, Offset))
     return false;
   ++W->Effects;
   touchShared(W->C);
@@ -171,7 +176,8 @@ static bool storePlainShared(Warp *W, const Inst *I, uint8_t *R, uint32_t On) {
 
 template <unsigned Bytes, unsigned Count> static void load(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
-  if (On && !loadPlainShared<Bytes, Count>(W, I, R, On)) {
+  bool Ok = true;
+  if (On && !loadPlainShared<Bytes, Count>(W, I, R, On, Ok)) {
     Lanes A;
     if (!resolve(W, I, On, addressRow(I, R), I->Where, Bytes * Count,
                  AccessKind::Read, I->E, A))
@@ -184,12 +190,24 @@ template <unsigned Bytes, unsigned Count> static void load(PTXSIM_ARGS) {
     else
       loadLanes<Bytes, Count>(A, Rows, On, I->Aux);
   }
+  if (!Ok)
+    return;
   PTXSIM_NEXT;
 }
 /// Race mode: two lanes of one store that write different values to the same
 /// address leave either of them behind.
 static bool lanesAgree(Warp *W, const Inst *I, uint32_t On, const Lanes &A,
                        uint8_t *const *Rows) {
+  uint64_t Seen[64] = {}; // a bit for each address, or for several
+  bool Differ = true;
+  forLanes(On, [&](uint32_t L) {
+    uintptr_t At = uintptr_t(A.Ptr[L]) / I->Bytes;
+    uint64_t &Word = Seen[At / 64 % 64], Bit = uint64_t(1) << At % 64;
+    Differ &= !(Word & Bit);
+    Word |= Bit;
+  });
+  if (Differ)
+    return true;
   unsigned Stride = I->Bytes == 8 || (I->Aux & WideRow) ? 8 : 4;
   auto Same = [&](uint32_t X, uint32_t Y) {
     for (unsigned K = 0; K < I->Count; ++K)

@@ -71,12 +71,7 @@ bool ptxsim::raceAsyncCopy(Warp *W, const Inst *I, uint32_t M,
   A.Clock = clockOf(*S, W).CopyClock;
   A.Pc = pcOf(I, W);
   A.Write = true;
-  for (uint32_t Left = M; Left; Left &= Left - 1) {
-    uint32_t L = uint32_t(std::countr_zero(Left));
-    if (!checkCells(W, I, W->C, L, Offset[L], Bytes, A))
-      return false;
-  }
-  return true;
+  return checkCells(W, I, W->C, M, Offset, Bytes, A);
 }
 void ptxsim::raceCommitCopies(Warp *W) {
   if (RaceState *S = raceOf(W)) {
@@ -131,7 +126,7 @@ uint32_t ptxsim::raceBulk(Warp *W, const Inst *I, Cta *C, uint32_t Offset,
   A.Pc = pcOf(I, W);
   A.Write = Write;
   A.AsyncProxy = true;
-  return checkCells(W, I, C, 0, Offset, Bytes, A) ? A.Clock : 0;
+  return checkCells(W, I, C, 1, &Offset, Bytes, A) ? A.Clock : 0;
 }
 void ptxsim::raceReleaseBulk(Warp *W, Mbarrier *B, uint32_t Clock) {
   RaceState *S = raceOf(W);
@@ -171,7 +166,7 @@ bool ptxsim::raceProductRead(Warp *W, const Inst *I, uint32_t Offset,
   A.Clock = uint32_t(Number);
   A.Pc = pcOf(I, W);
   A.AsyncProxy = true;
-  return checkCells(W, I, W->C, 0, Offset, Bytes, A);
+  return checkCells(W, I, W->C, 1, &Offset, Bytes, A);
 }
 void ptxsim::raceWaitProducts(Warp *W, uint64_t Count) {
   RaceState *S = raceOf(W);

@@ -30,10 +30,25 @@ struct Access {
 struct Granule {
   Access Write, Reads[2];
 };
-constexpr uint64_t PageBytes = 512;
+constexpr uint64_t GranuleBytes = 8, PageBytes = 512;
+constexpr unsigned PageGranules = PageBytes / GranuleBytes;
+/// A read of whole granules, one bit each.
+struct WideRead {
+  Access A;
+  uint64_t Granules;
+};
+/// Most pages are only read, and by few instructions: their reads are kept as
+/// they come until there are many of them, or something else happens.
 struct Page {
-  Granule Granules[PageBytes / 8];
+  static constexpr unsigned MaxRecent = 16;
   const Allocation *Owner = nullptr;
+  bool Written = false; // by a kernel
+  unsigned NumRecent = 0;
+  WideRead Recent[MaxRecent];
+  std::unique_ptr<Granule[]> Granules; // null: no other accesses
+
+  void addRead(const Access &A, uint64_t Which);
+  Granule *granules();
 };
 /// What has been published at an address: releases by task, and the clocks of
 /// the warps of each task.
@@ -46,6 +61,32 @@ struct TaskState {
   std::unordered_map<uint32_t, uint32_t> Seen; // releases of other tasks
 };
 } // namespace
+
+void Page::addRead(const Access &A, uint64_t Which) {
+  if (NumRecent && Recent[NumRecent - 1].A.sameEpoch(A)) {
+    Recent[NumRecent - 1].Granules |= Which;
+    return;
+  }
+  if (NumRecent == MaxRecent)
+    granules();
+  Recent[NumRecent] = {A, Which};
+  Recent[NumRecent++].A.Bytes = 0xff;
+}
+
+/// Moves all reads to the granules: of a granule's first task and of the last
+/// other one, the last read.
+Granule *Page::granules() {
+  if (!Granules)
+    Granules = std::make_unique<Granule[]>(PageGranules);
+  for (const WideRead *R = Recent; R != Recent + NumRecent; ++R)
+    for (uint64_t Left = R->Granules; Left; Left &= Left - 1) {
+      Granule &G = Granules[unsigned(std::countr_zero(Left))];
+      bool First = !G.Reads[0].Task || G.Reads[0].Task == R->A.Task;
+      G.Reads[First ? 0 : 1] = R->A;
+    }
+  NumRecent = 0;
+  return Granules.get();
+}
 
 namespace ptxsim {
 struct GlobalShadow {
@@ -100,9 +141,10 @@ struct GlobalCheck {
            !guess(Old) && !ordered(Old);
   }
   bool checkGranule(uint32_t Lane, Granule &G, uint64_t Address);
-  bool checkWritten(uint32_t Lane, const Allocation *Owner, uint64_t Address,
-                    uint64_t Count);
-  bool range(uint32_t Lane, uint64_t Address, uint64_t Bytes);
+  bool checkWritten(uint32_t Lane, const Allocation *Owner, uint64_t Granule);
+  bool readWhole(Page &P, uint64_t At, uint64_t Bytes);
+  bool range(uint32_t Lane, uint64_t Address, uint64_t Bytes,
+             uint64_t LaneBytes);
   void record(Granule &G);
 };
 } // namespace
@@ -159,36 +201,67 @@ bool GlobalCheck::checkGranule(uint32_t Lane, Granule &G, uint64_t Address) {
   return false;
 }
 
-/// Bytes of an allocation that the host or a kernel has written.
+/// Bytes of an allocation that the host or a kernel has written. Allocations
+/// begin at multiples of 8: a granule's bits are one byte.
 bool GlobalCheck::checkWritten(uint32_t Lane, const Allocation *Owner,
-                               uint64_t Address, uint64_t Count) {
+                               uint64_t Granule) {
   if (!Owner || !Owner->Written)
     return true;
-  uint64_t First = Address - Owner->Begin;
-  for (uint64_t K = First; K < First + Count; ++K) {
-    uint8_t &Bits = Owner->Written[K / 8], Bit = uint8_t(1u << K % 8);
-    if (!(Bits & Bit) && (!IsWrite || A.Atomic)) {
-      fault(W, I, FaultKind::Uninitialised, Lane,
-            "read of uninitialised global memory at " + hex(Owner->Begin + K) +
-                ", byte " + std::to_string(K) + " of allocation " +
-                std::to_string(Owner->Id));
-      return false;
-    }
-    if (IsWrite)
-      Bits |= Bit;
+  uint64_t First = Granule - Owner->Begin;
+  uint8_t &Bits = Owner->Written[First / 8];
+  uint8_t Missing = uint8_t(A.Bytes & ~Bits);
+  if (Missing && (!IsWrite || A.Atomic)) {
+    uint64_t Byte = First + uint64_t(std::countr_zero(Missing));
+    fault(W, I, FaultKind::Uninitialised, Lane,
+          "read of uninitialised global memory at " + hex(Owner->Begin + Byte) +
+              ", byte " + std::to_string(Byte) + " of allocation " +
+              std::to_string(Owner->Id));
+    return false;
   }
+  if (IsWrite)
+    Bits |= A.Bytes;
   return true;
 }
 
-bool GlobalCheck::range(uint32_t Lane, uint64_t Address, uint64_t Bytes) {
-  for (uint64_t At = Address, End = At + Bytes; At < End;) {
-    uint64_t First = At % 8, Count = std::min(8 - First, End - At);
-    A.Bytes = uint8_t(((1u << Count) - 1) << First);
-    Page &P = S.page(*W->C->L, At);
-    if (!checkWritten(Lane, P.Owner, At, Count) ||
-        !checkGranule(Lane, P.Granules[At % PageBytes / 8], At))
+/// A read of whole granules within a page that nobody has written.
+bool GlobalCheck::readWhole(Page &P, uint64_t At, uint64_t Bytes) {
+  if (IsWrite || P.Written || (At | Bytes) % GranuleBytes)
+    return false;
+  uint64_t Count = Bytes / GranuleBytes;
+  if (P.Owner && P.Owner->Written) {
+    const uint8_t *Bits = P.Owner->Written + (At - P.Owner->Begin) / 8;
+    uint8_t All = 0xff;
+    for (uint64_t K = 0; K < Count; ++K)
+      All &= Bits[K];
+    if (All != 0xff)
       return false;
-    At += Count;
+  }
+  P.addRead(A, (~uint64_t(0) >> (64 - Count))
+                   << (At % PageBytes / GranuleBytes));
+  return true;
+}
+
+/// A range of memory that the lanes from Lane on access, LaneBytes each.
+bool GlobalCheck::range(uint32_t Lane, uint64_t Address, uint64_t Bytes,
+                        uint64_t LaneBytes) {
+  for (uint64_t At = Address, End = At + Bytes; At < End;) {
+    Page &P = S.page(*W->C->L, At);
+    uint64_t Stop = std::min(End, At / PageBytes * PageBytes + PageBytes);
+    if (readWhole(P, At, Stop - At)) {
+      At = Stop;
+      continue;
+    }
+    P.Written |= IsWrite;
+    Granule *Granules = P.granules();
+    for (uint64_t Count; At < Stop; At += Count) {
+      uint64_t First = At % GranuleBytes;
+      Count = std::min(GranuleBytes - First, Stop - At);
+      A.Bytes = uint8_t(((1u << Count) - 1) << First);
+      uint32_t Who = Lane + uint32_t((At - Address) / LaneBytes);
+      if (!checkWritten(Who, P.Owner, At - First) ||
+          !checkGranule(Who, Granules[At % PageBytes / GranuleBytes], At))
+        return false;
+    }
   }
   return true;
 }
@@ -237,12 +310,17 @@ bool ptxsim::raceGlobal(Warp *W, const Inst *I, uint32_t M,
   bool Plain = Op(I->OpId) == Op::Ld || Op(I->OpId) == Op::St;
   GlobalCheck K = begin(W, I, Kind, Plain && (I->Aux & StrongAccess));
   RaceState &R = *raceOf(W);
-  for (uint32_t Left = M; Left; Left &= Left - 1) {
-    uint32_t L = uint32_t(std::countr_zero(Left));
+  for (uint32_t Left = M; Left;) {
+    uint32_t L = uint32_t(std::countr_zero(Left)), Next = L + 1;
     if (K.A.Strong)
       synchronise(K, R, Address[L]);
-    if (!K.range(L, Address[L], Bytes))
+    else // neighbours that access one piece of memory together
+      while (Next < 32 && (M >> Next & 1) &&
+             Address[Next] == Address[Next - 1] + Bytes)
+        ++Next;
+    if (!K.range(L, Address[L], uint64_t(Next - L) * Bytes, Bytes))
       return false;
+    Left = Next == 32 ? 0 : Left & (AllLanes << Next);
   }
   if (K.A.Strong) {
     ++K.Mine.Release;
@@ -256,5 +334,5 @@ bool ptxsim::raceGlobalRange(Warp *W, const Inst *I, uint32_t Lane,
                              AccessKind Kind) {
   if (!W->C->L->Shadow)
     return true;
-  return begin(W, I, Kind, false).range(Lane, Address, Bytes);
+  return begin(W, I, Kind, false).range(Lane, Address, Bytes, Bytes);
 }

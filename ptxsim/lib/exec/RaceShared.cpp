@@ -1,374 +1,225 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Race checker: the shadow of shared memory.
-#include "RaceState.h"
-#include <algorithm>
+// Race checker: ranges of shared memory and the accesses of warps to them.
+#include "RaceCell.h"
 
 using namespace ptxsim;
 
 void CtaShadow::init(uint32_t SharedBytes, uint32_t Warps) {
   Blocks = SharedBytes / BlockBytes + 1;
   Stride = Warps;
-  Alike.assign(Blocks, 1);
-  size_t Total = size_t(Blocks) * (BlockCells + 1);
+  BlockAlike.assign(Blocks, 1);
+  QuadAlike.assign(size_t(Blocks) * BlockQuads, 1);
+  size_t Total = size_t(Blocks) * (BlockCells + BlockQuads + 1);
   Cells = std::make_unique_for_overwrite<Cell[]>(Total);
   Clocks = std::make_unique_for_overwrite<uint32_t[]>(Total * Stride);
   for (uint32_t B = 0; B < Blocks; ++B)
     Cells[blockCell(B)] = Cell::untouched();
 }
 
-void CtaShadow::spread(uint32_t Block) {
-  Alike[Block] = 0;
-  uint32_t From = blockCell(Block), First = Block * BlockCells;
+/// Each copy has its own list of further reads.
+void CtaShadow::spread(uint32_t From, uint32_t First, uint32_t Count) {
   const Cell X = Cells[From];
-  std::fill_n(Cells.get() + First, BlockCells, X);
-  if (!X.ClocksDiffer)
-    return;
-  for (uint32_t K = First; K < First + BlockCells; ++K)
-    std::copy_n(&Clocks[size_t(From) * Stride], Stride,
-                &Clocks[size_t(K) * Stride]);
-}
-
-// ---- reports -------------------------------------------------------------
-static std::string agentName(const RaceState &S, uint32_t Agent) {
-  static const char *const Kinds[] = {"", "cp.async of ", "bulk copy of ",
-                                      "matrix product of "};
-  uint32_t Index = Agent % S.Warps;
-  std::string Name = std::string(Kinds[Agent / S.Warps]) + "warp " +
-                     std::to_string(Index % S.WarpsPerCta);
-  if (S.Ctas.size() > 1)
-    Name += " of CTA " + std::to_string(Index / S.WarpsPerCta);
-  return Name;
-}
-
-static void report(Warp *W, const Inst *I, const RaceState &S, uint32_t Lane,
-                   const std::string &Where, const RaceAccess &A,
-                   uint32_t OldAgent, uint32_t OldPc, bool OldWrite,
-                   bool Proxy) {
-  std::string Text =
-      Proxy ? "missing fence.proxy.async: " : std::string("race on ");
-  Text +=
-      Where + ": " + (A.Write ? "write" : "read") + " by " +
-      agentName(S, A.Agent) + " is not ordered after the " +
-      (OldWrite ? "write" : "read") + " by " +
-      (OldAgent == A.Agent ? "another lane of it" : agentName(S, OldAgent)) +
-      "\n  earlier: " + describeSource(*W->P, OldPc);
-  fault(W, I, FaultKind::Race, Lane, Text);
-}
-
-// ---- one cell ------------------------------------------------------------
-static bool ordered(const VectorClock &Now, uint32_t Agent, uint32_t Clock) {
-  return Agent == NoAgent || Clock <= Now[Agent];
-}
-
-namespace {
-/// An access and what it is checked against.
-struct Check {
-  RaceState &S;
-  CtaShadow &Sh;
-  const RaceAccess &A;
-  const VectorClock &Now; // of the warp that issued it
-  uint32_t FirstWarp;     // agent of the CTA's first warp
-  uint32_t LeastNow = 0;  // what is known of every warp of the CTA
-  ReadEpoch Old{};        // the conflicting access, once one is found
-  bool OldWrite = true;
-
-  Check(RaceState &S, CtaShadow &Sh, const RaceAccess &A,
-        const VectorClock &Now, uint32_t FirstWarp)
-      : S(S), Sh(Sh), A(A), Now(Now), FirstWarp(FirstWarp),
-        LeastNow(*std::min_element(Now.begin() + FirstWarp,
-                                   Now.begin() + FirstWarp + S.WarpsPerCta)) {}
-  bool ownWarp() const { return A.Agent - FirstWarp < S.WarpsPerCta; }
-  bool findConflict(uint32_t At, uint8_t Bytes);
-  bool findUnorderedRead(uint32_t At);
-  bool readersOrdered(const Cell &X) const;
-  void noteReader(uint32_t At, Cell &X);
-  bool findLaneConflict(const Cell &X, uint8_t Bytes);
-  void recordRead(uint32_t At, uint8_t Bytes);
-  void recordWrite(Cell &X, uint8_t Bytes);
-};
-} // namespace
-
-/// The warps in X.Readers have read before what A's warp knows of them.
-bool Check::readersOrdered(const Cell &X) const {
-  if (X.ReadClock <= LeastNow)
-    return true;
-  for (uint32_t Left = X.Readers; Left; Left &= Left - 1)
-    if (X.ReadClock > Now[FirstWarp + uint32_t(std::countr_zero(Left))])
-      return false;
-  return true;
-}
-
-/// A warp of the CTA reads; X.ReadClock is still that of the reads before.
-void Check::noteReader(uint32_t At, Cell &X) {
-  uint32_t Self = A.Agent - FirstWarp;
-  uint32_t *Clocks = &Sh.Clocks[size_t(At) * Sh.Stride];
-  if (!X.ClocksDiffer && X.Readers && X.ReadClock != A.Clock) {
-    if (readersOrdered(X)) {
-      X.Readers = 0;
-    } else {
-      std::fill_n(Clocks, Sh.Stride, 0);
-      forLanes(X.Readers, [&](uint32_t K) { Clocks[K] = X.ReadClock; });
-      X.ClocksDiffer = 1;
+  std::fill_n(Cells.get() + First, Count, X);
+  for (uint32_t K = First; K < First + Count; ++K) {
+    if (X.ClocksDiffer)
+      std::copy_n(&Clocks[size_t(From) * Stride], Stride,
+                  &Clocks[size_t(K) * Stride]);
+    if (X.MoreReads) {
+      Cells[K].MoreReads = uint32_t(Reads.size());
+      Reads.push_back(std::vector<ReadEpoch>(Reads[X.MoreReads]));
     }
   }
-  X.Readers |= 1u << Self;
-  if (X.ClocksDiffer)
-    Clocks[Self] = A.Clock;
 }
-
-void Check::recordRead(uint32_t At, uint8_t Bytes) {
-  Cell &X = Sh.Cells[At];
-  bool Same = X.ReadAgent == A.Agent && X.ReadClock == A.Clock;
-  if (!Same || X.ReadLane == A.Lane)
-    X.ReadLane = A.Lane;
-  else
-    X.ReadLane = X.LastBytes & Bytes ? SeveralLanes : UnknownLane;
-  X.LastBytes = Same ? X.LastBytes | Bytes : Bytes;
-  X.ReadBytes |= Bytes;
-  X.ReadPc = A.Pc;
-  if (ownWarp()) {
-    noteReader(At, X);
-    X.ReadAgent = uint16_t(A.Agent);
-    X.ReadClock = A.Clock;
-    return;
-  }
-  X.ReadAgent = NoAgent; // its lanes are not compared
-  if (!X.MoreReads) {
-    X.MoreReads = uint32_t(Sh.Reads.size());
-    Sh.Reads.emplace_back();
-  }
-  for (ReadEpoch &E : Sh.Reads[X.MoreReads])
-    if (E.Agent == A.Agent) {
-      E.Clock = A.Clock;
-      E.Pc = A.Pc;
-      return;
-    }
-  Sh.Reads[X.MoreReads].push_back({A.Agent, A.Clock, A.Pc});
+void CtaShadow::spreadBlock(uint32_t Block) {
+  BlockAlike[Block] = 0;
+  std::fill_n(QuadAlike.begin() + Block * BlockQuads, BlockQuads, 1);
+  spread(blockCell(Block), quadCell(Block * BlockQuads), BlockQuads);
 }
-
-void Check::recordWrite(Cell &X, uint8_t Bytes) {
-  bool Same = X.WriteAgent == A.Agent && X.WriteClock == A.Clock;
-  X.WriteLane = !Same || X.WriteLane == A.Lane || X.WriteBytes == Bytes
-                    ? A.Lane
-                    : UnknownLane;
-  X.WriteBytes = Same ? X.WriteBytes | Bytes : Bytes;
-  X.WriteAgent = uint16_t(A.Agent);
-  X.WriteClock = A.Clock;
-  X.WritePc = A.Pc;
-  X.WriteAtomic = A.Atomic;
-  X.WriteAsync = A.AsyncProxy;
-  X.Initialised |= Bytes;
-  X.ReadAgent = NoAgent;
-  X.MoreReads = 0;
-  X.ReadBytes = X.LastBytes = 0;
-  X.Readers = 0;
-  X.ClocksDiffer = 0;
-}
-
-/// Another lane of the same warp accessed the bytes since the warp's last
-/// synchronisation.
-static bool lanesConflict(uint8_t Old, uint8_t New) {
-  return Old != UnknownLane && Old != New;
-}
-bool Check::findLaneConflict(const Cell &X, uint8_t Bytes) {
-  if (A.Agent >= S.Warps)
-    return false;
-  OldWrite = true;
-  Old = {X.WriteAgent, X.WriteClock, X.WritePc};
-  if (X.WriteAgent == A.Agent && X.WriteClock == A.Clock &&
-      (X.WriteBytes & Bytes) && !(A.Atomic && X.WriteAtomic) &&
-      X.WritePc != A.Pc && lanesConflict(X.WriteLane, A.Lane))
-    return true;
-  OldWrite = false;
-  Old = {X.ReadAgent, X.ReadClock, X.ReadPc};
-  return A.Write && X.ReadAgent == A.Agent && X.ReadClock == A.Clock &&
-         (X.LastBytes & Bytes) && X.ReadPc != A.Pc &&
-         lanesConflict(X.ReadLane, A.Lane);
-}
-
-/// Finds a read since the last write that the access does not follow. Of
-/// several reading warps only the last one's instruction is known.
-bool Check::findUnorderedRead(uint32_t At) {
-  const Cell &X = Sh.Cells[At];
-  OldWrite = false;
-  const uint32_t *Clocks = &Sh.Clocks[size_t(At) * Sh.Stride];
-  for (uint32_t Left = X.Readers; Left; Left &= Left - 1) {
-    uint32_t K = uint32_t(std::countr_zero(Left));
-    uint32_t Clock = X.ClocksDiffer ? Clocks[K] : X.ReadClock;
-    if (Clock > Now[FirstWarp + K] && FirstWarp + K != A.Agent) {
-      Old = {FirstWarp + K, Clock, X.ReadPc};
-      return true;
-    }
-  }
-  for (const ReadEpoch &E : Sh.Reads[X.MoreReads])
-    if (E.Agent != A.Agent && !ordered(Now, E.Agent, E.Clock)) {
-      Old = E;
-      return true;
-    }
-  return false;
-}
-
-/// Finds an earlier access that A conflicts with and does not follow.
-bool Check::findConflict(uint32_t At, uint8_t Bytes) {
-  const Cell &X = Sh.Cells[At];
-  if ((X.WriteBytes & Bytes) && !ordered(Now, X.WriteAgent, X.WriteClock)) {
-    OldWrite = true;
-    Old = {X.WriteAgent, X.WriteClock, X.WritePc};
-    if (X.WriteAgent != A.Agent && !(A.Atomic && X.WriteAtomic))
-      return true;
-    // Two operations of one asynchronous agent are not ordered by themselves.
-    if (A.Agent >= S.Warps && X.WriteAgent == A.Agent &&
-        X.WriteClock != A.Clock)
-      return true;
-  }
-  return A.Write && (X.ReadBytes & Bytes) && findUnorderedRead(At);
-}
-
-/// The asynchronous proxy sees a generic write only behind a proxy fence of
-/// the writer, or of the issuing warp once it is ordered after the write.
-static bool needsProxyFence(const RaceState &S, const Warp *W, const Cell &X,
-                            const RaceAccess &A, uint8_t Bytes) {
-  if (!A.AsyncProxy || A.Write || !(X.WriteBytes & Bytes) || X.WriteAsync ||
-      X.WriteAgent == NoAgent)
-    return false;
-  const VectorClock &Writer = S.Clocks[X.WriteAgent % S.Warps].FenceView;
-  const VectorClock &Issuer = S.Clocks[warpIndex(S, W)].FenceView;
-  return X.WriteClock > Writer[X.WriteAgent] &&
-         X.WriteClock > Issuer[X.WriteAgent];
+void CtaShadow::spreadQuad(uint32_t Quad) {
+  QuadAlike[Quad] = 0;
+  spread(quadCell(Quad), Quad * QuadCells, QuadCells);
 }
 
 // ---- ranges --------------------------------------------------------------
-/// Checks the access against cell At; does not record it.
-static bool checkCell(Warp *W, const Inst *I, uint32_t Lane, uint32_t At,
-                      uint32_t Address, uint8_t Mask, Check &K) {
-  const Cell &X = K.Sh.Cells[At];
-  auto Where = [&] { return "shared address " + hex(Address); };
-  if (K.findConflict(At, Mask) || K.findLaneConflict(X, Mask)) {
-    report(W, I, K.S, Lane, Where(), K.A, K.Old.Agent, K.Old.Pc, K.OldWrite,
-           false);
-    return false;
-  }
-  if (needsProxyFence(K.S, W, X, K.A, Mask)) {
-    report(W, I, K.S, Lane, Where(), K.A, X.WriteAgent, X.WritePc, true, true);
-    return false;
-  }
-  if (!K.A.Write && (X.Initialised & Mask) != Mask) {
-    fault(W, I, FaultKind::Uninitialised, Lane,
-          "read of uninitialised shared memory at " + hex(Address));
-    return false;
-  }
-  return true;
-}
-static void recordCell(uint32_t At, uint8_t Mask, Check &K) {
-  if (K.A.Write)
-    K.recordWrite(K.Sh.Cells[At], Mask);
-  else
-    K.recordRead(At, Mask);
-}
-
-/// A whole block at once; Address is that of its first byte.
-static bool checkBlock(Warp *W, const Inst *I, uint32_t Lane, uint32_t Block,
-                       uint32_t Address, Check &K) {
-  CtaShadow &Sh = K.Sh;
-  uint32_t Whole = Sh.blockCell(Block), First = Block * Sh.BlockCells;
-  if (Sh.Alike[Block]) {
-    if (!checkCell(W, I, Lane, Whole, Address, 0xf, K))
-      return false;
-    recordCell(Whole, 0xf, K);
-    return true;
-  }
-  for (uint32_t J = 0; J < Sh.BlockCells; ++J) {
-    if (!checkCell(W, I, Lane, First + J, Address + 4 * J, 0xf, K))
-      return false;
-    if (!K.A.Write)
-      recordCell(First + J, 0xf, K);
-  }
-  if (K.A.Write) {
-    Sh.Cells[Whole] = Cell::untouched();
-    recordCell(Whole, 0xf, K);
-    Sh.Alike[Block] = 1;
-  }
-  return true;
-}
-
 namespace {
-/// The common case of an access, with what it needs at hand: a whole cell that
-/// is ordered after the last write, by a warp that has not written it since its
-/// last synchronisation, or any write that is ordered after all reads.
-struct FastCheck {
-  const uint32_t *Now;
-  uint32_t Agent, Clock, LeastNow, Bit, Pc;
-  uint8_t Lane;
-  explicit FastCheck(const Check &K)
-      : Now(K.Now.data()), Agent(K.A.Agent), Clock(K.A.Clock),
-        LeastNow(K.LeastNow),
-        Bit(K.ownWarp() ? 1u << (K.A.Agent - K.FirstWarp) : 0), Pc(K.A.Pc),
-        Lane(K.A.Lane) {}
+/// An access to ranges of shared memory, one after the other.
+class RangeCheck {
+public:
+  RangeCheck(Warp *W, const Inst *I, RaceState &S, const Cta &C,
+             const RaceAccess &A)
+      : K(W, I, S, C, A), Sh(K.Sh), Fast(K) {}
+  /// Checks and records Bytes at shared address Offset.
+  bool range(uint32_t Lane, uint32_t Offset, uint32_t Bytes) {
+    return repeatLast(Offset, Bytes) || walk(Lane, Offset, Bytes);
+  }
 
-  bool afterWrite(const Cell &X) const {
-    return X.WriteAgent == NoAgent ||
-           (X.WriteClock <= Now[X.WriteAgent] &&
-            !(X.WriteAgent == Agent && X.WriteClock == Clock));
-  }
-  bool sameRead(const Cell &X) const {
-    return X.ReadAgent == Agent && X.ReadClock == Clock;
-  }
-  bool mayWrite(const Cell &X) const {
-    return afterWrite(X) && !X.MoreReads && !X.ClocksDiffer && !sameRead(X) &&
-           (!X.Readers || X.ReadClock <= LeastNow);
-  }
-  /// Checks and records a read; false if the case is not that simple.
-  bool read(Cell &X) const {
-    bool SameClock = X.ReadClock == Clock;
-    if (!Bit || X.Initialised != 0xf || X.ClocksDiffer || !afterWrite(X) ||
-        (X.Readers && !SameClock && X.ReadClock > LeastNow))
-      return false;
-    X.ReadLane = sameRead(X) && X.ReadLane != Lane ? SeveralLanes : Lane;
-    X.Readers = SameClock ? X.Readers | Bit : Bit;
-    X.LastBytes = X.ReadBytes = 0xf;
-    X.ReadAgent = uint16_t(Agent);
-    X.ReadClock = Clock;
-    X.ReadPc = Pc;
-    return true;
-  }
+private:
+  bool repeatLast(uint32_t Offset, uint32_t Bytes);
+  bool walk(uint32_t Lane, uint32_t Offset, uint32_t Bytes);
+  bool block(uint32_t Lane, uint32_t Block, uint32_t Address);
+  bool part(uint32_t Lane, uint32_t At, uint32_t End);
+  bool quad(uint32_t Lane, uint32_t Quad, uint32_t Address);
+  bool one(uint32_t Lane, uint32_t At, uint32_t Address, uint8_t Mask);
+  void startAfresh(uint32_t At, uint8_t &Alike);
+  void mergeQuad(uint32_t Quad);
+  CellCheck K;
+  CtaShadow &Sh;
+  FastCheck Fast;
+  LastCell Last;
 };
 } // namespace
 
-static bool checkRange(Warp *W, const Inst *I, uint32_t Lane, uint32_t Offset,
-                       uint32_t Bytes, Check &K) {
-  CtaShadow &Sh = K.Sh;
-  const FastCheck Fast(K);
-  bool Read = !K.A.Write, Store = K.A.Write && !K.A.Atomic;
-  for (uint32_t At = Offset - SharedBase, End = At + Bytes; At < End;) {
-    uint32_t Block = At / Sh.BlockBytes;
-    if (At % Sh.BlockBytes == 0 && End - At >= Sh.BlockBytes) {
-      if (!checkBlock(W, I, Lane, Block, SharedBase + At, K))
+/// The whole quad or block has one history from here on.
+void RangeCheck::startAfresh(uint32_t At, uint8_t &Alike) {
+  Sh.Cells[At] = Cell::untouched();
+  K.record(At, 0xf);
+  Alike = 1;
+}
+
+/// A whole block at once; Address is that of its first byte.
+bool RangeCheck::block(uint32_t Lane, uint32_t Block, uint32_t Address) {
+  uint32_t Whole = Sh.blockCell(Block), First = Block * Sh.BlockQuads;
+  auto Visit = [&](uint32_t At, uint32_t From) {
+    if (!K.check(Lane, At, From, 0xf))
+      return false;
+    if (!K.A.Write || At == Whole)
+      K.record(At, 0xf);
+    return true;
+  };
+  if (Sh.BlockAlike[Block])
+    return Visit(Whole, Address);
+  for (uint32_t Q = First; Q < First + Sh.BlockQuads; ++Q) {
+    uint32_t From = Address + (Q - First) * Sh.QuadBytes;
+    if (Sh.QuadAlike[Q]) {
+      if (!Visit(Sh.quadCell(Q), From))
         return false;
-      At += Sh.BlockBytes;
       continue;
     }
-    if (Sh.Alike[Block])
-      Sh.spread(Block);
-    uint32_t First = At % 4, Count = std::min(4 - First, End - At);
-    uint8_t Mask = uint8_t(((1u << Count) - 1) << First);
-    Cell &X = Sh.Cells[At / 4];
-    if (Mask == 0xf && Store && Fast.mayWrite(X)) {
-      K.recordWrite(X, Mask);
-    } else if (!(Mask == 0xf && Read && Fast.read(X))) {
-      if (!checkCell(W, I, Lane, At / 4, SharedBase + At, Mask, K))
+    for (uint32_t J = 0; J < Sh.QuadCells; ++J)
+      if (!Visit(Q * Sh.QuadCells + J, From + 4 * J))
         return false;
-      recordCell(At / 4, Mask, K);
+  }
+  if (K.A.Write)
+    startAfresh(Whole, Sh.BlockAlike[Block]);
+  return true;
+}
+
+/// One cell: of a word, or of an alike quad.
+bool RangeCheck::one(uint32_t Lane, uint32_t At, uint32_t Address,
+                     uint8_t Mask) {
+  bool Read = !K.A.Write, Store = K.A.Write && !K.A.Atomic;
+  Cell &X = Sh.Cells[At];
+  if (Mask == 0xf) {
+    if (Last.repeat(X, K.A.Lane))
+      return true;
+    Cell Before = X;
+    bool Written = Store && Fast.mayWrite(X);
+    if (Written)
+      K.recordWrite(X, Mask);
+    if (Written || (Read && Fast.read(X, K.A.Lane))) {
+      Last.learn(Before, X, Fast, Store);
+      return true;
     }
-    At += Count;
+  }
+  if (!K.check(Lane, At, Address, Mask))
+    return false;
+  K.record(At, Mask);
+  return true;
+}
+
+/// Gives four cells that have just been read one history, if they differ in
+/// nothing that matters any more: lanes do not once the warp that wrote has
+/// synchronised.
+void RangeCheck::mergeQuad(uint32_t Quad) {
+  const Cell *X = &Sh.Cells[Quad * CtaShadow::QuadCells];
+  uint32_t Writer = X->WriteAgent;
+  bool LanesMatter =
+      Writer < K.S.Warps && X->WriteClock >= K.S.Clocks[Writer].Now[Writer];
+  if (LanesMatter || X->MoreReads || X->ClocksDiffer)
+    return;
+  Cell Merged = X[0];
+  Merged.WriteLane = UnknownLane;
+  for (unsigned J = 1; J < CtaShadow::QuadCells; ++J) {
+    Cell Other = X[J];
+    Other.WriteLane = UnknownLane;
+    if (std::memcmp(&Other, &Merged, sizeof(Cell)))
+      return;
+  }
+  Sh.Cells[Sh.quadCell(Quad)] = Merged;
+  Sh.QuadAlike[Quad] = 1;
+}
+
+bool RangeCheck::quad(uint32_t Lane, uint32_t Quad, uint32_t Address) {
+  if (Sh.QuadAlike[Quad])
+    return one(Lane, Sh.quadCell(Quad), Address, 0xf);
+  for (uint32_t J = 0; J < Sh.QuadCells; ++J) {
+    uint32_t At = Quad * Sh.QuadCells + J, From = Address + 4 * J;
+    if (K.A.Write ? !K.check(Lane, At, From, 0xf) : !one(Lane, At, From, 0xf))
+      return false;
+  }
+  if (K.A.Write)
+    startAfresh(Sh.quadCell(Quad), Sh.QuadAlike[Quad]);
+  else
+    mergeQuad(Quad);
+  return true;
+}
+
+/// Part of a block, from byte At to End.
+bool RangeCheck::part(uint32_t Lane, uint32_t At, uint32_t End) {
+  for (uint32_t Count; At < End; At += Count) {
+    uint32_t Quad = At / Sh.QuadBytes, Address = SharedBase + At;
+    Count = Sh.QuadBytes;
+    if (At % Count == 0 && End - At >= Count) {
+      if (!quad(Lane, Quad, Address))
+        return false;
+      continue;
+    }
+    if (Sh.QuadAlike[Quad])
+      Sh.spreadQuad(Quad);
+    uint32_t First = At % 4;
+    Count = std::min(4 - First, End - At);
+    uint8_t Mask = uint8_t(((1u << Count) - 1) << First);
+    if (!one(Lane, At / 4, Address, Mask))
+      return false;
   }
   return true;
 }
 
-bool ptxsim::checkCells(Warp *W, const Inst *I, Cta *C, uint32_t Lane,
-                        uint32_t Offset, uint32_t Bytes, const RaceAccess &A) {
-  RaceState &S = *raceOf(W);
-  Check K{S, S.Ctas[C->Rank], A, clockOf(S, W).Now, C->Rank * S.WarpsPerCta};
-  return checkRange(W, I, Lane, Offset, Bytes, K);
+bool RangeCheck::walk(uint32_t Lane, uint32_t Offset, uint32_t Bytes) {
+  for (uint32_t At = Offset - SharedBase, End = At + Bytes; At < End;) {
+    uint32_t Block = At / Sh.BlockBytes;
+    uint32_t Stop = std::min(End, (Block + 1) * Sh.BlockBytes);
+    bool Whole = Stop - At == Sh.BlockBytes;
+    if (!Whole && Sh.BlockAlike[Block])
+      Sh.spreadBlock(Block);
+    if (Whole ? !block(Lane, Block, SharedBase + At) : !part(Lane, At, Stop))
+      return false;
+    At = Stop;
+  }
+  return true;
+}
+
+/// The whole access does to one cell what the range before did to another.
+bool RangeCheck::repeatLast(uint32_t Offset, uint32_t Bytes) {
+  uint32_t At = Offset - SharedBase, Quad = At / Sh.QuadBytes;
+  if ((Bytes != 4 && Bytes != Sh.QuadBytes) || At % Bytes ||
+      Sh.BlockAlike[At / Sh.BlockBytes] ||
+      Sh.QuadAlike[Quad] != (Bytes == Sh.QuadBytes))
+    return false;
+  uint32_t Cell = Bytes == 4 ? At / 4 : Sh.quadCell(Quad);
+  return Last.repeat(Sh.Cells[Cell], K.A.Lane);
+}
+
+bool ptxsim::checkCells(Warp *W, const Inst *I, Cta *C, uint32_t M,
+                        const uint32_t *Offset, uint32_t Bytes,
+                        const RaceAccess &A) {
+  RangeCheck K(W, I, *raceOf(W), *C, A);
+  for (uint32_t Left = M; Left; Left &= Left - 1) {
+    uint32_t L = uint32_t(std::countr_zero(Left));
+    if (!K.range(L, Offset[L], Bytes))
+      return false;
+  }
+  return true;
 }
 
 // ---- accesses of warps ---------------------------------------------------
@@ -384,6 +235,24 @@ static void orderAtomic(RaceState &S, Warp *W, Cta *C, uint32_t Offset) {
 /// lanes to check; Several: those that stand for more than one.
 static void mergeReads(uint32_t M, const uint32_t *Offset, uint32_t &Rest,
                        uint32_t &Several) {
+  RowU32 All, Before;
+  std::memcpy(&All, Offset, sizeof(All));
+  // Products mostly read with two half warps that do the same, or in which
+  // all lanes do.
+  uint32_t Upper = AllLanes << 16;
+  Before = __builtin_shufflevector(All, All, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9,
+                                   10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20,
+                                   21, 22, 23, 24, 25, 26, 27, 28, 29, 30);
+  uint32_t SameNext = toMask((RowI32)(All == Before)) & ~1u;
+  bool Halves = M == AllLanes && !std::memcmp(Offset, Offset + 16, 64);
+  if (Halves && !(SameNext & ~Upper)) {
+    Rest = Several = ~Upper;
+    return;
+  }
+  if (M == AllLanes && SameNext == ~(1u | 1u << 16)) {
+    Rest = Several = Halves ? 1u : 1u | 1u << 16;
+    return;
+  }
   uint8_t Stands[32];
   Rest = Several = 0;
   forLanes(M, [&](uint32_t L) {
@@ -412,14 +281,13 @@ bool ptxsim::raceShared(Warp *W, const Inst *I, Cta *C, uint32_t M,
   uint32_t Left = M, Several = 0;
   if (!A.Write)
     mergeReads(M, Offset, Left, Several);
-  Check K{*S, S->Ctas[C->Rank], A, clockOf(*S, W).Now,
-          C->Rank * S->WarpsPerCta};
+  RangeCheck K(W, I, *S, *C, A);
   for (; Left; Left &= Left - 1) {
     uint32_t L = uint32_t(std::countr_zero(Left));
     if (A.Atomic)
       orderAtomic(*S, W, C, Offset[L]);
     A.Lane = Several >> L & 1 ? SeveralLanes : uint8_t(L);
-    if (!checkRange(W, I, L, Offset[L], Bytes, K))
+    if (!K.range(L, Offset[L], Bytes))
       return false;
   }
   if (A.Atomic)

@@ -43,13 +43,15 @@ struct ReadEpoch {
 };
 
 /// Cells of a CTA. A block of 1 KiB whose cells are all alike has one cell
-/// only, so that copies and matrix products of whole tiles are cheap; the
-/// first access to a part of it spreads that cell out.
+/// only, so that copies and matrix products of whole tiles are cheap, and so
+/// has a quad of 16 bytes. The first access to a part spreads the cell out.
 struct CtaShadow {
-  static constexpr uint32_t BlockBytes = 1024, BlockCells = BlockBytes / 4;
+  static constexpr uint32_t BlockBytes = 1024, QuadBytes = 16;
+  static constexpr uint32_t BlockCells = BlockBytes / 4, QuadCells = 4,
+                            BlockQuads = BlockBytes / QuadBytes;
   uint32_t Blocks = 0, Stride = 0;
-  std::vector<uint8_t> Alike;    // per block
-  std::unique_ptr<Cell[]> Cells; // of all blocks, then one per block
+  std::vector<uint8_t> BlockAlike, QuadAlike;
+  std::unique_ptr<Cell[]> Cells; // of words, then of quads, then of blocks
   // Reads since the last write, by warps of the CTA: Stride entries per cell.
   std::unique_ptr<uint32_t[]> Clocks;
   std::vector<std::vector<ReadEpoch>> Reads{1};
@@ -57,10 +59,15 @@ struct CtaShadow {
   std::map<uint32_t, VectorClock> Atomics; // by address
 
   void init(uint32_t SharedBytes, uint32_t Warps);
+  uint32_t quadCell(uint32_t Quad) const { return Blocks * BlockCells + Quad; }
   uint32_t blockCell(uint32_t Block) const {
-    return Blocks * BlockCells + Block;
+    return Blocks * (BlockCells + BlockQuads) + Block;
   }
-  void spread(uint32_t Block);
+  void spreadBlock(uint32_t Block);
+  void spreadQuad(uint32_t Quad);
+
+private:
+  void spread(uint32_t From, uint32_t First, uint32_t Count);
 };
 
 struct WarpClock {
@@ -98,10 +105,10 @@ inline void tick(RaceState &S, const Warp *W) {
   ++clockOf(S, W).Now[warpIndex(S, W)];
 }
 
-/// Checks and records an access of Bytes at Offset of C's shared memory; false
-/// after a fault.
-bool checkCells(Warp *W, const Inst *I, Cta *C, uint32_t Lane, uint32_t Offset,
-                uint32_t Bytes, const RaceAccess &A);
+/// Checks and records an access of Bytes at Offset of C's shared memory by each
+/// lane of M; false after a fault.
+bool checkCells(Warp *W, const Inst *I, Cta *C, uint32_t M,
+                const uint32_t *Offset, uint32_t Bytes, const RaceAccess &A);
 
 } // namespace ptxsim
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The common case of an access to shared memory: addresses of the CTA's own
-// memory that are all in bounds and aligned, in a launch that nobody observes.
-// Everything else goes through resolve(), which also reports.
+// memory that are all in bounds and aligned. Everything else goes through
+// resolve(), which also reports.
 #ifndef PTXSIM_EXEC_SHAREDOFFSETS_H
 #define PTXSIM_EXEC_SHAREDOFFSETS_H
 
@@ -12,10 +12,10 @@ namespace ptxsim {
 /// Offsets of all 32 lanes from Cta::Shared; those outside of the lane mask
 /// mean nothing.
 struct SharedOffsets {
-  alignas(32) uint32_t Lane[32];
+  alignas(128) uint32_t Lane[32];
 
   /// Fills in the addresses of a row plus an offset. False if an active lane
-  /// needs the general path.
+  /// needs the general path. Observers are not told.
   bool resolve(const Cta *C, Space Where, const uint8_t *Row, bool Wide,
                int64_t Plus, uint32_t On, unsigned Bytes);
   /// All lanes of each half warp have the same address, as in products that
@@ -40,6 +40,17 @@ struct SharedOffsets {
     return !std::memcmp(&Want, Lane, sizeof(Want));
   }
 
+  /// Tells race checks and counters; false after a fault.
+  bool observe(Warp *W, const Inst *I, uint32_t On, unsigned Bytes,
+               AccessKind Kind) const {
+    if (__builtin_expect(!W->C->Observed, 1))
+      return true;
+    RowU32 Address =
+        rowAt<RowU32>(reinterpret_cast<const uint8_t *>(Lane)) + SharedBase;
+    return observeShared(W, I, W->C, On, reinterpret_cast<uint32_t *>(&Address),
+                         Bytes, Kind);
+  }
+
 private:
   __m256i part(unsigned K) const {
     return _mm256_load_si256(reinterpret_cast<const __m256i *>(Lane + 8 * K));
@@ -49,7 +60,7 @@ private:
 inline bool SharedOffsets::resolve(const Cta *C, Space Where,
                                    const uint8_t *Row, bool Wide, int64_t Plus,
                                    uint32_t On, unsigned Bytes) {
-  if (Where != Space::Shared || C->Observed || C->SharedBytes < Bytes)
+  if (Where != Space::Shared || C->SharedBytes < Bytes)
     return false;
   auto Load = [&](unsigned At) {
     return _mm256_load_si256(reinterpret_cast<const __m256i *>(Row + At));

@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Race checker: cells of shared memory, and reports.
+#include "RaceCell.h"
+
+using namespace ptxsim;
+
+// ---- reports -------------------------------------------------------------
+static std::string agentName(const RaceState &S, uint32_t Agent) {
+  static const char *const Kinds[] = {"", "cp.async of ", "bulk copy of ",
+                                      "matrix product of "};
+  uint32_t Index = Agent % S.Warps;
+  std::string Name = std::string(Kinds[Agent / S.Warps]) + "warp " +
+                     std::to_string(Index % S.WarpsPerCta);
+  if (S.Ctas.size() > 1)
+    Name += " of CTA " + std::to_string(Index / S.WarpsPerCta);
+  return Name;
+}
+
+static void report(Warp *W, const Inst *I, const RaceState &S, uint32_t Lane,
+                   const std::string &Where, const RaceAccess &A,
+                   uint32_t OldAgent, uint32_t OldPc, bool OldWrite,
+                   bool Proxy) {
+  std::string Text =
+      Proxy ? "missing fence.proxy.async: " : std::string("race on ");
+  Text +=
+      Where + ": " + (A.Write ? "write" : "read") + " by " +
+      agentName(S, A.Agent) + " is not ordered after the " +
+      (OldWrite ? "write" : "read") + " by " +
+      (OldAgent == A.Agent ? "another lane of it" : agentName(S, OldAgent)) +
+      "\n  earlier: " + describeSource(*W->P, OldPc);
+  fault(W, I, FaultKind::Race, Lane, Text);
+}
+
+// ---- one cell ------------------------------------------------------------
+static bool ordered(const VectorClock &Now, uint32_t Agent, uint32_t Clock) {
+  return Agent == NoAgent || Clock <= Now[Agent];
+}
+
+/// The warps in X.Readers have read before what A's warp knows of them.
+bool CellCheck::readersOrdered(const Cell &X) const {
+  if (X.ReadClock <= LeastNow)
+    return true;
+  for (uint32_t Left = X.Readers; Left; Left &= Left - 1)
+    if (X.ReadClock > Now[FirstWarp + uint32_t(std::countr_zero(Left))])
+      return false;
+  return true;
+}
+
+/// A warp of the CTA reads; X.ReadClock is still that of the reads before.
+void CellCheck::noteReader(uint32_t At, Cell &X) {
+  uint32_t Self = A.Agent - FirstWarp;
+  uint32_t *Clocks = &Sh.Clocks[size_t(At) * Sh.Stride];
+  if (!X.ClocksDiffer && X.Readers && X.ReadClock != A.Clock) {
+    if (readersOrdered(X)) {
+      X.Readers = 0;
+    } else {
+      std::fill_n(Clocks, Sh.Stride, 0);
+      forLanes(X.Readers, [&](uint32_t K) { Clocks[K] = X.ReadClock; });
+      X.ClocksDiffer = 1;
+    }
+  }
+  X.Readers |= 1u << Self;
+  if (X.ClocksDiffer)
+    Clocks[Self] = A.Clock;
+}
+
+void CellCheck::recordRead(uint32_t At, uint8_t Bytes) {
+  Cell &X = Sh.Cells[At];
+  bool Same = X.ReadAgent == A.Agent && X.ReadClock == A.Clock;
+  if (!Same || X.ReadLane == A.Lane)
+    X.ReadLane = A.Lane;
+  else
+    X.ReadLane = X.LastBytes & Bytes ? SeveralLanes : UnknownLane;
+  X.LastBytes = Same ? X.LastBytes | Bytes : Bytes;
+  X.ReadBytes |= Bytes;
+  X.ReadPc = A.Pc;
+  if (ownWarp()) {
+    noteReader(At, X);
+    X.ReadAgent = uint16_t(A.Agent);
+    X.ReadClock = A.Clock;
+    return;
+  }
+  X.ReadAgent = NoAgent; // its lanes are not compared
+  if (!X.MoreReads) {
+    X.MoreReads = uint32_t(Sh.Reads.size());
+    Sh.Reads.emplace_back();
+  }
+  for (ReadEpoch &E : Sh.Reads[X.MoreReads])
+    if (E.Agent == A.Agent) {
+      E.Clock = A.Clock;
+      E.Pc = A.Pc;
+      return;
+    }
+  Sh.Reads[X.MoreReads].push_back({A.Agent, A.Clock, A.Pc});
+}
+
+void CellCheck::recordWrite(Cell &X, uint8_t Bytes) {
+  bool Same = X.WriteAgent == A.Agent && X.WriteClock == A.Clock;
+  X.WriteLane = !Same || X.WriteLane == A.Lane || X.WriteBytes == Bytes
+                    ? A.Lane
+                    : UnknownLane;
+  X.WriteBytes = Same ? X.WriteBytes | Bytes : Bytes;
+  X.WriteAgent = uint16_t(A.Agent);
+  X.WriteClock = A.Clock;
+  X.WritePc = A.Pc;
+  X.WriteAtomic = A.Atomic;
+  X.WriteAsync = A.AsyncProxy;
+  X.Initialised |= Bytes;
+  X.ReadAgent = NoAgent;
+  X.MoreReads = 0;
+  X.ReadBytes = X.LastBytes = 0;
+  X.Readers = 0;
+  X.ClocksDiffer = 0;
+}
+
+/// Another lane of the same warp accessed the bytes since the warp's last
+/// synchronisation.
+static bool lanesConflict(uint8_t Old, uint8_t New) {
+  return Old != UnknownLane && Old != New;
+}
+bool CellCheck::findLaneConflict(const Cell &X, uint8_t Bytes) {
+  if (A.Agent >= S.Warps)
+    return false;
+  OldWrite = true;
+  Old = {X.WriteAgent, X.WriteClock, X.WritePc};
+  if (X.WriteAgent == A.Agent && X.WriteClock == A.Clock &&
+      (X.WriteBytes & Bytes) && !(A.Atomic && X.WriteAtomic) &&
+      X.WritePc != A.Pc && lanesConflict(X.WriteLane, A.Lane))
+    return true;
+  OldWrite = false;
+  Old = {X.ReadAgent, X.ReadClock, X.ReadPc};
+  return A.Write && X.ReadAgent == A.Agent && X.ReadClock == A.Clock &&
+         (X.LastBytes & Bytes) && X.ReadPc != A.Pc &&
+         lanesConflict(X.ReadLane, A.Lane);
+}
+
+/// Finds a read since the last write that the access does not follow. Of
+/// several reading warps only the last one's instruction is known.
+bool CellCheck::findUnorderedRead(uint32_t At) {
+  const Cell &X = Sh.Cells[At];
+  OldWrite = false;
+  const uint32_t *Clocks = &Sh.Clocks[size_t(At) * Sh.Stride];
+  for (uint32_t Left = X.Readers; Left; Left &= Left - 1) {
+    uint32_t K = uint32_t(std::countr_zero(Left));
+    uint32_t Clock = X.ClocksDiffer ? Clocks[K] : X.ReadClock;
+    if (Clock > Now[FirstWarp + K] && FirstWarp + K != A.Agent) {
+      Old = {FirstWarp + K, Clock, X.ReadPc};
+      return true;
+    }
+  }
+  for (const ReadEpoch &E : Sh.Reads[X.MoreReads])
+    if (E.Agent != A.Agent && !ordered(Now, E.Agent, E.Clock)) {
+      Old = E;
+      return true;
+    }
+  return false;
+}
+
+/// Finds an earlier access that A conflicts with and does not follow.
+bool CellCheck::findConflict(uint32_t At, uint8_t Bytes) {
+  const Cell &X = Sh.Cells[At];
+  if ((X.WriteBytes & Bytes) && !ordered(Now, X.WriteAgent, X.WriteClock)) {
+    OldWrite = true;
+    Old = {X.WriteAgent, X.WriteClock, X.WritePc};
+    if (X.WriteAgent != A.Agent && !(A.Atomic && X.WriteAtomic))
+      return true;
+    // Two operations of one asynchronous agent are not ordered by themselves.
+    if (A.Agent >= S.Warps && X.WriteAgent == A.Agent &&
+        X.WriteClock != A.Clock)
+      return true;
+  }
+  return A.Write && (X.ReadBytes & Bytes) && findUnorderedRead(At);
+}
+
+/// The asynchronous proxy sees a generic write only behind a proxy fence of
+/// the writer, or of the issuing warp once it is ordered after the write.
+static bool needsProxyFence(const RaceState &S, const Warp *W, const Cell &X,
+                            const RaceAccess &A, uint8_t Bytes) {
+  if (!A.AsyncProxy || A.Write || !(X.WriteBytes & Bytes) || X.WriteAsync ||
+      X.WriteAgent == NoAgent)
+    return false;
+  const VectorClock &Writer = S.Clocks[X.WriteAgent % S.Warps].FenceView;
+  const VectorClock &Issuer = S.Clocks[warpIndex(S, W)].FenceView;
+  return X.WriteClock > Writer[X.WriteAgent] &&
+         X.WriteClock > Issuer[X.WriteAgent];
+}
+
+bool CellCheck::check(uint32_t Lane, uint32_t At, uint32_t Address,
+                      uint8_t Bytes) {
+  const Cell &X = Sh.Cells[At];
+  auto Where = [&] { return "shared address " + hex(Address); };
+  if (findConflict(At, Bytes) || findLaneConflict(X, Bytes)) {
+    report(W, I, S, Lane, Where(), A, Old.Agent, Old.Pc, OldWrite, false);
+    return false;
+  }
+  if (needsProxyFence(S, W, X, A, Bytes)) {
+    report(W, I, S, Lane, Where(), A, X.WriteAgent, X.WritePc, true, true);
+    return false;
+  }
+  if (!A.Write && (X.Initialised & Bytes) != Bytes) {
+    fault(W, I, FaultKind::Uninitialised, Lane,
+          "read of uninitialised shared memory at " + hex(Address));
+    return false;
+  }
+  return true;
+}
