@@ -3,6 +3,7 @@
 #ifndef DLC_DIALECT_RT_RTDIALECT_H
 #define DLC_DIALECT_RT_RTDIALECT_H
 
+#include "Dialect/RT/KernelAttrs.h"
 #include "mlir/Bytecode/BytecodeOpInterface.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -19,15 +20,6 @@ namespace dlc::rt {
 class SizeOp;
 class RunOp;
 class CheckOp;
-
-/// The module of the kernels, beside the host program.
-inline constexpr llvm::StringLiteral kKernelsModuleName = "kernels";
-/// Attributes of kernels: that a function is one, and of a GPU's the threads of
-/// a block.
-inline constexpr llvm::StringLiteral kKernelAttrName = "dlc.kernel";
-inline constexpr llvm::StringLiteral kThreadsAttrName = "dlc.threads";
-/// Attribute of a GPU kernel: the bits of its indices, 32 or 64.
-inline constexpr llvm::StringLiteral kIndexBitsAttrName = "dlc.index_bits";
 } // namespace dlc::rt
 
 #include "Dialect/RT/RTDialect.h.inc"

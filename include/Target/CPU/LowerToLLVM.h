@@ -9,9 +9,6 @@
 
 namespace dlc {
 
-/// The unit attribute that marks a `func.func` as a kernel.
-inline constexpr llvm::StringLiteral kKernelAttrName = "dlc.kernel";
-
 /// Adds the whole lowering (pipeline `dlc-lower-to-cpu`) to `pm`.
 ///
 /// Input: func, scf, memref, vector, arith, math, affine, index, cf, ub, linalg

@@ -9,13 +9,10 @@
 
 namespace dlc {
 
-/// Attribute of a kernel, i64: the threads of a block, all in its first dim.
-inline constexpr llvm::StringLiteral kThreadsAttrName = "dlc.threads";
-
 /// Adds the lowering (pipeline `dlc-lower-to-nvvm`) to `pm`.
 ///
 /// Input: func, scf, memref, vector, arith, math, affine, LLVM, NVVM. A kernel
-/// is a `func.func` with `dlc.kernel` (Target/CPU/LowerToLLVM.h) whose
+/// is a `func.func` with the attributes of Dialect/RT/KernelAttrs.h whose
 /// parameters are rank-0 memrefs in global memory and i64; it views buffers
 /// through memref.reinterpret_cast. i1 memrefs hold one byte an element. Memory
 /// space 3 is shared memory, in memref.global. `indexBits` is the width of

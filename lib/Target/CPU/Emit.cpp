@@ -2,39 +2,16 @@
 // Translation to LLVM IR, a short optimisation pipeline, and code generation.
 #include "Target/CPU/Emit.h"
 
-#include "LLVMPasses.h"
-#include "mlir/Target/LLVMIR/Export.h"
-#include "llvm/IR/LLVMContext.h"
-#include "llvm/IR/LegacyPassManager.h"
-#include "llvm/IR/Module.h"
+#include "Target/LLVM/LLVMCode.h"
 #include "llvm/IR/OptBisect.h"
-#include "llvm/MC/TargetRegistry.h"
-#include "llvm/Support/raw_ostream.h"
-#include "llvm/Target/TargetMachine.h"
-#include "llvm/Target/TargetOptions.h"
-#include "llvm/TargetParser/Triple.h"
+#include "llvm/Transforms/InstCombine/InstCombine.h"
+#include "llvm/Transforms/Scalar/LoopUnrollPass.h"
+#include "llvm/Transforms/Vectorize/LoopVectorize.h"
+#include "llvm/Transforms/Vectorize/SLPVectorizer.h"
 
 using namespace llvm;
 
 namespace dlc {
-
-static std::unique_ptr<TargetMachine> createMachine(const CPUTarget &target) {
-  initializeX86BackEnd();
-  Triple triple(kCPUTriple);
-  std::string error;
-  const Target *backEnd = TargetRegistry::lookupTarget(triple, error);
-  if (!backEnd)
-    return nullptr;
-  TargetOptions options;
-  // One section a function, so that the linker can drop what is not reached.
-  options.FunctionSections = true;
-  options.DataSections = true;
-  // mul and add fuse only where both carry `contract`.
-  options.AllowFPOpFusion = FPOpFusion::Standard;
-  return std::unique_ptr<TargetMachine>(backEnd->createTargetMachine(
-      triple, target.cpu, target.features, options, Reloc::PIC_, std::nullopt,
-      CodeGenOptLevel::Default));
-}
 
 static void setFunctionAttributes(Module &module, const CPUTarget &target) {
   std::string width = std::to_string(target.vectorLanes * 32);
@@ -61,48 +38,49 @@ public:
     return pass != "Loop Strength Reduction";
   }
 };
-
-struct Translated {
-  std::unique_ptr<LLVMContext> context;
-  std::unique_ptr<TargetMachine> machine;
-  std::unique_ptr<Module> module;
-};
 } // namespace
 
-/// Optimised LLVM IR of `source`, in a context of its own.
-static Expected<Translated> translate(mlir::ModuleOp source,
-                                      const CPUTarget &target) {
-  Translated result;
-  result.context = std::make_unique<LLVMContext>();
-  result.machine = createMachine(target);
-  if (!result.machine)
-    return createStringError("LLVM was built without its X86 back end");
+/// Much shorter than LLVM's default pipeline: kernels arrive inlined, without
+/// exceptions, pointers to pointers or dead code, and the rest of that pipeline
+/// only costs time.
+static FunctionPassManager createPipeline() {
+  FunctionPassManager passes;
+  addCanonicalPasses(passes);
+  passes.addPass(LoopVectorizePass());
+  passes.addPass(SLPVectorizerPass());
+  passes.addPass(InstCombinePass());
+  passes.addPass(LoopUnrollPass(LoopUnrollOptions(/*OptLevel=*/2)));
+  addFinalPasses(passes);
+  return passes;
+}
+
+/// Optimised LLVM IR of `source`.
+static Expected<LLVMCode> translate(mlir::ModuleOp source,
+                                    const CPUTarget &target) {
+  initializeX86BackEnd();
+  MachineSpec spec{kCPUTriple, target.cpu, target.features};
+  spec.relocation = Reloc::PIC_;
+  // One section a function, so that the linker can drop what is not reached.
+  spec.options.FunctionSections = true;
+  spec.options.DataSections = true;
+  Expected<LLVMCode> code = LLVMCode::create(source, spec);
+  if (!code)
+    return code;
   static PassGate gate; // has no state
-  result.context->setOptPassGate(gate);
-  result.module = mlir::translateModuleToLLVMIR(source, *result.context, "dlc",
-                                                /*disableVerification=*/true);
-  if (!result.module)
-    return createStringError("translation to LLVM IR failed");
-  // Without triple and layout, LLVM neither vectorises nor knows memcpy.
-  result.module->setTargetTriple(Triple(kCPUTriple));
-  result.module->setDataLayout(result.machine->createDataLayout());
-  setFunctionAttributes(*result.module, target);
-  optimizeModule(*result.module, *result.machine);
-  return result;
+  code->context->setOptPassGate(gate);
+  setFunctionAttributes(*code->module, target);
+  code->run(createPipeline());
+  return code;
 }
 
 static Expected<Bytes> emitFile(mlir::ModuleOp source, const CPUTarget &target,
                                 CodeGenFileType type) {
-  Expected<Translated> translated = translate(source, target);
-  if (!translated)
-    return translated.takeError();
+  Expected<LLVMCode> code = translate(source, target);
+  if (!code)
+    return code.takeError();
   Bytes bytes;
-  raw_svector_ostream stream(bytes);
-  legacy::PassManager passes;
-  if (translated->machine->addPassesToEmitFile(passes, stream, nullptr, type,
-                                               /*DisableVerify=*/true))
-    return createStringError("LLVM cannot emit this file type");
-  passes.run(*translated->module);
+  if (Error error = code->emit(type, bytes))
+    return error;
   return bytes;
 }
 
@@ -115,12 +93,11 @@ Expected<Bytes> emitAssembly(mlir::ModuleOp module, const CPUTarget &target) {
 }
 
 Expected<Bytes> emitLLVMIR(mlir::ModuleOp module, const CPUTarget &target) {
-  Expected<Translated> translated = translate(module, target);
-  if (!translated)
-    return translated.takeError();
+  Expected<LLVMCode> code = translate(module, target);
+  if (!code)
+    return code.takeError();
   Bytes bytes;
-  raw_svector_ostream stream(bytes);
-  translated->module->print(stream, nullptr);
+  code->print(bytes);
   return bytes;
 }
 

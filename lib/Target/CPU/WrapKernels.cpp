@@ -2,6 +2,7 @@
 // The bridge between a kernel's own parameters and the runtime's dlc_kernel.
 // The body stays a function of its own, not inlined: only parameters carry
 // `noalias` to LLVM at no cost, and the call is one per range of items.
+#include "Dialect/RT/KernelAttrs.h"
 #include "Target/CPU/LowerToLLVM.h"
 
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -55,7 +56,7 @@ LogicalResult wrap(LLVM::LLVMFuncOp kernel) {
     return failure();
   ImplicitLocOpBuilder b(kernel.getLoc(), kernel);
   std::string name = kernel.getName().str();
-  kernel->removeAttr(kKernelAttrName);
+  kernel->removeAttr(rt::kKernelAttrName);
   kernel.setSymName(name + ".body");
   kernel.setLinkage(LLVM::Linkage::Internal);
   kernel.setNoInline(true);
@@ -85,7 +86,7 @@ struct WrapKernelsPass final : impl::WrapKernelsPassBase<WrapKernelsPass> {
   void runOnOperation() override {
     SmallVector<LLVM::LLVMFuncOp> kernels;
     for (auto function : getOperation().getOps<LLVM::LLVMFuncOp>())
-      if (function->hasAttr(kKernelAttrName))
+      if (function->hasAttr(rt::kKernelAttrName))
         kernels.push_back(function);
     for (LLVM::LLVMFuncOp kernel : kernels)
       if (failed(wrap(kernel)))

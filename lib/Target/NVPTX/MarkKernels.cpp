@@ -2,7 +2,7 @@
 // What kernels know before and after their conversion to LLVM.
 #include "Target/NVPTX/LowerToNVVM.h"
 
-#include "Target/CPU/LowerToLLVM.h"
+#include "Dialect/RT/KernelAttrs.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
@@ -40,13 +40,13 @@ struct MarkKernelsPass final
   void runOnOperation() override {
     OpBuilder b(&getContext());
     for (auto function : getOperation().getOps<LLVM::LLVMFuncOp>()) {
-      if (!function->removeAttr(kKernelAttrName)) {
+      if (!function->removeAttr(rt::kKernelAttrName)) {
         continue;
       }
       function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(),
                         b.getUnitAttr());
       if (auto threads = dyn_cast_or_null<IntegerAttr>(
-              function->removeAttr(kThreadsAttrName))) {
+              function->removeAttr(rt::kThreadsAttrName))) {
         function->setAttr(
             NVVM::NVVMDialect::getMaxntidAttrName(),
             b.getDenseI32ArrayAttr({static_cast<int32_t>(threads.getInt())}));
