@@ -6,10 +6,9 @@
 #include "Conversion/Common/ElementwiseFn.h"
 #include "Conversion/NNToKernel/KernelFamily.h"
 #include "Conversion/NNToKernel/LoopSpace.h"
+#include "Conversion/NNToKernel/NormCode.h"
 #include "Conversion/NNToKernel/RowView.h"
 #include "Conversion/NNToVector/ChannelNorm.h"
-
-#include "mlir/Dialect/Math/IR/Math.h"
 
 using namespace mlir;
 
@@ -17,17 +16,10 @@ namespace dlc {
 
 namespace {
 
-Type statTypeOf(nn::NormOp op) {
-  Type element = op.getInput().getType().getElementType();
-  return op.getStatType()  ? *op.getStatType()
-         : element.isF64() ? element
-                           : Type(Float32Type::get(op.getContext()));
-}
-
 /// Whether the vector kernel takes the dispatch: its rows, and scale and bias
 /// along the columns or the same for a whole row.
 bool hasVectorKernel(nn::DispatchOp dispatch, nn::NormOp op) {
-  Type stat = statTypeOf(op);
+  Type stat = getStatType(op);
   int64_t rowDims = op.getInput().getType().getRank() - op.getAxes().size();
   auto isRowDim = [&](int64_t dim) { return dim < rowDims; };
   bool affineFits = op.getAffineDims() == op.getAxes() ||
@@ -52,7 +44,7 @@ kernel::NormSpec createSpec(DispatchContext &context, nn::NormOp op) {
   kernel::NormSpec spec;
   spec.columns =
       context.math.constant(countColumns(op.getInput(), op.getAxes()));
-  spec.acc = statTypeOf(op);
+  spec.acc = getStatType(op);
   spec.statistic = statisticOf(op);
   spec.epsilon = op.getEpsilon().convertToDouble();
   return spec;
@@ -64,7 +56,7 @@ kernel::NormSpec createSpec(DispatchContext &context, nn::NormOp op) {
 bool hasChannelKernel(nn::DispatchOp dispatch, nn::NormOp op) {
   RankedTensorType type = op.getInput().getType();
   int64_t channelDim = type.getRank() - 1;
-  Type stat = statTypeOf(op);
+  Type stat = getStatType(op);
   if (type.isDynamicDim(channelDim) || type.getDimSize(channelDim) == 0 ||
       op.getAxes().empty() || op.getMean() || op.getInvStd() ||
       !(stat.isF32() || stat.isF64()) ||
@@ -96,7 +88,7 @@ kernel::ChannelNormSpec createChannelSpec(DispatchContext &context,
   spec.channels = *getConstantIntValue(sizes.back());
   spec.groupWidth =
       op.getGroups() > 0 ? spec.channels / int64_t(op.getGroups()) : 1;
-  spec.acc = statTypeOf(op);
+  spec.acc = getStatType(op);
   spec.statistic = statisticOf(op);
   spec.epsilon = op.getEpsilon().convertToDouble();
   return spec;
@@ -179,32 +171,21 @@ private:
 
 class NormEmitter {
 public:
-  explicit NormEmitter(KernelBuilder &kb)
-      : kb(kb), b(kb.b), op(cast<nn::NormOp>(kb.getRoot())) {
-    element = op.getInput().getType().getElementType();
-    stat = statTypeOf(op);
-  }
+  explicit NormEmitter(KernelBuilder &kb) : kb(kb), code(kb), op(code.op) {}
 
   /// Emits the set of statistics whose place among the other dims is `indices`;
   /// with groups, the channel index is the group's number.
   void emitSet(MutableArrayRef<Value> indices);
 
 private:
-  Value load(ArrayRef<Value> indices) {
-    return emitCast(b, kb.load(op.getInput(), indices), element, stat);
-  }
   SmallVector<LoopRange> setRanges(ArrayRef<Value> indices);
   /// Sum of `term` over the set.
   Value emitSum(ArrayRef<LoopRange> ranges, MutableArrayRef<Value> indices,
                 llvm::function_ref<Value(Value)> term);
-  /// scale or bias at an element, or null.
-  Value affine(Value vector, ArrayRef<Value> indices);
-  void storeStatistics(ArrayRef<Value> indices, Value mean, Value invStd);
 
   KernelBuilder &kb;
-  ImplicitLocOpBuilder &b;
+  NormCode code;
   nn::NormOp op;
-  Type element, stat;
 };
 
 SmallVector<LoopRange> NormEmitter::setRanges(ArrayRef<Value> indices) {
@@ -224,24 +205,13 @@ Value NormEmitter::emitSum(ArrayRef<LoopRange> ranges,
                            MutableArrayRef<Value> indices,
                            llvm::function_ref<Value(Value)> term) {
   auto reassociate = arith::FastMathFlagsAttr::get(
-      b.getContext(), arith::FastMathFlags::reassoc);
-  return emitLoopNest(kb, ranges, indices, emitConstant(b, stat, 0),
+      kb.b.getContext(), arith::FastMathFlags::reassoc);
+  return emitLoopNest(kb, ranges, indices, emitConstant(kb.b, code.stat, 0),
                       [&](ValueRange state) -> SmallVector<Value> {
-                        return {arith::AddFOp::create(
-                            b, state[0], term(load(indices)), reassociate)};
+                        return {arith::AddFOp::create(kb.b, state[0],
+                                                      term(code.load(indices)),
+                                                      reassociate)};
                       })[0];
-}
-
-Value NormEmitter::affine(Value vector, ArrayRef<Value> indices) {
-  if (!vector) {
-    return {};
-  }
-  SmallVector<Value> at;
-  for (int64_t dim : op.getAffineDims()) {
-    at.push_back(indices[dim]);
-  }
-  Type type = cast<RankedTensorType>(vector.getType()).getElementType();
-  return emitCast(b, kb.load(vector, at), type, stat);
 }
 
 void NormEmitter::emitSet(MutableArrayRef<Value> indices) {
@@ -251,56 +221,22 @@ void NormEmitter::emitSet(MutableArrayRef<Value> indices) {
   for (const LoopRange &range : ranges) {
     count = kb.math.mul(count, kb.math.sub(range.upper, range.lower));
   }
-  Value integer =
-      arith::IndexCastOp::create(b, b.getI64Type(), kb.math.value(count));
-  Value number = emitCast(b, integer, b.getI64Type(), stat);
-  Value mean;
-  if (op.getStat() == nn::NormStat::mean_var) {
-    Value sum = emitSum(ranges, indices, [](Value x) { return x; });
-    mean = arith::DivFOp::create(b, sum, number);
-  }
-  auto centre = [&](Value x) {
-    return mean ? Value(arith::SubFOp::create(b, x, mean)) : x;
-  };
-  Value squares = emitSum(ranges, indices, [&](Value x) -> Value {
-    Value centred = centre(x);
-    return arith::MulFOp::create(b, centred, centred);
+  Value mean = code.emitMean(count, [&] {
+    return emitSum(ranges, indices, [](Value x) { return x; });
   });
-  Value variance = arith::DivFOp::create(b, squares, number);
-  Value epsilon = emitConstant(b, stat, op.getEpsilon().convertToDouble());
-  Value deviation = math::SqrtOp::create(
-      b, arith::AddFOp::create(b, variance, epsilon).getResult());
-  Value invStd = arith::DivFOp::create(b, emitConstant(b, stat, 1), deviation);
+  Value squares = emitSum(ranges, indices, [&](Value x) -> Value {
+    Value centred = code.centre(x, mean);
+    return arith::MulFOp::create(kb.b, centred, centred);
+  });
+  Value invStd = code.emitInvStd(count, squares);
   emitLoopNest(kb, ranges, indices, {}, [&](ValueRange) -> SmallVector<Value> {
-    Value value = arith::MulFOp::create(b, centre(load(indices)), invStd);
-    if (Value scale = affine(op.getScale(), indices)) {
-      value = arith::MulFOp::create(b, value, scale);
-    }
-    if (Value bias = affine(op.getBias(), indices)) {
-      value = arith::AddFOp::create(b, value, bias);
-    }
-    emitEpilogueStore(kb, 0, op.getResult(), emitCast(b, value, stat, element),
-                      indices);
+    code.storeElement(code.load(indices), mean, invStd, indices);
     return {};
   });
-  storeStatistics(place, mean, invStd);
-}
-
-void NormEmitter::storeStatistics(ArrayRef<Value> indices, Value mean,
-                                  Value invStd) {
-  SmallVector<Value> at(indices);
   for (int64_t axis : op.getAxes()) {
-    at[axis] = kb.math.value(0);
+    place[axis] = kb.math.value(0);
   }
-  unsigned result = 1;
-  for (auto [tensor, value] :
-       {std::pair(op.getMean(), mean), {op.getInvStd(), invStd}}) {
-    if (tensor) {
-      Value stored = emitCast(b, value ? value : emitConstant(b, stat, 0), stat,
-                              tensor.getType().getElementType());
-      memref::StoreOp::create(b, stored, kb.viewResult(result++), at);
-    }
-  }
+  code.storeStatistics(place, mean, invStd);
 }
 
 class NormFamily final : public KernelFamily {
