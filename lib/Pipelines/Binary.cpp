@@ -197,7 +197,7 @@ bool writeBinary(Session &session, std::vector<Variant> &variants,
     return session.fail(Status::Internal, code.takeError());
   }
   binary::Header header;
-  if (!buildHeader(session, variants, header)) {
+  if (!buildHeader(session, variants, weights, header)) {
     return false;
   }
   MemoryFigures figures{static_cast<int64_t>(code->size()), weights.getBytes(),

@@ -10,7 +10,7 @@ namespace dlc {
 
 /// The header of a model with these variants, but for `metrics`.
 bool buildHeader(Session &session, std::vector<Variant> &variants,
-                 binary::Header &header);
+                 const WeightsLayout &weights, binary::Header &header);
 
 /// Writes what options.emit asks for, and the memory report.
 bool writeBinary(Session &session, std::vector<Variant> &variants,

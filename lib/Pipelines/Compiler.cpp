@@ -93,7 +93,10 @@ bool Compiler::generate() {
     if (!formProgram(session, variant)) {
       return false;
     }
-    weights.add(*variant.module, variant.getProgram());
+    weights.add(*variant.module, variant.getProgram(), variant.isGPU());
+  }
+  weights.layOut();
+  for (Variant &variant : variants) {
     if (!session.dump(*variant.module, Phase::Codegen,
                       variants.size() > 1 ? "-" + variant.name : "")) {
       return false;

@@ -156,19 +156,33 @@ static bool haveSameTables(const binary::Program &a, const binary::Program &b) {
   auto sameCheck = [](const binary::Check &x, const binary::Check &y) {
     return x.status == y.status && x.message == y.message;
   };
-  return a.noSizing == b.noSizing && a.plan.has_value() == b.plan.has_value() &&
+  return a.noSizing == b.noSizing && a.paramsOffset == b.paramsOffset &&
+         a.paramsBytes == b.paramsBytes &&
+         a.plan.has_value() == b.plan.has_value() &&
          (!a.plan || samePlan(*a.plan, *b.plan)) &&
          llvm::equal(a.buffers, b.buffers, sameBuffer) &&
          llvm::equal(a.dispatches, b.dispatches, sameDispatch) &&
          llvm::equal(a.checks, b.checks, sameCheck);
 }
 
-/// Number of the header's program with the tables of `program`, a new one if
-/// there is none yet.
-static uint32_t addProgram(rt::ProgramOp program, binary::Header &header) {
+/// The tables of a variant's program. A device gets a copy of its weights.
+static void fillProgram(Variant &variant, const WeightsLayout &weights,
+                        binary::Program &record) {
+  addBuffers(variant.getProgram(), record);
+  addCode(variant.getProgram(), record);
+  if (variant.isGPU()) {
+    WeightsLayout::Range range = weights.getRange(variant.getProgram());
+    record.paramsOffset = range.offset;
+    record.paramsBytes = range.bytes;
+  }
+}
+
+/// Number of the header's program with the tables of the variant's program, a
+/// new one if there is none yet.
+static uint32_t addProgram(Variant &variant, const WeightsLayout &weights,
+                           binary::Header &header) {
   binary::Program record;
-  addBuffers(program, record);
-  addCode(program, record);
+  fillProgram(variant, weights, record);
   if (haveSameTables(header, record)) {
     return 0;
   }
@@ -215,7 +229,7 @@ static void addDeviceCode(Variant &variant, binary::Variant &record) {
 }
 
 bool buildHeader(Session &session, std::vector<Variant> &variants,
-                 binary::Header &header) {
+                 const WeightsLayout &weights, binary::Header &header) {
   rt::ProgramOp program = variants.front().getProgram();
   ModuleOp module = *variants.front().module;
   auto text = [&](StringRef name) {
@@ -230,14 +244,13 @@ bool buildHeader(Session &session, std::vector<Variant> &variants,
   if (!addValues(session, program, header)) {
     return false;
   }
-  addBuffers(program, header);
-  addCode(program, header);
+  fillProgram(variants.front(), weights, header);
   for (Variant &variant : variants) {
     binary::Variant record;
     record.name = variant.name;
     record.prefix = variant.prefix;
     record.features = variant.target.requiredFeatures;
-    record.program = addProgram(variant.getProgram(), header);
+    record.program = addProgram(variant, weights, header);
     if (variant.isGPU()) {
       addDeviceCode(variant, record);
     }

@@ -19,19 +19,53 @@ static Attribute keyOf(nn::ParamOp param) {
                          param.getSourceTypeAttr(), param.getTransforms()});
 }
 
-void WeightsLayout::add(ModuleOp module, rt::ProgramOp program) {
+int64_t WeightsLayout::Place::getBytes() const {
+  // The op is only read.
+  nn::ParamOp op = param;
+  return nn::denseByteSize(cast<RankedTensorType>(op.getType()));
+}
+
+void WeightsLayout::add(ModuleOp module, rt::ProgramOp program,
+                        bool isOnDevice) {
   SymbolTable symbols(module);
   program.walk([&](rt::ParamAddressOp address) {
     auto param = symbols.lookup<nn::ParamOp>(address.getParam());
-    auto [it, isNew] = offsets.try_emplace(keyOf(param), 0);
+    auto [it, isNew] = numbers.try_emplace(keyOf(param), params.size());
     if (isNew) {
-      it->second = llvm::alignTo(bytes, kAlignment);
-      params.push_back({it->second, param});
-      bytes = it->second +
-              nn::denseByteSize(cast<RankedTensorType>(param.getType()));
+      params.push_back({param});
     }
-    address.setOffset(it->second);
+    Place &place = params[it->second];
+    (isOnDevice ? place.onDevice : place.onHost) = true;
+    place.users.push_back(address);
   });
+}
+
+void WeightsLayout::layOut() {
+  // The host's alone, those of both, the devices' alone.
+  llvm::stable_sort(params, [](const Place &a, const Place &b) {
+    auto rank = [](const Place &p) { return p.onDevice + !p.onHost; };
+    return rank(a) < rank(b);
+  });
+  for (Place &place : params) {
+    place.offset = llvm::alignTo(bytes, kAlignment);
+    bytes = place.offset + place.getBytes();
+    for (rt::ParamAddressOp address : place.users) {
+      address.setOffset(place.offset);
+    }
+  }
+}
+
+WeightsLayout::Range WeightsLayout::getRange(rt::ProgramOp program) const {
+  int64_t first = bytes, last = 0;
+  for (const Place &place : params) {
+    if (llvm::any_of(place.users, [&](rt::ParamAddressOp address) {
+          return address->getParentOfType<rt::ProgramOp>() == program;
+        })) {
+      first = std::min(first, place.offset);
+      last = std::max(last, place.offset + place.getBytes());
+    }
+  }
+  return last > first ? Range{first, last - first} : Range{};
 }
 
 binary::WeightSource

@@ -12,9 +12,18 @@ namespace dlc {
 
 class WeightsLayout {
 public:
-  /// Gives the params of a variant their offsets; those that another variant
-  /// has too, with the same transforms, are stored once.
-  void add(mlir::ModuleOp module, rt::ProgramOp program);
+  /// Adds the params of a variant, or of one on a device; those that another
+  /// variant has too, with the same transforms, are stored once.
+  void add(mlir::ModuleOp module, rt::ProgramOp program, bool isOnDevice);
+  /// Gives all of them their offsets. Params that devices read lie together,
+  /// since a device gets a copy of what lies between its first and its last.
+  void layOut();
+
+  /// The part of the weights that a program reads.
+  struct Range {
+    int64_t offset = 0, bytes = 0;
+  };
+  Range getRange(rt::ProgramOp program) const;
 
   int64_t getBytes() const { return bytes; }
   size_t getNumParams() const { return params.size(); }
@@ -27,11 +36,16 @@ public:
 
 private:
   struct Place {
-    int64_t offset;
     nn::ParamOp param;
+    bool onHost = false, onDevice = false;
+    int64_t offset = 0;
+    llvm::SmallVector<rt::ParamAddressOp, 1> users = {};
+
+    int64_t getBytes() const;
   };
-  llvm::SmallVector<Place> params;
-  llvm::DenseMap<mlir::Attribute, int64_t> offsets;
+  /// By offset, once they have them.
+  std::vector<Place> params;
+  llvm::DenseMap<mlir::Attribute, size_t> numbers;
   int64_t bytes = 0;
 };
 
