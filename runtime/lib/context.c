@@ -225,6 +225,34 @@ dlc_status dlc_context_set_threads(dlc_context *c, uint32_t num_threads) {
   return DLC_OK;
 }
 
+static dlc_status set_arena(dlc_context *c, void *arena, int64_t bytes) {
+  if (bytes < 0 || (uintptr_t)arena % 64 != 0) {
+    return dlc_fail(DLC_USAGE,
+                    "expected an arena that is 64-byte aligned and its size, "
+                    "got %p and %" PRId64 " bytes",
+                    arena, bytes);
+  }
+  dlc_status status =
+      arena && c->cuda ? dlc_cuda_check_memory(c, "the arena", arena) : DLC_OK;
+  if (status) {
+    return status;
+  }
+  if (arena) {
+    dlc_block_free(&c->arena, &c->memory);
+  }
+  c->callers_arena = arena;
+  c->callers_arena_bytes = bytes;
+  return DLC_OK;
+}
+
+dlc_status dlc_context_set_arena(dlc_context *c, void *arena, int64_t bytes) {
+  dlc_status status = enter(c);
+  if (status) {
+    return status;
+  }
+  return leave(c, set_arena(c, arena, bytes));
+}
+
 /* The part of a run that generated code does. */
 static dlc_status execute(dlc_context *c) {
   c->status = DLC_OK;

@@ -47,6 +47,8 @@ struct dlc_context {
   dlc_block_counts counts;
   dlc_memory memory; /* where the context runs */
   dlc_block arena;
+  void *callers_arena; /* NULL: the block */
+  int64_t callers_arena_bytes;
   dlc_block scratch;
   dlc_block *input_copies; /* per input */
   dlc_block *late;         /* per buffer of the arena table */

@@ -34,36 +34,45 @@ static int64_t bytes_of(const dlc_tensor *t) {
 
 /* Memory of another device, or of none, would end the whole process's use of
    the device. */
-static dlc_status check_pointer(const dlc_context *c, const char *what,
-                                const char *name, const dlc_tensor *t) {
+dlc_status dlc_cuda_check_memory(const dlc_context *c, const char *what,
+                                 const void *data) {
   const dlc_cuda *cuda = c->cuda;
   const char *label = cuda->device->properties.label;
-  cu_address address = address_of(dlc_tensor_data(t));
   unsigned type = 0;
   int ordinal = -1;
+  if (cuda->driver->pointer_get_attribute(&type, DLC_CU_POINTER_MEMORY_TYPE,
+                                          address_of(data)) ||
+      type != DLC_CU_MEMORY_TYPE_DEVICE) {
+    return dlc_fail(DLC_USAGE,
+                    "%s: its memory is said to be on %s, but is not memory of "
+                    "a device",
+                    what, label);
+  }
+  if (!cuda->driver->pointer_get_attribute(
+          &ordinal, DLC_CU_POINTER_DEVICE_ORDINAL, address_of(data)) &&
+      ordinal != cuda->device->ordinal) {
+    return dlc_fail(DLC_USAGE,
+                    "%s: its memory is said to be on %s, but is on device %d",
+                    what, label, ordinal);
+  }
+  return DLC_OK;
+}
+
+static dlc_status check_pointer(const dlc_context *c, const char *what,
+                                const char *name, const dlc_tensor *t) {
   if (bytes_of(t) == 0) {
     return DLC_OK;
   }
-  if (cuda->driver->pointer_get_attribute(&type, DLC_CU_POINTER_MEMORY_TYPE,
-                                          address) ||
-      type != DLC_CU_MEMORY_TYPE_DEVICE) {
-    return dlc_fail(DLC_USAGE,
-                    "%s '%s': its memory is said to be on %s, but is not "
-                    "memory of a device",
-                    what, name, label);
-  }
-  if (!cuda->driver->pointer_get_attribute(
-          &ordinal, DLC_CU_POINTER_DEVICE_ORDINAL, address) &&
-      ordinal != cuda->device->ordinal) {
-    return dlc_fail(DLC_USAGE,
-                    "%s '%s': its memory is said to be on %s, but is on "
-                    "device %d",
-                    what, name, label, ordinal);
+  dlc_text text = {0};
+  dlc_text_add(&text, "%s '%s'", what, name);
+  dlc_status status = dlc_cuda_check_memory(c, text.bytes, dlc_tensor_data(t));
+  if (status) {
+    return status;
   }
   if (!dlc_is_dense(t)) {
     return dlc_fail(DLC_UNSUPPORTED,
-                    "%s '%s': expected dense memory on %s, got strides", what,
-                    name, label);
+                    "%s: expected dense memory on %s, got strides", text.bytes,
+                    c->cuda->device->properties.label);
   }
   return DLC_OK;
 }

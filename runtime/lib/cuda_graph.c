@@ -38,8 +38,8 @@ static bool note_addresses(const dlc_context *c, dlc_cuda_graph *graph) {
     same &= *at == c->output_data[i];
     *at = c->output_data[i];
   }
-  same &= at[0] == c->arena.data && at[1] == c->scratch.data;
-  at[0] = c->arena.data;
+  same &= at[0] == c->exec.arena && at[1] == c->scratch.data;
+  at[0] = c->exec.arena;
   at[1] = c->scratch.data;
   graph->noted = true;
   return same;

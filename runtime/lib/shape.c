@@ -133,11 +133,28 @@ static dlc_shape *find_shape(dlc_context *c, dlc_shape **oldest) {
   return NULL;
 }
 
+static dlc_status provide_arena(dlc_context *c, int64_t bytes) {
+  if (!c->callers_arena) {
+    dlc_status status =
+        dlc_block_grow(&c->arena, bytes, "the arena", &c->memory);
+    c->exec.arena = c->arena.data;
+    return status;
+  }
+  if (bytes > c->callers_arena_bytes) {
+    return dlc_fail(DLC_RESOURCE,
+                    "expected an arena of at least %" PRId64
+                    " bytes, the caller's has %" PRId64,
+                    bytes, c->callers_arena_bytes);
+  }
+  c->exec.arena = c->callers_arena;
+  return DLC_OK;
+}
+
 dlc_status dlc_context_select_shape(dlc_context *c) {
   const dlc_header *h = &c->model->container.header;
   dlc_shape *oldest, *shape = find_shape(c, &oldest);
-  dlc_status status;
   if (!shape) {
+    dlc_status status;
     shape = oldest;
     shape->last_use = 0;
     shape->made = ++c->clock;
@@ -157,8 +174,5 @@ dlc_status dlc_context_select_shape(dlc_context *c) {
   c->exec.output_dims = c->output_dims;
   c->exec.buffer_bytes = shape->buffer_bytes;
   c->exec.buffer_offsets = shape->buffer_offsets;
-  status =
-      dlc_block_grow(&c->arena, shape->arena_bytes, "the arena", &c->memory);
-  c->exec.arena = c->arena.data;
-  return status;
+  return provide_arena(c, shape->arena_bytes);
 }

@@ -306,6 +306,16 @@ DLC_API dlc_status dlc_context_set_threads(dlc_context *context,
                                            uint32_t num_threads);
 
 /*
+ * Makes the runs that follow keep what lies between dispatches in the caller's
+ * memory, on the context's device, 64-byte aligned; it must outlive them. A run
+ * that needs more than `bytes` of it fails with DLC_RESOURCE and says how much:
+ * dlc_context_memory.arena_bytes after dlc_context_prepare tells it before.
+ * arena == NULL: memory of the context's own again.
+ */
+DLC_API dlc_status dlc_context_set_arena(dlc_context *context, void *arena,
+                                         int64_t bytes);
+
+/*
  * Runs the model once. Inputs and outputs stand in the model's order, and all
  * are given. On a GPU, each may be on the CPU or on the context's device: those
  * on the device must be dense, and are used where they are, in stream order;

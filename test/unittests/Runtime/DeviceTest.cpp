@@ -207,6 +207,43 @@ TEST_F(DeviceTest, SecondRunAllocatesNothing) {
   dlc_model_free(model);
 }
 
+TEST_F(DeviceTest, CallersArena) {
+  CurrentContext current;
+  dlc_model *model;
+  dlc_context *context;
+  ASSERT_EQ(open(write(deviceHeader()), model, context), DLC_OK);
+  expectRun(context, 1000);
+  dlc_context_info info = {.struct_size = sizeof info};
+  ASSERT_EQ(dlc_context_get_info(context, &info), DLC_OK);
+  ASSERT_GT(info.arena_bytes, 0);
+  unsigned long long arena = 0;
+  ASSERT_EQ(Simulator::get().allocate(&arena, info.arena_bytes), 0);
+  auto *memory = reinterpret_cast<void *>(arena);
+  uint64_t before = live().allocations;
+  ASSERT_EQ(dlc_context_set_arena(context, memory, info.arena_bytes), DLC_OK)
+      << dlc_message();
+  EXPECT_EQ(live().allocations, before - 1); // the context's own is gone
+  expectRun(context, 1000);
+  EXPECT_EQ(live().allocations, before - 1);
+
+  EXPECT_EQ(run(context, 100000), DLC_RESOURCE);
+  EXPECT_NE(std::string(dlc_message()).find("the caller's has"),
+            std::string::npos)
+      << dlc_message();
+  float onHost[64];
+  EXPECT_EQ(dlc_context_set_arena(context, nullptr, 0), DLC_OK);
+  auto *aligned = reinterpret_cast<void *>(
+      (reinterpret_cast<uintptr_t>(onHost) + 63) & ~uintptr_t(63));
+  EXPECT_EQ(dlc_context_set_arena(context, aligned, 64), DLC_USAGE);
+  EXPECT_NE(std::string(dlc_message()).find("the arena: its memory is said"),
+            std::string::npos)
+      << dlc_message();
+  expectRun(context, 100000);
+  dlc_context_free(context);
+  dlc_model_free(model);
+  EXPECT_EQ(Simulator::get().release(arena), 0);
+}
+
 TEST_F(DeviceTest, ContextsShareModuleAndWeights) {
   dlc_model *model;
   dlc_context *first;
