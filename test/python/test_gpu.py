@@ -3,10 +3,14 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
+
 import pytest
 from conftest import BUILD, run_in_child
 from test_operators import VARIANTS, check_operator
 
+import light
 import verify
 
 pytestmark = pytest.mark.usefixtures("compiler")
@@ -36,3 +40,18 @@ def test_squeezenet():
 
 def test_minilm():
     run_in_child(check_models, verify.check_minilm, ((1, 7), (4, 37)))
+
+
+def param_offsets(text: str) -> set[int]:
+    return {int(at) for at in re.findall(r"rt\.param_address @\S+ at (\d+)", text)}
+
+
+def test_a_device_gets_no_weights_of_the_cpu_alone(tool, tmp_path):
+    compiler = [tool("dlc-compile"), light.make("squeezenet"), "-o", tmp_path / "m.dlc"]
+    options = ["--target=cuda,cpu", "--cpu=x86-64-v3", f"--dump-ir={tmp_path}"]
+    subprocess.run([*compiler, *options], check=True)
+    device = param_offsets((tmp_path / "05-codegen-cuda.mlir").read_text())
+    host = param_offsets((tmp_path / "05-codegen-x86-64-v3.mlir").read_text())
+    assert device & host, "expected params that both read as they are"
+    assert host - device, "expected params that are packed for the CPU"
+    assert max(host - device) < min(device)

@@ -40,12 +40,13 @@ const GPUKernelFamily *findGPUKernelFamily(nn::DispatchOp dispatch);
 // dispatch of their root are null for it.
 const GPUKernelFamily *getGenericGPUFamily();
 const GPUKernelFamily *getMapGPUFamily();
+const GPUKernelFamily *getTransposeGPUFamily(nn::DispatchOp dispatch);
 const GPUKernelFamily *getContractGPUFamily(nn::DispatchOp dispatch);
 const GPUKernelFamily *getConvGPUFamily(nn::DispatchOp dispatch);
 const GPUKernelFamily *getConcatGPUFamily();
 const GPUKernelFamily *getReduceGPUFamily();
 const GPUKernelFamily *getAttentionGPUFamily(nn::DispatchOp dispatch);
-const GPUKernelFamily *getSoftmaxGPUFamily(nn::DispatchOp dispatch);
+const GPUKernelFamily *getSoftmaxGPUFamily();
 const GPUKernelFamily *getNormGPUFamily();
 
 /// The transforms that bring a convolution's filter into the layout that its

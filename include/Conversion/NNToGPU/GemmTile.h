@@ -8,13 +8,30 @@
 
 namespace dlc {
 
-/// `bm` x `bn` elements of C per block, `tm` x `tn` per thread, `bk` of the
-/// reduced dim at a time. `tm` and `tn` are 4 or 8.
+/// `bm` x `bn` elements of C per block. As a tile: `tm` x `tn` per thread, `bk`
+/// of the reduced dim at a time; `tm` and `tn` are 4 or 8. For a few vectors,
+/// the rows of A (B's columns if `flipped`), times a matrix: a warp per row of
+/// the matrix, or all warps for columns of it, one or four a thread.
 struct GemmTileShape {
-  int64_t bm = 64, bn = 64, bk = 8, tm = 8, tn = 8;
+  enum class Form { Tile, GemvRows, GemvColumns };
 
-  int64_t getThreads() const { return bm / tm * (bn / tn); }
+  int64_t bm = 64, bn = 64, bk = 8, tm = 8, tn = 8;
+  Form form = Form::Tile;
+  bool flipped = false;
+
+  int64_t getThreads() const {
+    return form == Form::Tile       ? bm / tm * (bn / tn)
+           : form == Form::GemvRows ? getNumRows() * kWarpThreads
+                                    : 8 * kWarpThreads;
+  }
+  /// Of a block's part of the matrix: rows or columns.
+  int64_t getNumRows() const { return flipped ? bm : bn; }
+  /// Elements of the matrix that a thread loads at once.
+  int64_t getWidth() const { return flipped ? tm : tn; }
 };
+
+/// Vectors that products with a matrix take.
+inline constexpr int64_t kMaxVectors = 8;
 
 /// A, or B with its columns in the place of rows: a matrix of `rows` by k.
 struct GemmOperand {
@@ -45,14 +62,31 @@ struct GemmTileSpec {
       store;
 };
 
+/// x * y + sum, of floats or integers.
+mlir::Value emitMultiplyAdd(mlir::ImplicitLocOpBuilder &b, mlir::Value x,
+                            mlir::Value y, mlir::Value sum);
+
+/// Emits the block of a product of one of the forms for vectors; see
+/// emitGemmTile.
+void emitGemv(GPUKernelBuilder &kb, const GemmTileSpec &spec,
+              const GemmTileShape &shape, mlir::Value block);
+
 /// Emits the tile of the block at (`blockM`, `blockN`), in tiles.
 void emitGemmTile(GPUKernelBuilder &kb, const GemmTileSpec &spec,
                   const GemmTileShape &shape, mlir::Value blockM,
                   mlir::Value blockN);
 
-/// The static rule: large tiles where they fill a GPU. Sizes may be unknown.
-GemmTileShape chooseGemmTile(std::optional<int64_t> m, std::optional<int64_t> n,
-                             std::optional<int64_t> batch, mlir::Type acc);
+/// What chooseGemmTile needs to know; sizes may be unknown.
+struct GemmProblem {
+  std::optional<int64_t> m, n, k, batch;
+  mlir::Type acc;
+  /// As in GemmOperand.
+  bool aDenseInK = true, bDenseInK = true;
+  bool aHasVectors = false, bHasVectors = false;
+};
+
+/// The static rule: large tiles where they fill a GPU.
+GemmTileShape chooseGemmTile(const GemmProblem &problem);
 
 } // namespace dlc
 

@@ -1,258 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // attention on CUDA cores: a block has some rows of the query and walks over
 // tiles of keys, with the online softmax of FlashAttention (Dao et al., 2022).
-//
-// The 128 threads form 16 groups of rows by 8 groups of columns; the threads of
-// a row are neighbours in a warp. In shared memory lie Q and K as
-// [depth][rows], V as [keys][columns], and P as [keys][rows]; K and V take
-// turns in one place.
+#include "AttentionEmitter.h"
+
 #include "Conversion/Common/ElementwiseFn.h"
-#include "Conversion/NNToGPU/GPUKernelFamily.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
-using namespace mlir;
-
 namespace dlc {
 
-using namespace nn;
-
-namespace {
-
-constexpr int64_t kRowGroups = 16, kColumnGroups = 8,
-                  kThreads = kRowGroups * kColumnGroups;
-/// Columns of V that the column groups have at once, four each.
-constexpr int64_t kPanel = 4 * kColumnGroups;
-constexpr int64_t kMaxDepth = 256;
-
-enum LoopDim : unsigned { kB, kH, kG, kM, kN, kD, kE, kNumLoops };
-
-RankedTensorType typeOf(Value tensor) {
-  return cast<RankedTensorType>(tensor.getType());
-}
-
-/// The sizes of the loops, and how they are cut.
-class AttentionPlan {
-public:
-  explicit AttentionPlan(DispatchContext &context)
-      : op(cast<AttentionOp>(context.getRoot())) {
-    Value operands[] = {op.getQuery(), op.getKey(), op.getValue()};
-    for (unsigned loop = 0; loop < kNumLoops; ++loop) {
-      sizes[loop] = context.math.constant(1);
-      for (unsigned i = 0; i < 3; ++i) {
-        AffineExpr expr = getAffineDimExpr(loop, op.getContext());
-        if (auto place = op.getMap(i).getResultPosition(expr)) {
-          sizes[loop] = context.size(operands[i], *place);
-          break;
-        }
-      }
-    }
-    depth = *getConstantIntValue(sizes[kD]);
-    columns = *getConstantIntValue(sizes[kE]);
-    int64_t widest = std::max(depth, columns);
-    rowsEach = widest <= 64 ? 4 : widest <= 128 ? 2 : 1;
-    keysEach = widest <= 128 ? 4 : 2;
-    if (std::optional<int64_t> rows = getConstantIntValue(sizes[kM])) {
-      while (rowsEach > 1 && *rows <= kRowGroups * rowsEach / 2) {
-        rowsEach /= 2;
-      }
-    }
-  }
-
-  int64_t getRows() const { return kRowGroups * rowsEach; }
-  int64_t getKeys() const { return kColumnGroups * keysEach; }
-  nn::Sizes getGrid(kernel::IndexMath &math) const {
-    return {sizes[kB], sizes[kH], sizes[kG],
-            math.ceilDiv(sizes[kM], math.constant(getRows()))};
-  }
-
-  AttentionOp op;
-  OpFoldResult sizes[kNumLoops];
-  int64_t depth = 0, columns = 0, rowsEach = 4, keysEach = 4;
-};
-
-/// Rows or keys of an operand in shared memory as [depth][rows], quads of four
-/// steps XORed into the row so that transposing stores spread over the banks.
-int64_t swizzleMask(int64_t rows) {
-  return std::min<int64_t>(rows, 32) / 4 - 1;
-}
-
-class AttentionEmitter {
-public:
-  explicit AttentionEmitter(GPUKernelBuilder &kb)
-      : kb(kb), b(kb.b), math(kb.math), plan(kb), op(plan.op),
-        f32(b.getF32Type()) {}
-
-  void emit();
-
-private:
-  Value add(Value x, int64_t y) {
-    return math.value(math.add(x, math.constant(y)));
-  }
-  Value swizzle(Value step, Value row, int64_t rows);
-  Value loadOperand(Value tensor, AffineMap map, unsigned loop, Value index,
-                    unsigned inner, Value column);
-  /// Copies `rows` rows from `first` on of an operand to `shared`.
-  void loadTransposed(Value tensor, AffineMap map, unsigned loop, Value first,
-                      int64_t rows, Value shared);
-  void loadValues(Value first);
-  SmallVector<Value> readVector(Value shared, Value index, int64_t count);
-  SmallVector<Value> emitScores();
-  Value emitRegion(Region &region, Value score, ValueRange inputs,
-                   unsigned firstMap);
-  /// Score of a key as softmax sees it.
-  Value finishScore(Value score, Value row, Value key);
-  Value reduceRow(Value value, bool isSum);
-  SmallVector<Value> emitTile(Value firstKey, ValueRange state);
-  SmallVector<Value> multiplyValues(SmallVector<Value> sums);
-  void emitStores(ValueRange state);
-
-  GPUKernelBuilder &kb;
-  ImplicitLocOpBuilder &b;
-  kernel::IndexMath &math;
-  AttentionPlan plan;
-  AttentionOp op;
-  Type f32;
-  /// Indices of the loops; those of the block stay.
-  Value loops[kNumLoops];
-  Value firstRow, rowPlace, columnPlace;
-  Value queries, keys, values, powers;
-  int64_t panels = 0;
-};
-
-Value AttentionEmitter::swizzle(Value step, Value row, int64_t rows) {
-  OpFoldResult quad = math.rem(math.div(step, math.constant(4)),
-                               math.constant(swizzleMask(rows) + 1));
-  Value bits = math.value(math.mul(quad, 4));
-  return math.value(math.add(math.mul(step, rows),
-                             arith::XOrIOp::create(b, row, bits).getResult()));
-}
-
-Value AttentionEmitter::loadOperand(Value tensor, AffineMap map, unsigned loop,
-                                    Value index, unsigned inner, Value column) {
-  SmallVector<Value> at;
-  for (AffineExpr expr : map.getResults()) {
-    unsigned dim = cast<AffineDimExpr>(expr).getPosition();
-    at.push_back(dim == loop ? index : dim == inner ? column : loops[dim]);
-  }
-  return emitCast(b, kb.load(tensor, at), typeOf(tensor).getElementType(), f32);
-}
-
-void AttentionEmitter::loadTransposed(Value tensor, AffineMap map,
-                                      unsigned loop, Value first, int64_t rows,
-                                      Value shared) {
-  // Eight lanes have 32 neighbours of a row, so each bank is written once.
-  int64_t quads = llvm::divideCeil(plan.depth, 32) * 8;
-  int64_t count = quads * rows;
-  for (int64_t base = 0; base < count; base += kThreads) {
-    OpFoldResult place = math.add(kb.getThread(), math.constant(base));
-    OpFoldResult rest = math.div(place, math.constant(8));
-    Value row = math.value(math.rem(rest, math.constant(rows)));
-    OpFoldResult quad =
-        math.add(math.rem(place, math.constant(8)),
-                 math.mul(math.div(rest, math.constant(rows)), 8));
-    Value step = math.value(math.mul(quad, 4));
-    Value index = math.value(math.add(first, row));
-    Value exists = math.less(index, plan.sizes[loop]);
-    if (plan.depth % 32 != 0) {
-      exists = arith::AndIOp::create(
-          b, exists, math.less(step, math.constant(plan.depth)));
-    }
-    auto copy = [&] {
-      SmallVector<Type> types(4, f32);
-      return kernel::emitIf(
-          b, exists, types,
-          [&] {
-            KernelBuilder::MemoScope scope(kb);
-            SmallVector<Value> elements;
-            for (int64_t i = 0; i < 4; ++i) {
-              // Past the end of a depth that is no multiple of four, the last
-              // element stands in; its product is dropped.
-              OpFoldResult at = math.add(step, math.constant(i));
-              if (plan.depth % 4 != 0) {
-                at = math.min(at, math.constant(plan.depth - 1));
-              }
-              elements.push_back(
-                  loadOperand(tensor, map, loop, index, kD, math.value(at)));
-            }
-            return elements;
-          },
-          [&] { return SmallVector<Value>(4, emitConstant(b, f32, 0)); });
-    };
-    auto store = [&] {
-      SmallVector<Value> elements = copy();
-      for (int64_t i = 0; i < 4; ++i) {
-        memref::StoreOp::create(b, elements[i], shared,
-                                swizzle(add(step, i), row, rows));
-      }
-    };
-    if (base + kThreads <= count) {
-      store();
-    } else {
-      kernel::emitIf(b, math.less(place, math.constant(count)), store);
-    }
-  }
-}
-
-void AttentionEmitter::loadValues(Value first) {
-  int64_t width = panels * kPanel, quads = width / 4,
-          count = plan.getKeys() * quads;
-  for (int64_t base = 0; base < count; base += kThreads) {
-    OpFoldResult place = math.add(kb.getThread(), math.constant(base));
-    Value column =
-        math.value(math.mul(math.rem(place, math.constant(quads)), 4));
-    Value key = math.value(math.div(place, math.constant(quads)));
-    Value index = math.value(math.add(first, key));
-    Value exists = math.less(index, plan.sizes[kN]);
-    if (width != plan.columns) {
-      exists = arith::AndIOp::create(
-          b, exists, math.less(column, math.constant(plan.columns)));
-    }
-    auto store = [&] {
-      SmallVector<Value> elements = kernel::emitIf(
-          b, exists, SmallVector<Type>(4, f32),
-          [&] {
-            KernelBuilder::MemoScope scope(kb);
-            SmallVector<Value> loaded;
-            for (int64_t i = 0; i < 4; ++i) {
-              OpFoldResult at = math.add(column, math.constant(i));
-              if (plan.columns % 4 != 0) {
-                at = math.min(at, math.constant(plan.columns - 1));
-              }
-              loaded.push_back(loadOperand(op.getValue(), op.getMap(2), kN,
-                                           index, kE, math.value(at)));
-            }
-            return loaded;
-          },
-          [&] { return SmallVector<Value>(4, emitConstant(b, f32, 0)); });
-      Value vector = vector::FromElementsOp::create(
-          b, VectorType::get({4}, f32), elements);
-      auto stored = vector::StoreOp::create(
-          b, vector, values,
-          math.value(math.add(math.mul(key, width), column)));
-      stored.setAlignment(16);
-    };
-    if (base + kThreads <= count) {
-      store();
-    } else {
-      kernel::emitIf(b, math.less(place, math.constant(count)), store);
-    }
-  }
-}
-
-SmallVector<Value> AttentionEmitter::readVector(Value shared, Value index,
-                                                int64_t count) {
-  auto loaded =
-      vector::LoadOp::create(b, VectorType::get({count}, f32), shared, index);
-  loaded.setAlignment(4 * count);
-  SmallVector<Value> elements;
-  for (int64_t i = 0; i < count; ++i) {
-    elements.push_back(vector::ExtractOp::create(b, loaded, i));
-  }
-  return elements;
-}
+namespace attention {
 
 /// rowsEach x keysEach products of queries and keys.
 SmallVector<Value> AttentionEmitter::emitScores() {
@@ -364,25 +123,51 @@ Value AttentionEmitter::reduceRow(Value value, bool isSum) {
       })[0];
 }
 
+Value AttentionEmitter::powerPlace(OpFoldResult group, int64_t key, Value row) {
+  int64_t rows = plan.getRows();
+  Value quads = math.value(
+      math.mul(math.rem(group, math.constant(swizzleMask(rows) + 1)), 4));
+  Value line = add(math.value(math.mul(group, plan.keysEach)), key);
+  if (rows < 32) {
+    // Two keys fill the banks: the upper half of the groups swaps them.
+    Value upper = math.value(math.rem(
+        math.div(group, math.constant(kColumnGroups / 2)), math.constant(2)));
+    line = arith::XOrIOp::create(b, line, upper);
+  }
+  return math.value(math.add(math.mul(line, rows),
+                             arith::XOrIOp::create(b, row, quads).getResult()));
+}
+
+/// Writes the thread's rowsEach x keysEach powers, the rows of a key at once.
+void AttentionEmitter::storePowers(ArrayRef<Value> scores) {
+  Value row = math.value(math.mul(rowPlace, plan.rowsEach));
+  for (int64_t key = 0; key < plan.keysEach; ++key) {
+    SmallVector<Value> column;
+    for (int64_t i = 0; i < plan.rowsEach; ++i) {
+      column.push_back(scores[i * plan.keysEach + key]);
+    }
+    Value vector = vector::FromElementsOp::create(
+        b, VectorType::get({plan.rowsEach}, f32), column);
+    auto stored = vector::StoreOp::create(b, vector, powers,
+                                          powerPlace(columnPlace, key, row));
+    stored.setAlignment(4 * plan.rowsEach);
+  }
+}
+
 /// Adds powers times values to the rowsEach x (4 panels) sums.
 SmallVector<Value> AttentionEmitter::multiplyValues(SmallVector<Value> sums) {
-  int64_t rows = plan.getRows(), width = panels * kPanel, each = 4 * panels;
+  int64_t width = panels * kPanel, each = 4 * panels;
   Value row = math.value(math.mul(rowPlace, plan.rowsEach)),
         column = math.value(math.mul(columnPlace, 4));
   return kernel::emitFor(
       b, math.constant(0), math.constant(plan.getKeys()),
       math.constant(plan.keysEach), sums, [&](Value first, ValueRange carried) {
         SmallVector<Value> state(carried);
-        OpFoldResult group =
-            math.rem(math.div(first, math.constant(plan.keysEach)),
-                     math.constant(swizzleMask(rows) + 1));
-        Value place =
-            arith::XOrIOp::create(b, row, math.value(math.mul(group, 4)));
+        OpFoldResult group = math.div(first, math.constant(plan.keysEach));
         for (int64_t i = 0; i < plan.keysEach; ++i) {
           Value key = add(first, i);
-          SmallVector<Value> x = readVector(
-              powers, math.value(math.add(math.mul(key, rows), place)),
-              plan.rowsEach);
+          SmallVector<Value> x =
+              readVector(powers, powerPlace(group, i, row), plan.rowsEach);
           for (int64_t panel = 0; panel < panels; ++panel) {
             OpFoldResult at = math.add(math.mul(key, width), column);
             SmallVector<Value> y = readVector(
@@ -411,9 +196,6 @@ SmallVector<Value> AttentionEmitter::emitTile(Value firstKey,
   SmallVector<Value> next(state);
   Value column = math.value(math.mul(columnPlace, plan.keysEach));
   Value lowest = emitConstant(b, f32, -std::numeric_limits<double>::infinity());
-  Value group = math.value(math.mul(
-      math.rem(columnPlace, math.constant(swizzleMask(plan.getRows()) + 1)),
-      4));
   for (int64_t i = 0; i < count; ++i) {
     Value inTile = add(math.value(math.mul(rowPlace, count)), i);
     Value row = math.value(math.add(firstRow, inTile));
@@ -436,14 +218,9 @@ SmallVector<Value> AttentionEmitter::emitTile(Value firstKey,
           b, arith::SubFOp::create(b, x, shift).getResult());
     };
     Value rescale = power(next[2 * i]), sum = emitConstant(b, f32, 0);
-    Value place = arith::XOrIOp::create(b, inTile, group);
-    for (auto [j, score] : llvm::enumerate(mine)) {
-      Value value = power(score);
-      sum = arith::AddFOp::create(b, sum, value);
-      memref::StoreOp::create(
-          b, value, powers,
-          math.value(
-              math.add(math.mul(add(column, j), plan.getRows()), place)));
+    for (Value &score : mine) {
+      score = power(score);
+      sum = arith::AddFOp::create(b, sum, score);
     }
     sum = reduceRow(sum, /*isSum=*/true);
     next[2 * i] = top;
@@ -453,6 +230,7 @@ SmallVector<Value> AttentionEmitter::emitTile(Value firstKey,
       part = arith::MulFOp::create(b, part, rescale);
     }
   }
+  storePowers(scores);
   kb.emitBarrier(); // the keys are read, the powers written
   loadValues(firstKey);
   kb.emitBarrier();
@@ -556,6 +334,13 @@ void AttentionEmitter::emit() {
                           });
   emitStores(state);
 }
+
+} // namespace attention
+
+using namespace mlir;
+using namespace attention;
+
+namespace {
 
 class AttentionGPUFamily final : public GPUKernelFamily {
 public:

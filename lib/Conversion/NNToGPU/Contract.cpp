@@ -62,6 +62,10 @@ public:
   /// Whether all strides of a tensor but that of `dense`, which is 1, are
   /// multiples of four elements.
   bool hasAlignedVectors(Value tensor, AffineMap map, const DimGroup &dense);
+  /// Whether neighbours of an operand run along the reduced dim; `rows` is its
+  /// other group.
+  bool isDenseInK(Value tensor, AffineMap map, const DimGroup &rows);
+  GemmTileShape chooseTile();
 
   DispatchContext &context;
   nn::ContractOp op;
@@ -129,6 +133,33 @@ bool ContractView::hasAlignedVectors(Value tensor, AffineMap map,
   return isAligned(groupSize(dense));
 }
 
+bool ContractView::isDenseInK(Value tensor, AffineMap map,
+                              const DimGroup &rows) {
+  auto isDense = [&](const DimGroup &group) {
+    return kernel::IndexMath::isKnown(groupStride(tensor, map, group), 1);
+  };
+  return !isDense(rows) || isDense(shape.k);
+}
+
+GemmTileShape ContractView::chooseTile() {
+  auto known = [](OpFoldResult size) { return kernel::IndexMath::known(size); };
+  GemmProblem problem;
+  problem.m = known(groupSize(shape.m));
+  problem.n = known(groupSize(shape.n));
+  problem.k = known(groupSize(shape.k));
+  problem.batch = known(batchSize());
+  problem.acc = acc;
+  Value a = shape.getA(op), b = shape.getB(op);
+  AffineMap mapA = shape.getMapA(op), mapB = shape.getMapB(op);
+  problem.aDenseInK = isDenseInK(a, mapA, shape.m);
+  problem.bDenseInK = isDenseInK(b, mapB, shape.n);
+  problem.aHasVectors =
+      hasAlignedVectors(a, mapA, problem.aDenseInK ? shape.k : shape.m);
+  problem.bHasVectors =
+      hasAlignedVectors(b, mapB, problem.bDenseInK ? shape.k : shape.n);
+  return chooseGemmTile(problem);
+}
+
 /// Emits the kernel of one contraction.
 class ContractEmitter {
 public:
@@ -190,11 +221,7 @@ GemmOperand ContractEmitter::makeOperand(Value tensor, AffineMap map,
                                          Value zeroPoint,
                                          const DimGroup &rows) {
   GemmOperand operand;
-  bool denseRows =
-      kernel::IndexMath::isKnown(view.groupStride(tensor, map, rows), 1);
-  operand.denseInK =
-      !denseRows ||
-      kernel::IndexMath::isKnown(view.groupStride(tensor, map, shape.k), 1);
+  operand.denseInK = view.isDenseInK(tensor, map, rows);
   operand.hasVectors =
       view.hasAlignedVectors(tensor, map, operand.denseInK ? shape.k : rows);
   bool denseInK = operand.denseInK;
@@ -261,16 +288,6 @@ void ContractEmitter::emit(const GemmTileShape &tile) {
                math.value(place[place.size() - 2]));
 }
 
-std::optional<int64_t> known(OpFoldResult size) {
-  return kernel::IndexMath::known(size);
-}
-
-GemmTileShape chooseTile(ContractView &view) {
-  return chooseGemmTile(known(view.groupSize(view.shape.m)),
-                        known(view.groupSize(view.shape.n)),
-                        known(view.batchSize()), view.acc);
-}
-
 class ContractGPUFamily final : public GPUKernelFamily {
 public:
   GPULaunch getLaunch(DispatchContext &context) const override {
@@ -278,7 +295,7 @@ public:
     ContractShape shape =
         *ContractShape::create(cast<nn::ContractOp>(context.getRoot()));
     ContractView view(context, shape);
-    GemmTileShape tile = chooseTile(view);
+    GemmTileShape tile = view.chooseTile();
     OpFoldResult blocks =
         math.mul(math.ceilDiv(view.groupSize(shape.m), math.constant(tile.bm)),
                  math.ceilDiv(view.groupSize(shape.n), math.constant(tile.bn)));
@@ -290,7 +307,7 @@ public:
     ContractShape shape =
         *ContractShape::create(cast<nn::ContractOp>(kb.getRoot()));
     ContractView view(kb, shape);
-    ContractEmitter(kb, shape).emit(chooseTile(view));
+    ContractEmitter(kb, shape).emit(view.chooseTile());
     return success();
   }
 };

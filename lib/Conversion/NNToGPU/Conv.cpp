@@ -51,6 +51,12 @@ public:
                       : getAccumulatorType(elementOf(op.getInput()));
   }
 
+  /// As GemmOperand::hasVectors of the input.
+  bool hasInputVectors() const {
+    nn::ConvOp conv = op;
+    return conv.getChannelsLast() && channels % 4 == 0 &&
+           isa<BlockArgument>(conv.getInput());
+  }
   int64_t numSteps() const {
     int64_t steps = channels;
     for (int64_t size : taps) {
@@ -70,8 +76,17 @@ public:
     return nn::productOf(context.b, op.getLoc(), rowSizes());
   }
   GemmTileShape chooseTile() {
-    return chooseGemmTile(kernel::IndexMath::known(numRows()), columns, groups,
-                          acc);
+    GemmProblem problem;
+    problem.m = kernel::IndexMath::known(numRows());
+    problem.n = columns;
+    problem.k = numSteps();
+    problem.batch = groups;
+    problem.acc = acc;
+    problem.aDenseInK = op.getChannelsLast();
+    problem.bDenseInK = !isPacked(op);
+    problem.aHasVectors = hasInputVectors();
+    problem.bHasVectors = isPacked(op) && columns % 4 == 0;
+    return chooseGemmTile(problem);
   }
 
   DispatchContext &context;
@@ -166,8 +181,7 @@ SmallVector<Value> ConvEmitter::loadInput(ValueRange state, Value step,
 GemmOperand ConvEmitter::makeInput() {
   GemmOperand operand;
   operand.denseInK = op.getChannelsLast();
-  operand.hasVectors = op.getChannelsLast() && view.channels % 4 == 0 &&
-                       isa<BlockArgument>(op.getInput());
+  operand.hasVectors = view.hasInputVectors();
   operand.prepareRow = [this](Value row) { return prepareRow(row); };
   operand.load = [this](ValueRange state, Value, Value step, int64_t count) {
     return loadInput(state, step, count);

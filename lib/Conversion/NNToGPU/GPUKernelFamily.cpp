@@ -19,14 +19,15 @@ const GPUKernelFamily *findGPUKernelFamily(nn::DispatchOp dispatch) {
           .Case<nn::AttentionOp>(
               [&](auto) { return getAttentionGPUFamily(dispatch); })
           .Case<nn::ReduceOp>([&](auto) { return getReduceGPUFamily(); })
-          .Case<nn::SoftmaxOp>(
-              [&](auto) { return getSoftmaxGPUFamily(dispatch); })
+          .Case<nn::SoftmaxOp>([](auto) { return getSoftmaxGPUFamily(); })
           .Case<nn::NormOp>([&](auto) { return getNormGPUFamily(); })
           .Case<nn::ElementwiseOp, nn::CastOp, nn::IotaOp, nn::BroadcastOp,
                 nn::TransposeOp, nn::SliceOp, nn::InsertSliceOp, nn::PadOp,
                 nn::GatherOp, nn::CacheUpdateOp, nn::RotaryOp, nn::BatchNormOp,
-                nn::QuantizeOp, nn::DequantizeOp, nn::ResizeOp>(
-              [](auto) { return getMapGPUFamily(); })
+                nn::QuantizeOp, nn::DequantizeOp, nn::ResizeOp>([&](auto) {
+            const GPUKernelFamily *tiled = getTransposeGPUFamily(dispatch);
+            return tiled ? tiled : getMapGPUFamily();
+          })
           .Default(nullptr);
   return family ? family : getGenericGPUFamily();
 }

@@ -186,14 +186,6 @@ struct ThreadRows {
   }
 };
 
-Value multiplyAdd(ImplicitLocOpBuilder &b, Value x, Value y, Value sum) {
-  if (isa<FloatType>(sum.getType())) {
-    return math::FmaOp::create(b, x, y, sum);
-  }
-  return arith::AddIOp::create(b, sum,
-                               arith::MulIOp::create(b, x, y).getResult());
-}
-
 /// The products of one tile of steps, added to `sums` (tm x tn).
 SmallVector<Value> multiplyTile(GPUKernelBuilder &kb, OperandTile &a,
                                 OperandTile &b, Value stage,
@@ -212,7 +204,7 @@ SmallVector<Value> multiplyTile(GPUKernelBuilder &kb, OperandTile &a,
     for (auto [i, xi] : llvm::enumerate(x)) {
       for (auto [j, yj] : llvm::enumerate(y)) {
         Value &sum = sums[i * tn + j];
-        sum = multiplyAdd(kb.b, xi, yj, sum);
+        sum = emitMultiplyAdd(kb.b, xi, yj, sum);
       }
     }
   }
@@ -307,8 +299,20 @@ void storeTile(GPUKernelBuilder &kb, const GemmTileSpec &spec,
 
 } // namespace
 
+Value emitMultiplyAdd(ImplicitLocOpBuilder &b, Value x, Value y, Value sum) {
+  if (isa<FloatType>(sum.getType())) {
+    return math::FmaOp::create(b, x, y, sum);
+  }
+  return arith::AddIOp::create(b, sum,
+                               arith::MulIOp::create(b, x, y).getResult());
+}
+
 void emitGemmTile(GPUKernelBuilder &kb, const GemmTileSpec &spec,
                   const GemmTileShape &shape, Value blockM, Value blockN) {
+  if (shape.form != GemmTileShape::Form::Tile) {
+    emitGemv(kb, spec, shape, shape.flipped ? blockM : blockN);
+    return;
+  }
   ImplicitLocOpBuilder &b = kb.b;
   kernel::IndexMath &math = kb.math;
   Value firstRow = math.value(math.mul(blockM, shape.bm)),
@@ -366,12 +370,41 @@ void emitGemmTile(GPUKernelBuilder &kb, const GemmTileSpec &spec,
             sums);
 }
 
-GemmTileShape chooseGemmTile(std::optional<int64_t> m, std::optional<int64_t> n,
-                             std::optional<int64_t> batch, Type acc) {
-  int64_t rows = m.value_or(1024), columns = n.value_or(1024);
+/// The form for a few vectors, where there are few.
+static std::optional<GemmTileShape> chooseGemv(const GemmProblem &problem) {
+  auto isFew = [](std::optional<int64_t> size) {
+    return size && *size > 0 && *size <= kMaxVectors;
+  };
+  GemmTileShape shape;
+  shape.flipped = !isFew(problem.m);
+  if (shape.flipped && !isFew(problem.n)) {
+    return std::nullopt;
+  }
+  bool denseInK = shape.flipped ? problem.aDenseInK : problem.bDenseInK;
+  bool hasVectors = shape.flipped ? problem.aHasVectors : problem.bHasVectors;
+  std::optional<int64_t> rows = shape.flipped ? problem.m : problem.n;
+  if (denseInK && problem.k && *problem.k < kWarpThreads) {
+    return std::nullopt; // most lanes would have no steps
+  }
+  shape.form = denseInK ? GemmTileShape::Form::GemvRows
+                        : GemmTileShape::Form::GemvColumns;
+  // Columns by fours only where that leaves enough blocks.
+  bool wide = hasVectors && (denseInK || (rows && *rows >= 16384));
+  int64_t width = wide ? 4 : 1, perBlock = denseInK ? 4 : kWarpThreads * width;
+  shape.bm = shape.flipped ? perBlock : kMaxVectors;
+  shape.bn = shape.flipped ? kMaxVectors : perBlock;
+  (shape.flipped ? shape.tm : shape.tn) = width;
+  return shape;
+}
+
+GemmTileShape chooseGemmTile(const GemmProblem &problem) {
+  if (std::optional<GemmTileShape> shape = chooseGemv(problem)) {
+    return *shape;
+  }
+  int64_t rows = problem.m.value_or(1024), columns = problem.n.value_or(1024);
   int64_t blocks = llvm::divideCeil(rows, 128) *
-                   llvm::divideCeil(columns, 128) * batch.value_or(1);
-  if (acc.getIntOrFloatBitWidth() > 32) {
+                   llvm::divideCeil(columns, 128) * problem.batch.value_or(1);
+  if (problem.acc.getIntOrFloatBitWidth() > 32) {
     return {32, 32, 8, 4, 4};
   }
   // About a block for each multiprocessor.

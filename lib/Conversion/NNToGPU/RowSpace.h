@@ -9,7 +9,9 @@
 namespace dlc {
 
 /// The elements of a tensor as rows along dims `axes`, one for each place in
-/// the other dims. With `groups`, dim `channelDim` is cut into that many equal
+/// the other dims. Rows whose elements are neighbours in memory have a warp or
+/// a block; else 32 rows that are neighbours share a block, each with a thread
+/// of every warp. With `groups`, dim `channelDim` is cut into that many equal
 /// parts: the part counts as a dim of the rows, the place in it as an axis.
 class RowSpace {
 public:
@@ -20,14 +22,13 @@ public:
   mlir::OpFoldResult getRows() const { return rows; }
   mlir::OpFoldResult getColumns() const { return columns; }
 
-  /// Threads of a row: a warp, or a whole block.
-  int64_t getRowThreads() const { return rowThreads; }
   int64_t getBlockThreads() const { return blockThreads; }
   /// Blocks of a launch.
   mlir::OpFoldResult getBlocks(kernel::IndexMath &math) const;
 
-  /// Emits `body` for the thread's row, where there is one. All threads of a
-  /// block run `body` together if they share a row; else the threads of a warp.
+  /// Emits `body` for the thread's row. All threads of a warp run it together,
+  /// and all of a block where they share rows; a row need not exist, but has no
+  /// elements then.
   void emitRows(GPUKernelBuilder &kb,
                 llvm::function_ref<void(mlir::Value row)> body);
 
@@ -58,11 +59,17 @@ public:
                                                             mlir::ValueRange)>
               combine);
 
+  /// Emits `body` for one of the threads of a row.
+  void emitOnce(GPUKernelBuilder &kb, llvm::function_ref<void()> body);
+
 private:
   llvm::SmallVector<mlir::Value> emitVector(GPUKernelBuilder &kb,
                                             int64_t number, mlir::Value first,
                                             mlir::ValueRange state,
                                             ElementFn body);
+  /// Place of the thread among those of its row.
+  mlir::Value getPlace(GPUKernelBuilder &kb);
+  void chooseThreads(unsigned elementBits);
 
   llvm::SmallVector<int64_t> rowDims, columnDims;
   int64_t rank, groups, channelDim;
@@ -70,6 +77,41 @@ private:
   mlir::OpFoldResult rows, columns, groupWidth;
   int64_t rowThreads = kWarpThreads, blockThreads = 128, width = 1;
   std::optional<int64_t> threadElements;
+  /// Whether a row has a thread of every warp.
+  bool isAcross = false;
+  /// Whether the thread's row exists; null: all do.
+  mlir::Value exists;
+};
+
+/// The elements of a row that this thread has, for kernels that pass over them
+/// several times: read once where they fit into registers.
+class KeptRow {
+public:
+  /// `load` reads the element in a column, as `type`.
+  KeptRow(GPUKernelBuilder &kb, RowSpace &space, mlir::Type type,
+          std::function<mlir::Value(mlir::Value column)> load)
+      : kb(kb), space(space), type(type), load(std::move(load)) {}
+
+  /// Whether the next pass sees what the last one left.
+  bool isKept() const { return isLoaded && space.getThreadElements(); }
+
+  /// Calls `body` for each element with the state, and returns the state at the
+  /// end, of this thread alone. `body` may change the element, where it is
+  /// kept, for the next pass.
+  using StepFn =
+      llvm::function_ref<mlir::Value(mlir::Value &element, mlir::Value state)>;
+  mlir::Value reduce(mlir::Value state, StepFn body);
+  /// Calls `body` for each element.
+  void forEach(
+      llvm::function_ref<void(mlir::Value element, mlir::Value column)> body);
+
+private:
+  GPUKernelBuilder &kb;
+  RowSpace &space;
+  mlir::Type type;
+  std::function<mlir::Value(mlir::Value column)> load;
+  bool isLoaded = false;
+  llvm::SmallVector<mlir::Value> kept;
 };
 
 } // namespace dlc

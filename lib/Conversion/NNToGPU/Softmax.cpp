@@ -15,102 +15,80 @@ namespace {
 
 class SoftmaxEmitter {
 public:
-  SoftmaxEmitter(GPUKernelBuilder &kb, RowSpace &space)
+  SoftmaxEmitter(GPUKernelBuilder &kb, RowSpace &space, Value row)
       : kb(kb), b(kb.b), op(cast<nn::SoftmaxOp>(kb.getRoot())), space(space),
-        element(op.getInput().getType().getElementType()),
-        acc(element.isF64() ? element : Type(b.getF32Type())) {}
+        row(row), element(op.getInput().getType().getElementType()),
+        acc(element.isF64() ? element : Type(b.getF32Type())),
+        elements(kb, space, acc,
+                 [this](Value column) { return load(column); }) {}
 
-  void emitRow(Value row);
+  void emit();
 
 private:
-  Value load(Value row, Value column) {
-    return emitCast(b,
-                    kb.load(op.getInput(), space.getIndices(kb, row, column)),
-                    element, acc);
+  Value load(Value column) {
+    Value x = kb.load(op.getInput(), space.getIndices(kb, row, column));
+    return emitCast(b, x, element, acc);
   }
-  /// The maximum, and the elements that are kept.
-  SmallVector<Value> emitMaximum(Value row);
-  void emitStores(Value row, ArrayRef<Value> kept, Value top, Value sum);
+  Value power(Value x, Value top) {
+    Value shifted = arith::SubFOp::create(b, x, top);
+    return math::ExpOp::create(b, shifted);
+  }
+  /// `state` combined over the row.
+  template <typename OpT> Value combine(Value state) {
+    return space.combine(kb, state,
+                         [&](ValueRange x, ValueRange y) -> SmallVector<Value> {
+                           return {OpT::create(b, x[0], y[0])};
+                         })[0];
+  }
+  void emitStores(Value top, Value sum);
 
   GPUKernelBuilder &kb;
   ImplicitLocOpBuilder &b;
   nn::SoftmaxOp op;
   RowSpace &space;
+  Value row;
   Type element, acc;
+  KeptRow elements;
 };
 
-SmallVector<Value> SoftmaxEmitter::emitMaximum(Value row) {
-  Value lowest = emitConstant(b, acc, -std::numeric_limits<double>::infinity());
-  SmallVector<Value> state(1 + space.getThreadElements().value_or(0), lowest);
-  state = space.forElements(
-      kb, state, [&](int64_t number, Value column, ValueRange carried) {
-        SmallVector<Value> next(carried);
-        Value x = load(row, column);
-        next[0] = arith::MaximumFOp::create(b, next[0], x);
-        if (number >= 0) {
-          next[number + 1] = x;
-        }
-        return next;
-      });
-  state[0] = space.combine(
-      kb, state[0], [&](ValueRange x, ValueRange y) -> SmallVector<Value> {
-        return {arith::MaximumFOp::create(b, x[0], y[0])};
-      })[0];
-  return state;
-}
-
-void SoftmaxEmitter::emitStores(Value row, ArrayRef<Value> kept, Value top,
-                                Value sum) {
+void SoftmaxEmitter::emitStores(Value top, Value sum) {
   Value zero = emitConstant(b, acc, 0);
   Value scale =
       op.getLog()
           ? Value(math::LogOp::create(b, sum))
           : Value(arith::DivFOp::create(b, emitConstant(b, acc, 1), sum));
   Value isNaN = arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, sum, sum);
-  space.forElements(kb, {}, [&](int64_t number, Value column, ValueRange) {
+  elements.forEach([&](Value x, Value column) {
     Value value;
     if (op.getLog()) {
-      Value x = number >= 0 ? kept[number] : load(row, column);
-      value = arith::SubFOp::create(
-          b, arith::SubFOp::create(b, x, top).getResult(), scale);
+      Value shifted = arith::SubFOp::create(b, x, top);
+      value = arith::SubFOp::create(b, shifted, scale);
     } else {
-      Value power =
-          number >= 0 ? kept[number]
-                      : Value(math::ExpOp::create(
-                            b, arith::SubFOp::create(b, load(row, column), top)
-                                   .getResult()));
-      value = arith::MulFOp::create(b, power, scale);
+      value = arith::MulFOp::create(b, elements.isKept() ? x : power(x, top),
+                                    scale);
     }
     if (op.getNanRow() == nn::NanRow::zero) {
       value = arith::SelectOp::create(b, isNaN, zero, value);
     }
     emitEpilogueStore(kb, 0, op.getResult(), emitCast(b, value, acc, element),
                       space.getIndices(kb, row, column));
-    return SmallVector<Value>();
   });
 }
 
-void SoftmaxEmitter::emitRow(Value row) {
-  SmallVector<Value> state = emitMaximum(row);
-  Value top = state[0];
-  state[0] = emitConstant(b, acc, 0);
-  state = space.forElements(
-      kb, state, [&](int64_t number, Value column, ValueRange carried) {
-        SmallVector<Value> next(carried);
-        Value x = number >= 0 ? next[number + 1] : load(row, column);
-        Value power = math::ExpOp::create(
-            b, arith::SubFOp::create(b, x, top).getResult());
-        next[0] = arith::AddFOp::create(b, next[0], power);
-        if (number >= 0 && !op.getLog()) {
-          next[number + 1] = power;
-        }
-        return next;
-      });
-  Value sum = space.combine(
-      kb, state[0], [&](ValueRange x, ValueRange y) -> SmallVector<Value> {
-        return {arith::AddFOp::create(b, x[0], y[0])};
-      })[0];
-  emitStores(row, ArrayRef(state).drop_front(), top, sum);
+void SoftmaxEmitter::emit() {
+  Value lowest = emitConstant(b, acc, -std::numeric_limits<double>::infinity());
+  Value top = combine<arith::MaximumFOp>(
+      elements.reduce(lowest, [&](Value &x, Value state) -> Value {
+        return arith::MaximumFOp::create(b, state, x);
+      }));
+  Value sum = combine<arith::AddFOp>(elements.reduce(
+      emitConstant(b, acc, 0), [&](Value &x, Value state) -> Value {
+        Value y = power(x, top);
+        // Where it is kept, the stores need it no more.
+        x = op.getLog() ? x : y;
+        return arith::AddFOp::create(b, state, y);
+      }));
+  emitStores(top, sum);
 }
 
 class SoftmaxGPUFamily final : public GPUKernelFamily {
@@ -124,7 +102,7 @@ public:
   LogicalResult emit(GPUKernelBuilder &kb) const override {
     RowSpace space = rowsOf(kb);
     space.emitRows(kb,
-                   [&](Value row) { SoftmaxEmitter(kb, space).emitRow(row); });
+                   [&](Value row) { SoftmaxEmitter(kb, space, row).emit(); });
     return success();
   }
 
@@ -137,13 +115,9 @@ private:
 
 } // namespace
 
-const GPUKernelFamily *getSoftmaxGPUFamily(nn::DispatchOp dispatch) {
+const GPUKernelFamily *getSoftmaxGPUFamily() {
   static const SoftmaxGPUFamily family;
-  auto op = cast<nn::SoftmaxOp>(dispatch.getRootOp());
-  // Rows of outer dims lie side by side: a thread each reads them densely.
-  return llvm::is_contained(op.getAxes(), op.getInput().getType().getRank() - 1)
-             ? &family
-             : nullptr;
+  return &family;
 }
 
 } // namespace dlc

@@ -33,7 +33,8 @@ func.func @softmax(%x: tensor<8x128xf32>) -> tensor<8x128xf32> {
 
 // -----
 
-// Columns: parts of them meet in shared memory.
+// Rows that lie side by side: each thread has some elements of one of 32 rows,
+// and the parts meet in shared memory.
 // CHECK-LABEL: func.func @reduce_columns
 // CHECK: %[[BLOCKS:.*]] = arith.constant 2 : index
 // CHECK: rt.dispatch @reduce_0({{.*}} items(%[[BLOCKS]]) {{.*}}threads = 256
@@ -53,4 +54,84 @@ func.func @reduce_columns(%x: tensor<49x64xf32>) -> tensor<64xf32> {
 func.func @scan(%x: tensor<5x9xf32>) -> tensor<5x9xf32> {
   %0 = nn.scan sum(%x) axis 1 : tensor<5x9xf32> -> tensor<5x9xf32>
   return %0 : tensor<5x9xf32>
+}
+
+// -----
+
+// The elements of such rows stay in registers, too: 49 in 8 threads are 7 loads.
+// CHECK-LABEL: func.func @softmax_outer
+// CHECK: rt.dispatch @softmax_0({{.*}}threads = 256
+// CHECK: func.func @softmax_0
+// CHECK-COUNT-7: memref.load %reinterpret_cast
+// CHECK-NOT: memref.load %reinterpret_cast
+// CHECK: nvvm.barrier0
+// CHECK: nvvm.barrier0
+// CHECK-NOT: memref.load %reinterpret_cast
+// CHECK: return
+func.func @softmax_outer(%x: tensor<49x64xf32>) -> tensor<49x64xf32> {
+  %0 = nn.softmax %x axes [0] : tensor<49x64xf32> -> tensor<49x64xf32>
+  return %0 : tensor<49x64xf32>
+}
+
+// -----
+
+// Six tiles of 32 by 32, through shared memory by vectors; the epilogue reads
+// its other operand where it writes.
+// CHECK-LABEL: func.func @transpose
+// CHECK: %[[BLOCKS:.*]] = arith.constant 6 : index
+// CHECK: rt.dispatch @elementwise_0({{.*}} items(%[[BLOCKS]]) {{.*}}threads = 256
+// CHECK: memref.global "private" @elementwise_0_shared_0 : memref<1024xf32, 3>
+// CHECK-COUNT-4: memref.load
+// CHECK-COUNT-4: memref.store
+// CHECK: nvvm.barrier0
+// CHECK: vector.load {{.*}}alignment = 16
+// CHECK-COUNT-4: memref.load
+// CHECK-COUNT-4: memref.store
+func.func @transpose(%x: tensor<64x96xf32>, %y: tensor<96x64xf32>) -> tensor<96x64xf32> {
+  %0 = nn.transpose %x [1, 0] : tensor<64x96xf32> -> tensor<96x64xf32>
+  %1 = nn.elementwise add(%0, %y) : (tensor<96x64xf32>, tensor<96x64xf32>) -> tensor<96x64xf32>
+  return %1 : tensor<96x64xf32>
+}
+
+// -----
+
+// Sides that no vector fills: single elements, columns of 33.
+// CHECK-LABEL: func.func @odd_transpose
+// CHECK: memref.global "private" @transpose_0_shared_0 : memref<1056xf32, 3>
+func.func @odd_transpose(%x: tensor<51x77xf32>) -> tensor<77x51xf32> {
+  %0 = nn.transpose %x [1, 0] : tensor<51x77xf32> -> tensor<77x51xf32>
+  return %0 : tensor<77x51xf32>
+}
+
+// -----
+
+#a = affine_map<(m, n, k) -> (m, k)>
+#b = affine_map<(m, n, k) -> (k, n)>
+#c = affine_map<(m, n, k) -> (m, n)>
+
+// Three vectors and a matrix whose columns lie side by side: 32 of them a block.
+// CHECK-LABEL: func.func @gemv_columns
+// CHECK: %[[BLOCKS:.*]] = arith.constant 7 : index
+// CHECK: rt.dispatch @contract_0({{.*}} items(%[[BLOCKS]]) {{.*}}threads = 256
+// CHECK: memref.global "private" @contract_0_shared_0 : memref<768xf32, 3>
+func.func @gemv_columns(%x: tensor<3x64xf32>, %w: tensor<64x200xf32>) -> tensor<3x200xf32> {
+  %0 = nn.contract %x, %w maps [#a, #b, #c] : tensor<3x64xf32>, tensor<64x200xf32> -> tensor<3x200xf32>
+  return %0 : tensor<3x200xf32>
+}
+
+// -----
+
+#a = affine_map<(m, n, k) -> (m, k)>
+#bt = affine_map<(m, n, k) -> (n, k)>
+#c = affine_map<(m, n, k) -> (m, n)>
+
+// The same where its steps do: a warp per column, and no shared memory.
+// CHECK-LABEL: func.func @gemv_rows
+// CHECK: %[[BLOCKS:.*]] = arith.constant 50 : index
+// CHECK: rt.dispatch @contract_0({{.*}} items(%[[BLOCKS]]) {{.*}}threads = 128
+// CHECK-NOT: memref.global
+// CHECK: nvvm.shfl.sync bfly
+func.func @gemv_rows(%x: tensor<3x64xf32>, %w: tensor<200x64xf32>) -> tensor<3x200xf32> {
+  %0 = nn.contract %x, %w maps [#a, #bt, #c] : tensor<3x64xf32>, tensor<200x64xf32> -> tensor<3x200xf32>
+  return %0 : tensor<3x200xf32>
 }

@@ -1,0 +1,252 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Elementwise ops around a transpose that moves the innermost dim. A block
+// brings a square tile of it through shared memory, so that neighbouring
+// threads read and write neighbours.
+#include "Conversion/NNToGPU/GPUKernelFamily.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace dlc {
+
+namespace {
+
+/// Elements along each side of a tile, and of an access.
+constexpr int64_t kSide = 32, kVector = 4;
+constexpr int64_t kThreads = 256;
+
+/// Whether the dispatch's result at an index needs the transposed tensor at
+/// that very index only.
+bool dependsPointwise(nn::DispatchOp dispatch, nn::TransposeOp op) {
+  llvm::DenseSet<Value> dependent{op.getResult()};
+  RankedTensorType type = op.getResult().getType();
+  Operation *yield = dispatch.getBody().front().getTerminator();
+  for (Operation *next = op->getNextNode(); next != yield;
+       next = next->getNextNode()) {
+    if (llvm::none_of(next->getOperands(), [&](Value operand) {
+          return dependent.contains(operand);
+        })) {
+      continue;
+    }
+    auto result = dyn_cast<RankedTensorType>(next->getResult(0).getType());
+    if (!isa<nn::ElementwiseOp, nn::CastOp>(next) || !result ||
+        result.getShape() != type.getShape() || !type.hasStaticShape()) {
+      return false;
+    }
+    dependent.insert(next->getResult(0));
+  }
+  return llvm::all_of(yield->getOperands(),
+                      [&](Value value) { return dependent.contains(value); });
+}
+
+/// The transpose that the kernel is made around; null if there is none.
+nn::TransposeOp findTranspose(nn::DispatchOp dispatch) {
+  Block &body = dispatch.getBody().front();
+  auto ops = body.getOps<nn::TransposeOp>();
+  if (!llvm::hasSingleElement(ops) ||
+      body.getTerminator()->getNumOperands() != 1) {
+    return nullptr;
+  }
+  nn::TransposeOp op = *ops.begin();
+  RankedTensorType type = op.getResult().getType();
+  int64_t last = type.getRank() - 1;
+  Type element = type.getElementType();
+  if (last < 1 || op.getPermutation().back() == last ||
+      !element.isIntOrFloat() || element.getIntOrFloatBitWidth() < 8 ||
+      element.getIntOrFloatBitWidth() > 64) {
+    return nullptr;
+  }
+  // Along short sides most threads of a tile would have nothing to do.
+  auto far =
+      llvm::find(op.getPermutation(), last) - op.getPermutation().begin();
+  auto isShort = [&](int64_t dim) {
+    return !type.isDynamicDim(dim) && type.getDimSize(dim) < kSide / 2;
+  };
+  return !isShort(far) && !isShort(last) && dependsPointwise(dispatch, op)
+             ? op
+             : nn::TransposeOp();
+}
+
+/// Tiles of the result: `near` its innermost dim, `far` where the input's went.
+struct TilePlan {
+  explicit TilePlan(DispatchContext &context)
+      : op(findTranspose(context.getDispatch())),
+        sizes(context.sizes(op.getResult())) {
+    kernel::IndexMath &math = context.math;
+    near = sizes.size() - 1;
+    far = llvm::find(op.getPermutation(), near) - op.getPermutation().begin();
+    grid = sizes;
+    for (unsigned dim : {near, far}) {
+      grid[dim] = math.ceilDiv(sizes[dim], math.constant(kSide));
+    }
+    auto isWhole = [&](unsigned dim) {
+      std::optional<int64_t> size = kernel::IndexMath::known(sizes[dim]);
+      return size && *size % kVector == 0;
+    };
+    hasVectors = op.getResult().getType().getElementTypeBitWidth() == 32 &&
+                 isWhole(near) && isWhole(far);
+  }
+
+  nn::TransposeOp op;
+  nn::Sizes sizes, grid;
+  unsigned near, far;
+  /// Whether each access moves kVector elements.
+  bool hasVectors;
+};
+
+class TransposeEmitter {
+public:
+  explicit TransposeEmitter(GPUKernelBuilder &kb)
+      : kb(kb), b(kb.b), math(kb.math), plan(kb) {}
+
+  void emit();
+
+private:
+  /// Place in the tile's memory. Vectors: column c starts with row 4(c / 4 mod
+  /// 8), the others follow by xor; a store by 4 rows of 8 columns four apart
+  /// and a load of 8 vectors of a column then touch each bank once. Else
+  /// columns are one element longer than they need.
+  Value address(Value column, Value row);
+  /// Indices of the result at an element of the tile.
+  SmallVector<Value> indicesOf(Value column, Value row);
+  /// Whether the element exists.
+  Value exists(Value column, Value row);
+  void read(Value column, Value row);
+  void write(Value column, Value row);
+  /// Calls `body` with the places where this thread's accesses start: `along`
+  /// the side that they move on, and `across`.
+  void forAccesses(llvm::function_ref<void(Value along, Value across)> body);
+
+  GPUKernelBuilder &kb;
+  ImplicitLocOpBuilder &b;
+  kernel::IndexMath &math;
+  TilePlan plan;
+  SmallVector<Value> tile;
+  Value shared;
+};
+
+Value TransposeEmitter::address(Value column, Value row) {
+  if (!plan.hasVectors) {
+    return math.value(math.add(math.mul(column, kSide + 1), row));
+  }
+  OpFoldResult quad = math.rem(math.div(column, math.constant(kVector)),
+                               math.constant(kSide / kVector));
+  Value place =
+      arith::XOrIOp::create(b, row, math.value(math.mul(quad, kVector)));
+  return math.value(math.add(math.mul(column, kSide), place));
+}
+
+SmallVector<Value> TransposeEmitter::indicesOf(Value column, Value row) {
+  SmallVector<Value> indices(tile);
+  for (auto [dim, place] :
+       {std::pair(plan.far, column), std::pair(plan.near, row)}) {
+    indices[dim] = math.value(math.add(math.mul(tile[dim], kSide), place));
+  }
+  return indices;
+}
+
+Value TransposeEmitter::exists(Value column, Value row) {
+  SmallVector<Value> indices = indicesOf(column, row);
+  return arith::AndIOp::create(
+      b, math.less(indices[plan.far], plan.sizes[plan.far]),
+      math.less(indices[plan.near], plan.sizes[plan.near]));
+}
+
+void TransposeEmitter::read(Value column, Value row) {
+  KernelBuilder::MemoScope scope(kb);
+  int64_t count = plan.hasVectors ? kVector : 1;
+  SmallVector<Value> columns, elements;
+  for (int64_t i = 0; i < count; ++i) {
+    columns.push_back(math.value(math.add(column, math.constant(i))));
+    SmallVector<Value> indices = indicesOf(columns.back(), row);
+    SmallVector<Value> at(indices.size());
+    for (auto [j, dim] : llvm::enumerate(plan.op.getPermutation())) {
+      at[dim] = indices[j];
+    }
+    elements.push_back(kb.load(plan.op.getInput(), at));
+  }
+  for (auto [element, place] : llvm::zip_equal(elements, columns)) {
+    memref::StoreOp::create(b, element, shared, address(place, row));
+  }
+}
+
+void TransposeEmitter::write(Value column, Value row) {
+  KernelBuilder::MemoScope scope(kb);
+  SmallVector<Value> moved;
+  if (plan.hasVectors) {
+    Type element = cast<MemRefType>(shared.getType()).getElementType();
+    auto loaded = vector::LoadOp::create(b, VectorType::get({kVector}, element),
+                                         shared, address(column, row));
+    loaded.setAlignment(16);
+    for (int64_t i = 0; i < kVector; ++i) {
+      moved.push_back(vector::ExtractOp::create(b, loaded, i));
+    }
+  } else {
+    moved.push_back(memref::LoadOp::create(b, shared, address(column, row)));
+  }
+  SmallVector<SmallVector<Value>> places;
+  SmallVector<Value> results;
+  for (auto [i, element] : llvm::enumerate(moved)) {
+    KernelBuilder::MemoScope each(kb);
+    places.push_back(
+        indicesOf(column, math.value(math.add(row, math.constant(i)))));
+    kb.setElement(plan.op.getResult(), element);
+    results.push_back(kb.load(kb.getYielded(0), places.back()));
+  }
+  for (auto [result, indices] : llvm::zip_equal(results, places)) {
+    memref::StoreOp::create(b, result, kb.viewResult(0), indices);
+  }
+}
+
+void TransposeEmitter::forAccesses(
+    llvm::function_ref<void(Value, Value)> body) {
+  int64_t width = plan.hasVectors ? kVector : 1;
+  OpFoldResult side = math.constant(kSide / width);
+  Value along = math.value(math.mul(math.rem(kb.getThread(), side), width));
+  OpFoldResult across = math.div(kb.getThread(), side);
+  int64_t step = kThreads / (kSide / width);
+  for (int64_t first = 0; first < kSide; first += step) {
+    body(along, math.value(math.add(across, math.constant(first))));
+  }
+}
+
+void TransposeEmitter::emit() {
+  for (OpFoldResult index :
+       kernel::delinearize(math, kb.getBlock(), plan.grid)) {
+    tile.push_back(math.value(index));
+  }
+  shared = kb.allocateShared(plan.op.getResult().getType().getElementType(),
+                             kSide * (kSide + (plan.hasVectors ? 0 : 1)));
+  forAccesses([&](Value column, Value row) {
+    kernel::emitIf(b, exists(column, row), [&] { read(column, row); });
+  });
+  kb.emitBarrier();
+  forAccesses([&](Value row, Value column) {
+    kernel::emitIf(b, exists(column, row), [&] { write(column, row); });
+  });
+}
+
+class TransposeGPUFamily final : public GPUKernelFamily {
+public:
+  GPULaunch getLaunch(DispatchContext &context) const override {
+    TilePlan plan(context);
+    return {nn::productOf(context.b, context.b.getLoc(), plan.grid), kThreads,
+            context.math.constant(0)};
+  }
+
+  LogicalResult emit(GPUKernelBuilder &kb) const override {
+    TransposeEmitter(kb).emit();
+    return success();
+  }
+};
+
+} // namespace
+
+const GPUKernelFamily *getTransposeGPUFamily(nn::DispatchOp dispatch) {
+  static const TransposeGPUFamily family;
+  return findTranspose(dispatch) ? &family : nullptr;
+}
+
+} // namespace dlc
