@@ -1,89 +1,209 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Puts the PTX of models through ptxas: no kernel may spill registers, and no
-warning of matrix instructions that ptxas had to serialise may appear.
+"""Puts every kernel of models through ptxas, and compares with what is recorded.
 
-  check-ptx.py [--arch=sm_80] [--ptxas=PATH] MODEL.onnx ...
+  check-ptx.py [--ptxas=PATH] [--record] light/NAME | minilm | zoo/NAME-VARIANT ...
 
-ptxas comes with a CUDA toolkit, or with nvidia-cuda-nvcc of PyPI. Prints a line
-for each model: kernels, most registers and shared memory of one, and its faults.
+No kernel may spill registers, and no warning of matrix instructions that ptxas
+had to serialise may appear. test/Models/ptx-sm_80.tsv has a line for each model:
+its kernels, the most registers of one, the sum of their static shared memory in
+bytes, and their machine instructions by kind. A figure above the recorded one
+fails; --record writes the figures of these models there, for a change that has
+a reason.
+
+ptxas and nvdisasm come with nvidia-cuda-nvcc and nvidia-cuda-nvdisasm of PyPI or
+with a CUDA toolkit. What they said of a kernel is kept in build/ptxas.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 BUILD = Path(os.environ.get("DLC_BUILD", ROOT / "build"))
-ENTRY = re.compile(r"Compiling entry function '(\S+)'")
+sys.path.insert(0, str(ROOT / "test" / "Models"))
+
+import light  # noqa: E402
+import minilm  # noqa: E402
+import zoo  # noqa: E402
+
+ARCH = "sm_80"
+TABLE = ROOT / "test" / "Models" / f"ptx-{ARCH}.tsv"
+ENTRY = re.compile(r"^\.visible \.entry (\w+)\(.*?^\}\n", re.DOTALL | re.MULTILINE)
 SPILL = re.compile(r"(\d+) bytes spill stores, (\d+) bytes spill loads")
 USED = re.compile(r"Used (\d+) registers")
 SHARED = re.compile(r"(\d+) bytes smem")
-# Serialised wgmma and ignored setmaxnreg.
-WARNINGS = re.compile(r"C75(08|10|12|14)")
+# wgmma that was serialised, and setmaxnreg that was ignored.
+WARNING = re.compile(r"^.*C75(?:08|10|12|14).*$", re.MULTILINE)
+# An instruction of nvdisasm: its address, a predicate, its opcode.
+OPCODE = re.compile(r"^\s+/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+ )?\s*([A-Z][A-Z0-9_]*)")
+KINDS = {
+    "fma": ("FFMA", "DFMA", "HFMA2", "HMMA", "IMMA"),
+    "special": ("MUFU",),
+    "global": ("LDG", "STG", "LDGSTS", "ATOMG", "RED"),
+    "shared": ("LDS", "STS", "LDSM", "SHFL"),
+}
+COLUMNS = ("kernels", "registers", "smem", *KINDS, "other")
 
 
-def find_ptxas() -> str | None:
-    if found := shutil.which("ptxas"):
+def find_tool(name: str) -> str | None:
+    if found := shutil.which(name):
         return found
-    places = [*Path(sys.prefix).glob("lib/python*/site-packages/nvidia/cu*/bin/ptxas")]
+    places = [
+        *Path(sys.prefix).glob(f"lib/python*/site-packages/nvidia/cu*/bin/{name}")
+    ]
     return str(places[0]) if places else None
 
 
-def faults_of(log: str) -> tuple[list[str], int, int, int]:
-    """Faults, and the number of kernels, most registers, most shared memory."""
-    faults, kernel = [], "?"
-    registers = shared = count = 0
-    for line in log.splitlines():
-        if entry := ENTRY.search(line):
-            kernel = entry[1]
-            count += 1
-        if (spill := SPILL.search(line)) and (spill[1], spill[2]) != ("0", "0"):
-            faults.append(f"{kernel}: {spill[0]}")
-        if used := USED.search(line):
-            registers = max(registers, int(used[1]))
-        if memory := SHARED.search(line):
-            shared = max(shared, int(memory[1]))
-        if WARNINGS.search(line):
-            faults.append(f"{kernel}: {line.strip()}")
-    return faults, count, registers, shared
+def model_of(name: str) -> tuple[Path, dict]:
+    """The file of a model, and the ranges of its dims."""
+    group, _, one = name.partition("/")
+    if group == "light":
+        return light.make(one), {}
+    if group == "minilm":
+        return minilm.make(), minilm.DIMS
+    network, _, variant = one.partition("-")
+    return zoo.make(network, variant) / "model.onnx", zoo.dims_of(network, variant)
 
 
-def check(model: Path, arch: str, ptxas: str, dims: list[str]) -> bool:
+def kernels_of(name: str) -> list[str]:
+    """The PTX of each of a model's kernels, as a text of its own."""
+    path, dims = model_of(name)
     with tempfile.TemporaryDirectory() as folder:
         text = Path(folder) / "model.ptx"
-        compiler = [BUILD / "bin" / "dlc-compile", model, "-o", text]
-        options = ["--target=cuda", f"--gpu-arch={arch}", "--emit=ptx"]
-        subprocess.run([*compiler, *options, *(f"--dim={d}" for d in dims)], check=True)
-        command = [ptxas, f"-arch={arch}", "-v", text, "-o", os.devnull]
-        run = subprocess.run(command, capture_output=True, text=True)
-    faults, count, registers, shared = faults_of(run.stderr)
-    if run.returncode != 0:
-        faults.append(run.stderr.strip().splitlines()[0])
-    name = "/".join(model.parts[-2:])
-    print(f"{name}: {count} kernels, at most {registers} registers, {shared} B shared")
-    for fault in faults:
-        print(f"  FAILED {fault}")
-    return not faults
+        compiler = [BUILD / "bin" / "dlc-compile", path, "-o", text, "--emit=ptx"]
+        options = ["--target=cuda", f"--gpu-arch={ARCH}"]
+        options += [f"--dim={dim}={low}..{high}" for dim, (low, high) in dims.items()]
+        subprocess.run([*compiler, *options], check=True)
+        ptx = text.read_text()
+    head = re.match(r".*?\.address_size 64\n", ptx, re.DOTALL)[0]
+    # Without names, equal kernels of two models are equal texts.
+    return [
+        head + re.sub(rf"\b{entry[1]}", "kernel", entry[0])
+        for entry in ENTRY.finditer(ptx)
+    ]
+
+
+class Assembler:
+    """ptxas and nvdisasm, with a memory."""
+
+    def __init__(self, ptxas: str, nvdisasm: str):
+        self.ptxas, self.nvdisasm = ptxas, nvdisasm
+        done = subprocess.run([ptxas, "--version"], capture_output=True, check=True)
+        self.version = done.stdout
+        self.cache = BUILD / "ptxas"
+        self.cache.mkdir(parents=True, exist_ok=True)
+
+    def examine(self, ptx: str) -> dict:
+        key = hashlib.sha256(self.version + Path(__file__).read_bytes() + ptx.encode())
+        place = self.cache / f"{key.hexdigest()}.json"
+        if not place.exists():
+            beside = place.with_suffix(f".{os.getpid()}")
+            beside.write_text(json.dumps(self._assemble(ptx)))
+            beside.rename(place)
+        return json.loads(place.read_text())
+
+    def _assemble(self, ptx: str) -> dict:
+        with tempfile.TemporaryDirectory() as folder:
+            text, cubin = Path(folder) / "k.ptx", Path(folder) / "k.cubin"
+            text.write_text(ptx)
+            run = subprocess.run(
+                [self.ptxas, f"-arch={ARCH}", "-v", text, "-o", cubin],
+                capture_output=True,
+                text=True,
+            )
+            if run.returncode != 0:
+                return {"faults": run.stderr.strip().splitlines()[:1]}
+            listing = subprocess.run(
+                [self.nvdisasm, "-c", cubin], capture_output=True, text=True, check=True
+            ).stdout
+        faults = WARNING.findall(run.stderr)
+        faults += [
+            m[0] for m in SPILL.finditer(run.stderr) if m[1] != "0" or m[2] != "0"
+        ]
+        figures = Counter()
+        for line in listing.splitlines():
+            if opcode := OPCODE.match(line):
+                kinds = (kind for kind, names in KINDS.items() if opcode[1] in names)
+                figures[next(kinds, "other")] += 1
+        shared = SHARED.search(run.stderr)
+        return {
+            "faults": faults,
+            "registers": int(USED.search(run.stderr)[1]),
+            "smem": int(shared[1]) if shared else 0,
+            **figures,
+        }
+
+
+def read_table() -> dict[str, dict[str, int]]:
+    if not TABLE.exists():
+        return {}
+    rows = [line.split("\t") for line in TABLE.read_text().splitlines()[1:]]
+    return {row[0]: dict(zip(COLUMNS, map(int, row[1:]), strict=True)) for row in rows}
+
+
+def write_table(table: dict[str, dict[str, int]]) -> None:
+    lines = ["\t".join(("model", *COLUMNS))]
+    for name in sorted(table):
+        lines.append("\t".join([name, *(str(table[name][c]) for c in COLUMNS)]))
+    TABLE.write_text("\n".join(lines) + "\n")
+
+
+def check(
+    name: str, assembler: Assembler, known: dict | None
+) -> tuple[dict, list[str]]:
+    """A model's figures and faults, compared with the figures `known`."""
+    texts = kernels_of(name)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        results = list(pool.map(assembler.examine, texts))
+    figures, faults = Counter({column: 0 for column in COLUMNS}), []
+    for text, result in zip(texts, results, strict=True):
+        faults += [f"{fault} in\n{text}" for fault in result.pop("faults")]
+        registers = result.pop("registers", 0)
+        figures["kernels"] += 1
+        figures["registers"] = max(figures["registers"], registers)
+        figures.update(result)
+    for column in COLUMNS if known else ():
+        if figures[column] > known[column]:
+            worse = f"{column}: {figures[column]}, recorded {known[column]}"
+            faults.append(f"worse than recorded in {TABLE.name}: {worse}")
+    return dict(figures), faults
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="+", type=Path)
-    parser.add_argument("--arch", default="sm_80")
-    parser.add_argument("--ptxas", default=find_ptxas())
-    parser.add_argument("--dim", action="append", default=[])
+    parser.add_argument("models", nargs="+")
+    parser.add_argument("--ptxas", default=find_tool("ptxas"))
+    parser.add_argument("--nvdisasm", default=find_tool("nvdisasm"))
+    parser.add_argument("--record", action="store_true")
     options = parser.parse_args()
-    if options.ptxas is None:
-        parser.error("expected ptxas in PATH, or --ptxas=PATH")
-    arguments = options.arch, options.ptxas, options.dim
-    return 0 if all([check(model, *arguments) for model in options.models]) else 1
+    if not options.ptxas or not options.nvdisasm:
+        parser.error("expected ptxas and nvdisasm in PATH, or --ptxas and --nvdisasm")
+    assembler = Assembler(options.ptxas, options.nvdisasm)
+    table, failed = read_table(), False
+    for name in options.models:
+        known = None if options.record else table.get(name)
+        figures, faults = check(name, assembler, known)
+        if not options.record and known is None:
+            faults.append(f"expected a line in {TABLE.name}, run with --record")
+        print(name, *(f"{c} {figures[c]}" for c in COLUMNS), flush=True)
+        for fault in faults:
+            print(f"  FAILED {fault}")
+        failed |= bool(faults)
+        table[name] = figures
+    if options.record and not failed:
+        write_table(table)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

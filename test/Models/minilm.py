@@ -28,6 +28,8 @@ OPSET = 17
 HIDDEN = 384
 HEADS = 12
 LAYERS = 6
+# What the file's dims are compiled for.
+DIMS = {"batch": (1, 32), "sequence": (1, 256)}
 MASKED = float(np.finfo(np.float32).min)
 
 

@@ -30,7 +30,6 @@ import zoo
 from common import relative_error, rng_for
 
 TOLERANCE = 1e-4
-MINILM_DIMS = {"batch": (1, 32), "sequence": (1, 256)}
 MINILM_SIZES = ((1, 1), (1, 7), (2, 16), (4, 37), (3, 255), (8, 128), (32, 256))
 
 
@@ -109,17 +108,13 @@ def minilm_feeds(batch: int, length: int) -> dict[str, np.ndarray]:
 
 def check_minilm(sizes=MINILM_SIZES) -> Iterator[Check]:
     cases = {f"{b}x{s}": minilm_feeds(b, s) for b, s in sizes}
-    yield from _against_session("minilm", minilm.make(), MINILM_DIMS, cases)
+    yield from _against_session("minilm", minilm.make(), minilm.DIMS, cases)
 
 
 def check_zoo(name: str, variant: str) -> Iterator[Check]:
     """An exported model, against PyTorch's results."""
     folder = zoo.make(name, variant)
-    dims = None
-    if variant == "dynamic":
-        sizes = zoo.DYNAMIC_SIZES[name]
-        dims = {dim: (1, max(case[dim] for case in sizes)) for dim in sizes[0]}
-    model = compile_timed(folder / "model.onnx", dims)
+    model = compile_timed(folder / "model.onnx", zoo.dims_of(name, variant))
     for data in sorted(folder.glob("data_*")):
         feeds = {
             spec.name: np.load(data / f"in_{k}.npy")
@@ -170,9 +165,12 @@ def checks_of(what: str, dims: list[str]) -> Iterator[Check]:
     elif group == "light":
         for name in [one] if one else light.MODELS:
             yield from check_light(name)
+    elif group == "zoo" and "-" in one:
+        name, _, variant = one.partition("-")
+        yield from check_zoo(name, variant)
     elif group == "zoo":
         for name, variant in zoo.variants():
-            if one in ("", name, f"{name}-{variant}"):
+            if one in ("", name):
                 yield from check_zoo(name, variant)
     else:
         yield from check_file(Path(what), dims)

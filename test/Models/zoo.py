@@ -50,6 +50,14 @@ def variants() -> list[tuple[str, str]]:
     return [*pairs, ("bert_base", "anonymous")]
 
 
+def dims_of(name: str, variant: str) -> dict[str, tuple[int, int]]:
+    """The ranges of a model's named dims, which hold all of its inputs."""
+    if variant != "dynamic":
+        return {}
+    sizes = DYNAMIC_SIZES[name]
+    return {dim: (1, max(case[dim] for case in sizes)) for dim in sizes[0]}
+
+
 def folder_of(name: str, variant: str) -> Path:
     return cache_dir() / "zoo" / f"{name}-{variant}"
 
