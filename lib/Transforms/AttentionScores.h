@@ -4,32 +4,9 @@
 #ifndef DLC_LIB_TRANSFORMS_ATTENTIONSCORES_H
 #define DLC_LIB_TRANSFORMS_ATTENTIONSCORES_H
 
-#include "Constants.h"
-#include "ViewChain.h"
+#include "AttentionRegion.h"
 
 namespace dlc {
-
-/// The loops and sizes that a tensor dim is made of, major to minor; none for a
-/// dim of size 1.
-struct LoopDim {
-  llvm::SmallVector<unsigned, 2> loops;
-  llvm::SmallVector<SizeExpr, 2> sizes;
-};
-using LoopDims = llvm::SmallVector<LoopDim>;
-
-/// `tensor` with each dim split into its loops and dims of size 1 dropped, and
-/// the map from the attention's loops to it. Dims of the tensor that are 1 have
-/// no loop whatever `dims` says.
-std::pair<mlir::Value, mlir::AffineMap>
-splitIntoLoops(mlir::OpBuilder &b, mlir::Value tensor,
-               llvm::ArrayRef<LoopDim> dims);
-
-/// One region of an attention with the tensors whose elements it reads.
-struct AttentionRegion {
-  std::unique_ptr<mlir::Block> block;
-  llvm::SmallVector<mlir::Value> inputs;
-  llvm::SmallVector<mlir::AffineMap> maps;
-};
 
 /// An elementwise op between scores and softmax.
 struct ScoreStep {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The rewrites of dlc-simplify-views, for passes that make views themselves.
+// Rewrites of views, for passes that make views themselves.
 #ifndef DLC_LIB_TRANSFORMS_VIEWPATTERNS_H
 #define DLC_LIB_TRANSFORMS_VIEWPATTERNS_H
 
@@ -9,9 +9,12 @@
 
 namespace dlc {
 
-/// `constants` must outlive the patterns.
+/// The rewrites of dlc-simplify-views. `constants` must outlive the patterns.
 void populateViewPatterns(mlir::RewritePatternSet &patterns,
                           Constants &constants);
+
+/// Folds transposes and broadcasts around attentions into their maps.
+void populateAttentionViewPatterns(mlir::RewritePatternSet &patterns);
 
 } // namespace dlc
 

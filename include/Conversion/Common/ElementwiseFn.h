@@ -33,10 +33,6 @@ mlir::Value emitElementwise(mlir::ImplicitLocOpBuilder &b, nn::Fn fn,
 mlir::Value emitCast(mlir::ImplicitLocOpBuilder &b, mlir::Value value,
                      mlir::Type from, mlir::Type to, bool saturate = true);
 
-/// A float of 8 bits with a sign, as f8E4M3FN: code holds its bits as i8, and
-/// only casts know what they mean.
-bool isFloat8(mlir::Type type);
-
 } // namespace dlc
 
 #endif // DLC_CONVERSION_COMMON_ELEMENTWISEFN_H

@@ -36,9 +36,6 @@ mlir::LogicalResult checkDispatch(nn::DispatchOp dispatch,
 /// share a kernel.
 std::string getKernelKey(nn::DispatchOp dispatch);
 
-/// Whether kernels load, store and compute elements of `type`.
-bool isSupportedElement(mlir::Type type);
-
 /// The family of a dispatch's root op, or null where there is none. Index
 /// functions are computed element by element.
 const KernelFamily *findKernelFamily(mlir::Operation *root);

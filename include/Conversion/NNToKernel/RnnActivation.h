@@ -7,9 +7,8 @@
 
 namespace dlc {
 
-bool isRnnActivation(llvm::StringRef name);
-
-/// The function on a float scalar or vector; `name` passes isRnnActivation.
+/// The function on a float scalar or vector; `name` is one that
+/// nn.rnn's verifier lets through.
 mlir::Value emitRnnActivation(mlir::ImplicitLocOpBuilder &b,
                               llvm::StringRef name, double alpha, double beta,
                               mlir::Value x);

@@ -8,8 +8,8 @@ include "mlir/IR/OpBase.td"
 def NN_FusionRoleInterface : OpInterface<"FusionRoleInterface"> {
   let cppNamespace = "::dlc::nn";
   let description = [{
-    How an op takes part in a dispatch. Elementwise and view ops are index functions: each result
-    element is a scalar function of elements of the operands, so they fuse into producers (as
+    How an op takes part in a dispatch. Elementwise, view and indexed ops are index functions: each
+    result element is a scalar function of elements of the operands, so they fuse into producers (as
     epilogue) or consumers (as prologue). The other roles are roots.
   }];
   let methods = [

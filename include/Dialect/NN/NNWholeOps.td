@@ -258,7 +258,8 @@ def NN_RnnOp : NN_RecurrentOp<"rnn", (ins NN_FloatTensor:$input, NN_FloatTensor:
     initial_h and initial_c (D, B, H), peephole (D, 3*H); D directions, G gates: 1, 4 (i o f c), 3 (z r h).
     Results: y (T, D, B, H), last_h (D, B, H), last_c (LSTM; else unused and of last_h's type).
     `activations` names G' functions per direction (relu, tanh, sigmoid, ...; empty: the cell's own).
-    c1: gate count fits the cell. c2: shapes agree.
+    c1: gate count fits the cell. c2: shapes agree. c3: activations are relu, tanh, sigmoid, softplus,
+    softsign, leaky_relu, thresholded_relu, hard_sigmoid, elu, affine or scaled_tanh.
   }];
   let assemblyFormat = [{
     $cell $direction `(` $input `,` $weight `,` $recurrent (`bias` $bias^ `:` type($bias))?

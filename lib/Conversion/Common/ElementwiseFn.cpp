@@ -3,6 +3,7 @@
 // math ops here; what they compute on a target is that target's ExpandMath.
 #include "Conversion/Common/ElementwiseFn.h"
 
+#include "Dialect/NN/Support.h"
 #include "Float8.h"
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Math/IR/Math.h"
@@ -17,7 +18,7 @@ Type getCodeType(Type type) {
   if (auto integer = dyn_cast<IntegerType>(type)) {
     return IntegerType::get(type.getContext(), integer.getWidth());
   }
-  return isFloat8(type) ? IntegerType::get(type.getContext(), 8) : type;
+  return nn::isFloat8(type) ? IntegerType::get(type.getContext(), 8) : type;
 }
 
 Type typeLike(Type type, Type like) {
@@ -568,11 +569,11 @@ Value emitCast(ImplicitLocOpBuilder &b, Value value, Type from, Type to,
   if (from == to) {
     return value;
   }
-  if (isFloat8(from)) {
+  if (nn::isFloat8(from)) {
     value = emitDecodeFloat8(b, value, cast<FloatType>(from));
     return emitCast(b, value, b.getF32Type(), to, saturate);
   }
-  if (isFloat8(to)) {
+  if (nn::isFloat8(to)) {
     value = emitCast(b, value, from, b.getF32Type());
     return emitEncodeFloat8(b, value, cast<FloatType>(to), saturate);
   }

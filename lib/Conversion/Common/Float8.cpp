@@ -41,11 +41,6 @@ struct Format {
 
 } // namespace
 
-bool isFloat8(Type type) {
-  return isa<FloatType>(type) && type.getIntOrFloatBitWidth() == 8 &&
-         !isa<Float8E8M0FNUType>(type);
-}
-
 static Type f32Like(ImplicitLocOpBuilder &b, Value value) {
   Type f32 = b.getF32Type();
   auto shaped = dyn_cast<ShapedType>(value.getType());

@@ -9,7 +9,7 @@
 namespace dlc {
 
 /// The f32 that an i8 (scalar or vector) stands for; `from` is a float of 8
-/// bits (isFloat8).
+/// bits (nn::isFloat8).
 mlir::Value emitDecodeFloat8(mlir::ImplicitLocOpBuilder &b, mlir::Value value,
                              mlir::FloatType from);
 

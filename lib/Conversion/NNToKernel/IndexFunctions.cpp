@@ -4,6 +4,7 @@
 // the loops of their consumers.
 #include "Conversion/Common/ElementwiseFn.h"
 #include "Conversion/NNToKernel/Indexing.h"
+#include "Dialect/NN/Support.h"
 #include "mlir/IR/Matchers.h"
 
 using namespace mlir;
@@ -68,7 +69,7 @@ Value IndexFunctions::constant(arith::ConstantOp op) {
     return arith::ConstantOp::create(
         b, b.getIntegerAttr(code, integer.getValue()));
   }
-  if (isFloat8(elements.getElementType())) {
+  if (nn::isFloat8(elements.getElementType())) {
     APInt bits = llvm::cast<FloatAttr>(attr).getValue().bitcastToAPInt();
     return arith::ConstantOp::create(b, b.getIntegerAttr(code, bits));
   }

@@ -2,8 +2,7 @@
 // Which family computes which root, and what they share.
 #include "Conversion/NNToKernel/KernelFamily.h"
 
-#include "Conversion/Common/ElementwiseFn.h"
-#include "Conversion/NNToKernel/RnnActivation.h"
+#include "Dialect/NN/Support.h"
 
 using namespace mlir;
 
@@ -32,48 +31,6 @@ const KernelFamily *findKernelFamily(Operation *root) {
       .Default([](Operation *) -> const KernelFamily * { return nullptr; });
 }
 
-bool isSupportedElement(Type type) {
-  if (auto integer = dyn_cast<IntegerType>(type)) {
-    unsigned width = integer.getWidth();
-    return width == 1 || width == 8 || width == 16 || width == 32 ||
-           width == 64;
-  }
-  return type.isF64() || type.isF32() || type.isF16() || type.isBF16();
-}
-
-/// Ops that move elements, or convert them.
-static bool takesFloat8(Operation *op) {
-  auto elementwise = dyn_cast<nn::ElementwiseOp>(op);
-  return isa<nn::CastOp, nn::QuantizeOp, nn::DequantizeOp, nn::BroadcastOp,
-             nn::TransposeOp, nn::SliceOp, nn::InsertSliceOp, nn::GatherOp,
-             nn::ReshapeOp, nn::ConcatOp, nn::CacheUpdateOp, nn::BindShapeOp,
-             nn::YieldOp, arith::ConstantOp>(op) ||
-         (elementwise && elementwise.getFn() == nn::Fn::select);
-}
-
-/// What single roots cannot do.
-static LogicalResult checkRoot(Operation *root) {
-  auto recurrence = dyn_cast<nn::RecurrenceOp>(root);
-  if (!recurrence) {
-    return success();
-  }
-  if (recurrence.getRecurrent().getType().isDynamicDim(2)) {
-    return root->emitError()
-           << "unsupported: 'nn.rnn' of a hidden size that only the run knows";
-  }
-  ArrayAttr activations = recurrence.getActivationsAttr();
-  if (!activations) {
-    return success();
-  }
-  for (Attribute name : activations) {
-    if (!isRnnActivation(cast<StringAttr>(name))) {
-      return root->emitError()
-             << "unsupported: activation " << name << " of 'nn.rnn'";
-    }
-  }
-  return success();
-}
-
 std::string getKernelKey(nn::DispatchOp dispatch) {
   std::string key;
   llvm::raw_string_ostream os(key);
@@ -94,19 +51,11 @@ LogicalResult checkDispatch(nn::DispatchOp dispatch, StringRef device) {
                              << root->getName() << "'";
   }
   for (Operation &op : dispatch.getBody().front()) {
-    SmallVector<Type> types(op.getOperandTypes());
-    llvm::append_range(types, op.getResultTypes());
-    for (Type type : types) {
-      auto tensor = dyn_cast<RankedTensorType>(type);
-      if (tensor && !isSupportedElement(tensor.getElementType()) &&
-          !(isFloat8(tensor.getElementType()) && takesFloat8(&op))) {
-        return op.emitError()
-               << "unsupported: '" << op.getName() << "' on elements of type "
-               << tensor.getElementType() << " on the " << device;
-      }
+    if (std::optional<std::string> reason = nn::findUnsupported(&op)) {
+      return op.emitError() << "unsupported: " << *reason;
     }
   }
-  return checkRoot(root);
+  return success();
 }
 
 OpFoldResult estimateWork(DispatchContext &context, OpFoldResult elements,

@@ -50,11 +50,6 @@ DictionaryAttr paramsOf(Builder &b, nn::Fn fn, double alpha, double beta) {
 
 } // namespace
 
-bool isRnnActivation(StringRef name) {
-  return findFn(name) || name == "softsign" || name == "affine" ||
-         name == "scaled_tanh" || name == "thresholded_relu";
-}
-
 Value emitRnnActivation(ImplicitLocOpBuilder &b, StringRef name, double alpha,
                         double beta, Value x) {
   Type type = x.getType(), element = getElementTypeOrSelf(type);

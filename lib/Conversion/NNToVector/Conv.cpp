@@ -4,8 +4,8 @@
 // panel stays in the L2 cache.
 #include "Conversion/NNToVector/Conv.h"
 
+#include "DirectConv.h"
 #include "RowPlan.h"
-#include "Tile.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -25,53 +25,40 @@ int64_t windowPixels(const RowPhase &phase, int64_t mr) {
 /// instead.
 constexpr int64_t kMaxBorderRanges = 24;
 
-class ConvEmitter {
+class ConvEmitter : DirectConvEmitter {
 public:
   ConvEmitter(ImplicitLocOpBuilder &b, const ConvSpec &spec,
               const ConvSchedule &sched, const VectorTarget &target)
-      : b(b), math(b), spec(spec), sched(sched), geometry(b, spec),
-        lanes(target.lanesFor(spec.types.acc.getIntOrFloatBitWidth())),
-        width(sched.panelWidth(lanes)),
-        panels(llvm::divideCeil(spec.outputChannels, width)) {
-    rows = geometry.rows();
-    blockRows = sched.rowBlock ? math.constant(sched.rowBlock) : rows;
-    blocks = sched.rowBlock ? math.ceilDiv(rows, blockRows) : math.constant(1);
-  }
+      : DirectConvEmitter(b, spec, sched, target),
+        parkedBytes(getParkedBytes(spec, sched, target)),
+        panels(llvm::divideCeil(spec.outputChannels, width)) {}
 
+  static int64_t getScratchBytes(const ConvSpec &spec,
+                                 const ConvSchedule &sched,
+                                 const VectorTarget &target);
   OpFoldResult items() const {
     return math.mul(math.mul(spec.batch, blocks), spec.groups * panels);
   }
   void emit(const ConvBuffers &buffers, Value begin, Value end);
 
 private:
-  /// What a tile needs to know of its work item.
-  struct Panel {
-    OpFoldResult image;
-    OpFoldResult channel;      // first output channel over all groups
-    OpFoldResult inputChannel; // first input channel of the group
-    OpFoldResult filter;       // offset of the panel
-    int64_t nv;
-    OpFoldResult validColumns;
-  };
-  using Accumulators = SmallVector<Value>;
-
   void emitItem(Value linear);
-  void emitRows(const Panel &panel, OpFoldResult block);
-  void emitRow(const Panel &panel, const OutputRow &row);
-  void emitPlannedRow(const Panel &panel, const OutputRow &row,
+  void emitPanel(const ConvPanel &panel, OpFoldResult block);
+  void emitRow(const ConvPanel &panel, const OutputRow &row);
+  void emitPlannedRow(const ConvPanel &panel, const OutputRow &row,
                       const RowPhase &phase, const RowPlan &plan);
   void emitTile(
-      const Panel &panel, const OutputRow &row, const RowPhase &phase,
+      const ConvPanel &panel, const OutputRow &row, const RowPhase &phase,
       OpFoldResult first, int64_t pixels, OpFoldResult validPixels,
       const std::function<Accumulators(OpFoldResult inputRow, OpFoldResult tap,
                                        ValueRange)> &rowPart);
-  void emitBorderTile(const Panel &panel, const OutputRow &row,
+  void emitBorderTile(const ConvPanel &panel, const OutputRow &row,
                       const RowPhase &phase, const BorderTile &tile);
-  void emitWholeTile(const Panel &panel, const OutputRow &row,
+  void emitWholeTile(const ConvPanel &panel, const OutputRow &row,
                      const RowPhase &phase, OpFoldResult first);
-  void emitDynamicTile(const Panel &panel, const OutputRow &row,
+  void emitDynamicTile(const ConvPanel &panel, const OutputRow &row,
                        const RowPhase &phase, Value first);
-  Accumulators reduceTaps(const Panel &panel, const RowPhase &phase,
+  Accumulators reduceTaps(const ConvPanel &panel, const RowPhase &phase,
                           Value source, OpFoldResult base, OpFoldResult pixel,
                           ArrayRef<int64_t> pixels, int64_t firstTap,
                           int64_t lastTap, OpFoldResult outerTap,
@@ -80,15 +67,9 @@ private:
                   OpFoldResult first);
   void setSlice(const OutputRow &row, OpFoldResult first);
 
-  ImplicitLocOpBuilder &b;
-  IndexMath math;
-  const ConvSpec &spec;
-  const ConvSchedule &sched;
-  ConvGeometry geometry;
-  int64_t lanes, width, panels;
-  OpFoldResult rows, blocks, blockRows;
-  const TileContext *ctx = nullptr;
-  Value input, filter, window;
+  int64_t parkedBytes, panels;
+  /// The input pixels that a tile sees, copied where some do not exist.
+  Value window;
   /// Of the tile under way: its number among the tiles of its panel, if static
   /// sizes make the next panel worth fetching early.
   OpFoldResult slice, slices;
@@ -98,25 +79,13 @@ private:
 //----------------------------------------------------------===//
 
 void ConvEmitter::emit(const ConvBuffers &buffers, Value begin, Value end) {
-  TileContext context{b,
-                      spec.types,
-                      lanes,
-                      spec.convertA,
-                      spec.convertB,
-                      spec.epilogue,
-                      buffers.output ? flatten(b, buffers.output) : Value(),
-                      nullptr};
-  int64_t parked = 0;
-  if (spec.epilogue.rolled) {
-    context.parkedTile =
-        scratchView(b, buffers.scratch, math.constant(0), spec.types.acc);
-    parked = sched.mr * width * spec.types.acc.getIntOrFloatBitWidth() / 8;
-  }
+  TileContext context = makeContext(buffers);
   ctx = &context;
   input = flatten(b, buffers.input);
   filter = flatten(b, buffers.filter);
-  window = scratchView(b, buffers.scratch,
-                       math.constant(llvm::alignTo(parked, 64)), spec.types.a);
+  window =
+      scratchView(b, buffers.scratch,
+                  math.constant(llvm::alignTo(parkedBytes, 64)), spec.types.a);
   emitFor(b, begin, end, math.constant(1),
           [&](Value linear) { emitItem(linear); });
 }
@@ -127,7 +96,7 @@ void ConvEmitter::emitItem(Value linear) {
       {spec.batch, math.constant(spec.groups), math.constant(panels), blocks});
   OpFoldResult group = at[1], index = at[2], block = at[3];
   OpFoldResult column = math.mul(index, width);
-  Panel panel;
+  ConvPanel panel;
   panel.image = at[0];
   panel.channel = math.add(math.mul(group, spec.outputChannels), column);
   panel.inputChannel = math.mul(group, spec.inputChannels);
@@ -140,38 +109,32 @@ void ConvEmitter::emitItem(Value linear) {
   int64_t tailVectors = llvm::divideCeil(tail, lanes);
   OpFoldResult left = math.sub(math.constant(spec.outputChannels), column);
   if (tail == 0)
-    return emitRows(panel, block);
+    return emitPanel(panel, block);
   if (tailVectors == sched.nv) {
     panel.validColumns = left;
-    return emitRows(panel, block);
+    return emitPanel(panel, block);
   }
   emitIf(
       b, math.lessEqual(math.constant(width), left),
       [&] {
         if (panels > 1)
-          emitRows(panel, block);
+          emitPanel(panel, block);
       },
       [&] {
         panel.nv = tailVectors;
         panel.validColumns = math.constant(tail);
-        emitRows(panel, block);
+        emitPanel(panel, block);
       });
 }
 
-void ConvEmitter::emitRows(const Panel &panel, OpFoldResult block) {
-  OpFoldResult first =
-      sched.rowBlock ? math.mul(block, blockRows) : math.constant(0);
-  OpFoldResult last =
-      sched.rowBlock ? math.min(rows, math.add(first, blockRows)) : rows;
-  emitFor(b, first, last, math.constant(1), [&](Value row) {
-    OutputRow located = geometry.locateRow(panel.image, row);
-    located.input = math.add(located.input, panel.inputChannel);
-    located.output = math.add(located.output, panel.channel);
-    emitRow(panel, located);
+void ConvEmitter::emitPanel(const ConvPanel &panel, OpFoldResult block) {
+  emitRows(panel, block, [&](OutputRow &row) {
+    row.input = math.add(row.input, panel.inputChannel);
+    emitRow(panel, row);
   });
 }
 
-void ConvEmitter::emitRow(const Panel &panel, const OutputRow &row) {
+void ConvEmitter::emitRow(const ConvPanel &panel, const OutputRow &row) {
   for (const RowPhase &phase : geometry.phases()) {
     if (auto plan =
             planRow(phase, geometry.inputWidth, sched.mr, kMaxBorderRanges)) {
@@ -183,7 +146,7 @@ void ConvEmitter::emitRow(const Panel &panel, const OutputRow &row) {
   }
 }
 
-void ConvEmitter::emitPlannedRow(const Panel &panel, const OutputRow &row,
+void ConvEmitter::emitPlannedRow(const ConvPanel &panel, const OutputRow &row,
                                  const RowPhase &phase, const RowPlan &plan) {
   for (const BorderTile &tile : plan.left)
     emitBorderTile(panel, row, phase, tile);
@@ -212,7 +175,7 @@ void ConvEmitter::setSlice(const OutputRow &row, OpFoldResult first) {
 }
 
 void ConvEmitter::emitTile(
-    const Panel &panel, const OutputRow &row, const RowPhase &phase,
+    const ConvPanel &panel, const OutputRow &row, const RowPhase &phase,
     OpFoldResult first, int64_t pixels, OpFoldResult validPixels,
     const std::function<Accumulators(OpFoldResult, OpFoldResult, ValueRange)>
         &rowPart) {
@@ -221,29 +184,16 @@ void ConvEmitter::emitTile(
   if (!phase.taps.empty())
     acc = geometry.emitOuterTaps(row, acc, rowPart);
 
-  OpFoldResult pixel =
-      math.add(math.mul(first, phase.step), math.constant(phase.first));
-  TileStore store;
-  store.batch = {math.value(panel.image)};
-  store.m = math.add(row.pixel, pixel);
-  store.mStep = math.constant(phase.step);
-  store.n = panel.channel;
-  store.offset = math.add(row.output, math.mul(pixel, geometry.outputPixel));
-  store.rowStride = math.mul(geometry.outputPixel, phase.step);
-  store.rows = pixels;
-  store.nv = panel.nv;
-  store.validRows = validPixels;
-  store.validColumns = panel.validColumns;
-  emitTileStore(*ctx, store, acc);
+  emitStore(panel, row, phase, first, pixels, validPixels, acc);
 }
 
 /// Adds taps [firstTap, lastTap) of one input row. `base` is the offset of tap
 /// 0 of the tile's first pixel in `source`, `pixel` the elements between pixels
 /// there.
 ConvEmitter::Accumulators ConvEmitter::reduceTaps(
-    const Panel &panel, const RowPhase &phase, Value source, OpFoldResult base,
-    OpFoldResult pixel, ArrayRef<int64_t> pixels, int64_t firstTap,
-    int64_t lastTap, OpFoldResult outerTap, ValueRange acc) {
+    const ConvPanel &panel, const RowPhase &phase, Value source,
+    OpFoldResult base, OpFoldResult pixel, ArrayRef<int64_t> pixels,
+    int64_t firstTap, int64_t lastTap, OpFoldResult outerTap, ValueRange acc) {
   if (pixels.empty())
     return llvm::to_vector(acc);
   int64_t channels = spec.inputChannels;
@@ -284,7 +234,7 @@ static SmallVector<int64_t> allPixels(int64_t count) {
   return llvm::to_vector(llvm::seq<int64_t>(0, count));
 }
 
-void ConvEmitter::emitBorderTile(const Panel &panel, const OutputRow &row,
+void ConvEmitter::emitBorderTile(const ConvPanel &panel, const OutputRow &row,
                                  const RowPhase &phase,
                                  const BorderTile &tile) {
   OpFoldResult first = math.constant(tile.first);
@@ -304,7 +254,7 @@ void ConvEmitter::emitBorderTile(const Panel &panel, const OutputRow &row,
            });
 }
 
-void ConvEmitter::emitWholeTile(const Panel &panel, const OutputRow &row,
+void ConvEmitter::emitWholeTile(const ConvPanel &panel, const OutputRow &row,
                                 const RowPhase &phase, OpFoldResult first) {
   SmallVector<int64_t> pixels = allPixels(sched.mr);
   emitTile(panel, row, phase, first, sched.mr, math.constant(sched.mr),
@@ -319,7 +269,7 @@ void ConvEmitter::emitWholeTile(const Panel &panel, const OutputRow &row,
            });
 }
 
-void ConvEmitter::emitDynamicTile(const Panel &panel, const OutputRow &row,
+void ConvEmitter::emitDynamicTile(const ConvPanel &panel, const OutputRow &row,
                                   const RowPhase &phase, Value first) {
   OpFoldResult left = math.sub(phase.pixels, first);
   SmallVector<int64_t> pixels = allPixels(sched.mr);
@@ -402,6 +352,21 @@ void ConvEmitter::copyWindow(const RowPhase &phase, OpFoldResult inputRow,
       });
 }
 
+/// The parked tile, then the window.
+int64_t ConvEmitter::getScratchBytes(const ConvSpec &spec,
+                                     const ConvSchedule &sched,
+                                     const VectorTarget &target) {
+  // The widest phase of a transposed convolution has inputStep 1, so this
+  // bounds all phases.
+  int64_t step = spec.transposed ? 1 : spec.strides.back();
+  int64_t span = (spec.kernel.back() - 1) * spec.dilations.back() + 1;
+  int64_t pixels = (sched.mr - 1) * step + span;
+  int64_t elementBytes =
+      llvm::divideCeil(spec.types.a.getIntOrFloatBitWidth(), 8);
+  return llvm::alignTo(getParkedBytes(spec, sched, target), 64) +
+         pixels * spec.inputChannels * elementBytes;
+}
+
 } // namespace
 
 //===--- Interface
@@ -431,19 +396,7 @@ OpFoldResult dlc::kernel::getConvItems(ImplicitLocOpBuilder &b,
 int64_t dlc::kernel::getConvScratchBytes(const ConvSpec &spec,
                                          const ConvSchedule &sched,
                                          const VectorTarget &target) {
-  int64_t accBits = spec.types.acc.getIntOrFloatBitWidth();
-  int64_t parked = 0;
-  if (spec.epilogue.rolled)
-    parked =
-        sched.mr * sched.panelWidth(target.lanesFor(accBits)) * accBits / 8;
-  // The widest phase of a transposed convolution has inputStep 1, so this
-  // bounds all phases.
-  int64_t step = spec.transposed ? 1 : spec.strides.back();
-  int64_t span = (spec.kernel.back() - 1) * spec.dilations.back() + 1;
-  int64_t pixels = (sched.mr - 1) * step + span;
-  int64_t elementBytes =
-      llvm::divideCeil(spec.types.a.getIntOrFloatBitWidth(), 8);
-  return llvm::alignTo(parked, 64) + pixels * spec.inputChannels * elementBytes;
+  return ConvEmitter::getScratchBytes(spec, sched, target);
 }
 
 void dlc::kernel::emitConv(ImplicitLocOpBuilder &b, const ConvSpec &spec,

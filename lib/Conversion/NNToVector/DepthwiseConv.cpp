@@ -4,8 +4,8 @@
 // all taps of the row, unrolled } } } } }.
 #include "Conversion/NNToVector/DepthwiseConv.h"
 
+#include "DirectConv.h"
 #include "RowPlan.h"
-#include "Tile.h"
 
 #include "mlir/Dialect/Arith/IR/Arith.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -18,36 +18,21 @@ using namespace dlc::kernel;
 
 namespace {
 
-class DepthwiseEmitter {
+class DepthwiseEmitter : DirectConvEmitter {
 public:
   DepthwiseEmitter(ImplicitLocOpBuilder &b, const ConvSpec &spec,
                    const ConvSchedule &sched, const VectorTarget &target)
-      : b(b), math(b), spec(spec), sched(sched), geometry(b, spec),
-        lanes(target.lanesFor(spec.types.acc.getIntOrFloatBitWidth())),
-        width(sched.panelWidth(lanes)),
+      : DirectConvEmitter(b, spec, sched, target),
         channels(spec.groups * spec.outputChannels),
-        panels(llvm::divideCeil(channels, width)) {
-    rows = geometry.rows();
-    blockRows = sched.rowBlock ? math.constant(sched.rowBlock) : rows;
-    blocks = sched.rowBlock ? math.ceilDiv(rows, blockRows) : math.constant(1);
-  }
+        panels(llvm::divideCeil(channels, width)) {}
 
+  using DirectConvEmitter::getParkedBytes;
   OpFoldResult items() const {
     return math.mul(math.mul(spec.batch, blocks), panels);
   }
   void emit(const ConvBuffers &buffers, Value begin, Value end);
 
 private:
-  using Accumulators = SmallVector<Value>;
-
-  struct Panel {
-    OpFoldResult image;
-    OpFoldResult channel; // first output channel
-    OpFoldResult filter;  // offset of the panel
-    int64_t nv;
-    OpFoldResult validColumns;
-  };
-
   /// A tile of pixels, and where its input may lie outside the row.
   struct Tile {
     OpFoldResult first;
@@ -60,18 +45,19 @@ private:
   };
 
   void emitItem(Value linear);
-  void emitRows(const Panel &panel, OpFoldResult block);
-  void emitRow(const Panel &panel, const OutputRow &row);
-  void emitPlannedRow(const Panel &panel, const OutputRow &row,
+  void emitPanel(const ConvPanel &panel, OpFoldResult block);
+  void emitRow(const ConvPanel &panel, const OutputRow &row);
+  void emitPlannedRow(const ConvPanel &panel, const OutputRow &row,
                       const RowPhase &phase, const RowPlan &plan);
-  void emitTile(const Panel &panel, const OutputRow &row, const RowPhase &phase,
-                const Tile &tile, OpFoldResult validPixels);
-  Accumulators addRow(const Panel &panel, const RowPhase &phase,
+  void emitTile(const ConvPanel &panel, const OutputRow &row,
+                const RowPhase &phase, const Tile &tile,
+                OpFoldResult validPixels);
+  Accumulators addRow(const ConvPanel &panel, const RowPhase &phase,
                       const Tile &tile, OpFoldResult inputRow,
                       OpFoldResult outerTap, ValueRange acc);
   bool sharesVectors() const;
-  OpFoldResult firstInput(const Panel &panel);
-  SmallVector<Value> loadInput(const Panel &panel, OpFoldResult base,
+  OpFoldResult firstInput(const ConvPanel &panel);
+  SmallVector<Value> loadInput(const ConvPanel &panel, OpFoldResult base,
                                OpFoldResult pixel, int64_t v, Value inside);
   Value gatherInput(OpFoldResult pixel, OpFoldResult channel, int64_t j,
                     Value mask);
@@ -79,15 +65,7 @@ private:
                   Value inside);
   Value converted(Value vector);
 
-  ImplicitLocOpBuilder &b;
-  IndexMath math;
-  const ConvSpec &spec;
-  const ConvSchedule &sched;
-  ConvGeometry geometry;
-  int64_t lanes, width, channels, panels;
-  OpFoldResult rows, blocks, blockRows;
-  const TileContext *ctx = nullptr;
-  Value input, filter;
+  int64_t channels, panels;
 };
 
 //===--- Loops
@@ -95,17 +73,7 @@ private:
 
 void DepthwiseEmitter::emit(const ConvBuffers &buffers, Value begin,
                             Value end) {
-  TileContext context{b,
-                      spec.types,
-                      lanes,
-                      spec.convertA,
-                      spec.convertB,
-                      spec.epilogue,
-                      buffers.output ? flatten(b, buffers.output) : Value(),
-                      nullptr};
-  if (spec.epilogue.rolled)
-    context.parkedTile =
-        scratchView(b, buffers.scratch, math.constant(0), spec.types.acc);
+  TileContext context = makeContext(buffers);
   ctx = &context;
   input = flatten(b, buffers.input);
   filter = flatten(b, buffers.filter);
@@ -118,7 +86,7 @@ void DepthwiseEmitter::emitItem(Value linear) {
   auto at =
       delinearize(math, linear, {spec.batch, blocks, math.constant(panels)});
   OpFoldResult block = at[1], index = at[2];
-  Panel panel;
+  ConvPanel panel;
   panel.image = at[0];
   panel.channel = math.mul(index, width);
   panel.filter = math.mul(index, geometry.taps() * spec.inputChannels * width);
@@ -126,35 +94,27 @@ void DepthwiseEmitter::emitItem(Value linear) {
   panel.validColumns = math.constant(width);
   int64_t tail = channels % width;
   if (tail == 0)
-    return emitRows(panel, block);
+    return emitPanel(panel, block);
   emitIf(
       b,
       math.lessEqual(math.add(panel.channel, math.constant(width)),
                      math.constant(channels)),
       [&] {
         if (panels > 1)
-          emitRows(panel, block);
+          emitPanel(panel, block);
       },
       [&] {
         panel.nv = llvm::divideCeil(tail, lanes);
         panel.validColumns = math.constant(tail);
-        emitRows(panel, block);
+        emitPanel(panel, block);
       });
 }
 
-void DepthwiseEmitter::emitRows(const Panel &panel, OpFoldResult block) {
-  OpFoldResult first =
-      sched.rowBlock ? math.mul(block, blockRows) : math.constant(0);
-  OpFoldResult last =
-      sched.rowBlock ? math.min(rows, math.add(first, blockRows)) : rows;
-  emitFor(b, first, last, math.constant(1), [&](Value row) {
-    OutputRow located = geometry.locateRow(panel.image, row);
-    located.output = math.add(located.output, panel.channel);
-    emitRow(panel, located);
-  });
+void DepthwiseEmitter::emitPanel(const ConvPanel &panel, OpFoldResult block) {
+  emitRows(panel, block, [&](OutputRow &row) { emitRow(panel, row); });
 }
 
-void DepthwiseEmitter::emitRow(const Panel &panel, const OutputRow &row) {
+void DepthwiseEmitter::emitRow(const ConvPanel &panel, const OutputRow &row) {
   for (const RowPhase &phase : geometry.phases()) {
     // Few border tiles pay: the mask variant below costs one compare a pixel.
     if (auto plan = planRow(phase, geometry.inputWidth, sched.mr,
@@ -186,7 +146,8 @@ void DepthwiseEmitter::emitRow(const Panel &panel, const OutputRow &row) {
   }
 }
 
-void DepthwiseEmitter::emitPlannedRow(const Panel &panel, const OutputRow &row,
+void DepthwiseEmitter::emitPlannedRow(const ConvPanel &panel,
+                                      const OutputRow &row,
                                       const RowPhase &phase,
                                       const RowPlan &plan) {
   auto border = [&](const BorderTile &tile) {
@@ -207,7 +168,7 @@ void DepthwiseEmitter::emitPlannedRow(const Panel &panel, const OutputRow &row,
   llvm::for_each(plan.right, border);
 }
 
-void DepthwiseEmitter::emitTile(const Panel &panel, const OutputRow &row,
+void DepthwiseEmitter::emitTile(const ConvPanel &panel, const OutputRow &row,
                                 const RowPhase &phase, const Tile &tile,
                                 OpFoldResult validPixels) {
   Accumulators acc(tile.pixels * panel.nv, zeroOf(b, ctx->accVector()));
@@ -216,20 +177,7 @@ void DepthwiseEmitter::emitTile(const Panel &panel, const OutputRow &row,
         row, acc, [&](OpFoldResult inputRow, OpFoldResult tap, ValueRange sum) {
           return addRow(panel, phase, tile, inputRow, tap, sum);
         });
-  OpFoldResult pixel =
-      math.add(math.mul(tile.first, phase.step), math.constant(phase.first));
-  TileStore store;
-  store.batch = {math.value(panel.image)};
-  store.m = math.add(row.pixel, pixel);
-  store.mStep = math.constant(phase.step);
-  store.n = panel.channel;
-  store.offset = math.add(row.output, math.mul(pixel, geometry.outputPixel));
-  store.rowStride = math.mul(geometry.outputPixel, phase.step);
-  store.rows = tile.pixels;
-  store.nv = panel.nv;
-  store.validRows = validPixels;
-  store.validColumns = panel.validColumns;
-  emitTileStore(*ctx, store, acc);
+  emitStore(panel, row, phase, tile.first, tile.pixels, validPixels, acc);
 }
 
 //===--- Taps
@@ -238,7 +186,7 @@ void DepthwiseEmitter::emitTile(const Panel &panel, const OutputRow &row,
 /// One input row: walks the input pixels from left to right, each loaded
 /// once, and adds it to all pixels of the tile that have a tap there.
 DepthwiseEmitter::Accumulators
-DepthwiseEmitter::addRow(const Panel &panel, const RowPhase &phase,
+DepthwiseEmitter::addRow(const ConvPanel &panel, const RowPhase &phase,
                          const Tile &tile, OpFoldResult inputRow,
                          OpFoldResult outerTap, ValueRange acc) {
   OpFoldResult start =
@@ -346,7 +294,7 @@ bool DepthwiseEmitter::sharesVectors() const {
 }
 
 /// First input channel of the panel; 0 where every lane computes its own.
-OpFoldResult DepthwiseEmitter::firstInput(const Panel &panel) {
+OpFoldResult DepthwiseEmitter::firstInput(const ConvPanel &panel) {
   if (!sharesVectors())
     return math.constant(0);
   return math.mul(math.div(panel.channel, math.constant(spec.outputChannels)),
@@ -356,7 +304,7 @@ OpFoldResult DepthwiseEmitter::firstInput(const Panel &panel) {
 /// The operand vectors of panel vector `v` at the pixel `pixel` elements after
 /// `base`, one per input channel of a group. `inside` is null or says whether
 /// the pixel exists.
-SmallVector<Value> DepthwiseEmitter::loadInput(const Panel &panel,
+SmallVector<Value> DepthwiseEmitter::loadInput(const ConvPanel &panel,
                                                OpFoldResult base,
                                                OpFoldResult pixel, int64_t v,
                                                Value inside) {
@@ -441,10 +389,7 @@ OpFoldResult dlc::kernel::getDepthwiseItems(ImplicitLocOpBuilder &b,
 int64_t dlc::kernel::getDepthwiseScratchBytes(const ConvSpec &spec,
                                               const ConvSchedule &sched,
                                               const VectorTarget &target) {
-  if (!spec.epilogue.rolled)
-    return 0;
-  int64_t bits = spec.types.acc.getIntOrFloatBitWidth();
-  return sched.mr * sched.panelWidth(target.lanesFor(bits)) * bits / 8;
+  return DepthwiseEmitter::getParkedBytes(spec, sched, target);
 }
 
 void dlc::kernel::emitDepthwiseConv(ImplicitLocOpBuilder &b,

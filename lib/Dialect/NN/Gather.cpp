@@ -7,7 +7,7 @@ using namespace dlc::nn;
 
 FusionRole GatherOp::getFusionRole() { return FusionRole::Indexed; }
 FusionRole ScatterOp::getFusionRole() { return FusionRole::Opaque; }
-FusionRole CacheUpdateOp::getFusionRole() { return FusionRole::Opaque; }
+FusionRole CacheUpdateOp::getFusionRole() { return FusionRole::Indexed; }
 
 /// c1 and c3 of gather and scatter: the maps go from `loops` dims to each index
 /// operand and to the dims of `table` that have no index operand.

@@ -27,12 +27,30 @@ struct RecurrentSizes {
 };
 } // namespace
 
+static bool isActivation(StringRef name) {
+  return llvm::is_contained({"relu", "tanh", "sigmoid", "softplus",
+                             "leaky_relu", "hard_sigmoid", "elu", "softsign",
+                             "affine", "scaled_tanh", "thresholded_relu"},
+                            name);
+}
+
+template <typename Op> static LogicalResult verifyActivations(Op op) {
+  ArrayAttr names = op.getActivationsAttr();
+  for (Attribute name : names ? names.getValue() : ArrayRef<Attribute>()) {
+    if (!isActivation(cast<StringAttr>(name))) {
+      return op.emitOpError() << "unknown activation " << name; // c3
+    }
+  }
+  return success();
+}
+
 /// Checks what rnn and recurrence have in common, given time and batch.
 template <typename Op>
 static FailureOr<RecurrentSizes> verifyRecurrent(Op op, int64_t time,
                                                  int64_t batch) {
   RankedTensorType recurrent = op.getRecurrent().getType();
-  if (failed(verifyRank(op, "recurrent", recurrent.getRank(), 3))) {
+  if (failed(verifyActivations(op)) ||
+      failed(verifyRank(op, "recurrent", recurrent.getRank(), 3))) {
     return failure();
   }
   int64_t directions = op.getDirection() == RnnDirection::bidirectional ? 2 : 1;

@@ -3,6 +3,8 @@
 // expands its function body.
 #include "Context.h"
 
+#include "Dialect/NN/Support.h"
+
 #include "llvm/Support/JSON.h"
 
 using namespace mlir;
@@ -215,6 +217,23 @@ void ModelImporter::poison(const NodeProto &node, Frame &frame) {
   }
 }
 
+/// Builds a node's ops, and refuses it where code generation would refuse one.
+static LogicalResult buildNode(BuildFn build, NodeContext &ctx) {
+  Block *block = ctx.b.getInsertionBlock();
+  bool wasEmpty = block->empty();
+  Block::iterator before = wasEmpty ? block->end() : std::prev(block->end());
+  if (failed(build(ctx))) {
+    return failure();
+  }
+  Block::iterator first = wasEmpty ? block->begin() : std::next(before);
+  for (Operation &op : llvm::make_range(first, block->end())) {
+    if (std::optional<std::string> reason = nn::findUnsupported(&op)) {
+      return ctx.unsupported(*reason);
+    }
+  }
+  return success();
+}
+
 LogicalResult ModelImporter::dispatchNode(const NodeProto &node, Frame &frame) {
   StringRef domain = normalDomain(node.domain.value_or("")),
             name = node.opType.value_or("");
@@ -280,7 +299,8 @@ LogicalResult ModelImporter::dispatchNode(const NodeProto &node, Frame &frame) {
   if (std::optional<LogicalResult> done = propagateSizes(ctx)) {
     return *done;
   }
-  return build ? build(ctx) : expandFunction(*body, node, frame, key);
+  return build ? buildNode(build, ctx)
+               : expandFunction(*body, node, frame, key);
 }
 
 LogicalResult ModelImporter::importNode(const NodeProto &node, Frame &frame) {

@@ -21,18 +21,24 @@ static RankedTensorType typeOf(Value tensor) {
   return cast<RankedTensorType>(tensor.getType());
 }
 
+static std::optional<nn::FusionRole> getRole(Operation *op) {
+  auto fusable = dyn_cast<nn::FusionRoleInterface>(op);
+  return fusable ? std::optional(fusable.getFusionRole()) : std::nullopt;
+}
+
 bool isIndexFunction(Operation *op) {
-  return isa<nn::ElementwiseOp, nn::CastOp, nn::IotaOp, nn::BroadcastOp,
-             nn::TransposeOp, nn::SliceOp, nn::InsertSliceOp, nn::PadOp,
-             nn::GatherOp, nn::CacheUpdateOp, nn::RotaryOp, nn::BatchNormOp,
-             nn::QuantizeOp, nn::DequantizeOp, tensor::FromElementsOp>(op);
+  // A reshape is another view of a buffer, a concat copies whole operands.
+  if (isa<nn::ReshapeOp, nn::ConcatOp>(op)) {
+    return false;
+  }
+  std::optional<nn::FusionRole> role = getRole(op);
+  return isa<tensor::FromElementsOp>(op) ||
+         role == nn::FusionRole::Elementwise || role == nn::FusionRole::View ||
+         role == nn::FusionRole::Indexed;
 }
 
 bool isRoot(Operation *op) {
-  return isa_and_present<nn::NNDialect>(op->getDialect()) &&
-         !isIndexFunction(op) && !op->hasTrait<OpTrait::IsTerminator>() &&
-         !isa<nn::ReshapeOp, nn::ParamOp, nn::ParamRefOp, nn::SymDimOp,
-              nn::BindShapeOp, nn::CheckOp>(op);
+  return getRole(op) && !isIndexFunction(op) && !isa<nn::ReshapeOp>(op);
 }
 
 bool isFree(Operation *op) {

@@ -298,6 +298,15 @@ func.func @rnn_c2_shape(%x: tensor<7x2x3xf32>, %w: tensor<1x32x4xf32>, %r: tenso
 
 // -----
 
+func.func @rnn_c3_activation(%x: tensor<7x2x3xf32>, %w: tensor<1x8x3xf32>, %r: tensor<1x8x8xf32>) {
+  // expected-error @below {{unknown activation "gelu"}}
+  %0:3 = nn.rnn rnn forward (%x, %w, %r) {activations = ["gelu"]} : tensor<7x2x3xf32>, tensor<1x8x3xf32>,
+    tensor<1x8x8xf32> -> tensor<7x1x2x8xf32>, tensor<1x2x8xf32>, tensor<1x2x8xf32>
+  return
+}
+
+// -----
+
 func.func @recurrence_c1(%p: tensor<7x2x1x24xf32>, %r: tensor<1x24x8xf32>) {
   // expected-error @below {{expected 'recurrent' of shape 1x32x8, got 1x24x8}}
   %0:3 = nn.recurrence lstm forward (%p, %r) : tensor<7x2x1x24xf32>,
