@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -64,3 +65,14 @@ def run_in_child(function: Callable, *arguments) -> None:
         failure = f"the process ended with exit code {child.exitcode}"
     child.join()
     assert failure is None, failure
+
+
+def check_ptx(name: str) -> None:
+    """Puts a model's kernels through ptxas, where there is one."""
+    script = ROOT / "utils" / "check-ptx.py"
+    done = subprocess.run(
+        [sys.executable, script, name], capture_output=True, text=True
+    )
+    if done.returncode == 2 and "expected ptxas" in done.stderr:
+        pytest.skip("ptxas is not installed")
+    assert done.returncode == 0, done.stdout + done.stderr

@@ -3,11 +3,12 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 
 import pytest
-from conftest import BUILD, run_in_child
+from conftest import BUILD, check_ptx, run_in_child
 from test_operators import VARIANTS, check_operator
 
 import light
@@ -29,17 +30,33 @@ def check_models(checks, *arguments) -> None:
     assert not wrong, "\n".join(wrong)
 
 
+def without_races(check, *arguments) -> None:
+    """Has the simulator report races, and memory that is read unwritten."""
+    os.environ["PTXSIM_RACE"] = "1"
+    check(*arguments)
+
+
 @pytest.mark.parametrize(("name", "is_dynamic"), VARIANTS)
 def test_operator(name, is_dynamic):
-    run_in_child(check_operator, name, is_dynamic, DEVICE)
+    run_in_child(without_races, check_operator, name, is_dynamic, DEVICE)
 
 
 def test_squeezenet():
-    run_in_child(check_models, verify.check_light, "squeezenet")
+    run_in_child(without_races, check_models, verify.check_light, "squeezenet")
+
+
+@pytest.mark.parametrize("name", ["shufflenet", "resnet50"])
+def test_light_model(name):
+    run_in_child(check_models, verify.check_light, name)
 
 
 def test_minilm():
-    run_in_child(check_models, verify.check_minilm, ((1, 7), (4, 37)))
+    run_in_child(without_races, check_models, verify.check_minilm, ((1, 7), (4, 37)))
+
+
+@pytest.mark.parametrize("name", ["light/squeezenet", "minilm"])
+def test_ptxas(name):
+    check_ptx(name)
 
 
 def param_offsets(text: str) -> set[int]:

@@ -154,21 +154,74 @@ unsigned Divisors::compute(Value *value) {
   return computeKnownBits(value, layout).countMinTrailingZeros();
 }
 
+/// The bytes that the loads, or the stores, of a block access.
+class Accesses {
+public:
+  explicit Accesses(const DataLayout &layout) : layout(layout) {}
+
+  void add(Instruction &access) {
+    auto [bytes, offset] = find(access);
+    uint64_t size = layout.getTypeStoreSize(getLoadStoreType(&access));
+    for (uint64_t i = 0; i < size; ++i) {
+      bytes->insert(offset + i);
+    }
+  }
+  /// Whether they access some neighbours of `access` in the `size` bytes from
+  /// where it starts, but not all.
+  bool haveGap(Instruction &access, uint64_t size) {
+    auto [bytes, offset] = find(access);
+    uint64_t count = 0;
+    for (uint64_t i = 0; i < size; ++i) {
+      count += bytes->contains(offset + i);
+    }
+    uint64_t own = layout.getTypeStoreSize(getLoadStoreType(&access));
+    return count > own && count < size;
+  }
+
+private:
+  std::pair<DenseSet<int64_t> *, int64_t> find(Instruction &access) {
+    Value *address = getLoadStorePointerOperand(&access);
+    APInt offset(layout.getIndexTypeSizeInBits(address->getType()), 0);
+    Value *base = address->stripAndAccumulateConstantOffsets(
+        layout, offset, /*AllowNonInbounds=*/true);
+    auto &blocks = isa<LoadInst>(access) ? loads : stores;
+    return {&blocks[{access.getParent(), base}], offset.getSExtValue()};
+  }
+
+  const DataLayout &layout;
+  DenseMap<std::pair<BasicBlock *, Value *>, DenseSet<int64_t>> loads, stores;
+};
+
+/// What a GPU accesses at most at once.
+constexpr uint64_t kMaxAccess = 16;
+
 } // namespace
 
 PreservedAnalyses AlignAccessesPass::run(Function &function,
                                          FunctionAnalysisManager &) {
-  Divisors divisors(function.getDataLayout());
+  const DataLayout &layout = function.getDataLayout();
+  Divisors divisors(layout);
+  Accesses accesses(layout);
+  SmallVector<Instruction *> all;
   for (Instruction &instruction : instructions(function)) {
-    Value *address = getLoadStorePointerOperand(&instruction);
-    if (!address) {
-      continue;
+    if (getLoadStorePointerOperand(&instruction)) {
+      all.push_back(&instruction);
+      accesses.add(instruction);
     }
-    Align align(uint64_t(1) << divisors.get(address));
-    if (auto *load = dyn_cast<LoadInst>(&instruction)) {
+  }
+  for (Instruction *access : all) {
+    // Of three neighbours that are aligned, the back end would make four.
+    uint64_t bytes = uint64_t(1)
+                     << divisors.get(getLoadStorePointerOperand(access));
+    bytes = std::min(bytes, kMaxAccess);
+    while (accesses.haveGap(*access, bytes)) {
+      bytes /= 2;
+    }
+    Align align(bytes);
+    if (auto *load = dyn_cast<LoadInst>(access)) {
       load->setAlignment(std::max(load->getAlign(), align));
     } else {
-      auto *store = cast<StoreInst>(&instruction);
+      auto *store = cast<StoreInst>(access);
       store->setAlignment(std::max(store->getAlign(), align));
     }
   }

@@ -18,7 +18,8 @@ struct SplitOffsetsPass : llvm::PassInfoMixin<SplitOffsetsPass> {
                               llvm::FunctionAnalysisManager &);
 };
 
-/// Gives loads and stores the alignment that their addresses have. LLVM's own
+/// Gives loads and stores the alignment that their addresses have, but for the
+/// first of three neighbours. LLVM's own
 /// InferAlignment looks at six steps of an address's arithmetic; those of
 /// tensors with four dims have more.
 struct AlignAccessesPass : llvm::PassInfoMixin<AlignAccessesPass> {

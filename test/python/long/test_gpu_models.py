@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+"""All models on the simulator, and all of their kernels through ptxas. Run by
+test.sh --long."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import BUILD, check_ptx, run_in_child
+
+import light
+import verify
+import zoo
+
+pytestmark = pytest.mark.usefixtures("compiler")
+ZOO = [f"{name}-{variant}" for name, variant in zoo.variants()]
+
+
+@pytest.fixture
+def simulator():
+    if not (BUILD / "lib" / "libptxsim.so").exists():
+        pytest.skip("libptxsim.so is not built")
+
+
+def check_model(checks, *arguments) -> None:
+    verify.device = "ptxsim"
+    wrong = [str(check) for check in checks(*arguments) if not check.is_right]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("name", light.MODELS)
+def test_light_model(simulator, name):
+    run_in_child(check_model, verify.check_light, name)
+
+
+@pytest.mark.parametrize(("name", "variant"), zoo.variants())
+def test_exported_model(simulator, name, variant):
+    # Made here: exporting starts threads that a forked process would miss.
+    zoo.make(name, variant)
+    run_in_child(check_model, verify.check_zoo, name, variant)
+
+
+@pytest.mark.parametrize("name", light.MODELS)
+def test_ptxas_of_light_model(name):
+    check_ptx(f"light/{name}")
+
+
+@pytest.mark.parametrize("name", ZOO)
+def test_ptxas_of_exported_model(name):
+    check_ptx(f"zoo/{name}")
