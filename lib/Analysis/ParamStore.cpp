@@ -5,6 +5,7 @@
 #include "Dialect/NN/ParamTransforms.h"
 
 #include <cstring>
+#include <unistd.h>
 
 using namespace mlir;
 using llvm::Error;
@@ -179,6 +180,16 @@ static Expected<HostTensor> loadSource(ParamOp param) {
   auto elements = dyn_cast<DenseElementsAttr>(param.getData());
   if (!elements) {
     return unsupported(param, "expected dense elements");
+  }
+  // One number in the model may stand for more than there is memory for.
+  auto bytes = static_cast<uint64_t>(denseByteSize(type));
+  uint64_t memory = static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
+                    static_cast<uint64_t>(sysconf(_SC_PAGE_SIZE));
+  if (bytes > memory) {
+    return unsupported(param, llvm::formatv("needs {0} bytes of memory, more "
+                                            "than the {1} of this machine",
+                                            bytes, memory)
+                                  .str());
   }
   HostTensor tensor = HostTensor::fromElements(elements);
   tensor.reshape(type.getShape());

@@ -101,7 +101,7 @@ static bool writeContainer(Session &session, const binary::Header &header,
     return true;
   case binary::WriteError::Input:
     return session.isCancelled() ? false
-                                 : session.fail(Status::Internal, message);
+                                 : session.fail(Status::Resource, message);
   case binary::WriteError::Resource:
     return session.fail(Status::Resource, message);
   }
@@ -119,7 +119,7 @@ static bool readWeights(Session &session, const WeightsLayout &weights,
   do {
     if (!source(chunk, error)) {
       return session.isCancelled() ? false
-                                   : session.fail(Status::Internal, error);
+                                   : session.fail(Status::Resource, error);
     }
     bytes.append(chunk.data(), chunk.size());
   } while (!chunk.empty());

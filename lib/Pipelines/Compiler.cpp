@@ -63,7 +63,18 @@ bool Compiler::parseText() {
   llvm::SourceMgr sources;
   sources.AddNewSourceBuffer(std::move(buffer), llvm::SMLoc());
   module = parseSourceFile<ModuleOp>(sources, ParserConfig(&session.context));
-  return module || session.failReported(Status::Invalid);
+  if (!module) {
+    return session.failReported(Status::Invalid);
+  }
+  bool hasDispatches =
+      module->walk([](nn::DispatchOp) { return WalkResult::interrupt(); })
+          .wasInterrupted();
+  if (hasDispatches && session.options.from <= Phase::Dispatch) {
+    return session.fail(Status::Invalid,
+                        "expected text that stands before the dispatch phase, "
+                        "got 'nn.dispatch'");
+  }
+  return true;
 }
 
 bool Compiler::runPasses(ModuleOp target,

@@ -108,8 +108,7 @@ WeightsLayout::makeSource(std::function<bool()> isCancelled,
       nn::ParamOp param = place.param;
       llvm::Expected<ParamReader> reader = ParamReader::open(param);
       if (!reader) {
-        error = "parameter '" + param.getSymName().str() +
-                "': " + llvm::toString(reader.takeError());
+        error = llvm::toString(reader.takeError());
         return false;
       }
       state->reader.emplace(std::move(*reader));

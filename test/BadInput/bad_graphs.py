@@ -7,7 +7,16 @@ import numpy as np
 import onnx
 from onnx import AttributeProto, helper, numpy_helper
 
-from registry import INVALID, UNSUPPORTED, USAGE, bad, floats, good_model, model_of
+from registry import (
+    INVALID,
+    RESOURCE,
+    UNSUPPORTED,
+    USAGE,
+    bad,
+    floats,
+    good_model,
+    model_of,
+)
 
 # Operators.
 
@@ -280,3 +289,14 @@ def flag_that_is_none():
 @bad(USAGE, "pdp11", arguments=("--cpu=pdp11",))
 def cpu_that_is_none():
     return good_model()
+
+
+# More than a machine holds.
+
+
+@bad(RESOURCE, "bytes of memory")
+def constant_of_4_tebibytes():
+    node = helper.make_node("ConstantOfShape", ["shape"], ["y"])
+    sizes = numpy_helper.from_array(np.array([1 << 20, 1 << 20]), "shape")
+    result = floats("y", 1 << 20, 1 << 20)
+    return model_of([node], weights=[sizes], inputs=[], outputs=[result])

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-USAGE, UNSUPPORTED, INVALID = 1, 2, 6
+USAGE, UNSUPPORTED, RESOURCE, INVALID = 1, 2, 3, 6
 
 
 @dataclass(frozen=True)

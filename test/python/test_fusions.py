@@ -3,7 +3,8 @@
 ONNX Runtime, at sizes that fill no vector evenly.
 
 A case is a graph in ONNX's text form. Inputs whose name is a capital letter and
-digits (W0, B1) become initializers with random values.
+digits (W0, B1) become initializers with random values; those that start with S
+have the same value everywhere.
 """
 
 from __future__ import annotations
@@ -117,27 +118,101 @@ CASES = {
         b = Concat<axis=0>(B0, B0)
         y, h, c = LSTM<hidden_size=20, direction="bidirectional">(x, w, q, b)
       }""",
+    # One number stands for the whole tensor, but kernels read it as a buffer.
+    "conv-splat-bias": """
+      (float[2,3,6,7] x, float[8,3,3,3] W0, float[8] S0) => (y) {
+        y = Conv(x, W0, S0)
+      }""",
+    "attention-splat-mask": """
+      (float[1,2,5,8] q, float[1,2,8,6] k, float[1,2,6,8] v, float[5,6] S0) => (y) {
+        s = MatMul(q, k)
+        m = Add(s, S0)
+        p = Softmax<axis=-1>(m)
+        y = MatMul(p, v)
+      }""",
+    "attention-splat-value": """
+      (float[1,2,5,8] q, float[1,2,8,6] k, float[1,2,6,3] S0) => (y) {
+        s = MatMul(q, k)
+        p = Softmax<axis=-1>(s)
+        y = MatMul(p, S0)
+      }""",
+    "rnn-splat-weights": """
+      (float[4,6,5] x, float[1,7,5] S0, float[1,7,7] S1, float[1,14] B0) => (y, h) {
+        y, h = RNN<hidden_size=7>(x, S0, S1, B0)
+      }""",
+    # As many ops as one kernel must not take.
+    "long-chain": "(float[3,5] x) => (y) { a0 = Identity(x)\n"
+    + "\n".join(f"a{i + 1} = {'Sin' if i % 2 else 'Cos'}(a{i})" for i in range(150))
+    + "\ny = Neg(a150) }",
 }
+
+# Models of run-time sizes, with the sizes to try.
+DYNAMIC_CASES = {
+    # Whether C repeats, and along which dim, is known at run time only.
+    "gemm": (
+        """(float[m,k] a, float[k,n] b, float[p,q] c) => (y) {
+          y = Gemm<alpha=0.5, beta=2.0>(a, b, c)
+        }""",
+        [
+            dict(m=3, k=5, n=17, p=3, q=17),
+            dict(m=3, k=5, n=17, p=1, q=17),
+            dict(m=4, k=1, n=19, p=4, q=1),
+            dict(m=1, k=2, n=1, p=1, q=1),
+        ],
+    ),
+    # The product may be the one that repeats.
+    "product-repeats": (
+        """(float[m,8] a, float[8,n] b, float[p,q] c) => (y) {
+          s = MatMul(a, b)
+          t = Add(s, c)
+          y = Sigmoid(t)
+        }""",
+        [
+            dict(m=1, n=1, p=3, q=18),
+            dict(m=1, n=18, p=3, q=18),
+            dict(m=3, n=18, p=1, q=18),
+            dict(m=3, n=18, p=3, q=1),
+        ],
+    ),
+    "softmax-of-repeated": (
+        """(float[m,n] a, float[p,q] c) => (y) {
+          s = Mul(a, c)
+          y = Softmax<axis=-1>(s)
+        }""",
+        [
+            dict(m=3, n=18, p=3, q=18),
+            dict(m=1, n=18, p=3, q=1),
+            dict(m=3, n=1, p=1, q=18),
+        ],
+    ),
+}
+
+
+def parse(graph: str) -> onnx.ModelProto:
+    text = '<ir_version: 10, opset_import: ["": 21]> g ' + graph.strip()
+    outputs = re.search(r"=> \((.*?)\)", text)[1]
+    typed = ", ".join(f"float {output}" for output in outputs.split(", "))
+    model = onnx.parser.parse_model(text.replace(f"({outputs})", f"({typed})", 1))
+    for value in model.graph.output:
+        value.type.tensor_type.ClearField("shape")
+    return model
 
 
 def build(name: str) -> tuple[onnx.ModelProto, dict[str, np.ndarray]]:
     """The model, and values of its inputs."""
-    text = '<ir_version: 10, opset_import: ["": 21]> g ' + CASES[name].strip()
-    outputs = re.search(r"=> \((.*?)\)", text)[1]
-    typed = ", ".join(f"float {output}" for output in outputs.split(", "))
-    model = onnx.parser.parse_model(text.replace(f"({outputs})", f"({typed})", 1))
+    model = parse(CASES[name])
     rng = rng_for(name, 0)
     feeds = {}
     for value in list(model.graph.input):
         shape = [dim.dim_value for dim in value.type.tensor_type.shape.dim]
         data = rng.standard_normal(shape).astype(np.float32)
+        if value.name.startswith("S"):
+            data[...] = 0.25
         if re.fullmatch(r"[A-Z]\d+", value.name):
             model.graph.input.remove(value)
             model.graph.initializer.append(numpy_helper.from_array(data, value.name))
         else:
             feeds[value.name] = data
-    for value in model.graph.output:
-        value.type.tensor_type.ClearField("shape")
     return model, feeds
 
 
@@ -154,3 +229,25 @@ def check_fusion(name: str) -> None:
     results = dlc.compile(data).run(feeds)
     for value, reference in zip(results.values(), references, strict=True):
         assert relative_error(value, reference) <= TOLERANCE
+
+
+@pytest.mark.usefixtures("compiler")
+@pytest.mark.parametrize("name", DYNAMIC_CASES)
+def test_dynamic_fusion(name):
+    run_in_child(check_dynamic_fusion, name)
+
+
+def check_dynamic_fusion(name: str) -> None:
+    graph, all_sizes = DYNAMIC_CASES[name]
+    model = parse(graph)
+    data = model.SerializeToString()
+    reference, compiled = ort.InferenceSession(data), dlc.compile(data)
+    rng = rng_for(name, 0)
+    for sizes in all_sizes:
+        feeds = {}
+        for value in model.graph.input:
+            dims = value.type.tensor_type.shape.dim
+            shape = [sizes.get(dim.dim_param, dim.dim_value) for dim in dims]
+            feeds[value.name] = rng.standard_normal(shape).astype(np.float32)
+        (result,) = compiled.run(feeds).values()
+        assert relative_error(result, reference.run(None, feeds)[0]) <= TOLERANCE

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import time
@@ -333,3 +335,57 @@ def test_ctrl_c_leaves_nothing_behind(tool, tmp_path):
     process.communicate(timeout=30)
     assert process.returncode in (130, -signal.SIGINT)
     assert os.listdir(tmp_path) == []
+
+
+def test_output_follows_links(call, onnx_file, tmp_path):
+    (tmp_path / "model.dlc").write_bytes(b"the old file")
+    (tmp_path / "link.dlc").symlink_to("model.dlc")
+    done = call("dlc-compile", onnx_file, "-o", tmp_path / "link.dlc")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "link.dlc").is_symlink()
+    assert (tmp_path / "model.dlc").read_bytes()[:4] == b"\x7fELF"
+
+
+def test_output_into_a_pipe(call, onnx_file, tmp_path):
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
+        done = call("dlc-compile", onnx_file, "-o", pipe)
+        assert done.returncode == 0, done.stderr
+        assert reader.communicate()[0][:4] == b"\x7fELF"
+    assert pipe.is_fifo()
+
+
+def test_crash_writes_a_reproducer(tool, onnx_file, tmp_path):
+    """A defect's signal ends in exit code 5 and the IR that leads there."""
+    process = subprocess.Popen(
+        [tool("dlc-compile"), onnx_file, "-o", os.devnull, "--progress=json"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    process.stderr.readline()
+    process.send_signal(signal.SIGSEGV)
+    _, errors = process.communicate(timeout=120)
+    if process.returncode == 0:
+        pytest.skip("the compilation was over before the signal came")
+    assert process.returncode == 5
+    folder = re.search(r"the last file in '(.*)' leads", errors)[1]
+    assert sorted(os.listdir(folder))[0] == "01-import.mlir"
+    shutil.rmtree(folder)
+
+
+def test_memory_report_beside_a_binary_on_stdout(tool, onnx_file):
+    done = subprocess.run(
+        [tool("dlc-compile"), onnx_file, "-o", "-", "--memory-report"],
+        capture_output=True,
+    )
+    assert done.returncode == 0
+    assert done.stdout[:4] == b"\x7fELF" and done.stdout.endswith(b"DLCMODEL")
+    assert b"arena" in done.stderr
+
+
+def test_phase_refuses_its_own_result(call, onnx_file, tmp_path):
+    text = tmp_path / "dispatch.mlir"
+    assert call("dlc-compile", onnx_file, "--to=dispatch", "-o", text).returncode == 0
+    done = call("dlc-compile", text, "--from=dispatch", "-o", tmp_path / "out.dlc")
+    assert done.returncode == 6 and "nn.dispatch" in done.stderr

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // dlc-compile: a model in, a binary or any form on the way out.
+#include "CrashHandler.h"
 #include "Options.h"
 #include "Pipelines/Compiler.h"
 #include "ProgressBar.h"
@@ -8,7 +9,6 @@
 
 #include <atomic>
 #include <csignal>
-#include <unistd.h>
 
 using namespace dlc;
 using namespace dlc::tool;
@@ -20,15 +20,6 @@ static std::atomic<bool> interrupted = false;
 static void onInterrupt(int signal) {
   interrupted = true;
   std::signal(signal, SIG_DFL);
-}
-
-/// A defect that LLVM or an assertion found. Nothing but async-signal-safe
-/// calls.
-static void onCrash(int) {
-  static const char text[] =
-      "dlc-compile: internal error: the compiler crashed\n";
-  (void)!write(STDERR_FILENO, text, sizeof text - 1);
-  _exit(static_cast<int>(Status::Internal));
 }
 
 static int fail(const llvm::Twine &message) {
@@ -63,8 +54,9 @@ static int finish(const Options &options, const CompileResult &result) {
                  << "', which leads to this error\n";
   }
   if (result.status == Status::Ok) {
-    llvm::outs() << llvm::StringRef(result.data.data(), result.data.size())
-                 << result.memoryReport;
+    llvm::outs() << llvm::StringRef(result.data.data(), result.data.size());
+    // A binary on the standard output stays one.
+    (result.data.empty() ? llvm::outs() : llvm::errs()) << result.memoryReport;
     llvm::outs().flush();
     if (llvm::outs().has_error()) {
       llvm::outs().clear_error();
@@ -99,8 +91,7 @@ int main(int argc, char **argv) {
   std::signal(SIGTERM, onInterrupt);
   // A file that hits a size limit is an error to report, not to die of.
   std::signal(SIGXFSZ, SIG_IGN);
-  std::signal(SIGABRT, onCrash);
-  std::signal(SIGSEGV, onCrash);
+  installCrashHandler(argc, argv);
 
   ProgressBar bar(options.progress);
   CompileHooks hooks;

@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <filesystem>
 
 using namespace dlc::run;
 
@@ -40,7 +41,15 @@ Error dlc::run::writeNpy(const std::string &path, const dlc_tensor &tensor) {
       static_cast<unsigned char>(header.size()),
       static_cast<unsigned char>(header.size() >> 8)};
   auto bytes = static_cast<size_t>(countBytes(type, *countElements(dims)));
-  std::string temporary = path + ".tmp";
+  // Links are followed, and devices and pipes are written to, not replaced.
+  std::error_code ignored;
+  bool isSpecial = std::filesystem::exists(path, ignored) &&
+                   !std::filesystem::is_regular_file(path, ignored);
+  std::filesystem::path target = std::filesystem::canonical(path, ignored);
+  if (ignored) {
+    target = path;
+  }
+  std::string temporary = isSpecial ? path : target.string() + ".tmp";
   FILE *file = std::fopen(temporary.c_str(), "wb");
   bool good =
       file && std::fwrite(start, 1, 10, file) == 10 &&
@@ -48,9 +57,9 @@ Error dlc::run::writeNpy(const std::string &path, const dlc_tensor &tensor) {
       std::fwrite(static_cast<char *>(tensor.data) + tensor.byte_offset, 1,
                   bytes, file) == bytes;
   good = (file && std::fclose(file) == 0) && good &&
-         std::rename(temporary.c_str(), path.c_str()) == 0;
+         (isSpecial || std::rename(temporary.c_str(), target.c_str()) == 0);
   int error = errno;
-  if (!good) {
+  if (!good && !isSpecial) {
     std::remove(temporary.c_str());
   }
   return good ? Error()

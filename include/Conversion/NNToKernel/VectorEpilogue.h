@@ -37,7 +37,10 @@ public:
 private:
   mlir::Value evaluate(mlir::Value tensor);
   mlir::Value loadDense(mlir::Value tensor);
-  mlir::Value loadLanes(mlir::Value tensor);
+  mlir::Value loadLanes(mlir::Value tensor,
+                        llvm::function_ref<bool(int64_t dim)> mayBeOne);
+  mlir::Value repeatedIndex(mlir::Value tensor, int64_t dim,
+                            mlir::OpFoldResult index, bool mayBeOne);
   std::optional<llvm::SmallVector<mlir::OpFoldResult>>
   groupStrides(mlir::Value tensor);
 

@@ -8,6 +8,9 @@
 
 namespace dlc {
 
+/// Whether a zero point is one number for the whole tensor.
+bool isOneElement(mlir::Value zeroPoint);
+
 /// What a kernel does to elements as it loads them: subtract the one element of
 /// `zeroPoint`, both in the integer type `accumulator`. Null where there is no
 /// zero point.

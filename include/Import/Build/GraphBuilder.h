@@ -199,6 +199,8 @@ public:
   Value transpose(Value x, Ints permutation);
   /// Repeats along dims of size 1; `sizes` has at least the rank of x.
   Value broadcastTo(Value x, const Sizes &sizes);
+  /// One-way broadcasting, checked: sizes of x are those of `sizes` or 1.
+  Value broadcastInto(Value x, const Sizes &sizes);
   /// ONNX Expand: two-way broadcasting with a shape.
   Value expand(Value x, const Sizes &shape);
   Value slice(Value x, const Sizes &offsets, const Sizes &sizes,
@@ -277,6 +279,9 @@ public:
 private:
   static bool isOneForSure(OpFoldResult size);
   static bool isPartOf(OpFoldResult part, OpFoldResult whole);
+  /// Checks that a dim of `size` is that of the `result`, or 1.
+  mlir::LogicalResult checkBroadcast(OpFoldResult size, OpFoldResult result,
+                                     int64_t dim);
   mlir::FailureOr<OpFoldResult>
   broadcastDim(ArrayRef<OpFoldResult> operands, int64_t dim,
                llvm::SmallVectorImpl<unsigned> &flagged);

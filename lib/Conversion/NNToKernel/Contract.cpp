@@ -178,8 +178,7 @@ private:
   /// The matrix product, if there is one and the kernel takes its operands.
   static FailureOr<ContractShape> getGemmShape(nn::ContractOp op) {
     for (Value zero : {Value(op.getLhsZero()), Value(op.getRhsZero())}) {
-      if (zero &&
-          cast<RankedTensorType>(zero.getType()).getNumElements() != 1) {
+      if (zero && !isOneElement(zero)) {
         return failure(); // a zero point per row or column
       }
     }

@@ -5,6 +5,7 @@
 #include "Conversion/Common/ElementwiseFn.h"
 #include "Conversion/NNToKernel/Scheduling.h"
 #include "Conversion/NNToKernel/VectorEpilogue.h"
+#include "Conversion/NNToKernel/ZeroPoint.h"
 #include "Conversion/NNToVector/DepthwiseConv.h"
 
 using namespace mlir;
@@ -26,7 +27,7 @@ bool isPackableConv(nn::ConvOp op) {
     return false;
   }
   for (Value zero : {Value(op.getInputZero()), Value(op.getFilterZero())}) {
-    if (zero && cast<RankedTensorType>(zero.getType()).getNumElements() != 1) {
+    if (zero && !isOneElement(zero)) {
       return false; // a zero point per channel
     }
   }

@@ -61,10 +61,16 @@ Value VectorEpilogue::evaluate(Value tensor) {
   Type type =
       VectorType::get({lanes}, getCodeType(typeOf(tensor).getElementType()));
   Value vector;
-  if (auto op = tensor.getDefiningOp<nn::ElementwiseOp>();
-      op && !op.getMaybeBroadcast()) {
-    SmallVector<Value> args = llvm::map_to_vector(
-        op.getInputs(), [&](Value input) { return evaluate(input); });
+  if (auto op = tensor.getDefiningOp<nn::ElementwiseOp>()) {
+    SmallVector<Value> args;
+    for (auto [i, input] : llvm::enumerate(op.getInputs())) {
+      auto mayBeOne = [&, i = i](int64_t dim) {
+        return op.mayBroadcast(i, dim);
+      };
+      bool isWhole =
+          llvm::none_of(llvm::seq<int64_t>(typeOf(input).getRank()), mayBeOne);
+      args.push_back(isWhole ? evaluate(input) : loadLanes(input, mayBeOne));
+    }
     Value data =
         op.getFn() == nn::Fn::select ? op.getInputs()[1] : op.getInputs()[0];
     vector = emitElementwise(kb.b, op.getFn(), args, op.getParamsAttr(),
@@ -81,7 +87,7 @@ Value VectorEpilogue::evaluate(Value tensor) {
   } else if (isa<BlockArgument>(tensor) && groupStrides(tensor)) {
     vector = loadDense(tensor);
   } else {
-    vector = loadLanes(tensor);
+    vector = loadLanes(tensor, [](int64_t) { return false; });
   }
   vectors[tensor] = vector;
   return vector;
@@ -131,8 +137,25 @@ Value VectorEpilogue::loadDense(Value tensor) {
       kb.b, VectorType::get({lanes}, element.getType()), element);
 }
 
-/// Lane by lane: any operand, at the price of scalar code.
-Value VectorEpilogue::loadLanes(Value tensor) {
+/// `index`, or 0 where `tensor` repeats along `dim`.
+Value VectorEpilogue::repeatedIndex(Value tensor, int64_t dim,
+                                    OpFoldResult index, bool mayBeOne) {
+  kernel::IndexMath &math = kb.math;
+  if (typeOf(tensor).getDimSize(dim) == 1) {
+    return math.value(0);
+  }
+  Value place = math.value(index);
+  if (!mayBeOne) {
+    return place;
+  }
+  Value isOne = math.equal(kb.size(tensor, dim), math.constant(1));
+  return arith::SelectOp::create(kb.b, isOne, math.value(0), place);
+}
+
+/// Lane by lane: any operand, at the price of scalar code. The run finds out
+/// whether the dims that `mayBeOne` names repeat.
+Value VectorEpilogue::loadLanes(
+    Value tensor, llvm::function_ref<bool(int64_t dim)> mayBeOne) {
   ImplicitLocOpBuilder &b = kb.b;
   Type element = getCodeType(typeOf(tensor).getElementType());
   Value zero = emitConstant(b, element, 0);
@@ -154,8 +177,7 @@ Value VectorEpilogue::loadLanes(Value tensor) {
             group, [&](unsigned dim) { return sizes[dim]; });
         for (auto [dim, index] : llvm::zip_equal(
                  group, kernel::delinearize(kb.math, linear, groupSizes))) {
-          bool repeats = typeOf(tensor).getDimSize(dim) == 1;
-          indices[dim] = repeats ? kb.math.value(0) : kb.math.value(index);
+          indices[dim] = repeatedIndex(tensor, dim, index, mayBeOne(dim));
         }
       }
       return {kb.load(tensor, indices)};

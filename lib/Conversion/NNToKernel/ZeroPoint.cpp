@@ -10,6 +10,11 @@ using namespace mlir;
 
 namespace dlc {
 
+bool isOneElement(Value zeroPoint) {
+  auto type = cast<RankedTensorType>(zeroPoint.getType());
+  return type.hasStaticShape() && type.getNumElements() == 1;
+}
+
 kernel::OperandFn subtractZeroPoint(KernelBuilder &kb, Value zeroPoint,
                                     Type accumulator) {
   if (!zeroPoint) {

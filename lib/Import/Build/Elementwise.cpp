@@ -24,6 +24,24 @@ bool GraphBuilder::isPartOf(OpFoldResult part, OpFoldResult whole) {
   return other && getConstantIntValue(other).value_or(0) > 1;
 }
 
+LogicalResult GraphBuilder::checkBroadcast(OpFoldResult size,
+                                           OpFoldResult result, int64_t dim) {
+  OpFoldResult fits = compare(arith::CmpIPredicate::eq, size, result);
+  OpFoldResult isOne = compare(arith::CmpIPredicate::eq, size, index(1));
+  OpFoldResult either = select(fits, getBoolAttr(true), isOne);
+  if (auto fitsValue = dyn_cast<Value>(fits)) {
+    either = unique([&]() -> OpFoldResult {
+      return arith::OrIOp::create(*this, loc, fitsValue,
+                                  llvm::cast<Value>(isOne))
+          .getResult();
+    });
+  }
+  return check(either,
+               "expected dim " + Twine(dim) +
+                   " of size {0} or 1 to broadcast, got {1}",
+               {result, size});
+}
+
 /// Size of one dim of the operands' broadcast. `flagged` gets the operands that
 /// may turn out to be 1 at run time.
 FailureOr<OpFoldResult>
@@ -78,20 +96,7 @@ GraphBuilder::broadcastDim(ArrayRef<OpFoldResult> operands, int64_t dim,
     }
   }
   for (OpFoldResult size : open) {
-    OpFoldResult fits = compare(arith::CmpIPredicate::eq, size, result);
-    OpFoldResult isOne = compare(arith::CmpIPredicate::eq, size, index(1));
-    OpFoldResult either = select(fits, getBoolAttr(true), isOne);
-    if (auto fitsValue = dyn_cast<Value>(fits)) {
-      either = unique([&]() -> OpFoldResult {
-        return arith::OrIOp::create(*this, loc, fitsValue,
-                                    llvm::cast<Value>(isOne))
-            .getResult();
-      });
-    }
-    if (failed(check(either,
-                     "expected dim " + Twine(dim) +
-                         " of size {0} or 1 to broadcast, got {1}",
-                     {result, size}))) {
+    if (failed(checkBroadcast(size, result, dim))) {
       return failure();
     }
   }

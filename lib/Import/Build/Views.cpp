@@ -9,6 +9,9 @@ using namespace mlir;
 
 namespace dlc::build {
 
+/// Steps of slices this long skip any tensor.
+static constexpr int64_t kMaxStep = int64_t(1) << 62;
+
 Value GraphBuilder::reshape(Value x, const Sizes &sizes) {
   if (!x) {
     return {};
@@ -313,6 +316,21 @@ Value GraphBuilder::broadcastTo(Value x, const Sizes &target) {
       flagged.empty() ? DenseI64ArrayAttr() : getDenseI64ArrayAttr(flagged));
 }
 
+Value GraphBuilder::broadcastInto(Value x, const Sizes &target) {
+  if (!x) {
+    return {};
+  }
+  Value aligned = padRank(x, target.size());
+  for (auto [dim, want] : llvm::enumerate(target)) {
+    OpFoldResult have = size(aligned, dim);
+    bool isOpen = have != want && !getConstantIntValue(have);
+    if (isOpen && failed(checkBroadcast(have, want, dim))) {
+      return {};
+    }
+  }
+  return broadcastTo(aligned, target);
+}
+
 Value GraphBuilder::expand(Value x, const Sizes &shape) {
   if (!x) {
     return {};
@@ -430,6 +448,8 @@ Value GraphBuilder::sliceClamped(Value x, Ints dims,
                      "expected a slice step that is not 0"))) {
       return {};
     }
+    // Longer steps than any tensor are all alike; INT64_MIN has no negative.
+    step = max(min(step, index(kMaxStep)), index(-kMaxStep));
     OpFoldResult forward = compare(arith::CmpIPredicate::sgt, step, zero);
     OpFoldResult high = select(forward, extent, sub(extent, index(1)));
     OpFoldResult start = clampPlace(*this, starts[i], extent, zero, high);

@@ -46,7 +46,9 @@ LogicalResult buildGemm(NodeContext &ctx) {
     return ctx.invalid("expected C of rank 2 at most, got " +
                        Twine(GraphBuilder::rankOf(*addend)));
   }
-  return ctx.results(b.binary(Fn::add, *product, *addend));
+  // C repeats where the product does not, never the other way round.
+  Value wide = b.broadcastInto(*addend, b.sizes(*product));
+  return ctx.results(wide ? b.binary(Fn::add, *product, wide) : nullptr);
 }
 
 LogicalResult buildMatMul(NodeContext &ctx) {
@@ -54,9 +56,21 @@ LogicalResult buildMatMul(NodeContext &ctx) {
 }
 
 LogicalResult buildMatMulInteger(NodeContext &ctx) {
+  GraphBuilder &b = ctx.b;
   for (unsigned i : {2, 3}) {
-    if (ctx.input(i) && ctx.rank(i) > 1) {
+    if (!ctx.input(i) || ctx.rank(i) == 0) {
+      continue;
+    }
+    if (ctx.rank(i) > 1) {
       return ctx.unsupported("a zero point of rank " + Twine(ctx.rank(i)));
+    }
+    // One number, or one for each row of A or column of B.
+    OpFoldResult count = b.size(ctx.input(i), 0);
+    Value matrix = ctx.input(i - 2);
+    int64_t dim = ctx.rank(i - 2) - (i == 2 ? 2 : 1);
+    if (!isConstantIntValue(count, 1) && dim >= 0 &&
+        failed(b.checkEqual(count, b.size(matrix, dim), "the zero points"))) {
+      return failure();
     }
   }
   auto zeroPoint = [&](unsigned i) {

@@ -31,15 +31,39 @@ bool OutputFile::fail(const char *action, std::string &message) const {
   return false;
 }
 
-bool OutputFile::create(const std::string &target, std::string &message) {
-  path = target;
+static std::string getFolder(const std::string &file) {
+  size_t slash = file.rfind('/');
+  return slash == std::string::npos ? "." : file.substr(0, slash + 1);
+}
+
+/// Opens a file without a name; one with a name where the file system has no
+/// such thing.
+bool OutputFile::createTemporary() {
+  file = open(getFolder(target).c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+  if (file >= 0) {
+    return true;
+  }
   std::string name = target + ".tmp-XXXXXX";
   file = mkostemp(name.data(), O_CLOEXEC);
-  if (file < 0) {
-    return fail("create", message);
+  if (file >= 0) {
+    temporary = name;
   }
-  temporary = name;
-  return true;
+  return file >= 0;
+}
+
+bool OutputFile::create(const std::string &name, std::string &message) {
+  path = name;
+  struct stat status;
+  if (stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
+    file = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+    return file >= 0 || fail("open", message);
+  }
+  target = path;
+  if (char *resolved = realpath(path.c_str(), nullptr)) {
+    target = resolved;
+    std::free(resolved);
+  }
+  return createTemporary() || fail("create", message);
 }
 
 bool OutputFile::prepend(const std::string &program, std::string &message) {
@@ -83,9 +107,10 @@ bool OutputFile::write(std::span<const char> bytes, std::string &message) {
   return true;
 }
 
-bool OutputFile::commit(std::string &message) {
-  // mkostemp gives 0600; the umask can only be read by setting it, which other
-  // threads would see, so it is taken from /proc.
+/// Gives the file the rights of a new one.
+bool OutputFile::setMode() const {
+  // The umask can only be read by setting it, which other threads would see, so
+  // it is taken from /proc.
   mode_t mask = 022;
   if (FILE *status = std::fopen("/proc/self/status", "re")) {
     std::array<char, 256> line;
@@ -97,15 +122,39 @@ bool OutputFile::commit(std::string &message) {
     }
     std::fclose(status);
   }
-  if (fchmod(file, (executable ? 0777 : 0666) & ~mask)) {
+  return fchmod(file, (executable ? 0777 : 0666) & ~mask) == 0;
+}
+
+/// Links the file to a name beside its target's.
+bool OutputFile::nameTemporary() {
+  constexpr unsigned kAttempts = 100;
+  std::string source = "/proc/self/fd/" + std::to_string(file);
+  for (unsigned i = 0; i < kAttempts && temporary.empty(); ++i) {
+    std::string name =
+        target + ".tmp-" + std::to_string(getpid()) + "-" + std::to_string(i);
+    if (linkat(AT_FDCWD, source.c_str(), AT_FDCWD, name.c_str(),
+               AT_SYMLINK_FOLLOW) == 0) {
+      temporary = name;
+    } else if (errno != EEXIST) {
+      return false;
+    }
+  }
+  return !temporary.empty();
+}
+
+bool OutputFile::commit(std::string &message) {
+  if (!target.empty() && !setMode()) {
     return fail("set the mode of", message);
+  }
+  if (!target.empty() && !nameTemporary()) {
+    return fail("name", message);
   }
   int closed = close(file);
   file = -1;
   if (closed) {
     return fail("write", message);
   }
-  if (std::rename(temporary.c_str(), path.c_str())) {
+  if (!target.empty() && std::rename(temporary.c_str(), target.c_str())) {
     return fail("replace", message);
   }
   temporary.clear();

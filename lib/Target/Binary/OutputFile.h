@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// A file that appears whole or not at all: written beside its name, then
-// renamed. Without commit, nothing is left.
+// A file that appears whole or not at all: written without a name in its
+// folder, then put in place of what is there. Without commit, nothing is left,
+// not even after a crash. Links are followed; what is no regular file (a
+// device, a pipe) is written to as it is.
 #ifndef DLC_LIB_TARGET_BINARY_OUTPUTFILE_H
 #define DLC_LIB_TARGET_BINARY_OUTPUTFILE_H
 
@@ -32,8 +34,14 @@ public:
 
 private:
   bool fail(const char *action, std::string &message) const;
+  bool createTemporary();
+  bool nameTemporary();
+  bool setMode() const;
 
   std::string path;
+  /// The regular file that is replaced; empty where `path` is none.
+  std::string target;
+  /// The name that the new file has beside it; empty while it has none.
   std::string temporary;
   int file = -1;
   uint64_t written = 0;

@@ -2,6 +2,8 @@
 // Turns a set of ops into one nn.dispatch.
 #include "DispatchBuilder.h"
 
+#include "FusionRules.h"
+
 #include "Dialect/NN/Sizes.h"
 
 #include "mlir/Dialect/Tensor/IR/Tensor.h"
@@ -61,11 +63,7 @@ private:
     if (producer && members.contains(producer)) {
       return;
     }
-    Attribute attr;
-    bool isConstant = matchPattern(value, m_Constant(&attr));
-    if (isConstant &&
-        (value.getType().isIndex() || isa<SplatElementsAttr>(attr) ||
-         !isa<RankedTensorType>(value.getType()))) {
+    if (isCloned(value)) {
       constants.insert(producer);
     } else if (isa<RankedTensorType>(value.getType())) {
       tensors.insert(value);
@@ -74,6 +72,24 @@ private:
     } else {
       scalars.insert(value);
     }
+  }
+
+  /// Scalars, and tensors of one number where the kernel wants elements. A root
+  /// may want a buffer, as the vector kernels do.
+  bool isCloned(Value value) const {
+    Attribute attr;
+    if (!matchPattern(value, m_Constant(&attr))) {
+      return false;
+    }
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    if (!type) {
+      return true;
+    }
+    bool isRead = llvm::all_of(value.getUsers(), [&](Operation *user) {
+      return !members.contains(user) || isIndexFunction(user);
+    });
+    return isa<SplatElementsAttr>(attr) &&
+           (isRead || type.getNumElements() == 1);
   }
 
   llvm::SmallPtrSet<Operation *, 16> members;

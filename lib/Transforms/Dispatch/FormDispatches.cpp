@@ -20,6 +20,12 @@ namespace dlc {
 
 namespace {
 
+/// A kernel's code grows with the ops that it computes in place, and LLVM's
+/// time faster than that.
+constexpr unsigned kMaxChainCost = 256;
+/// Of a function that becomes a polynomial, in cheap ones.
+constexpr unsigned kExpensiveCost = 16;
+
 /// One kernel to be: ops in program order without the prologue, and the op that
 /// rules it.
 struct Group {
@@ -40,6 +46,7 @@ private:
   void findRootGroups();
   void findMapGroups();
   bool mustMaterialize(Operation *op);
+  unsigned getChainCost(Operation *op);
   void addPrologue(Operation *op, llvm::SetVector<Operation *> &ops);
   void build(const Group &group);
 
@@ -49,6 +56,9 @@ private:
   llvm::DenseSet<Operation *> taken;
   /// Index functions whose result lies in memory.
   llvm::DenseSet<Operation *> materialized;
+  /// Of an index function computed in place: what it and the users up to the
+  /// result in memory cost to compile.
+  llvm::DenseMap<Operation *, unsigned> chainCosts;
 };
 
 /// Replaces each nonzero, whose size only the run knows, by one into a buffer
@@ -131,7 +141,16 @@ bool DispatchFormer::mustMaterialize(Operation *op) {
     }
     ++numUses;
   }
-  return numUses > 1 && !isFree(op);
+  return (numUses > 1 && !isFree(op)) || getChainCost(op) > kMaxChainCost;
+}
+
+/// Users come first, so theirs is known.
+unsigned DispatchFormer::getChainCost(Operation *op) {
+  unsigned behind = 0;
+  for (Operation *user : op->getUsers()) {
+    behind = std::max(behind, chainCosts.lookup(user));
+  }
+  return behind + (isExpensive(op) ? kExpensiveCost : 1);
 }
 
 void DispatchFormer::findMapGroups() {
@@ -141,6 +160,11 @@ void DispatchFormer::findMapGroups() {
         mustMaterialize(&op)) {
       materialized.insert(&op);
       groups.push_back({&op, {&op}});
+    }
+    if (isIndexFunction(&op)) {
+      chainCosts[&op] = materialized.contains(&op)
+                            ? (isExpensive(&op) ? kExpensiveCost : 1)
+                            : getChainCost(&op);
     }
   }
 }

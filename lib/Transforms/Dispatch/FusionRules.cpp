@@ -41,6 +41,11 @@ bool isRoot(Operation *op) {
   return getRole(op) && !isIndexFunction(op) && !isa<nn::ReshapeOp>(op);
 }
 
+bool isExpensive(Operation *op) {
+  auto elementwise = dyn_cast<nn::ElementwiseOp>(op);
+  return elementwise && nn::getFnInfo(elementwise.getFn()).expensive;
+}
+
 bool isFree(Operation *op) {
   if (isa<nn::IotaOp, nn::BroadcastOp, nn::SliceOp>(op)) {
     return true;
@@ -56,15 +61,7 @@ bool isFree(Operation *op) {
   }
   // A scalar, whoever computes it.
   bool isScalar = type && type.hasStaticShape() && type.getNumElements() == 1;
-  auto elementwise = dyn_cast<nn::ElementwiseOp>(op);
-  return isScalar &&
-         (isa<nn::CastOp>(op) ||
-          (elementwise && !nn::getFnInfo(elementwise.getFn()).expensive));
-}
-
-static bool isExpensive(Operation *op) {
-  auto elementwise = dyn_cast<nn::ElementwiseOp>(op);
-  return elementwise && nn::getFnInfo(elementwise.getFn()).expensive;
+  return isScalar && isa<nn::CastOp, nn::ElementwiseOp>(op) && !isExpensive(op);
 }
 
 bool canFusePrologue(Operation *producer, OpOperand &use) {
@@ -102,6 +99,7 @@ public:
 
 private:
   bool canJoin(Operation *op) const;
+  bool mayGrow(Operation *op) const;
   /// The one member whose result is used outside, or null if there are several.
   Operation *findTail() const;
 
@@ -113,7 +111,25 @@ private:
 
 bool EpilogueSearch::canJoin(Operation *op) const {
   return isa<nn::ElementwiseOp, nn::CastOp>(op) && !taken.contains(op) &&
-         typeOf(op->getResult(0)).getShape() == shape;
+         typeOf(op->getResult(0)).getShape() == shape && !mayGrow(op);
+}
+
+/// Whether the run may find that `op` repeats a member, and so has a result
+/// larger than the root's.
+bool EpilogueSearch::mayGrow(Operation *op) const {
+  auto elementwise = dyn_cast<nn::ElementwiseOp>(op);
+  if (!elementwise || !elementwise.getMaybeBroadcast()) {
+    return false;
+  }
+  for (auto [i, input] : llvm::enumerate(elementwise.getInputs())) {
+    Operation *producer = input.getDefiningOp();
+    auto flagged =
+        cast<DenseI64ArrayAttr>((*elementwise.getMaybeBroadcast())[i]);
+    if (producer && members.contains(producer) && !flagged.empty()) {
+      return true;
+    }
+  }
+  return false;
 }
 
 Operation *EpilogueSearch::findTail() const {

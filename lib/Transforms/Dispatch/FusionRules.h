@@ -15,6 +15,9 @@ bool isIndexFunction(mlir::Operation *op);
 /// a kernel of its own.
 bool isRoot(mlir::Operation *op);
 
+/// An elementwise function that takes many instructions, as exp does.
+bool isExpensive(mlir::Operation *op);
+
 /// An index function that costs next to nothing to compute again.
 bool isFree(mlir::Operation *op);
 
