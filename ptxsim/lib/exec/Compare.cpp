@@ -60,7 +60,10 @@ static uint32_t intMask(const Inst *I, const uint8_t *R) {
 template <class T, bool Ftz>
 static uint32_t floatMask(const Inst *I, const uint8_t *R) {
   auto A = Elem<T>::load(R + I->A), B = Elem<T>::load(R + I->B);
-  if constexpr (Ftz && !std::is_same_v<T, double>) {
+  if constexpr (Ftz && std::is_same_v<T, Half>) {
+    A = halfToFloat(flush16(rowAt<RowU32>(R + I->A)));
+    B = halfToFloat(flush16(rowAt<RowU32>(R + I->B)));
+  } else if constexpr (Ftz) {
     A = flush(A);
     B = flush(B);
   }
@@ -129,7 +132,9 @@ static Handler pickCompare(const OpcodeInfo &Info, Type Ty, bool Full) {
     return Ftz ? pickForm<floatMask<float, true>>(Info, Full)
                : pickForm<floatMask<float, false>>(Info, Full);
   case Type::F64: return pickForm<floatMask<double, false>>(Info, Full);
-  case Type::F16: return pickForm<floatMask<Half, false>>(Info, Full);
+  case Type::F16:
+    return Ftz ? pickForm<floatMask<Half, true>>(Info, Full)
+               : pickForm<floatMask<Half, false>>(Info, Full);
   case Type::BF16: return pickForm<floatMask<BHalf, false>>(Info, Full);
   case Type::U16:
   case Type::B16: return pickIntCmp<uint16_t>(Info, Full);
@@ -144,11 +149,19 @@ static Handler pickCompare(const OpcodeInfo &Info, Type Ty, bool Full) {
   }
 }
 
+/// Operands in 16 bits, flushed if Aux has this bit.
+constexpr uint16_t FlushHalves = 32;
+template <bool B> static RowF32 wideHalf(const Inst *I, RowU32 X) {
+  if (B)
+    return bhalfToFloat(X);
+  return halfToFloat(I->Aux & FlushHalves ? flush16(X) : X);
+}
+
 /// setp.f16x2 p|q: one comparison per half.
 template <bool B> static void setpPacked(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   RowU32 A = rowAt<RowU32>(R + I->A), Y = rowAt<RowU32>(R + I->B);
-  auto Wide = [](RowU32 X) { return B ? bhalfToFloat(X) : halfToFloat(X); };
+  auto Wide = [&](RowU32 X) { return wideHalf<B>(I, X); };
   Cmp K = Cmp(I->Aux >> 8);
   storePred(R + I->D, compareFloat(K, Wide(A), Wide(Y)), On);
   if (I->Aux & 8)
@@ -162,8 +175,7 @@ template <bool B, bool Packed> static void setHalf(PTXSIM_ARGS) {
   RowU32 A = rowAt<RowU32>(R + I->A), Y = rowAt<RowU32>(R + I->B);
   auto One = [&](RowU32 X, RowU32 Z) {
     uint32_t Yes =
-        compareFloat(Cmp(I->Aux >> 8), B ? bhalfToFloat(X) : halfToFloat(X),
-                     B ? bhalfToFloat(Z) : halfToFloat(Z));
+        compareFloat(Cmp(I->Aux >> 8), wideHalf<B>(I, X), wideHalf<B>(I, Z));
     return (RowU32)lanes32(Yes) & (B ? 0x3f80u : 0x3c00u);
   };
   RowU32 D = One(A, Y);
@@ -231,6 +243,7 @@ static bool selectSetp(Encoder &E, const Lowered &L, Inst &I) {
     I.Aux |= Info.has(Mod::AndMod) ? 1 : Info.has(Mod::OrMod) ? 2 : 3;
     I.Aux |= L.Operands[Third].Negated ? 4 : 0;
   }
+  I.Aux |= Info.has(Mod::Ftz) ? FlushHalves : 0;
   if (Info.Types[0] == Type::F16x2)
     I.Fn = setpPacked<false>;
   else if (Info.Types[0] == Type::BF16x2)
@@ -247,7 +260,8 @@ bool ptxsim::selectCompare(Encoder &E, const Lowered &L, Inst &I) {
   case Op::SetpBool: return selectSetp(E, L, I);
   case Op::Set:
     I.Aux = uint16_t(unsigned(Info.Compare) << 8 |
-                     (Info.Types[0] == Type::F32 ? 16 : 0));
+                     (Info.Types[0] == Type::F32 ? 16 : 0) |
+                     (Info.has(Mod::Ftz) ? FlushHalves : 0));
     I.Fn = pickSetHalf(Info.Types[0]);
     if (!I.Fn)
       I.Fn = pickCompare(Info, Info.Types[1], false);

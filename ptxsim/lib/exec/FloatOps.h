@@ -88,6 +88,10 @@ inline RowU32 floatToBhalfZero(RowF32 X) {
   return (RowI32)(X != X) ? (RowU32)(0x7fffu) : bitsOf(X) >> 16;
 }
 
+/// Subnormal binary16 values, held in the low bits, become zeros.
+inline RowU32 flush16(RowU32 X) {
+  return (RowI32)((X & 0x7c00u) == 0) ? X & 0x8000u : X;
+}
 template <> struct Elem<Half> {
   using Vec = RowF32;
   static Vec load(const uint8_t *P) { return halfToFloat(rowAt<RowU32>(P)); }

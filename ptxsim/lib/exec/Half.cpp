@@ -16,10 +16,6 @@ template <bool B> static RowF32 widen(RowU32 X) {
 template <bool B> static RowU32 narrow(RowF32 X) {
   return B ? floatToBhalf(X) : floatToHalf(X);
 }
-/// Subnormal binary16 values, held in the low bits, become zeros.
-static RowU32 flush16(RowU32 X) {
-  return (RowI32)((X & 0x7c00u) == 0) ? X & 0x8000u : X;
-}
 
 template <Op O, bool B, bool Ftz, Post Finish>
 static RowU32 compute(RowU32 XA, RowU32 XB, RowU32 XC) {

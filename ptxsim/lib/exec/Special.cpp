@@ -104,12 +104,15 @@ static Handler pickHalf(const OpcodeInfo &Info) {
 }
 
 static Handler pickF64(const OpcodeInfo &Info) {
-  // The f64 approximations keep the upper 32 bits of the result only.
+  // The gross approximations keep the upper 32 bits of the result only;
+  // rsqrt.approx.f64 is refined in software on the hardware.
   using T = double;
   if (Info.O == Op::Rcp)
     return alu1<T, T,
                 PTXSIM_FN1((RowF64)((RowU64)((RowF64)(1.) / A) &
                                     0xffffffff00000000ull))>;
+  if (Info.O == Op::Rsqrt && !Info.has(Mod::Ftz))
+    return alu1<T, T, PTXSIM_FN1((RowF64)(1.) / __builtin_elementwise_sqrt(A))>;
   if (Info.O == Op::Rsqrt)
     return alu1<T, T,
                 PTXSIM_FN1((RowF64)((RowU64)((RowF64)(1.) /
