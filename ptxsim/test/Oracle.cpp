@@ -154,7 +154,7 @@ static bool expected(const std::string &Opcode, const OracleCase &C,
       N.head() == "madc")
     return false;
   if (N.head() == "cvt")
-    return cvtRule(N, C, Out, Nan);
+    return cvtRule(N, C, Out, Nan) || narrowRule(N, C.Args, Out, Nan);
   if (N.head() == "setp" || N.head() == "set") {
     if (!setpRule(N, C, R))
       return false;
@@ -190,13 +190,23 @@ static bool expected(const std::string &Opcode, const OracleCase &C,
   return true;
 }
 
+/// cvt of two f32 to a pair: the first source gives the upper half.
+static bool packs(const std::string &Opcode) {
+  Name N(Opcode);
+  const std::string &D = N.Parts[N.Parts.size() - 2];
+  return N.head() == "cvt" && N.last() == "f32" && D.size() > 2 &&
+         D.substr(D.size() - 2) == "x2";
+}
+
 /// Pairs of 16-bit elements, computed side by side: the opcode of one of them,
 /// or nothing.
 static std::string elementOpcode(const std::string &Opcode) {
   Name N(Opcode);
   const std::string &T = N.last();
-  if (T.size() < 4 || T.substr(T.size() - 2) != "x2" || N.head() == "cvt" ||
-      N.head() == "setp")
+  bool Halves = packs(Opcode) && Opcode.find("f16x2") != Opcode.npos;
+  bool Pairs = T.size() > 3 && T.substr(T.size() - 2) == "x2" &&
+               N.head() != "cvt" && N.head() != "setp";
+  if (!Halves && !Pairs)
     return {};
   std::string One = N.head();
   for (size_t K = 1; K < N.Parts.size(); ++K) {
@@ -213,7 +223,7 @@ bool test::oracleKnows(const std::string &Opcode) {
     return oracleKnows(One);
   OracleCase C;
   C.Args.assign(4, 1);
-  if (Opcode.rfind("cvt", 0) == 0)
+  if (Opcode.rfind("cvt", 0) == 0 && !packs(Opcode))
     C.Args.resize(1);
   uint64_t Out;
   bool Nan;
@@ -302,8 +312,11 @@ bool test::oracleAccepts(const std::string &Opcode, const OracleCase &C,
   std::string One = elementOpcode(Opcode);
   for (unsigned Half = 0; Half < 2 && !One.empty(); ++Half) {
     OracleCase Part = C;
-    for (uint64_t &V : Part.Args)
-      V = V >> (16 * Half) & 0xffff;
+    if (packs(Opcode))
+      Part.Args = {C.Args[1 - Half]};
+    else
+      for (uint64_t &V : Part.Args)
+        V = V >> (16 * Half) & 0xffff;
     if (!oracleAccepts(One, Part, Got >> (16 * Half) & 0xffff, Text))
       return false;
     if (Half)
@@ -326,7 +339,8 @@ bool test::oracleAccepts(const std::string &Opcode, const OracleCase &C,
   }
   if (!expected(Opcode, C, Want, Nan)) // not defined for these operands
     return true;
-  if (Nan ? IsFloat && isNan(Got, F) : Got == Want)
+  bool AnyNan = IsFloat ? isNan(Got, F) : N.head() == "cvt"; // of a pair, tf32
+  if (Nan ? AnyNan : Got == Want)
     return true;
   explain(C, Got, Nan, Want, Text);
   return false;

@@ -64,6 +64,8 @@ bool floatRule(const Name &N, Format F, const Words &A, uint64_t &Out,
 bool approximation(const Name &N, const Words &A, Wide &Value, Wide &Error);
 bool integerBasic(const Name &N, const Words &A, Int &R);
 bool integerBits(const Name &N, const OracleCase &C, Int &R);
+/// cvt to tf32, and with pairs of 8-bit elements.
+bool narrowRule(const Name &N, const Words &A, uint64_t &Out, bool &Nan);
 /// Operations on the bytes and halves of words.
 bool integerParts(const Name &N, const OracleCase &C, Int &R);
 

@@ -130,7 +130,7 @@ static void toTf32(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   RowF32 X = Elem<float>::load(R + I->A);
   if (isRelu(I))
-    X = relu(X);
+    X = relu(X) + 0.f; // -0 becomes 0
   RowU32 U = bitsOf(X);
   switch (modeOf(I)) {
   case Rounding::Rna: U += 0x1000u; break;

@@ -33,6 +33,8 @@ template <bool E5> inline uint8_t floatToFp8(float X) {
   if (std::isnan(X))
     return 0x7f;
   float A = std::fabs(X);
+  if (A == 0)
+    return Sign;
   int Exponent;
   if (std::isinf(X))
     return Sign | Largest;
