@@ -12,7 +12,7 @@ using ptxsim::Op;
 using ptxsim::OpcodeInfo;
 using ptxsim::Space;
 
-static constexpr unsigned Threads = 50, Bytes = 32;
+static constexpr unsigned Threads = 50;
 
 static std::vector<std::string> split(const std::string &Opcode) {
   std::vector<std::string> Parts;

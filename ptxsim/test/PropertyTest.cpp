@@ -224,6 +224,56 @@ static const char *testedBy(const OpcodeRow &Row) {
   }
 }
 
+// ---- runs ------------------------------------------------------------------
+/// Straight code of multiply-adds runs in another order than it is written in
+/// (FmaRun.cpp): rows times rows, sums that move between registers, and chains,
+/// against the host.
+static void testMultiplyAdds(uint64_t Seed) {
+  constexpr unsigned Registers = 28, Steps = 90;
+  Random R(Seed);
+  std::string Code;
+  float V[Registers];
+  for (unsigned K = 0; K < Registers; ++K)
+    V[K] = float(K) / 7 - 1;
+  auto Step = [&](unsigned D, unsigned A, unsigned B, unsigned C) {
+    Code += "fma.rn.f32 %f" + std::to_string(D) + ", %f" + std::to_string(A) +
+            ", %f" + std::to_string(B) + ", %f" + std::to_string(C) + ";\n";
+    V[D] = std::fma(V[A], V[B], V[C]);
+  };
+  for (unsigned K = 0; K < Steps; ++K) {
+    if (Seed % 2 && K % 30 == 0) // rows 0-2 times rows 3-7, sums in 8-22
+      for (unsigned X = 0; X < 15; ++X)
+        Step(8 + X, X / 5, 3 + X % 5, Seed % 3 ? 8 + X : 23);
+    Step(R.next() % Registers, R.next() % Registers, R.next() % Registers,
+         R.next() % Registers);
+  }
+  std::string T = ".version 8.6\n.target sm_80\n.address_size 64\n.visible "
+                  ".entry k(.param .u64 out)\n{\n.reg .f32 %f<32>;\n.reg "
+                  ".b32 %r<4>;\n.reg .b64 %rd<4>;\nld.param.u64 %rd1, "
+                  "[out];\n";
+  float Start[Registers];
+  for (unsigned K = 0; K < Registers; ++K) {
+    Start[K] = float(K) / 7 - 1;
+    uint32_t Bits;
+    std::memcpy(&Bits, &Start[K], 4);
+    T += "mov.b32 %f" + std::to_string(K) + ", " + std::to_string(Bits) + ";\n";
+  }
+  T += Code;
+  for (unsigned K = 0; K < Registers; ++K)
+    T += "st.global.f32 [%rd1+" + std::to_string(4 * K) + "], %f" +
+         std::to_string(K) + ";\n";
+  Kernel K(T + "ret;\n}\n", "k");
+  Buffer Out(Registers * 4);
+  // 32 lanes take the run as a whole, 7 step by step.
+  for (unsigned Lanes : {32u, 7u}) {
+    CUresult Result = K.arg(Out.Address).run({1}, {Lanes});
+    check(Result == CUDA_SUCCESS &&
+              !std::memcmp(Out.read<float>().data(), V, sizeof(V)),
+          "multiply-adds, seed " + std::to_string(Seed) + ", " +
+              std::to_string(Lanes) + " lanes: " + K.Error);
+  }
+}
+
 static int listModules(const char *Directory) {
   unsigned N = 0;
   for (const OpcodeRow &Row : ptxsim::opcodeTable())
@@ -257,6 +307,8 @@ int main(int Argc, char **Argv) {
     check(Tested != Before || testedBy(Row),
           std::string(Row.Pattern) + ": no test has a rule for it");
   }
+  for (uint64_t Seed = 1; Seed <= 60; ++Seed)
+    testMultiplyAdds(Seed);
   std::printf("%u opcodes of %u rows compared with the oracle\n", Tested, Rows);
   check(Tested > 2000, "more than 2000 opcodes are compared");
   return finish("PropertyTest");

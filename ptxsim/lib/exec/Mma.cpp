@@ -143,7 +143,7 @@ static void storeAccumulators(const Detail &D, uint8_t *R, bool IsHalf,
 }
 
 /// The operands' images, made now if no earlier product has.
-static MmaOperands operands(const OpcodeInfo &Info, uint8_t *R, Warp *W,
+static MmaOperands operands(const OpcodeInfo &Info, Warp *W,
                             const MmaPlan &Plan, const uint8_t *const *RowsA,
                             const uint8_t *const *RowsB) {
   ImageMemory &Images = imagesOf(*W->C->Work);
@@ -163,7 +163,7 @@ static MmaOperands operands(const OpcodeInfo &Info, uint8_t *R, Warp *W,
     A[K] = R + Plan.RowsA[K];
   for (unsigned K = 0; K < 2; ++K)
     B[K] = R + Plan.RowsB[K];
-  return operands(Info, R, W, Plan, A, B);
+  return operands(Info, W, Plan, A, B);
 }
 
 /// f32 accumulators of 16 rows: this product and those that run with it.
@@ -210,7 +210,7 @@ static void mmaOther(PTXSIM_ARGS) {
   unsigned K = Info.Shape.K, Rows = Sixteen ? 4 : 2;
   unsigned PerWord = perWord(matrixType(Info.Types[1]));
   MmaOperands Operands =
-      operands(Info, R, W, W->P->MmaPlans[I->E], FragmentRows(D, 1, R).P,
+      operands(Info, W, W->P->MmaPlans[I->E], FragmentRows(D, 1, R).P,
                FragmentRows(D, 2, R).P);
   bool HalfC = Info.Types[3] == Type::F16, HalfD = Info.Types[0] == Type::F16;
   alignas(128) uint8_t Acc[4][128];
