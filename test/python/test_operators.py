@@ -369,6 +369,15 @@ MOVES = [
         {"axis": 0},
     ),
     OpCase("gather-nd", "GatherND", [f32(4, 5, 3), np.array([[0, 1], [3, 4]])]),
+    *(
+        OpCase(
+            f"scatter-bool-{reduction}",
+            "ScatterElements",
+            [f32(4, 5) > 0, i64([0, 2, 2, -1, 0], [1, 1, 0, 3, 3]), f32(2, 5) > 0],
+            {"reduction": reduction},
+        )
+        for reduction in ("add", "mul")
+    ),
     OpCase("scatter-nd", "ScatterND", [f32(6, 3), np.array([[1], [4]]), f32(2, 3)]),
     OpCase("trilu", "Trilu", [f32(5, 7)], {"upper": 0}),
     OpCase("depth-to-space", "DepthToSpace", [f32(1, 12, 3, 4)], {"blocksize": 2}),

@@ -432,8 +432,9 @@ Value FnEmitter::emitInteger(Fn fn) {
                   : arith::MinSIOp::create(b, lhs, rhs).getResult();
   };
   switch (fn) {
-  case Fn::add:
-    return binary<arith::AddIOp>();
+  case Fn::add: // of truth values: whether one is true, as in NumPy
+    return getElementTypeOrSelf(x()).isInteger(1) ? binary<arith::OrIOp>()
+                                                  : binary<arith::AddIOp>();
   case Fn::sub:
     return binary<arith::SubIOp>();
   case Fn::mul:
@@ -501,8 +502,9 @@ Value emitElementwise(ImplicitLocOpBuilder &b, Fn fn, ValueRange args,
         b, typeLike(getCodeType(result), args[0].getType()), args[0]);
   }
   if (!isa<FloatType>(element)) {
-    return FnEmitter(b, args, params, element.isUnsignedInteger())
-        .emitInteger(fn);
+    // Read with a sign, true would be -1 and less than false.
+    bool isUnsigned = element.isUnsignedInteger() || element.isInteger(1);
+    return FnEmitter(b, args, params, isUnsigned).emitInteger(fn);
   }
   if (!isNarrowFloat(element)) {
     return FnEmitter(b, args, params, false).emitFloat(fn);
