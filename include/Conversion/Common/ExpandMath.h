@@ -19,17 +19,20 @@ struct ExpandMathOptions {
   bool hasFMA = true;
   /// The target rounds f32 to integers in one instruction (SSE4.1).
   bool hasRounding = true;
+  /// Elementary functions on f64 may call libm.
+  bool hasLibm = true;
 };
 
 /// `dlc-expand-math`: elementary functions on f16, bf16 and f32, scalar or
 /// vector, become straight-line arithmetic (ScalarMath.h), so that no call into
-/// libm remains and LLVM can vectorise them; those on f64 call libm. Arithmetic
+/// libm remains and LLVM can vectorise them; those on f64 call libm, or where
+/// there is none become arithmetic, too, if hasDoubleCode. Arithmetic
 /// on f16 and bf16 is done in f32; what one op hands to the next may stay
 /// unrounded.
 std::unique_ptr<mlir::Pass> createExpandMathPass(ExpandMathOptions options);
 
-/// Whether that pass makes a call of libm of `op`: an elementary function on
-/// f64.
+/// Whether `op` has no other form than a call of libm: an elementary function
+/// on f64 without hasDoubleCode.
 bool needsLibm(mlir::Operation *op);
 
 } // namespace dlc

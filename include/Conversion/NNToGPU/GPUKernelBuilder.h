@@ -39,6 +39,9 @@ public:
   void emitBarrier();
   /// `count` elements of shared memory, as memref<count x element, 3>.
   mlir::Value allocateShared(mlir::Type element, int64_t count);
+  /// exp of x <= 0, as softmax takes it: on f32 by ex2.approx (PTX ISA: 2^-22),
+  /// with a relative error of at most (|x| + 4) 2^-24.
+  mlir::Value emitPower(mlir::Value x);
   /// The value of lane (this lane ^ mask); an integer or float of 8 to 64 bits.
   mlir::Value emitShuffleXor(mlir::Value value, int64_t mask);
 

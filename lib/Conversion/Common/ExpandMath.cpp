@@ -153,12 +153,13 @@ bool isHalf(Type type) {
 }
 
 /// The replacement of `op`, or null where it stays as it is.
-Value expand(Operation *op) {
+Value expand(Operation *op, const ExpandMathOptions &options) {
   ImplicitLocOpBuilder b(op->getLoc(), op);
   Type element = getElementTypeOrSelf(op->getResult(0).getType());
   StringRef name = libmName(op);
   if (element.isF64() && !name.empty())
-    return callLibm(b, op, name);
+    return !options.hasLibm && hasDoubleCode(op) ? emitDouble(b, op)
+                                                 : callLibm(b, op, name);
   if (!element.isF64())
     if (Value result = expandElementary(b, op))
       return result;
@@ -272,7 +273,7 @@ struct ExpandMathPass final
 
   void runOnOperation() override {
     ModuleOp module = getOperation();
-    replaceOps(module, expand);
+    replaceOps(module, [&](Operation *op) { return expand(op, options); });
     if (usesHalf(module) && failed(expandHalf(module)))
       return signalPassFailure();
     if (!options.hasFMA || !options.hasRounding)
@@ -288,7 +289,7 @@ struct ExpandMathPass final
 bool needsLibm(Operation *op) {
   return op->getNumResults() == 1 &&
          getElementTypeOrSelf(op->getResult(0).getType()).isF64() &&
-         !libmName(op).empty();
+         !libmName(op).empty() && !hasDoubleCode(op);
 }
 
 std::unique_ptr<Pass> createExpandMathPass(ExpandMathOptions options) {

@@ -214,8 +214,7 @@ SmallVector<Value> AttentionEmitter::emitTile(Value firstKey,
     Value shift =
         arith::SelectOp::create(b, isEmpty, emitConstant(b, f32, 0), top);
     auto power = [&](Value x) -> Value {
-      return math::ExpOp::create(
-          b, arith::SubFOp::create(b, x, shift).getResult());
+      return kb.emitPower(arith::SubFOp::create(b, x, shift));
     };
     Value rescale = power(next[2 * i]), sum = emitConstant(b, f32, 0);
     for (Value &score : mine) {

@@ -4,7 +4,9 @@
 
 #include "Conversion/Common/ElementwiseFn.h"
 
+#include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
+#include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 using namespace mlir;
@@ -81,6 +83,18 @@ Value GPUKernelBuilder::allocateShared(Type element, int64_t count) {
       outside, kernel.getLoc(), name, outside.getStringAttr("private"), type,
       outside.getUnitAttr(), /*constant=*/false, outside.getI64IntegerAttr(16));
   return memref::GetGlobalOp::create(b, type, name);
+}
+
+Value GPUKernelBuilder::emitPower(Value x) {
+  if (!x.getType().isF32()) {
+    return math::ExpOp::create(b, x);
+  }
+  Value log2E = emitConstant(b, x.getType(), 1.4426950408889634);
+  Value scaled = arith::MulFOp::create(b, x, log2E);
+  return LLVM::CallIntrinsicOp::create(
+             b, b.getF32Type(), b.getStringAttr("llvm.nvvm.ex2.approx.ftz.f"),
+             ValueRange{scaled})
+      .getResult(0);
 }
 
 Value GPUKernelBuilder::emitShuffleXor(Value value, int64_t mask) {

@@ -30,8 +30,7 @@ private:
     return emitCast(b, x, element, acc);
   }
   Value power(Value x, Value top) {
-    Value shifted = arith::SubFOp::create(b, x, top);
-    return math::ExpOp::create(b, shifted);
+    return kb.emitPower(arith::SubFOp::create(b, x, top));
   }
   /// `state` combined over the row.
   template <typename OpT> Value combine(Value state) {

@@ -18,7 +18,8 @@ namespace dlc {
 void buildLowerToNVVMPipeline(OpPassManager &pm, unsigned indexBits) {
   pm.addPass(createMarkNoWrapPass());
   pm.addPass(createLowerVectorsPass());
-  pm.addPass(createExpandMathPass({.hasFMA = true, .hasRounding = true}));
+  pm.addPass(createExpandMathPass(
+      {.hasFMA = true, .hasRounding = true, .hasLibm = false}));
   pm.addPass(createStoreAsIntegersPass());
   pm.addPass(createConvertKernelsToLLVMPass(indexBits));
   pm.addPass(createMarkKernelsPass());

@@ -1,18 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""All models on the simulator, and all of their kernels through ptxas. Run by
+"""All models on the simulator, and those of the table through ptxas. Run by
 test.sh --long."""
 
 from __future__ import annotations
 
 import pytest
-from conftest import BUILD, check_ptx, run_in_child
+from conftest import BUILD, ROOT, check_ptx, run_in_child
 
 import light
 import verify
 import zoo
 
 pytestmark = pytest.mark.usefixtures("compiler")
-ZOO = [f"{name}-{variant}" for name, variant in zoo.variants()]
+TABLE = ROOT / "test" / "Models" / "ptx-sm_80.tsv"
+RECORDED = [line.split("\t")[0] for line in TABLE.read_text().splitlines()[1:]]
 
 
 @pytest.fixture
@@ -39,11 +40,6 @@ def test_exported_model(simulator, name, variant):
     run_in_child(check_model, verify.check_zoo, name, variant)
 
 
-@pytest.mark.parametrize("name", light.MODELS)
-def test_ptxas_of_light_model(name):
-    check_ptx(f"light/{name}")
-
-
-@pytest.mark.parametrize("name", ZOO)
-def test_ptxas_of_exported_model(name):
-    check_ptx(f"zoo/{name}")
+@pytest.mark.parametrize("name", RECORDED)
+def test_ptxas(name):
+    check_ptx(name)
