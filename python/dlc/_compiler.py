@@ -107,6 +107,7 @@ class _Call:
         self.options = _Options()
         self.diagnostics: list[Diagnostic] = []
         self.cancelled = threading.Event()
+        self.failure: BaseException | None = None  # of the caller's callback
         self.keep: list[object] = []
         self._set_input(model, model_dir)
         self._set_strings("dims", "num_dims", _dim_strings(dims))
@@ -140,6 +141,18 @@ class _Call:
     def set_cpus(self, cpu: str | Iterable[str] | None) -> None:
         names = [] if cpu is None else [cpu] if isinstance(cpu, str) else list(cpu)
         self._set_strings("cpus", "num_cpus", names)
+
+    def set_progress(self, progress: Callable[[str, int, int], None]) -> None:
+        def on_progress(_, phase, done, total) -> None:
+            if self.failure is not None:
+                return
+            try:
+                progress(text(phase), done, total)
+            except BaseException as error:  # raised again once the call is over
+                self.failure = error
+                self.cancelled.set()
+
+        self.options.on_progress = _ProgressFn(on_progress)
 
     def _on_diagnostic(self, _, pointer) -> None:
         raw = pointer.contents
@@ -180,6 +193,8 @@ class _Call:
             _compiler().dlc_compiler_result_free(ctypes.byref(result))
             raise
         try:
+            if self.failure is not None:
+                raise self.failure
             if status[0] != Status.OK:
                 raise self._error(status[0], result)
             return ctypes.string_at(result.data, result.size) if result.data else b""
@@ -239,7 +254,7 @@ def compile(
     "cuda,cpu". Each is by default what the other needs. `cpu` names one or more
     variants of the code, by default this machine's own. `output` keeps the
     binary in a file. `progress(phase, done, total)` is called from another
-    thread.
+    thread; what it raises ends the compilation and is raised here.
     """
     call = _Call(model, dims, model_dir)
     if device is None:
@@ -253,9 +268,7 @@ def compile(
     if dump_ir is not None:
         call.options.dump_dir = os.fsencode(dump_ir)
     if progress is not None:
-        call.options.on_progress = _ProgressFn(
-            lambda _, phase, done, total: progress(text(phase), done, total)
-        )
+        call.set_progress(progress)
     if output is not None:
         call.options.output_path = os.fsencode(output)
         call.run("dlc_compile")

@@ -9,6 +9,7 @@ import shutil
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
@@ -68,6 +69,19 @@ class _Context:
             self.handle = None
 
 
+def _write_file(source, path: Path) -> None:
+    """Copies an open file to a place, where the old file stays until the end."""
+    beside = f"{path}.{os.getpid()}.tmp"
+    try:
+        with open(beside, "wb") as target:
+            shutil.copyfileobj(source, target, 1 << 22)
+        os.replace(beside, path)
+    except BaseException:
+        if os.path.exists(beside):
+            os.unlink(beside)
+        raise
+
+
 class Model:
     """A compiled model, made by dlc.compile or dlc.load.
 
@@ -89,6 +103,7 @@ class Model:
             self._file = open(path, "rb")  # noqa: SIM115
         except OSError as error:
             raise type(error)(*error.args[:2], os.fspath(path)) from None
+        self._folder = Path(os.fspath(path)).resolve().parent
         options = LoadOptions(verify_weights=verify_weights)
         check(
             runtime().dlc_model_load(
@@ -157,17 +172,18 @@ class Model:
         self._num_threads = num_threads
 
     def save(self, path: str | os.PathLike) -> None:
-        """Writes the model binary: beside its place first, and then renamed."""
-        beside = f"{os.fspath(path)}.{os.getpid()}.tmp"
-        try:
-            with open(beside, "wb") as target:
-                self._file.seek(0)
-                shutil.copyfileobj(self._file, target, 1 << 22)
-            os.replace(beside, path)
-        except BaseException:
-            if os.path.exists(beside):
-                os.unlink(beside)
-            raise
+        """Writes the model binary: beside its place first, and then renamed.
+
+        Weights that lie in a file beside the model go into a file of the same
+        name beside `path`.
+        """
+        path = Path(os.fspath(path)).resolve()
+        weights = text(self._info.weights_file)
+        if weights and path.parent != self._folder:
+            with open(self._folder / weights, "rb") as source:
+                _write_file(source, path.parent / weights)
+        self._file.seek(0)
+        _write_file(self._file, path)
 
     def __call__(self, *arrays, **named):
         """Runs the model on arrays in the order of its inputs, or by name.

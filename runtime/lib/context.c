@@ -20,7 +20,18 @@ static struct {
   void *user;
 } parallel = {.lock = PTHREAD_MUTEX_INITIALIZER};
 
+/* A fork waits for the lock, so that no thread that the child lacks holds it
+   there. */
+static void lock_parallel(void) { pthread_mutex_lock(&parallel.lock); }
+static void unlock_parallel(void) { pthread_mutex_unlock(&parallel.lock); }
+
+static void watch_forks(void) {
+  pthread_atfork(lock_parallel, unlock_parallel, unlock_parallel);
+}
+
 dlc_status dlc_set_parallel_for(dlc_parallel_for *function, void *user) {
+  static pthread_once_t once = PTHREAD_ONCE_INIT;
+  pthread_once(&once, watch_forks);
   pthread_mutex_lock(&parallel.lock);
   parallel.function = function;
   parallel.user = user;

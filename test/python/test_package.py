@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +13,7 @@ import time
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper
+from onnx import TensorProto, helper, numpy_helper
 
 import corpus
 import dlc
@@ -90,6 +91,32 @@ def test_save_and_load(model, tmp_path):
     loaded = dlc.load(path, verify_weights=True)
     path.unlink()
     np.testing.assert_array_equal(loaded(a, b)[1], a * b)
+
+
+def test_save_takes_external_weights_along(tool, tmp_path):
+    weight = np.arange(300, dtype=np.float32).reshape(3, 100)
+    node = helper.make_node("MatMul", ["x", "w"], ["y"])
+    graph = helper.make_graph(
+        [node],
+        "linear",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [2, 3])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [2, 100])],
+        [numpy_helper.from_array(weight, "w")],
+    )
+    made, elsewhere = tmp_path / "made", tmp_path / "elsewhere"
+    made.mkdir()
+    elsewhere.mkdir()
+    opset = helper.make_opsetid("", 20)
+    model = helper.make_model(graph, opset_imports=[opset], ir_version=10)
+    (made / "m.onnx").write_bytes(model.SerializeToString())
+    arguments = ["-o", made / "m.dlc", "--weights-file=external"]
+    subprocess.run(
+        [tool("dlc-compile"), made / "m.onnx", *arguments], check=True, timeout=60
+    )
+    dlc.load(made / "m.dlc").save(elsewhere / "copy.dlc")
+    shutil.rmtree(made)
+    x = np.ones((2, 3), np.float32)
+    np.testing.assert_array_equal(dlc.load(elsewhere / "copy.dlc")(x), x @ weight)
 
 
 def test_equal_input_gives_an_equal_binary(tmp_path):
@@ -251,6 +278,18 @@ def test_progress_names_the_phases():
     dlc.compile(small_model(), progress=lambda phase, done, total: phases.append(phase))
     assert list(dict.fromkeys(phases))[0] == "import"
     assert "codegen" in phases
+
+
+def test_progress_that_raises_ends_the_compilation():
+    calls = []
+
+    def progress(phase, done, total):
+        calls.append(phase)
+        raise LookupError("enough")
+
+    with pytest.raises(LookupError, match="enough"):
+        dlc.compile(small_model(), progress=progress)
+    assert len(calls) == 1
 
 
 def test_interrupt_stops_a_compilation(tmp_path):

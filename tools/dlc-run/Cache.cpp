@@ -51,7 +51,7 @@ static Error findKey(const fs::path &model, const fs::path &compiler,
                      const std::string &target, std::string &key) {
   std::vector<char> bytes;
   if (Error error = readFile(model, bytes)) {
-    return {DLC_CORRUPT, error.message};
+    return error;
   }
   std::string rest = std::string(dlc_version()) + "\n" + stamp(compiler) +
                      cpuFlags() + "\n" + target + "\n";

@@ -30,6 +30,6 @@ Runs a compiled model (.dlc), or compiles an ONNX file (.onnx) into the cache
   --version, --help
 
 In .npy files, bfloat16 is uint16, and 8-bit floats are uint8.
-exit codes: 0 ok, 1 usage, 2 unsupported, 3 resource limit, 4 results differ,
-5 internal error, 6 invalid or damaged model
+exit codes: 0 ok, 1 usage or no such file, 2 unsupported, 3 resource limit,
+4 results differ, 5 internal error, 6 invalid or damaged model
 )";

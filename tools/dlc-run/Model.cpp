@@ -2,6 +2,8 @@
 // Loads a model and reads what it says about its inputs and outputs.
 #include "Model.h"
 
+#include <filesystem>
+
 using namespace dlc::run;
 
 std::string ValueInfo::dimsText() const {
@@ -57,6 +59,10 @@ Error Model::load(const std::string &path) {
   options.verify_weights = 1;
   info.struct_size = sizeof(info);
   Error error = fromStatus(dlc_model_load(path.c_str(), &options, &model));
+  std::error_code ignored;
+  if (error && !std::filesystem::is_regular_file(path, ignored)) {
+    error.code = DLC_USAGE; // a name that leads to no file
+  }
   if (!error) {
     error = fromStatus(dlc_model_get_info(model, &info));
   }

@@ -23,7 +23,9 @@ Error dlc::run::readFile(const std::string &path, std::vector<char> &bytes) {
   if (file) {
     std::fclose(file);
   }
-  return error ? Error{DLC_RESOURCE,
+  // A name that leads nowhere is the caller's mistake.
+  bool missing = error == ENOENT || error == ENOTDIR || error == EISDIR;
+  return error ? Error{missing ? DLC_USAGE : DLC_RESOURCE,
                        "cannot read '" + path + "': " + std::strerror(error)}
                : Error();
 }

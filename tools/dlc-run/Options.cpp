@@ -73,7 +73,13 @@ static std::map<std::string, Setter> valueFlags(Options &o) {
       {"verify", text(o.verify)},
       {"seed", count("seed", 9e15, o.seed)},
       {"threads", count("threads", 1e6, o.threads)},
-      {"iterations", count("iterations", 1e15, o.iterations)},
+      {"iterations",
+       [&](auto &t) {
+         Error error = parseCount("iterations", t, 1e15, o.iterations);
+         return !error && o.iterations == 0
+                    ? badValue("iterations", t, "a whole number of 1 or more")
+                    : error;
+       }},
       {"rtol", [&](auto &t) { return parseNumber("rtol", t, o.rtol); }},
       {"atol", [&](auto &t) { return parseNumber("atol", t, o.atol); }},
       {"warmup",

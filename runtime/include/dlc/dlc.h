@@ -321,12 +321,11 @@ DLC_API dlc_status dlc_context_set_arena(dlc_context *context, void *arena,
  * on the device must be dense, and are used where they are, in stream order;
  * if any is on the CPU, the call returns when the run is done, else it may
  * return before: then dlc_context_synchronize, or the stream, tells the end.
- Inputs may have any strides and offsets; such that are not dense
- * are copied.
+ * Inputs may have any strides and offsets; such that are not dense are copied.
  * An output with data == NULL, or as an earlier run set it, is allocated by the
  * context, on the CPU unless its device is the context's GPU: the call sets all
- * its fields; data and shape stay valid until the
- * context's next run, prepare or free. An output with data != NULL is the
+ * its fields; data and shape stay valid until the context's next run, prepare
+ * or free. An output with data != NULL is the
  * caller's memory: dtype and ndim must be the model's, shape the dims the run
  * gives, strides as the caller likes; it must not overlap an input or another
  * output. For an output sized by data, shape gives room instead: its element

@@ -157,6 +157,34 @@ TEST_F(PoolTest, CallersParallelFor) {
   EXPECT_EQ(calls.count, 20);
 }
 
+/// Forks while another thread keeps setting the parallel-for: the child must
+/// not wait for a lock that nobody there holds.
+TEST_F(PoolTest, ForkWhileTheParallelForIsSet) {
+#if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
+  GTEST_SKIP() << "TSan does not follow threads made after fork";
+#endif
+  Calls calls;
+  std::atomic<bool> stop = false;
+  std::thread setter([&] {
+    while (!stop) {
+      dlc_set_parallel_for(threadedFor, &calls);
+    }
+  });
+  for (int i = 0; i < 200; i++) {
+    pid_t child = fork();
+    if (child == 0) {
+      alarm(20); // ends a child that waits for ever
+      _exit(dlc_set_parallel_for(nullptr, nullptr) == DLC_OK ? 0 : 1);
+    }
+    int status = -1;
+    ASSERT_EQ(waitpid(child, &status, 0), child);
+    EXPECT_EQ(status, 0) << "fork " << i;
+  }
+  stop = true;
+  setter.join();
+  dlc_set_parallel_for(nullptr, nullptr);
+}
+
 /// The child has no threads at first, and makes its own.
 TEST_F(PoolTest, ChildOfAForkStartsAnew) {
 #if defined(__SANITIZE_THREAD__) || __has_feature(thread_sanitizer)
