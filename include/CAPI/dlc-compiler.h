@@ -141,6 +141,10 @@ typedef struct dlc_compiler_options {
   dlc_diagnostic_fn on_diagnostic;
   dlc_progress_fn on_progress;
   dlc_cancelled_fn is_cancelled;
+
+  /* What products of matrices read on a GPU: "fp32" (NULL), "tf32", "bf16",
+   * "fp16". */
+  const char *precision;
 } dlc_compiler_options;
 
 #define DLC_COMPILER_OPTIONS_INIT {.struct_size = sizeof(dlc_compiler_options)}

@@ -63,7 +63,8 @@ struct CompileOptions {
   /// The architectures that PTX is written for, as GPUTarget::create takes
   /// them; none: sm_80, which every later one runs.
   std::vector<std::string> gpuArchs;
-  /// What products of matrices are computed in on a GPU: "fp32".
+  /// What products of matrices read on a GPU: "fp32", "tf32", "bf16", "fp16".
+  /// CPU variants are fp32.
   std::string precision = "fp32";
   /// "batch=1..32:8", "input[0]=4": see onnx::ImportOptions.
   std::vector<std::string> dims;
@@ -87,6 +88,11 @@ struct CompileOptions {
 
   /// Whether `device`, "cpu" or "cuda", is among the targets.
   bool hasTarget(llvm::StringRef device) const;
+  /// The first phase that works on a module of each variant: the GPU's differs
+  /// from the CPU's from there on.
+  Phase getSplitPhase() const {
+    return precision == "fp32" ? Phase::Schedule : Phase::Dispatch;
+  }
 };
 
 enum class Severity { Error, Warning, Note, Remark };

@@ -178,6 +178,42 @@ def ConvertToChannelsLastPass : Pass<"dlc-convert-to-channels-last", "mlir::Modu
   ];
 }
 
+def SetPrecisionPass : Pass<"dlc-set-precision", "mlir::ModuleOp"> {
+  let summary = "Let products of matrices read a lower precision";
+  let description = [{
+    The first pass of the dispatch phase of a GPU variant, not of the graph phase: CPU variants of the
+    same file stay fp32. With bf16 or fp16, contractions, convolutions and attention of f32 get operands
+    of that type; their sums, biases and results stay f32:
+
+    ```mlir
+    %0 = nn.norm mean_var(%x ...) : tensor<8x64xf32>
+    %1 = nn.contract %0, %w maps ... : tensor<8x64xf32>, tensor<64x64xf32> -> tensor<8x64xf32>
+    %2 = nn.elementwise add(%1, %0)
+    // becomes
+    %0 = nn.norm mean_var(%x ...) : tensor<8x64xf32>
+    %l = nn.cast %0 : tensor<8x64xf32> -> tensor<8x64xbf16>
+    %v = nn.cast %w : tensor<64x64xf32> -> tensor<64x64xbf16>
+    %1 = nn.contract %l, %v maps ... : tensor<8x64xbf16>, tensor<64x64xbf16> -> tensor<8x64xf32>
+    %h = nn.cast %l : tensor<8x64xbf16> -> tensor<8x64xf32>
+    %2 = nn.elementwise add(%1, %h)
+    ```
+
+    A cast stands behind the op that computes the tensor, where dispatch formation makes it part of that
+    op's kernel; it moves through views and max pools. Other readers of the tensor read it through a
+    cast back, so that it lies in memory once; all arithmetic but the products' stays f32. Results of
+    the function are not rounded. Casts of params become their transforms (dlc-fold-constants). Large
+    tables that gathers read are stored in the type, too.
+
+    With tf32, types stay, and the products get `nn.product_type = tf32`.
+  }];
+  let dependentDialects = ["::dlc::nn::NNDialect"];
+  let options = [Option<"precision", "precision", "std::string", "\"fp32\"",
+                        "fp32, tf32, bf16 or fp16">];
+  let statistics = [
+    Statistic<"numLowered", "num-operands-lowered", "Operands and tables in the lower type">
+  ];
+}
+
 def VerifyGraphPhasePass : Pass<"dlc-verify-graph-phase", "mlir::ModuleOp"> {
   let summary = "Check what the graph phase promises";
   let description = [{

@@ -61,6 +61,7 @@ bool translate(const dlc_compiler_options &from, CompileOptions &to,
   to.modelDir = toString(from.model_dir);
   to.outputPath = toString(from.output_path);
   to.target = from.target ? from.target : "cpu";
+  to.precision = from.precision ? from.precision : "fp32";
   to.cpus = toStrings(from.cpus, from.num_cpus);
   to.dims = toStrings(from.dims, from.num_dims);
   to.dumpDir = toString(from.dump_dir);

@@ -22,6 +22,14 @@ rt::ProgramOp Variant::getProgram() {
   return programs.empty() ? rt::ProgramOp() : *programs.begin();
 }
 
+int64_t Variant::getSharedBytes() const {
+  unsigned least = gpus.front().getMaxSharedBytes();
+  for (const GPUTarget &gpu : gpus) {
+    least = std::min(least, gpu.getMaxSharedBytes());
+  }
+  return least;
+}
+
 std::vector<std::string> Variant::getExports() {
   std::vector<std::string> names = {prefix + "_run"};
   if (getProgram().getSize()) {
@@ -106,7 +114,7 @@ bool createVariants(Session &session, std::vector<Variant> &variants) {
 bool formProgram(Session &session, Variant &variant) {
   PassManager pm(&session.context);
   if (variant.isGPU()) {
-    buildGPUCodegenPhase(pm);
+    buildGPUCodegenPhase(pm, variant.getSharedBytes());
   } else {
     buildCodegenPhase(pm, variant.target);
   }

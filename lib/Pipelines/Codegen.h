@@ -37,6 +37,8 @@ struct Variant {
   std::vector<DeviceKernel> deviceKernels;
 
   bool isGPU() const { return !gpus.empty(); }
+  /// Shared memory that a block may have on all of `gpus`, in bytes.
+  int64_t getSharedBytes() const;
   rt::ProgramOp getProgram();
   /// The functions that the runtime looks up.
   std::vector<std::string> getExports();

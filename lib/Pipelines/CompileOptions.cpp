@@ -77,10 +77,13 @@ static std::optional<std::string> checkTargets(CompileOptions &options) {
           .str();
     }
   }
-  if (options.precision != "fp32") {
+  if (!is_contained({"fp32", "tf32", "bf16", "fp16"}, options.precision)) {
     return ("unknown precision '" + Twine(options.precision) +
-            "', expected 'fp32'")
+            "', expected 'fp32', 'tf32', 'bf16' or 'fp16'")
         .str();
+  }
+  if (!options.hasTarget("cuda") && options.precision != "fp32") {
+    return "precision '" + options.precision + "' needs the target 'cuda'";
   }
   if (!options.hasTarget("cuda")) {
     return options.gpuArchs.empty() ? std::nullopt
@@ -128,7 +131,7 @@ std::optional<std::string> CompileOptions::complete() {
   if (cpus.empty() && hasTarget("cpu")) {
     cpus = {"native"};
   }
-  bool one = *to < Phase::Binary && *to >= Phase::Schedule;
+  bool one = *to < Phase::Binary && *to >= getSplitPhase();
   if (one && (cpus.size() > 1 || (hasTarget("cpu") && hasTarget("cuda")))) {
     return ("expected one CPU or one GPU for '" + getEmitKindName(*emit) +
             "', got " + Twine(cpus.size() + hasTarget("cuda")))

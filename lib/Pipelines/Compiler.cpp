@@ -30,7 +30,10 @@ private:
   bool parseText();
   bool runPasses(ModuleOp module,
                  llvm::function_ref<void(PassManager &)> build);
-  bool schedule();
+  /// Runs the passes of a phase on each variant's module.
+  bool
+  runVariants(Phase phase,
+              llvm::function_ref<void(PassManager &, const Variant &)> build);
   bool generate();
   bool writeText();
   bool deliver(ArrayRef<char> bytes);
@@ -84,15 +87,18 @@ bool Compiler::runPasses(ModuleOp target,
   return succeeded(pm.run(target)) || session.failReported(Status::Internal);
 }
 
-bool Compiler::schedule() {
+bool Compiler::runVariants(
+    Phase phase,
+    llvm::function_ref<void(PassManager &, const Variant &)> build) {
   for (Variant &variant : variants) {
-    if (!runPasses(*variant.module, [&](PassManager &pm) {
-          if (variant.isGPU()) {
-            buildGPUSchedulePhase(pm);
-          } else {
-            buildSchedulePhase(pm, variant.target);
-          }
-        })) {
+    if (!runPasses(*variant.module,
+                   [&](PassManager &pm) { build(pm, variant); })) {
+      return false;
+    }
+  }
+  for (Variant &variant : variants) {
+    if (!session.dump(*variant.module, phase,
+                      variants.size() > 1 ? "-" + variant.name : "")) {
       return false;
     }
   }
@@ -125,8 +131,8 @@ bool Compiler::generate() {
   }
 }
 
-/// Phases up to dispatch work on one module; from there on, each variant has
-/// its own.
+/// The first phases work on one module; from CompileOptions::getSplitPhase on,
+/// each variant has its own.
 bool Compiler::runPhase(Phase phase) {
   switch (phase) {
   case Phase::Import:
@@ -136,20 +142,23 @@ bool Compiler::runPhase(Phase phase) {
                      [](PassManager &pm) { buildGraphPipeline(pm); }) &&
            session.dump(*module, phase);
   case Phase::Dispatch:
+    if (!module) {
+      return runVariants(phase, [&](PassManager &pm, const Variant &variant) {
+        buildDispatchPhase(pm, variant.isGPU() ? session.options.precision
+                                               : "fp32");
+      });
+    }
     return runPasses(*module,
                      [](PassManager &pm) { buildDispatchPhase(pm); }) &&
            session.dump(*module, phase);
   case Phase::Schedule:
-    if (!schedule()) {
-      return false;
-    }
-    for (Variant &variant : variants) {
-      if (!session.dump(*variant.module, phase,
-                        variants.size() > 1 ? "-" + variant.name : "")) {
-        return false;
+    return runVariants(phase, [](PassManager &pm, const Variant &variant) {
+      if (variant.isGPU()) {
+        buildGPUSchedulePhase(pm, variant.getSharedBytes());
+      } else {
+        buildSchedulePhase(pm, variant.target);
       }
-    }
-    return true;
+    });
   case Phase::Codegen:
     return generate();
   case Phase::Binary:
@@ -225,7 +234,7 @@ void Compiler::run() {
     if (session.isCancelled()) {
       break;
     }
-    if (phase >= Phase::Schedule && module) {
+    if (phase >= session.options.getSplitPhase() && module) {
       for (Variant &variant : variants) {
         variant.module = cast<ModuleOp>(module.get()->clone());
       }

@@ -128,12 +128,27 @@ static StringRef getBody(StringRef text) {
   return place == StringRef::npos ? text : text.substr(place + last.size());
 }
 
+/// Appends a PTX text's body to an image. Dynamic shared memory is declared
+/// once for all kernels of an image.
+static void appendBody(std::string &image, StringRef body) {
+  size_t place = body.find(".extern .shared");
+  if (place == StringRef::npos) {
+    image += body;
+    return;
+  }
+  StringRef line = body.substr(place).split('\n').first;
+  image += body.take_front(place);
+  image += StringRef(image).contains(line)
+               ? body.substr(place).drop_front(line.size())
+               : body.substr(place);
+}
+
 void joinImages(std::vector<CodeGroup> &groups) {
   for (CodeGroup &group : groups) {
     std::vector<std::string> &images = group.variant->images;
     for (auto [i, text] : llvm::enumerate(group.texts)) {
       if (i < images.size()) {
-        images[i] += getBody(text);
+        appendBody(images[i], getBody(text));
       } else {
         images.push_back(std::move(text));
       }

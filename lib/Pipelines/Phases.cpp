@@ -6,6 +6,7 @@
 #include "Conversion/NNToKernel/Passes.h"
 #include "Conversion/NNToRT/NNToRT.h"
 #include "Transforms/Dispatch/Passes.h"
+#include "Transforms/Passes.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Transforms/Passes.h"
 
@@ -13,7 +14,11 @@ using namespace mlir;
 
 namespace dlc {
 
-void buildDispatchPhase(OpPassManager &pm) {
+void buildDispatchPhase(OpPassManager &pm, StringRef precision) {
+  if (precision != "fp32") {
+    pm.addPass(createSetPrecisionPass({precision.str()}));
+    pm.addPass(createFoldConstantsPass());
+  }
   pm.addNestedPass<func::FuncOp>(createFormDispatchesPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
@@ -24,12 +29,13 @@ void buildSchedulePhase(OpPassManager &pm, const CPUTarget &target) {
       {.lanes = target.vectorLanes, .registers = target.numVectorRegisters}));
 }
 
-void buildGPUSchedulePhase(OpPassManager &pm) {
-  pm.addPass(createScheduleGPUKernelsPass());
+void buildGPUSchedulePhase(OpPassManager &pm, int64_t sharedBytes) {
+  pm.addPass(createScheduleGPUKernelsPass({sharedBytes}));
 }
 
-void buildGPUCodegenPhase(OpPassManager &pm) {
-  pm.addPass(createOutlineGPUKernelsPass());
+void buildGPUCodegenPhase(OpPassManager &pm, int64_t sharedBytes) {
+  pm.addPass(createOutlineGPUKernelsPass({sharedBytes}));
+  pm.addPass(createLowerGPUTileKernelsPass({sharedBytes}));
   pm.addPass(createConvertNNToRTPass(/*onDevice=*/true));
 }
 

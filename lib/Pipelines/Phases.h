@@ -9,17 +9,19 @@
 
 namespace dlc {
 
-/// Groups of ops that become kernels, as nn.dispatch.
-void buildDispatchPhase(mlir::OpPassManager &pm);
+/// Groups of ops that become kernels, as nn.dispatch. Products read
+/// `precision`, as of CompileOptions.
+void buildDispatchPhase(mlir::OpPassManager &pm,
+                        llvm::StringRef precision = "fp32");
 /// A schedule for each dispatch, and params packed as they ask.
 void buildSchedulePhase(mlir::OpPassManager &pm, const CPUTarget &target);
-/// The same for a GPU.
-void buildGPUSchedulePhase(mlir::OpPassManager &pm);
+/// The same for GPUs whose blocks may have `sharedBytes` of shared memory.
+void buildGPUSchedulePhase(mlir::OpPassManager &pm, int64_t sharedBytes);
 /// Kernels as loops and vectors in the module @kernels, the rest as rt.program.
 /// What follows, LLVM and objects, is not a matter of passes on one module.
 void buildCodegenPhase(mlir::OpPassManager &pm, const CPUTarget &target);
-/// The same for a GPU.
-void buildGPUCodegenPhase(mlir::OpPassManager &pm);
+/// The same for GPUs.
+void buildGPUCodegenPhase(mlir::OpPassManager &pm, int64_t sharedBytes);
 
 } // namespace dlc
 

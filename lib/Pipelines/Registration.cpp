@@ -33,6 +33,17 @@ struct CPUOptions : PassPipelineOptions<CPUOptions> {
       *this, "cpu", llvm::cl::desc("CPU to compile for, an LLVM CPU name"),
       llvm::cl::init("native")};
 };
+struct PrecisionOptions : PassPipelineOptions<PrecisionOptions> {
+  Option<std::string> precision{*this, "precision",
+                                llvm::cl::desc("fp32, tf32, bf16 or fp16"),
+                                llvm::cl::init("fp32")};
+};
+struct GPUOptions : PassPipelineOptions<GPUOptions> {
+  Option<int64_t> sharedBytes{
+      *this, "shared-bytes",
+      llvm::cl::desc("shared memory that a block may have"),
+      llvm::cl::init(166912)};
+};
 } // namespace
 
 /// A phase whose passes depend on the CPU.
@@ -71,22 +82,28 @@ void registerPassesAndPipelines() {
   registerNVPTXTargetPasses();
   PassPipelineRegistration<>("dlc-graph-pipeline", "The graph phase: nn to nn",
                              buildGraphPipeline);
-  PassPipelineRegistration<>("dlc-dispatch-pipeline",
-                             "The dispatch phase: nn to nn.dispatch",
-                             buildDispatchPhase);
+  PassPipelineRegistration<PrecisionOptions>(
+      "dlc-dispatch-pipeline", "The dispatch phase: nn to nn.dispatch",
+      [](OpPassManager &pm, const PrecisionOptions &options) {
+        buildDispatchPhase(pm, options.precision);
+      });
   registerCPUPipeline("dlc-schedule-pipeline",
                       "The schedule phase: a schedule for each dispatch",
                       buildSchedulePhase);
   registerCPUPipeline("dlc-codegen-pipeline",
                       "The codegen phase up to kernels and rt.program",
                       buildCodegenPhase);
-  PassPipelineRegistration<>("dlc-gpu-schedule-pipeline",
-                             "The schedule phase for a GPU",
-                             buildGPUSchedulePhase);
-  PassPipelineRegistration<>(
+  PassPipelineRegistration<GPUOptions>(
+      "dlc-gpu-schedule-pipeline", "The schedule phase for a GPU",
+      [](OpPassManager &pm, const GPUOptions &options) {
+        buildGPUSchedulePhase(pm, options.sharedBytes);
+      });
+  PassPipelineRegistration<GPUOptions>(
       "dlc-gpu-codegen-pipeline",
       "The codegen phase for a GPU, up to kernels and rt.program",
-      buildGPUCodegenPhase);
+      [](OpPassManager &pm, const GPUOptions &options) {
+        buildGPUCodegenPhase(pm, options.sharedBytes);
+      });
 }
 
 } // namespace dlc

@@ -68,6 +68,7 @@ class _Options(SizedStructure):
         ("on_diagnostic", _DiagnosticFn),
         ("on_progress", _ProgressFn),
         ("is_cancelled", _CancelledFn),
+        ("precision", c_char_p),
     ]
 
 
@@ -238,6 +239,7 @@ def compile(
     *,
     device: str | None = None,
     cpu: str | Iterable[str] | None = None,
+    precision: str = "fp32",
     output: str | os.PathLike | None = None,
     model_dir: str | os.PathLike | None = None,
     dump_ir: str | os.PathLike | None = None,
@@ -252,7 +254,9 @@ def compile(
     {"batch": (1, 32, 8)} with the size to tune for. `device` is where the model
     runs, see dlc.load; `target`, what it is compiled for: "cpu", "cuda", or
     "cuda,cpu". Each is by default what the other needs. `cpu` names one or more
-    variants of the code, by default this machine's own. `output` keeps the
+    variants of the code, by default this machine's own. `precision` is what
+    products of matrices read on a GPU: "fp32", "tf32", "bf16" or "fp16".
+    `output` keeps the
     binary in a file. `progress(phase, done, total)` is called from another
     thread; what it raises ends the compilation and is raised here.
     """
@@ -263,6 +267,7 @@ def compile(
         is_cpu = parse_device(device).device_type == CPU
         target = "cpu" if is_cpu else "cuda"
     call.options.target = target.encode()
+    call.options.precision = precision.encode()
     call.options.num_threads = num_threads
     call.set_cpus(cpu)
     if dump_ir is not None:

@@ -209,10 +209,10 @@ def bert_base() -> Network:
     )
 
 
-def gpt2() -> Network:
+def gpt2(layers: int = 12) -> Network:
     from transformers import GPT2Config, GPT2LMHeadModel
 
-    config = GPT2Config(attn_implementation="sdpa")
+    config = GPT2Config(n_layer=layers, attn_implementation="sdpa")
     names = ["input_ids"]
     module = First(GPT2LMHeadModel(config), names, "logits", use_cache=False)
     return _tokens(
@@ -220,14 +220,14 @@ def gpt2() -> Network:
     )
 
 
-def llama() -> Network:
+def llama(layers: int = 12) -> Network:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     config = LlamaConfig(
         vocab_size=8192,
         hidden_size=768,
         intermediate_size=2048,
-        num_hidden_layers=12,
+        num_hidden_layers=layers,
         num_attention_heads=12,
         num_key_value_heads=4,
         max_position_embeddings=512,
@@ -324,10 +324,11 @@ def _randomize_constants(module: nn.Module) -> None:
                 parameter.uniform_(0.1, 0.5)
 
 
-def build(name: str, seed: int) -> Network:
-    """A network of the zoo with its random weights, in eval mode."""
+def build(name: str, seed: int, **options) -> Network:
+    """A network of the zoo with its random weights, in eval mode. `options` are
+    of the function of that name."""
     torch.manual_seed(seed)
-    network = NETWORKS[name]()
+    network = NETWORKS[name](**options)
     network.module.train()
     _randomize_constants(network.module)
     _settle_statistics(network)

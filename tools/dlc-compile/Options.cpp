@@ -18,7 +18,9 @@ const char helpText[] =
                               several make one file with a variant for each
   --gpu-arch=NAME[,NAME...]   sm_80 (default), sm_86, sm_89, sm_90, sm_90a, sm_100, sm_120, ...; code for
                               one without 'a' runs on later ones, too
-  --precision=fp32            of products of matrices on a GPU
+  --precision=fp32|tf32|bf16|fp16
+                              what products of matrices, convolutions and attention read on a GPU; sums,
+                              norms and everything on a CPU stay fp32
   --dim=NAME=N | N..M[:HINT]  the size of a symbolic dim, or its range and the size to tune for;
                               NAME is a dim's name or INPUT[I]
   --emit=KIND                 dlc (default), so, obj, exe, nn, linalg, llvm, asm, ptx

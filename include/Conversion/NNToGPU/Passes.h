@@ -5,6 +5,7 @@
 
 #include "Dialect/NN/NNDialect.h"
 #include "Dialect/RT/RTDialect.h"
+#include "Dialect/Tile/TileDialect.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"

@@ -56,10 +56,12 @@ class KernelBuilder : public DispatchContext {
 public:
   KernelBuilder(nn::DispatchOp dispatch, mlir::func::FuncOp kernel,
                 const kernel::VectorTarget &target);
-  /// For kernels of another form, whose first parameters are the buffers: the
-  /// values of the dispatch's sizes; the items are set later.
-  KernelBuilder(nn::DispatchOp dispatch, mlir::func::FuncOp kernel,
-                const kernel::VectorTarget &target, mlir::ValueRange sizes);
+  /// For kernels of another form: rank-0 memrefs of the inputs and results, and
+  /// the values of the dispatch's sizes; the items are set later. Code goes to
+  /// `builder`'s place, which all of the kernel's other code follows.
+  KernelBuilder(nn::DispatchOp dispatch, mlir::FunctionOpInterface kernel,
+                const kernel::VectorTarget &target, mlir::OpBuilder builder,
+                mlir::ValueRange bases, mlir::ValueRange sizes);
 
   /// Work items [begin, end).
   mlir::Value getBegin() { return begin; }
@@ -103,13 +105,15 @@ public:
   };
 
 protected:
-  mlir::func::FuncOp kernel;
+  mlir::FunctionOpInterface kernel;
   mlir::Value begin, end, scratch;
 
 private:
   void resolveSizes();
   mlir::Value loadUncached(mlir::Value tensor, mlir::ValueRange indices);
 
+  /// Of the inputs, then the results.
+  llvm::SmallVector<mlir::Value> bases;
   std::pair<mlir::Value, mlir::Value> known;
   /// Elements loaded in the current scope, by tensor and hash of the indices.
   llvm::DenseMap<std::pair<mlir::Value, size_t>, mlir::Value> memo;

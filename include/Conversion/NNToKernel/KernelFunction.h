@@ -13,6 +13,9 @@ namespace dlc {
 /// after outlining brings its own.
 mlir::ModuleOp getKernelsModule(mlir::ModuleOp module);
 
+/// The name of kernel `number` of a module, the one of `dispatch`.
+std::string getKernelName(nn::DispatchOp dispatch, unsigned number);
+
 /// Declares kernel `number` of `dispatch` with an empty body: its inputs and
 /// results as rank-0 memrefs that do not overlap, then `parameters`.
 mlir::func::FuncOp createKernelFunction(mlir::ModuleOp kernels,

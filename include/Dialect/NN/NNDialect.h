@@ -51,6 +51,10 @@ enum class FusionRole {
 
 /// Unit attribute of the op that rules a fused group or a dispatch.
 inline constexpr llvm::StringLiteral kRootAttrName = "nn.root";
+
+/// Type attribute of a contraction, convolution or attention of f32: a kernel
+/// may round what it multiplies to this type (tf32). Sums stay f32.
+inline constexpr llvm::StringLiteral kProductTypeAttrName = "nn.product_type";
 } // namespace dlc::nn
 
 #include "Dialect/NN/NNDialect.h.inc"

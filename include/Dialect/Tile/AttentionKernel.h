@@ -53,6 +53,8 @@ struct AttentionSpec {
   /// fall as r grows. Blocks of keys outside are skipped. Null: 0 and `keys`.
   KeyBoundFn keyBegin, keyEnd;
   EmptyRow emptyRow = EmptyRow::NaN;
+  /// Rows whose sum is NaN become zero, empty ones too.
+  bool zeroNaNRows = false;
 };
 
 /// As buildGemmKernel. The launch has product(batch) * ceil(rows / queries)

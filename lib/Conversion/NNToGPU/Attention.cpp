@@ -4,6 +4,7 @@
 #include "AttentionEmitter.h"
 
 #include "Conversion/Common/ElementwiseFn.h"
+#include "Conversion/NNToGPU/AttentionRegion.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -48,42 +49,6 @@ SmallVector<Value> AttentionEmitter::emitScores() {
   return sums;
 }
 
-Value AttentionEmitter::emitRegion(Region &region, Value score,
-                                   ValueRange inputs, unsigned firstMap) {
-  Block &block = region.front();
-  IRMapping mapping;
-  auto argument = block.args_begin();
-  if (score) {
-    mapping.map(*argument++, score);
-  }
-  for (unsigned loop = kB; loop <= kN; ++loop) {
-    mapping.map(*argument++, loops[loop]);
-  }
-  for (auto [i, input] : llvm::enumerate(inputs)) {
-    SmallVector<Value> at;
-    for (auto [dim, expr] :
-         llvm::enumerate(op.getMap(firstMap + i).getResults())) {
-      // A dim of size 1 is repeated.
-      bool repeats = typeOf(input).getDimSize(dim) == 1;
-      at.push_back(repeats ? math.value(0)
-                           : loops[cast<AffineDimExpr>(expr).getPosition()]);
-    }
-    mapping.map(*argument++, kb.load(input, at));
-  }
-  // What the region takes from around the op is the dispatch's.
-  for (Operation &inner : block) {
-    for (Value operand : inner.getOperands()) {
-      if (!mapping.contains(operand) && operand.getParentBlock() != &block) {
-        mapping.map(operand, kb.scalar(operand));
-      }
-    }
-  }
-  for (Operation &inner : block.without_terminator()) {
-    b.clone(inner, mapping);
-  }
-  return mapping.lookup(cast<YieldOp>(block.getTerminator()).getValues()[0]);
-}
-
 Value AttentionEmitter::finishScore(Value score, Value row, Value key) {
   unsigned maskMaps = 4 + op.getScoreInputs().size();
   // Regions see places that exist; what they say of others is dropped.
@@ -96,7 +61,8 @@ Value AttentionEmitter::finishScore(Value score, Value row, Value key) {
   Value scale = emitConstant(b, f32, op.getScale().convertToDouble());
   Value value = arith::MulFOp::create(b, score, scale);
   if (!op.getScore().empty()) {
-    value = emitRegion(op.getScore(), value, op.getScoreInputs(), 4);
+    value = emitAttentionRegion(kb, op, op.getScore(), value,
+                                op.getScoreInputs(), 4, loops);
   }
   double infinity = std::numeric_limits<double>::infinity();
   if (!op.getMask().empty()) {
@@ -106,7 +72,8 @@ Value AttentionEmitter::finishScore(Value score, Value row, Value key) {
         b, f32,
         averages ? double(std::numeric_limits<float>::lowest()) : -infinity);
     Value counts =
-        emitRegion(op.getMask(), nullptr, op.getMaskInputs(), maskMaps);
+        emitAttentionRegion(kb, op, op.getMask(), nullptr, op.getMaskInputs(),
+                            maskMaps, loops);
     value = arith::SelectOp::create(b, counts, value, masked);
   }
   Value exists = math.less(key, plan.sizes[kN]);

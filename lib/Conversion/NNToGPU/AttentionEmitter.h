@@ -94,8 +94,6 @@ private:
   void loadValues(Value first);
   SmallVector<Value> readVector(Value shared, Value index, int64_t count);
   SmallVector<Value> emitScores();
-  Value emitRegion(Region &region, Value score, ValueRange inputs,
-                   unsigned firstMap);
   /// Score of a key as softmax sees it.
   Value finishScore(Value score, Value row, Value key);
   Value reduceRow(Value value, bool isSum);

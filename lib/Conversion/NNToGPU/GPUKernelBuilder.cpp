@@ -28,8 +28,12 @@ static SmallVector<Value> castSizes(nn::DispatchOp dispatch,
 
 GPUKernelBuilder::GPUKernelBuilder(nn::DispatchOp dispatch, func::FuncOp kernel,
                                    int64_t threads, bool hasScratch)
-    : KernelBuilder(dispatch, kernel, kGPUVectorTarget,
-                    castSizes(dispatch, kernel)),
+    : KernelBuilder(
+          dispatch, kernel, kGPUVectorTarget,
+          OpBuilder::atBlockEnd(&kernel.getBody().front()),
+          kernel.getArguments().take_front(dispatch.getInputs().size() +
+                                           dispatch.getOutputs().size()),
+          castSizes(dispatch, kernel)),
       threads(threads) {
   if (hasScratch) {
     scratch = kernel.getArguments().back();
@@ -41,7 +45,7 @@ Value GPUKernelBuilder::readRegister(Value &known,
                                      llvm::function_ref<Value()> read) {
   if (!known) {
     OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(&kernel.getBody().front());
+    b.setInsertionPointToStart(&kernel.getFunctionBody().front());
     known = arith::IndexCastOp::create(b, b.getIndexType(), read());
   }
   return known;
@@ -76,8 +80,7 @@ void GPUKernelBuilder::emitBarrier() { NVVM::Barrier0Op::create(b); }
 Value GPUKernelBuilder::allocateShared(Type element, int64_t count) {
   auto type = MemRefType::get({count}, element, MemRefLayoutAttrInterface(),
                               b.getI64IntegerAttr(kSharedSpace));
-  std::string name =
-      (kernel.getSymName() + "_shared_" + Twine(numShared++)).str();
+  std::string name = (kernel.getName() + "_shared_" + Twine(numShared++)).str();
   OpBuilder outside(kernel);
   memref::GlobalOp::create(
       outside, kernel.getLoc(), name, outside.getStringAttr("private"), type,

@@ -4,6 +4,7 @@
 #include "Conversion/Common/ExpandMath.h"
 #include "Conversion/NNToGPU/GPUKernelFamily.h"
 #include "Conversion/NNToGPU/Passes.h"
+#include "Conversion/NNToGPU/TileKernelFamily.h"
 #include "Conversion/NNToKernel/KernelFamily.h"
 #include "Conversion/NNToKernel/KernelFunction.h"
 
@@ -19,19 +20,25 @@ namespace {
 
 class GPUKernelOutliner {
 public:
-  explicit GPUKernelOutliner(ModuleOp module) : module(module) {}
+  GPUKernelOutliner(ModuleOp module, const tile::BlockLimits &limits)
+      : module(module), limits(limits) {}
 
   LogicalResult run();
   unsigned numKernels = 0;
 
 private:
-  FailureOr<func::FuncOp> getKernel(nn::DispatchOp dispatch,
-                                    const GPULaunch &launch);
+  FailureOr<FunctionOpInterface> getKernel(nn::DispatchOp dispatch,
+                                           const GPULaunch &launch);
+  FailureOr<FunctionOpInterface> emitKernel(nn::DispatchOp dispatch,
+                                            const GPULaunch &launch);
+  FailureOr<FunctionOpInterface> emitTileKernel(nn::DispatchOp dispatch,
+                                                const TileKernelFamily &family);
   func::FuncOp createFunction(nn::DispatchOp dispatch, const GPULaunch &launch);
   LogicalResult replace(nn::DispatchOp dispatch);
 
   ModuleOp module, kernels;
-  llvm::StringMap<func::FuncOp> byKey;
+  const tile::BlockLimits &limits;
+  llvm::StringMap<FunctionOpInterface> byKey;
 };
 
 bool hasScratch(const GPULaunch &launch) {
@@ -90,12 +97,9 @@ LogicalResult checkMath(func::FuncOp kernel) {
   return failure(result.wasInterrupted());
 }
 
-FailureOr<func::FuncOp> GPUKernelOutliner::getKernel(nn::DispatchOp dispatch,
-                                                     const GPULaunch &launch) {
-  func::FuncOp &known = byKey[getKernelKey(dispatch)];
-  if (known) {
-    return known;
-  }
+FailureOr<FunctionOpInterface>
+GPUKernelOutliner::emitKernel(nn::DispatchOp dispatch,
+                              const GPULaunch &launch) {
   func::FuncOp function = createFunction(dispatch, launch);
   const GPUKernelFamily *family = findGPUKernelFamily(dispatch);
   GPUKernelBuilder builder(dispatch, function, launch.threads,
@@ -107,8 +111,46 @@ FailureOr<func::FuncOp> GPUKernelOutliner::getKernel(nn::DispatchOp dispatch,
   bool small = family->hasElementIndices(dispatch) && hasSmallTensors(dispatch);
   function->setAttr(rt::kIndexBitsAttrName,
                     builder.b.getI32IntegerAttr(small ? 32 : 64));
-  known = function;
+  return FunctionOpInterface(function);
+}
+
+FailureOr<FunctionOpInterface>
+GPUKernelOutliner::emitTileKernel(nn::DispatchOp dispatch,
+                                  const TileKernelFamily &family) {
+  auto b =
+      ImplicitLocOpBuilder::atBlockEnd(dispatch.getLoc(), kernels.getBody());
+  std::string name =
+      getKernelName(dispatch, static_cast<unsigned>(numKernels++));
+  unsigned indexBits = hasSmallTensors(dispatch) ? 32 : 64;
+  TileKernelBuilder builder(b, dispatch, name, indexBits, limits);
+  FailureOr<tile::KernelOp> kernel = family.build(builder);
+  if (failed(kernel)) {
+    return failure();
+  }
+  auto function = cast<FunctionOpInterface>(kernel->getOperation());
+  for (unsigned i = 0; i < builder.signature.buffers; ++i) {
+    function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
+                        b.getUnitAttr());
+    function.setArgAttr(i, LLVM::LLVMDialect::getAlignAttrName(),
+                        b.getI64IntegerAttr(tile::kChunkBytes));
+  }
+  function->setAttr(rt::kIndexBitsAttrName, b.getI32IntegerAttr(indexBits));
   return function;
+}
+
+FailureOr<FunctionOpInterface>
+GPUKernelOutliner::getKernel(nn::DispatchOp dispatch, const GPULaunch &launch) {
+  FunctionOpInterface &known = byKey[getKernelKey(dispatch)];
+  if (known) {
+    return known;
+  }
+  const TileKernelFamily *family = getScheduledTileFamily(dispatch);
+  FailureOr<FunctionOpInterface> made =
+      family ? emitTileKernel(dispatch, *family) : emitKernel(dispatch, launch);
+  if (succeeded(made)) {
+    known = *made;
+  }
+  return made;
 }
 
 LogicalResult GPUKernelOutliner::replace(nn::DispatchOp dispatch) {
@@ -117,8 +159,10 @@ LogicalResult GPUKernelOutliner::replace(nn::DispatchOp dispatch) {
   }
   DispatchContext context(dispatch, OpBuilder(dispatch), dispatch.getSizes(),
                           kGPUVectorTarget);
-  GPULaunch launch = findGPUKernelFamily(dispatch)->getLaunch(context);
-  FailureOr<func::FuncOp> kernel = getKernel(dispatch, launch);
+  const TileKernelFamily *family = getScheduledTileFamily(dispatch);
+  GPULaunch launch = family ? family->getLaunch(context)
+                            : findGPUKernelFamily(dispatch)->getLaunch(context);
+  FailureOr<FunctionOpInterface> kernel = getKernel(dispatch, launch);
   if (failed(kernel)) {
     return failure();
   }
@@ -126,7 +170,7 @@ LogicalResult GPUKernelOutliner::replace(nn::DispatchOp dispatch) {
       hasScratch(launch) ? context.math.value(launch.scratchBytes) : Value();
   DispatchCost cost = estimateCost(dispatch);
   auto launched = rt::DispatchOp::create(
-      context.b, dispatch.getOutputs().getTypes(), kernel->getSymName(),
+      context.b, dispatch.getOutputs().getTypes(), kernel->getName(),
       dispatch.getInputs(), dispatch.getSizes(), dispatch.getResultSizes(),
       context.math.value(launch.blocks), context.math.value(0), scratch,
       cost.flops, cost.bytes, DenseI64ArrayAttr(),
@@ -151,8 +195,12 @@ LogicalResult GPUKernelOutliner::run() {
 
 struct OutlineGPUKernelsPass final
     : impl::OutlineGPUKernelsPassBase<OutlineGPUKernelsPass> {
+  using OutlineGPUKernelsPassBase::OutlineGPUKernelsPassBase;
+
   void runOnOperation() override {
-    GPUKernelOutliner outliner(getOperation());
+    tile::BlockLimits limits;
+    limits.sharedBytes = sharedBytes;
+    GPUKernelOutliner outliner(getOperation(), limits);
     if (failed(outliner.run())) {
       return signalPassFailure();
     }

@@ -12,6 +12,12 @@ MemRefType getBaseType(Type elementType) {
   return MemRefType::get({}, getCodeType(elementType));
 }
 
+/// The kernel's arguments that stand for the dispatch's tensors.
+static ValueRange baseArguments(nn::DispatchOp dispatch, func::FuncOp kernel) {
+  return kernel.getArguments().take_front(dispatch.getInputs().size() +
+                                          dispatch.getOutputs().size());
+}
+
 /// The kernel's index arguments that stand for the dispatch's sizes.
 static ValueRange sizeArguments(nn::DispatchOp dispatch, func::FuncOp kernel) {
   unsigned buffers = dispatch.getInputs().size() + dispatch.getOutputs().size();
@@ -20,20 +26,23 @@ static ValueRange sizeArguments(nn::DispatchOp dispatch, func::FuncOp kernel) {
 
 KernelBuilder::KernelBuilder(nn::DispatchOp dispatch, func::FuncOp kernel,
                              const kernel::VectorTarget &target)
-    : KernelBuilder(dispatch, kernel, target, sizeArguments(dispatch, kernel)) {
+    : KernelBuilder(dispatch, kernel, target,
+                    OpBuilder::atBlockEnd(&kernel.getBody().front()),
+                    baseArguments(dispatch, kernel),
+                    sizeArguments(dispatch, kernel)) {
   ValueRange last = kernel.getArguments().take_back(3);
   begin = last[0];
   end = last[1];
   scratch = last[2];
 }
 
-KernelBuilder::KernelBuilder(nn::DispatchOp dispatch, func::FuncOp kernel,
+KernelBuilder::KernelBuilder(nn::DispatchOp dispatch,
+                             FunctionOpInterface kernel,
                              const kernel::VectorTarget &target,
+                             OpBuilder builder, ValueRange bases,
                              ValueRange sizes)
-    : DispatchContext(dispatch,
-                      OpBuilder::atBlockEnd(&kernel.getBody().front()), sizes,
-                      target),
-      kernel(kernel) {
+    : DispatchContext(dispatch, builder, sizes, target), kernel(kernel),
+      bases(bases) {
   resolveSizes();
 }
 
@@ -73,14 +82,14 @@ void KernelBuilder::resolveSizes() {
 
 Value KernelBuilder::getInputBase(Value input) {
   if (auto argument = dyn_cast<BlockArgument>(input)) {
-    return kernel.getArgument(argument.getArgNumber());
+    return bases[argument.getArgNumber()];
   }
   Value &base = constantBases[input];
   if (!base) {
     auto type = cast<RankedTensorType>(input.getType());
     assert(type.getNumElements() == 1 && "others are inputs");
     OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(&kernel.getBody().front());
+    b.setInsertionPointToStart(&kernel.getFunctionBody().front());
     Value element =
         loadUncached(input, SmallVector<Value>(type.getRank(), math.value(0)));
     base = memref::AllocaOp::create(b, getBaseType(type.getElementType()));
@@ -90,7 +99,7 @@ Value KernelBuilder::getInputBase(Value input) {
 }
 
 Value KernelBuilder::getResultBase(unsigned i) {
-  return kernel.getArgument(dispatch.getInputs().size() + i);
+  return bases[dispatch.getInputs().size() + i];
 }
 
 Value KernelBuilder::view(Value base, ArrayRef<OpFoldResult> sizes) {
@@ -111,7 +120,7 @@ Value KernelBuilder::view(Value base, ArrayRef<OpFoldResult> sizes) {
 
 Value KernelBuilder::allocate(Type element, int64_t count) {
   OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(&kernel.getBody().front());
+  b.setInsertionPointToStart(&kernel.getFunctionBody().front());
   return memref::AllocaOp::create(b, MemRefType::get({count}, element));
 }
 

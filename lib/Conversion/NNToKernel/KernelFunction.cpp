@@ -19,6 +19,11 @@ ModuleOp getKernelsModule(ModuleOp module) {
   return ModuleOp::create(b, module.getLoc(), rt::kKernelsModuleName);
 }
 
+std::string getKernelName(nn::DispatchOp dispatch, unsigned number) {
+  return (dispatch.getRootOp()->getName().stripDialect() + "_" + Twine(number))
+      .str();
+}
+
 func::FuncOp createKernelFunction(ModuleOp kernels, nn::DispatchOp dispatch,
                                   TypeRange parameters, unsigned number) {
   OpBuilder b = OpBuilder::atBlockEnd(kernels.getBody());
@@ -30,10 +35,8 @@ func::FuncOp createKernelFunction(ModuleOp kernels, nn::DispatchOp dispatch,
   }
   unsigned buffers = types.size();
   llvm::append_range(types, parameters);
-  std::string name =
-      (dispatch.getRootOp()->getName().stripDialect() + "_" + Twine(number))
-          .str();
-  auto function = func::FuncOp::create(b, dispatch.getLoc(), name,
+  auto function = func::FuncOp::create(b, dispatch.getLoc(),
+                                       getKernelName(dispatch, number),
                                        b.getFunctionType(types, {}));
   function->setAttr(rt::kKernelAttrName, b.getUnitAttr());
   for (unsigned i = 0; i < buffers; ++i) {

@@ -65,6 +65,8 @@ LogicalResult KernelEmitter::emit() {
   auto type = LLVM::LLVMFunctionType::get(
       LLVM::LLVMVoidType::get(b.getContext()), kernel.getArgumentTypes());
   auto function = LLVM::LLVMFuncOp::create(b, kernel.getName(), type);
+  function->setDiscardableAttrs(
+      kernel->getDiscardableAttrDictionary().getValue());
   int64_t threads = kernel.getThreads();
   function->setAttr(NVVM::NVVMDialect::getKernelFuncAttrName(),
                     b.getUnitAttr());

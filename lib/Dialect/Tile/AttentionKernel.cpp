@@ -299,17 +299,26 @@ void AttentionBuilder::consume(PipelineOp pipeline, Value queries) {
 Value AttentionBuilder::normalize(RowState state) {
   Value factor = map(perRow(), state.sum, {}, [&](ValueRange x) -> Value {
     Value inverse = arith::DivFOp::create(b, f32(1), x[0]);
-    if (spec.emptyRow == EmptyRow::NaN) {
+    if (spec.emptyRow == EmptyRow::NaN && !spec.zeroNaNRows) {
       return inverse;
     }
-    Value empty =
-        arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, x[0], f32(0));
+    // Unordered: NaN counts as no key.
+    auto none = spec.zeroNaNRows ? arith::CmpFPredicate::UEQ
+                                 : arith::CmpFPredicate::OEQ;
+    Value empty = arith::CmpFOp::create(b, none, x[0], f32(0));
     return arith::SelectOp::create(b, empty, f32(0), inverse);
   });
-  return map(sums(valueHead), {state.values, factor}, {},
-             [&](ValueRange x) -> Value {
-               return arith::MulFOp::create(b, x[0], x[1]);
-             });
+  return map(
+      sums(valueHead), {state.values, factor}, {}, [&](ValueRange x) -> Value {
+        Value scaled = arith::MulFOp::create(b, x[0], x[1]);
+        if (!spec.zeroNaNRows) {
+          return scaled;
+        }
+        // The row's values are NaN, too.
+        Value none =
+            arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, x[1], f32(0));
+        return arith::SelectOp::create(b, none, f32(0), scaled);
+      });
 }
 
 void AttentionBuilder::emit() {

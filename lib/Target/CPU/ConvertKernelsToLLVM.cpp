@@ -94,7 +94,18 @@ LogicalResult convertToLLVM(ModuleOp module, unsigned indexBits) {
   LLVMConversionTarget target(*context);
   target.addLegalOp<ModuleOp>();
   target.addLegalDialect<NVVM::NVVMDialect>();
-  return applyFullConversion(module, target, std::move(patterns));
+  // Kernels that begin with pointers cast them to memrefs.
+  target.addLegalOp<UnrealizedConversionCastOp>();
+  if (failed(applyFullConversion(module, target, std::move(patterns)))) {
+    return failure();
+  }
+  SmallVector<UnrealizedConversionCastOp> casts, left;
+  module.walk([&](UnrealizedConversionCastOp cast) { casts.push_back(cast); });
+  reconcileUnrealizedCasts(casts, &left);
+  for (UnrealizedConversionCastOp cast : left) {
+    return cast.emitError() << "expected casts that cancel";
+  }
+  return success();
 }
 
 struct ConvertKernelsToLLVMPass final

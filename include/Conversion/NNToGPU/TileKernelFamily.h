@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Dispatches on tensor cores: products of matrices, convolutions and attention
+// of 16-bit floats or tf32, as kernels of the tile dialect. A dispatch takes
+// this way if its schedule is one of the tile dialect's.
+#ifndef DLC_CONVERSION_NNTOGPU_TILEKERNELFAMILY_H
+#define DLC_CONVERSION_NNTOGPU_TILEKERNELFAMILY_H
+
+#include "Conversion/NNToGPU/GPUKernelFamily.h"
+#include "Dialect/Tile/KernelBuilder.h"
+#include "Dialect/Tile/Schedules.h"
+
+namespace dlc {
+
+/// A tile kernel of a dispatch under construction: pointers and i64 sizes for
+/// the tile dialect's builders, and a KernelBuilder for what is fused with the
+/// product. Both write at the same places.
+class TileKernelBuilder {
+public:
+  /// `b` stands where the kernel shall be. `indexBits` is the width of `index`
+  /// in the kernel.
+  TileKernelBuilder(mlir::ImplicitLocOpBuilder &b, nn::DispatchOp dispatch,
+                    llvm::StringRef name, unsigned indexBits,
+                    const tile::BlockLimits &limits);
+
+  mlir::ImplicitLocOpBuilder &b;
+  nn::DispatchOp dispatch;
+  tile::KernelSignature signature;
+  const tile::BlockLimits &limits;
+
+  /// To be called first in the kernel.
+  void start(mlir::ImplicitLocOpBuilder &inside,
+             const tile::KernelArguments &arguments);
+  /// After start.
+  KernelBuilder &kb() { return *builder; }
+  /// !llvm.ptr<1> of an input, which is a block argument, or of the result.
+  mlir::Value getPointer(mlir::Value input);
+  mlir::Value getResultPointer();
+  /// A size of the dispatch as the tile dialect's builders take it.
+  tile::Size getSize(mlir::OpFoldResult size);
+  /// An i32 or i64 as index.
+  mlir::Value getIndex(mlir::ImplicitLocOpBuilder &inside, mlir::Value value);
+
+  /// What the dispatch yields for neighbouring elements of the root's result,
+  /// as a vector. `sums` is a vector of f32; `finish` gives the root's element
+  /// (of its code type) and sets its place, from the lane and its sum.
+  mlir::Value emitEpilogue(
+      mlir::ImplicitLocOpBuilder &inside, mlir::Value sums,
+      llvm::function_ref<std::pair<mlir::Value, llvm::SmallVector<mlir::Value>>(
+          int64_t lane, mlir::Value sum)>
+          finish);
+
+private:
+  unsigned indexBits;
+  llvm::SmallVector<mlir::Value> pointers;
+  std::optional<KernelBuilder> builder;
+};
+
+/// Schedules and kernels for one kind of root.
+class TileKernelFamily {
+public:
+  virtual ~TileKernelFamily() = default;
+  /// Why tensor cores do not compute the dispatch; empty: they can.
+  virtual std::string getObstacle(nn::DispatchOp dispatch) const = 0;
+  /// The static rule's choice; null where no schedule is legal.
+  virtual mlir::Attribute
+  chooseSchedule(nn::DispatchOp dispatch,
+                 const tile::BlockLimits &limits) const = 0;
+  virtual mlir::LogicalResult
+  checkSchedule(nn::DispatchOp dispatch, mlir::Attribute schedule,
+                const tile::BlockLimits &limits,
+                tile::EmitErrorFn emitError) const = 0;
+  /// For a dispatch with a schedule.
+  virtual GPULaunch getLaunch(DispatchContext &context) const = 0;
+  virtual mlir::FailureOr<tile::KernelOp>
+  build(TileKernelBuilder &builder) const = 0;
+};
+
+/// The family for a root, or null.
+const TileKernelFamily *findTileKernelFamily(mlir::Operation *root);
+/// The family that computes a dispatch; null where its schedule is not one of
+/// the tile dialect's, or the root not for tensor cores.
+const TileKernelFamily *getScheduledTileFamily(nn::DispatchOp dispatch);
+
+const TileKernelFamily *getTileContractFamily();
+const TileKernelFamily *getTileConvFamily();
+const TileKernelFamily *getTileAttentionFamily();
+
+/// What a root multiplies, if tensor cores can: bf16, f16, or f32 for tf32;
+/// else null.
+mlir::Type getTensorCoreElement(mlir::Operation *root);
+
+/// The product of the static ones among `sizes`: a number that surely divides
+/// the product of all.
+int64_t getKnownDivisor(llvm::ArrayRef<int64_t> sizes);
+
+/// Whether dims `dims` of the root's result may be given as one linear index in
+/// the last of them: everything that is fused with the root has all of them
+/// as they are, or all of size 1.
+bool areDimsUniform(nn::DispatchOp dispatch, llvm::ArrayRef<unsigned> dims);
+
+/// A product of `m` x `k` and `k` x `n` matrices, `batch` of them; kDynamic
+/// where not known.
+struct ProductSizes {
+  int64_t m = 1, n = 1, k = 1, batch = 1;
+};
+/// The static rules: the legal schedule that a simple model of a GPU with 108
+/// multiprocessors finds best. Null where none is legal.
+tile::GemmScheduleAttr chooseGemmSchedule(mlir::MLIRContext *context,
+                                          const ProductSizes &sizes,
+                                          const tile::ProductTraits &traits,
+                                          const tile::BlockLimits &limits);
+/// `k` of `sizes`: channels of a tap.
+tile::ConvScheduleAttr chooseConvSchedule(mlir::MLIRContext *context,
+                                          const ProductSizes &sizes,
+                                          const tile::ProductTraits &traits,
+                                          const tile::BlockLimits &limits);
+/// `rows` of the query in each of the heads.
+tile::AttentionScheduleAttr
+chooseAttentionSchedule(mlir::MLIRContext *context, int64_t rows,
+                        const tile::AttentionTraits &traits,
+                        const tile::BlockLimits &limits);
+
+} // namespace dlc
+
+#endif // DLC_CONVERSION_NNTOGPU_TILEKERNELFAMILY_H

@@ -1,0 +1,383 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// attention on tensor cores.
+#include "Conversion/Common/ElementwiseFn.h"
+#include "Conversion/NNToGPU/AttentionRegion.h"
+#include "Conversion/NNToGPU/TileKernelFamily.h"
+#include "Dialect/Tile/AttentionKernel.h"
+
+using namespace mlir;
+
+namespace dlc {
+
+namespace {
+
+constexpr int64_t kMaxHead = 256;
+
+RankedTensorType typeOf(Value tensor) {
+  return cast<RankedTensorType>(tensor.getType());
+}
+
+/// What is known of attention without its run-time sizes.
+struct StaticAttention {
+  explicit StaticAttention(nn::DispatchOp dispatch)
+      : op(cast<nn::AttentionOp>(dispatch.getRootOp())) {}
+
+  std::optional<unsigned> getPlace(unsigned map, unsigned loop) const {
+    return op.getMap(map).getResultPosition(
+        getAffineDimExpr(loop, op->getContext()));
+  }
+  /// Query, key, value, result.
+  Value getTensor(unsigned map) const {
+    return map < 3 ? op->getOperand(map) : op->getResult(0);
+  }
+  int64_t getSize(unsigned map, unsigned loop) const {
+    std::optional<unsigned> place = getPlace(map, loop);
+    return place ? typeOf(getTensor(map)).getDimSize(*place) : 1;
+  }
+  /// Divides the stride of a loop in a tensor; 0 where it has none.
+  int64_t strideDivisor(unsigned map, unsigned loop) const {
+    std::optional<unsigned> place = getPlace(map, loop);
+    return place ? getKnownDivisor(
+                       typeOf(getTensor(map)).getShape().drop_front(*place + 1))
+                 : 0;
+  }
+  /// Whether the elements of a loop are neighbours in a tensor.
+  bool isInnermost(unsigned map, unsigned loop) const {
+    std::optional<unsigned> place = getPlace(map, loop);
+    return place &&
+           llvm::all_of(
+               typeOf(getTensor(map)).getShape().drop_front(*place + 1),
+               [](int64_t size) { return size == 1; });
+  }
+  tile::AttentionTraits getTraits() const {
+    return {getSize(0, nn::kDepth), getSize(2, nn::kColumn),
+            !op.getScore().empty() || !op.getMask().empty()};
+  }
+
+  mutable nn::AttentionOp op;
+};
+
+/// The loop of the rows and of the columns of each tensor.
+constexpr unsigned kRowLoops[] = {nn::kRow, nn::kKey, nn::kKey, nn::kRow};
+constexpr unsigned kColumnLoops[] = {nn::kDepth, nn::kDepth, nn::kColumn,
+                                     nn::kColumn};
+
+OpFoldResult getLoopSize(DispatchContext &context, const StaticAttention &known,
+                         unsigned loop) {
+  for (unsigned map = 0; map < 3; ++map) {
+    if (std::optional<unsigned> place = known.getPlace(map, loop)) {
+      return context.size(known.getTensor(map), *place);
+    }
+  }
+  return context.math.constant(1);
+}
+
+/// A condition `key <= row + offset` of the mask: keys from some place on are
+/// hidden, and need not be read.
+struct CausalBound {
+  /// Index value of the dispatch, or null for 0.
+  Value offset;
+  /// The mask is nothing but this.
+  bool isWholeMask = false;
+};
+
+/// Finds the bound among the conditions that the mask joins by `and`.
+std::optional<CausalBound> findCausalBound(nn::AttentionOp op) {
+  if (op.getMask().empty()) {
+    return std::nullopt;
+  }
+  Block &block = op.getMask().front();
+  Value row = block.getArgument(nn::kRow), key = block.getArgument(nn::kKey);
+  SmallVector<Value> conditions{
+      cast<nn::YieldOp>(block.getTerminator()).getValues()[0]};
+  for (size_t i = 0; i < conditions.size(); ++i) {
+    if (auto both = conditions[i].getDefiningOp<arith::AndIOp>()) {
+      conditions.append({both.getLhs(), both.getRhs()});
+      continue;
+    }
+    auto compare = conditions[i].getDefiningOp<arith::CmpIOp>();
+    if (!compare || compare.getPredicate() != arith::CmpIPredicate::sle ||
+        compare.getLhs() != key) {
+      continue;
+    }
+    CausalBound bound;
+    bound.isWholeMask = conditions.size() == 1;
+    if (compare.getRhs() == row) {
+      return bound;
+    }
+    auto sum = compare.getRhs().getDefiningOp<arith::AddIOp>();
+    if (!sum || (sum.getLhs() != row && sum.getRhs() != row)) {
+      continue;
+    }
+    bound.offset = sum.getLhs() == row ? sum.getRhs() : sum.getLhs();
+    if (bound.offset.getParentBlock() != &block) {
+      return bound;
+    }
+  }
+  return std::nullopt;
+}
+
+/// Emits one kernel.
+class AttentionEmitter {
+public:
+  AttentionEmitter(TileKernelBuilder &builder,
+                   tile::AttentionScheduleAttr schedule)
+      : builder(builder), known(builder.dispatch), op(known.op),
+        schedule(schedule) {}
+
+  FailureOr<tile::KernelOp> emit() {
+    return tile::buildAttentionKernel(
+        builder.b, builder.signature, schedule, builder.limits,
+        [&](ImplicitLocOpBuilder &b, const tile::KernelArguments &arguments) {
+          builder.start(b, arguments);
+          return makeSpec();
+        });
+  }
+
+private:
+  tile::AttentionSpec makeSpec();
+  tile::Size stride(unsigned map, unsigned loop);
+  tile::OffsetFn makeOffset(unsigned map);
+  int64_t getAlignment(unsigned map, Type element);
+  tile::MatrixSpec makeOperand(unsigned map);
+  void setBound(tile::AttentionSpec &spec);
+  void setRegions(tile::AttentionSpec &spec);
+  Value emitRegion(ImplicitLocOpBuilder &b, const tile::ScorePlace &place,
+                   Value score, bool isMask);
+
+  TileKernelBuilder &builder;
+  StaticAttention known;
+  nn::AttentionOp op;
+  tile::AttentionScheduleAttr schedule;
+  /// keyEnd says all that the mask does.
+  bool masksByBound = false;
+};
+
+tile::Size AttentionEmitter::stride(unsigned map, unsigned loop) {
+  kernel::IndexMath &math = builder.kb().math;
+  std::optional<unsigned> place = known.getPlace(map, loop);
+  if (!place) {
+    return builder.getSize(math.constant(0));
+  }
+  Value tensor = known.getTensor(map);
+  OpFoldResult stride = math.constant(1);
+  for (int64_t dim = *place + 1; dim < typeOf(tensor).getRank(); ++dim) {
+    stride = math.mul(stride, builder.kb().size(tensor, dim));
+  }
+  return builder.getSize(stride);
+}
+
+tile::OffsetFn AttentionEmitter::makeOffset(unsigned map) {
+  SmallVector<tile::Size> strides;
+  for (unsigned loop : {nn::kBatch, nn::kHead, nn::kGroup}) {
+    strides.push_back(stride(map, loop));
+  }
+  return [strides](ImplicitLocOpBuilder &b, ValueRange batch) -> tile::Size {
+    tile::SizeMath math(b);
+    Value offset = math.i64(0);
+    for (auto [index, stride] : llvm::zip_equal(batch, strides)) {
+      offset = math.add(offset, math.mul(index, math.i64(stride)));
+    }
+    return offset;
+  };
+}
+
+int64_t AttentionEmitter::getAlignment(unsigned map, Type element) {
+  SmallVector<tile::Size> strides;
+  for (unsigned loop : {unsigned(nn::kBatch), unsigned(nn::kHead),
+                        unsigned(nn::kGroup), kRowLoops[map]}) {
+    strides.push_back(
+        builder.b.getI64IntegerAttr(known.strideDivisor(map, loop)));
+  }
+  return tile::getAlignment(element, strides);
+}
+
+tile::MatrixSpec AttentionEmitter::makeOperand(unsigned map) {
+  tile::MatrixSpec matrix;
+  matrix.base = builder.getPointer(known.getTensor(map));
+  matrix.element = typeOf(known.getTensor(map)).getElementType();
+  matrix.rowStride = stride(map, kRowLoops[map]);
+  matrix.columnStride = builder.b.getI64IntegerAttr(1);
+  matrix.offset = makeOffset(map);
+  matrix.alignment = getAlignment(map, matrix.element);
+  return matrix;
+}
+
+Value AttentionEmitter::emitRegion(ImplicitLocOpBuilder &b,
+                                   const tile::ScorePlace &place, Value score,
+                                   bool isMask) {
+  KernelBuilder &kb = builder.kb();
+  OpBuilder::InsertionGuard guard(kb.b);
+  kb.b.restoreInsertionPoint(b.saveInsertionPoint());
+  KernelBuilder::MemoScope scope(kb);
+  SmallVector<Value> loops(nn::kNumAttentionLoops);
+  for (unsigned loop : {nn::kBatch, nn::kHead, nn::kGroup}) {
+    loops[loop] = builder.getIndex(kb.b, place.batch[loop]);
+  }
+  loops[nn::kRow] = builder.getIndex(kb.b, place.row);
+  loops[nn::kKey] = builder.getIndex(kb.b, place.key);
+  unsigned maskMaps = 4 + op.getScoreInputs().size();
+  return emitAttentionRegion(kb, op, isMask ? op.getMask() : op.getScore(),
+                             score,
+                             isMask ? op.getMaskInputs() : op.getScoreInputs(),
+                             isMask ? maskMaps : 4, loops);
+}
+
+/// Keys behind the bound are skipped. Where empty rows are averages, all keys
+/// have to be seen, unless the first key surely counts.
+void AttentionEmitter::setBound(tile::AttentionSpec &spec) {
+  std::optional<CausalBound> bound = findCausalBound(op);
+  bool averages = op.getEmptyRow() == nn::EmptyRow::average;
+  if (!bound || (averages && (bound->offset || !bound->isWholeMask))) {
+    return;
+  }
+  KernelBuilder &kb = builder.kb();
+  Value offset =
+      kb.math.value(bound->offset ? OpFoldResult(kb.scalar(bound->offset))
+                                  : kb.math.constant(0));
+  offset = arith::IndexCastOp::create(kb.b, kb.b.getI32Type(), offset);
+  spec.keyEnd = [offset](ImplicitLocOpBuilder &b, ValueRange, Value row) {
+    tile::SizeMath math(b);
+    return math.add(math.add(row, offset), math.i32(1));
+  };
+  masksByBound = bound->isWholeMask;
+}
+
+void AttentionEmitter::setRegions(tile::AttentionSpec &spec) {
+  bool averages = op.getEmptyRow() == nn::EmptyRow::average;
+  bool hasMask = !op.getMask().empty() && !masksByBound;
+  if (hasMask && !averages) {
+    spec.mask = [this](ImplicitLocOpBuilder &b, const tile::ScorePlace &place) {
+      return emitRegion(b, place, nullptr, /*isMask=*/true);
+    };
+  }
+  bool hidesByScore = hasMask && averages;
+  if (op.getScore().empty() && !hidesByScore) {
+    return;
+  }
+  spec.score = [this, hidesByScore](ImplicitLocOpBuilder &b, Value score,
+                                    const tile::ScorePlace &place) -> Value {
+    if (!op.getScore().empty()) {
+      score = emitRegion(b, place, score, /*isMask=*/false);
+    }
+    if (hidesByScore) {
+      // A finite score makes a row without keys the average of all; half the
+      // range leaves room for the factor of exp2.
+      Value counts = emitRegion(b, place, nullptr, /*isMask=*/true);
+      Value hidden = arith::ConstantOp::create(
+          b, b.getF32FloatAttr(std::numeric_limits<float>::lowest() / 2));
+      score = arith::SelectOp::create(b, counts, score, hidden);
+    }
+    return score;
+  };
+}
+
+tile::AttentionSpec AttentionEmitter::makeSpec() {
+  KernelBuilder &kb = builder.kb();
+  tile::AttentionSpec spec;
+  for (unsigned loop : {nn::kBatch, nn::kHead, nn::kGroup}) {
+    spec.batch.push_back(builder.getSize(getLoopSize(kb, known, loop)));
+  }
+  spec.rows = builder.getSize(getLoopSize(kb, known, nn::kRow));
+  spec.keys = builder.getSize(getLoopSize(kb, known, nn::kKey));
+  tile::AttentionTraits traits = known.getTraits();
+  spec.head = traits.head;
+  spec.valueHead = traits.valueHead;
+  spec.query = makeOperand(0);
+  spec.key = makeOperand(1);
+  spec.value = makeOperand(2);
+  Type element = typeOf(op.getResult()).getElementType();
+  spec.result.base = builder.getResultPointer();
+  spec.result.element = element;
+  spec.result.rowStride = stride(3, nn::kRow);
+  spec.result.offset = makeOffset(3);
+  spec.result.alignment = getAlignment(3, element);
+  spec.scale =
+      emitConstant(kb.b, kb.b.getF32Type(), op.getScale().convertToDouble());
+  spec.emptyRow = op.getEmptyRow() == nn::EmptyRow::zero ? tile::EmptyRow::Zero
+                                                         : tile::EmptyRow::NaN;
+  spec.zeroNaNRows = op.getNanRow() == nn::NanRow::zero;
+  setBound(spec);
+  setRegions(spec);
+  return spec;
+}
+
+class TileAttentionFamily final : public TileKernelFamily {
+public:
+  std::string getObstacle(nn::DispatchOp dispatch) const override;
+
+  Attribute chooseSchedule(nn::DispatchOp dispatch,
+                           const tile::BlockLimits &limits) const override {
+    StaticAttention known(dispatch);
+    return chooseAttentionSchedule(dispatch.getContext(),
+                                   known.getSize(0, nn::kRow),
+                                   known.getTraits(), limits);
+  }
+
+  LogicalResult checkSchedule(nn::DispatchOp dispatch, Attribute schedule,
+                              const tile::BlockLimits &limits,
+                              tile::EmitErrorFn emitError) const override {
+    auto attention = dyn_cast<tile::AttentionScheduleAttr>(schedule);
+    if (!attention) {
+      return emitError() << "expected a #tile.attention_schedule, got "
+                         << schedule;
+    }
+    return tile::checkSchedule(attention, StaticAttention(dispatch).getTraits(),
+                               limits, emitError);
+  }
+
+  GPULaunch getLaunch(DispatchContext &context) const override {
+    kernel::IndexMath &math = context.math;
+    auto schedule = cast<tile::AttentionScheduleAttr>(
+        context.getDispatch().getScheduleAttr());
+    StaticAttention known(context.getDispatch());
+    OpFoldResult blocks = math.ceilDiv(getLoopSize(context, known, nn::kRow),
+                                       math.constant(schedule.getQueries()));
+    for (unsigned loop : {nn::kBatch, nn::kHead, nn::kGroup}) {
+      blocks = math.mul(blocks, getLoopSize(context, known, loop));
+    }
+    return {blocks, schedule.getWarps() * 32, math.constant(0)};
+  }
+
+  FailureOr<tile::KernelOp> build(TileKernelBuilder &builder) const override {
+    auto schedule =
+        cast<tile::AttentionScheduleAttr>(builder.dispatch.getScheduleAttr());
+    return AttentionEmitter(builder, schedule).emit();
+  }
+};
+
+std::string TileAttentionFamily::getObstacle(nn::DispatchOp dispatch) const {
+  StaticAttention known(dispatch);
+  nn::AttentionOp op = known.op;
+  if (typeOf(op.getQuery()).getElementType().isF32()) {
+    return "attention in tf32";
+  }
+  if (op.getLse()) {
+    return "the logarithms of the sums are asked for";
+  }
+  for (unsigned map = 0; map < 4; ++map) {
+    Value tensor = known.getTensor(map);
+    if (map < 3 && !isa<BlockArgument>(tensor)) {
+      return "an operand is not in memory";
+    }
+    if (!known.isInnermost(map, kColumnLoops[map])) {
+      return "neighbours in an operand or the result are not of one row";
+    }
+  }
+  tile::AttentionTraits traits = known.getTraits();
+  if (ShapedType::isDynamic(traits.head) ||
+      ShapedType::isDynamic(traits.valueHead) ||
+      std::max(traits.head, traits.valueHead) > kMaxHead) {
+    return "heads wider than 256, or of unknown width";
+  }
+  return {};
+}
+
+} // namespace
+
+const TileKernelFamily *getTileAttentionFamily() {
+  static const TileAttentionFamily family;
+  return &family;
+}
+
+} // namespace dlc

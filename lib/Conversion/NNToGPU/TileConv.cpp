@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// conv on tensor cores: rows are output pixels of all images, columns output
+// channels of a group, steps input channels of a tap.
+#include "Conversion/Common/ElementwiseFn.h"
+#include "Conversion/NNToGPU/TileKernelFamily.h"
+#include "Dialect/Tile/ConvKernel.h"
+
+using namespace mlir;
+
+namespace dlc {
+
+namespace {
+
+/// Fewer channels in a group leave most of a tensor core's tile unused.
+constexpr int64_t kMinChannels = 8;
+
+RankedTensorType typeOf(Value tensor) {
+  return cast<RankedTensorType>(tensor.getType());
+}
+
+/// What is known of a convolution without its run-time sizes.
+struct StaticConv {
+  explicit StaticConv(nn::ConvOp op)
+      : op(op), groups(op.getGroups()),
+        filter(op.getFilter().getType().getShape()) {}
+
+  int64_t getChannels() const { return filter[1]; }
+  int64_t getColumns() const { return filter[0] / groups; }
+  int64_t getTaps() const {
+    int64_t taps = 1;
+    for (int64_t size : filter.drop_front(2)) {
+      taps *= size;
+    }
+    return taps;
+  }
+  /// The filter lies as (groups, taps x channels, output channels).
+  bool isPacked() const {
+    return op.getFilter().getDefiningOp<nn::PackedOp>() != nullptr;
+  }
+  ProductSizes getSizes() const {
+    ProductSizes sizes{1, getColumns(), getChannels(), groups};
+    RankedTensorType result = op.getResult().getType();
+    for (int64_t size : result.getShape().drop_back()) {
+      sizes.m = ShapedType::isDynamic(sizes.m) || ShapedType::isDynamic(size)
+                    ? ShapedType::kDynamic
+                    : sizes.m * size;
+    }
+    return sizes;
+  }
+  tile::ProductTraits getTraits() const {
+    Type element = op.getInput().getType().getElementType();
+    return {static_cast<int64_t>(element.getIntOrFloatBitWidth() / 8), true,
+            !isPacked()};
+  }
+
+  mutable nn::ConvOp op;
+  int64_t groups;
+  ArrayRef<int64_t> filter;
+};
+
+/// Emits one kernel.
+class ConvEmitter {
+public:
+  ConvEmitter(TileKernelBuilder &builder, tile::ConvScheduleAttr schedule)
+      : builder(builder), op(cast<nn::ConvOp>(builder.dispatch.getRootOp())),
+        known(op), schedule(schedule) {}
+
+  FailureOr<tile::KernelOp> emit() {
+    return tile::buildConvKernel(
+        builder.b, builder.signature, schedule, builder.limits,
+        [&](ImplicitLocOpBuilder &b, const tile::KernelArguments &arguments) {
+          builder.start(b, arguments);
+          tile::ConvSpec spec;
+          setSizes(spec);
+          setInput(spec);
+          setFilter(spec);
+          setOutput(spec);
+          return spec;
+        });
+  }
+
+private:
+  void setSizes(tile::ConvSpec &spec);
+  void setInput(tile::ConvSpec &spec);
+  void setFilter(tile::ConvSpec &spec);
+  void setOutput(tile::ConvSpec &spec);
+  Value computeResult(ImplicitLocOpBuilder &b, Value sums,
+                      const tile::ResultPlace &place);
+  tile::Size size(OpFoldResult value) { return builder.getSize(value); }
+  tile::Size number(int64_t value) {
+    return builder.b.getI64IntegerAttr(value);
+  }
+
+  TileKernelBuilder &builder;
+  nn::ConvOp op;
+  StaticConv known;
+  tile::ConvScheduleAttr schedule;
+  /// The image and pixel of a row may be given as one index.
+  bool wholeRows = false;
+};
+
+/// A 1-D convolution has height 1.
+void ConvEmitter::setSizes(tile::ConvSpec &spec) {
+  KernelBuilder &kb = builder.kb();
+  spec.element = op.getInput().getType().getElementType();
+  spec.groups = known.groups;
+  spec.inputChannels = known.getChannels();
+  spec.outputChannels = known.getColumns();
+  spec.images = size(kb.size(op.getInput(), 0));
+  spec.inputSizes = spec.outputSizes = {number(1), number(1)};
+  spec.padLow = {number(0), number(0)};
+  unsigned rank = op.getSpatialRank();
+  for (unsigned i = 0; i < rank; ++i) {
+    unsigned to = 2 - rank + i, dim = op.getSpatialDim(i);
+    spec.inputSizes[to] = size(kb.size(op.getInput(), dim));
+    spec.outputSizes[to] = size(kb.size(op.getResult(), dim));
+    spec.padLow[to] = size(kb.index(op.getMixedPadLow()[i]));
+    spec.kernel[to] = known.filter[2 + i];
+    spec.strides[to] = op.getStrides()[i];
+    spec.dilations[to] = op.getDilations()[i];
+  }
+}
+
+void ConvEmitter::setInput(tile::ConvSpec &spec) {
+  KernelBuilder &kb = builder.kb();
+  kernel::IndexMath &math = kb.math;
+  spec.input = builder.getPointer(op.getInput());
+  int64_t channels = known.groups * known.getChannels();
+  OpFoldResult row = math.constant(channels), image = row;
+  unsigned rank = op.getSpatialRank();
+  spec.pixelStride = number(channels);
+  for (unsigned i = 0; i < rank; ++i) {
+    OpFoldResult extent = kb.size(op.getInput(), op.getSpatialDim(i));
+    row = i + 1 == rank ? math.mul(row, extent) : row;
+    image = math.mul(image, extent);
+  }
+  spec.rowStride = size(row);
+  spec.imageStride = size(image);
+  spec.inputAlignment = tile::getAlignment(
+      spec.element, {number(channels), number(known.getChannels())});
+}
+
+void ConvEmitter::setFilter(tile::ConvSpec &spec) {
+  int64_t k = known.getChannels(), n = known.getColumns(),
+          taps = known.getTaps();
+  spec.groupStride = taps * k * n;
+  if (auto packed = op.getFilter().getDefiningOp<nn::PackedOp>()) {
+    spec.filter = builder.getPointer(packed.getInput());
+    spec.tapStride = k * n;
+    spec.channelStride = n;
+    spec.outputStride = 1;
+    spec.filterAlignment = tile::getAlignment(spec.element, {number(n)});
+  } else { // one tap
+    spec.filter = builder.getPointer(op.getFilter());
+    spec.tapStride = k;
+    spec.channelStride = 1;
+    spec.outputStride = k;
+    spec.filterAlignment = tile::getAlignment(spec.element, {number(k)});
+  }
+}
+
+void ConvEmitter::setOutput(tile::ConvSpec &spec) {
+  int64_t n = known.getColumns();
+  auto rows = llvm::to_vector(llvm::seq<unsigned>(0, op.getSpatialRank() + 1));
+  wholeRows = areDimsUniform(builder.dispatch, rows);
+  spec.output.base = builder.getResultPointer();
+  spec.output.element =
+      getCodeType(typeOf(builder.kb().getYielded(0)).getElementType());
+  spec.output.rowStride = number(known.groups * n);
+  spec.output.alignment = tile::getAlignment(
+      spec.output.element, {number(known.groups * n), number(n)});
+  spec.output.compute = [this](ImplicitLocOpBuilder &b, Value sums,
+                               const tile::ResultPlace &place) {
+    return computeResult(b, sums, place);
+  };
+}
+
+Value ConvEmitter::computeResult(ImplicitLocOpBuilder &b, Value sums,
+                                 const tile::ResultPlace &place) {
+  SmallVector<Value> at;
+  Value row = builder.getIndex(b, place.row),
+        column = builder.getIndex(b, place.column);
+  Type element = typeOf(op.getResult()).getElementType();
+  unsigned rank = op.getSpatialRank();
+  return builder.emitEpilogue(b, sums, [&](int64_t lane, Value sum) {
+    KernelBuilder &kb = builder.kb();
+    kernel::IndexMath &math = kb.math;
+    if (lane == 0) {
+      nn::Sizes sizes = kb.sizes(op.getResult());
+      sizes.pop_back();
+      at.assign(rank + 2, math.value(0));
+      if (wholeRows) {
+        at[rank] = row;
+      } else {
+        for (auto [i, part] :
+             llvm::enumerate(kernel::delinearize(math, row, sizes))) {
+          at[i] = math.value(part);
+        }
+      }
+    }
+    Value channel = math.value(math.add(column, math.constant(lane)));
+    at.back() = channel;
+    Type f32 = kb.b.getF32Type();
+    if (op.getBias()) {
+      Value bias = emitCast(kb.b, kb.load(op.getBias(), channel),
+                            typeOf(op.getBias()).getElementType(), f32);
+      sum = emitElementwise(kb.b, nn::Fn::add, {sum, bias}, {}, f32, f32);
+    }
+    return std::pair(emitCast(kb.b, sum, f32, element), at);
+  });
+}
+
+class TileConvFamily final : public TileKernelFamily {
+public:
+  std::string getObstacle(nn::DispatchOp dispatch) const override;
+
+  Attribute chooseSchedule(nn::DispatchOp dispatch,
+                           const tile::BlockLimits &limits) const override {
+    StaticConv conv(cast<nn::ConvOp>(dispatch.getRootOp()));
+    return chooseConvSchedule(dispatch.getContext(), conv.getSizes(),
+                              conv.getTraits(), limits);
+  }
+
+  LogicalResult checkSchedule(nn::DispatchOp dispatch, Attribute schedule,
+                              const tile::BlockLimits &limits,
+                              tile::EmitErrorFn emitError) const override {
+    auto conv = dyn_cast<tile::ConvScheduleAttr>(schedule);
+    if (!conv) {
+      return emitError() << "expected a #tile.conv_schedule, got " << schedule;
+    }
+    StaticConv known(cast<nn::ConvOp>(dispatch.getRootOp()));
+    return tile::checkSchedule(conv, known.getTraits(), limits, emitError);
+  }
+
+  GPULaunch getLaunch(DispatchContext &context) const override {
+    kernel::IndexMath &math = context.math;
+    auto schedule =
+        cast<tile::ConvScheduleAttr>(context.getDispatch().getScheduleAttr());
+    StaticConv conv(cast<nn::ConvOp>(context.getRoot()));
+    nn::Sizes sizes = context.sizes(conv.op.getResult());
+    sizes.pop_back();
+    OpFoldResult pixels = nn::productOf(context.b, context.b.getLoc(), sizes);
+    OpFoldResult blocks =
+        math.mul(math.ceilDiv(pixels, math.constant(schedule.getTileM())),
+                 math.ceilDiv(math.constant(conv.getColumns()),
+                              math.constant(schedule.getTileN())));
+    return {math.mul(blocks, conv.groups),
+            schedule.getWarpsM() * schedule.getWarpsN() * 32, math.constant(0)};
+  }
+
+  FailureOr<tile::KernelOp> build(TileKernelBuilder &builder) const override {
+    auto schedule =
+        cast<tile::ConvScheduleAttr>(builder.dispatch.getScheduleAttr());
+    return ConvEmitter(builder, schedule).emit();
+  }
+};
+
+std::string TileConvFamily::getObstacle(nn::DispatchOp dispatch) const {
+  auto op = cast<nn::ConvOp>(dispatch.getRootOp());
+  if (op.getTransposed()) {
+    return "a transposed convolution";
+  }
+  if (!op.getChannelsLast() || op.getSpatialRank() > 2) {
+    return "expected channels last and at most two spatial dims";
+  }
+  if (!op.getFilter().getType().hasStaticShape()) {
+    return "the filter's size is not static";
+  }
+  StaticConv conv(op);
+  auto packed = op.getFilter().getDefiningOp<nn::PackedOp>();
+  bool isPlain = isa<BlockArgument>(op.getFilter()) && conv.getTaps() == 1;
+  if (!isa<BlockArgument>(op.getInput()) || (!packed && !isPlain) ||
+      (packed && !isa<BlockArgument>(packed.getInput()))) {
+    return "an operand is not in memory, or the filter not a constant";
+  }
+  if (conv.getChannels() < kMinChannels || conv.getColumns() < kMinChannels) {
+    return "too few channels in a group";
+  }
+  return {};
+}
+
+} // namespace
+
+const TileKernelFamily *getTileConvFamily() {
+  static const TileConvFamily family;
+  return &family;
+}
+
+} // namespace dlc

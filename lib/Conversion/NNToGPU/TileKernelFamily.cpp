@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// What the families of tile kernels share.
+#include "Conversion/NNToGPU/TileKernelFamily.h"
+
+#include "Conversion/Common/ElementwiseFn.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Vector/IR/VectorOps.h"
+
+using namespace mlir;
+
+namespace dlc {
+
+TileKernelBuilder::TileKernelBuilder(ImplicitLocOpBuilder &b,
+                                     nn::DispatchOp dispatch, StringRef name,
+                                     unsigned indexBits,
+                                     const tile::BlockLimits &limits)
+    : b(b), dispatch(dispatch), limits(limits), indexBits(indexBits) {
+  signature.name = name.str();
+  signature.buffers =
+      dispatch.getInputs().size() + dispatch.getOutputs().size();
+  signature.sizes = dispatch.getSizes().size();
+}
+
+/// The rank-0 memref that lies at `pointer`, by the descriptor that it has in
+/// the LLVM dialect: allocated pointer, aligned pointer, offset.
+static Value viewPointer(ImplicitLocOpBuilder &b, Value pointer, Type element,
+                         unsigned indexBits) {
+  Type generic = LLVM::LLVMPointerType::get(b.getContext());
+  Type index = b.getIntegerType(indexBits);
+  auto type = LLVM::LLVMStructType::getLiteral(b.getContext(),
+                                               {generic, generic, index});
+  Value address = LLVM::AddrSpaceCastOp::create(b, generic, pointer);
+  Value zero = LLVM::ConstantOp::create(b, index, b.getIntegerAttr(index, 0));
+  Value descriptor = LLVM::PoisonOp::create(b, type);
+  Value parts[] = {address, address, zero};
+  for (int64_t i = 0; i < 3; ++i) {
+    descriptor = LLVM::InsertValueOp::create(b, descriptor, parts[i], i);
+  }
+  return UnrealizedConversionCastOp::create(b, getBaseType(element), descriptor)
+      .getResult(0);
+}
+
+void TileKernelBuilder::start(ImplicitLocOpBuilder &inside,
+                              const tile::KernelArguments &arguments) {
+  pointers = llvm::to_vector(arguments.buffers);
+  SmallVector<Value> bases, sizes;
+  for (auto [pointer, type] : llvm::zip_equal(
+           pointers, llvm::concat<Type>(
+                         llvm::to_vector(dispatch.getInputs().getTypes()),
+                         llvm::to_vector(dispatch.getOutputs().getTypes())))) {
+    Type element = cast<RankedTensorType>(type).getElementType();
+    bases.push_back(viewPointer(inside, pointer, element, indexBits));
+  }
+  for (Value size : arguments.sizes) {
+    sizes.push_back(
+        arith::IndexCastOp::create(inside, inside.getIndexType(), size));
+  }
+  auto kernel = cast<FunctionOpInterface>(
+      arguments.buffers.front().getParentBlock()->getParentOp());
+  builder.emplace(dispatch, kernel, kGPUVectorTarget, inside, bases, sizes);
+}
+
+Value TileKernelBuilder::getPointer(Value input) {
+  return pointers[cast<BlockArgument>(input).getArgNumber()];
+}
+
+Value TileKernelBuilder::getResultPointer() {
+  return pointers[dispatch.getInputs().size()];
+}
+
+tile::Size TileKernelBuilder::getSize(OpFoldResult size) {
+  ImplicitLocOpBuilder &inside = kb().b;
+  if (std::optional<int64_t> known = getConstantIntValue(size)) {
+    return inside.getI64IntegerAttr(*known);
+  }
+  return arith::IndexCastOp::create(inside, inside.getI64Type(),
+                                    cast<Value>(size))
+      .getResult();
+}
+
+Value TileKernelBuilder::getIndex(ImplicitLocOpBuilder &inside, Value value) {
+  return arith::IndexCastOp::create(inside, inside.getIndexType(), value);
+}
+
+Value TileKernelBuilder::emitEpilogue(
+    ImplicitLocOpBuilder &inside, Value sums,
+    llvm::function_ref<std::pair<Value, SmallVector<Value>>(int64_t, Value)>
+        finish) {
+  OpBuilder::InsertionGuard guard(kb().b);
+  kb().b.restoreInsertionPoint(inside.saveInsertionPoint());
+  KernelBuilder::MemoScope scope(kb());
+  SmallVector<Value> elements;
+  auto lanes = cast<VectorType>(sums.getType()).getNumElements();
+  Value root = dispatch.getRootOp()->getResult(0);
+  for (int64_t lane = 0; lane < lanes; ++lane) {
+    KernelBuilder::MemoScope each(kb());
+    Value sum = vector::ExtractOp::create(kb().b, sums, lane);
+    auto [element, place] = finish(lane, sum);
+    kb().setElement(root, element);
+    elements.push_back(kb().load(kb().getYielded(0), place));
+  }
+  auto type = VectorType::get({lanes}, elements.front().getType());
+  return vector::FromElementsOp::create(kb().b, type, elements);
+}
+
+const TileKernelFamily *findTileKernelFamily(Operation *root) {
+  return llvm::TypeSwitch<Operation *, const TileKernelFamily *>(root)
+      .Case<nn::ContractOp>([](auto) { return getTileContractFamily(); })
+      .Case<nn::ConvOp>([](auto) { return getTileConvFamily(); })
+      .Case<nn::AttentionOp>([](auto) { return getTileAttentionFamily(); })
+      .Default(nullptr);
+}
+
+const TileKernelFamily *getScheduledTileFamily(nn::DispatchOp dispatch) {
+  bool scheduled =
+      isa_and_present<tile::GemmScheduleAttr, tile::ConvScheduleAttr,
+                      tile::AttentionScheduleAttr>(dispatch.getScheduleAttr());
+  Operation *root = dispatch.getRootOp();
+  return scheduled && getTensorCoreElement(root) ? findTileKernelFamily(root)
+                                                 : nullptr;
+}
+
+Type getTensorCoreElement(Operation *root) {
+  if (!findTileKernelFamily(root)) {
+    return {};
+  }
+  // The factors come first in all of these ops.
+  size_t factors = isa<nn::AttentionOp>(root) ? 3 : 2;
+  Type element = getElementTypeOrSelf(root->getOperand(0).getType());
+  for (Value operand : root->getOperands().take_front(factors)) {
+    if (getElementTypeOrSelf(operand.getType()) != element) {
+      return {};
+    }
+  }
+  auto acc = root->getAttrOfType<TypeAttr>("acc");
+  if (acc && !acc.getValue().isF32()) {
+    return {};
+  }
+  if (element.isBF16() || element.isF16()) {
+    return element;
+  }
+  auto type = root->getAttrOfType<TypeAttr>(nn::kProductTypeAttrName);
+  return element.isF32() && type && isa<FloatTF32Type>(type.getValue())
+             ? element
+             : Type();
+}
+
+int64_t getKnownDivisor(ArrayRef<int64_t> sizes) {
+  int64_t divisor = 1;
+  for (int64_t size : sizes) {
+    divisor *= ShapedType::isDynamic(size) ? 1 : size;
+  }
+  return divisor;
+}
+
+/// Whether a tensor has dims `dims` of `shape` as they are, or all of size 1.
+static bool isUniform(RankedTensorType type, ArrayRef<int64_t> shape,
+                      ArrayRef<unsigned> dims) {
+  auto has = [&](auto test) {
+    return type.getRank() == static_cast<int64_t>(shape.size()) &&
+           llvm::all_of(dims, test);
+  };
+  return has([&](unsigned dim) { return type.getDimSize(dim) == 1; }) ||
+         has([&](unsigned dim) { return type.getDimSize(dim) == shape[dim]; });
+}
+
+bool areDimsUniform(nn::DispatchOp dispatch, ArrayRef<unsigned> dims) {
+  Operation *root = dispatch.getRootOp();
+  ArrayRef<int64_t> shape =
+      cast<RankedTensorType>(root->getResult(0).getType()).getShape();
+  for (Operation &op : dispatch.getBody().front()) {
+    if (&op == root || !isa<nn::NNDialect>(op.getDialect()) ||
+        isa<nn::BindShapeOp, nn::PackedOp, nn::YieldOp>(op)) {
+      continue;
+    }
+    auto elementwise = dyn_cast<nn::ElementwiseOp>(op);
+    if (!elementwise && !isa<nn::CastOp>(op)) {
+      return false;
+    }
+    for (auto [i, operand] : llvm::enumerate(op.getOperands())) {
+      bool flagged = elementwise && llvm::any_of(dims, [&](unsigned dim) {
+                       return elementwise.mayBroadcast(i, dim);
+                     });
+      if (flagged ||
+          !isUniform(cast<RankedTensorType>(operand.getType()), shape, dims)) {
+        return false;
+      }
+    }
+  }
+  return true;
+}
+
+} // namespace dlc
