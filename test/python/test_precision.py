@@ -39,10 +39,10 @@ def test_minilm_in_bf16():
     run_in_child(check, "minilm", "bf16", "3x40")
 
 
-def test_weights_take_half_the_space(tmp_path):
+def check_sizes(folder) -> None:
     sizes = {}
     for kind in ("fp32", "bf16"):
-        path = tmp_path / f"{kind}.dlc"
+        path = folder / f"{kind}.dlc"
         dlc.compile(
             minilm.make(),
             device=DEVICE,
@@ -52,6 +52,10 @@ def test_weights_take_half_the_space(tmp_path):
         )
         sizes[kind] = path.stat().st_size
     assert sizes["bf16"] < 0.55 * sizes["fp32"]
+
+
+def test_weights_take_half_the_space(tmp_path):
+    run_in_child(check_sizes, tmp_path)
 
 
 def check_both(path) -> None:
@@ -69,14 +73,15 @@ def test_cpu_variant_stays_in_fp32(tmp_path):
     run_in_child(check_both, tmp_path / "mlp.dlc")
 
 
-def test_precision_needs_a_gpu():
+def check_refused() -> None:
     with pytest.raises(dlc.UsageError, match="needs the target 'cuda'"):
         dlc.compile(precision.make_mlp(), target="cpu", precision="bf16")
-
-
-def test_unknown_precision():
     with pytest.raises(dlc.UsageError, match="expected 'fp32', 'tf32'"):
         dlc.compile(precision.make_mlp(), device=DEVICE, precision="fp8")
+
+
+def test_wrong_precision_is_refused():
+    run_in_child(check_refused)
 
 
 def test_eager_is_worse_than_exact():
