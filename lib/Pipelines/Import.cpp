@@ -2,6 +2,7 @@
 // The import phase, and inspection of models.
 #include "Import.h"
 
+#include "Binary.h"
 #include "Import/ONNX/Importer.h"
 #include "Pipelines/Compiler.h"
 #include "mlir/Dialect/Func/IR/FuncOps.h"
@@ -23,7 +24,8 @@ static Status toStatus(onnx::ErrorClass error) {
 bool importModel(Session &session, OwningOpRef<ModuleOp> &module) {
   onnx::ImportResult imported =
       onnx::importModel(session.context, getSource(session.options),
-                        {.dims = session.options.dims});
+                        {.dims = session.options.dims,
+                         .isCancelled = [&] { return session.isCancelled(); }});
   if (imported.error != onnx::ErrorClass::None) {
     return session.failReported(toStatus(imported.error));
   }
@@ -59,8 +61,11 @@ CompileResult inspect(CompileOptions options, const CompileHooks &hooks) {
     session.fail(Status::Usage, "expected an input");
     return result;
   }
-  onnx::InspectResult inspected = onnx::inspectModel(
-      session.context, getSource(options), {.dims = options.dims});
+  onnx::InspectResult inspected =
+      onnx::inspectModel(session.context, getSource(options),
+                         {.dims = options.dims, .isCancelled = [&] {
+                            return session.isCancelled();
+                          }});
   bool supported = inspected.error == onnx::ErrorClass::None;
   if (!supported && inspected.error != onnx::ErrorClass::Unsupported) {
     session.failReported(toStatus(inspected.error));
@@ -77,7 +82,11 @@ CompileResult inspect(CompileOptions options, const CompileHooks &hooks) {
     j.attribute("supported", supported);
   });
   os << '\n';
-  result.data.assign(text.begin(), text.end());
+  if (options.outputPath.empty()) {
+    result.data.assign(text.begin(), text.end());
+  } else {
+    writeFile(session, options.outputPath, text);
+  }
   return result;
 }
 

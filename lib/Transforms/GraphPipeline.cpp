@@ -33,6 +33,8 @@ void buildGraphPipeline(OpPassManager &pm) {
     pm.addPass(createSimplifyViewsPass());
     pm.addPass(createFoldConstantsPass());
     addCleanup(pm);
+    // Constants that are read as sizes.
+    pm.addPass(createSimplifySizesPass());
   }
   pm.addPass(createRecognizeNormPass());
   pm.addPass(createRecognizeActivationPass());

@@ -219,6 +219,12 @@ static int32_t exec_fail(dlc_exec *exec, uint32_t check, const int64_t *values,
 
 /* ---- Late memory ------------------------------------------------------- */
 
+/* Generated code asks for -1 bytes where dims are negative or overflow. */
+static dlc_status too_large(void) {
+  return dlc_fail(DLC_RESOURCE, "a tensor of the run has a negative size, or "
+                                "more than 2^48 elements");
+}
+
 static void *exec_late(dlc_exec *exec, uint32_t buffer, int64_t bytes) {
   dlc_context *c = (dlc_context *)exec;
   const dlc_program *p = c->code.program;
@@ -227,6 +233,10 @@ static void *exec_late(dlc_exec *exec, uint32_t buffer, int64_t bytes) {
                          "the model asked for memory of buffer %" PRIu32
                          ", which is not late",
                          buffer);
+    return NULL;
+  }
+  if (bytes < 0) {
+    c->status = too_large();
     return NULL;
   }
   dlc_cuda_note_request(c);
@@ -263,11 +273,15 @@ static void *exec_late_output(dlc_exec *exec, uint32_t output, int64_t bytes) {
   dlc_context *c = (dlc_context *)exec;
   const dlc_header *h = &c->model->container.header;
   if (output >= h->num_outputs ||
-      !(h->outputs[output].flags & DLC_VALUE_LATE) || bytes < 0) {
-    c->status =
-        dlc_fail(DLC_INTERNAL,
-                 "the model asked for %" PRId64 " bytes of output %" PRIu32,
-                 bytes, output);
+      !(h->outputs[output].flags & DLC_VALUE_LATE)) {
+    c->status = dlc_fail(DLC_INTERNAL,
+                         "the model asked for memory of output %" PRIu32
+                         ", which is not late",
+                         output);
+    return NULL;
+  }
+  if (bytes < 0) {
+    c->status = too_large();
     return NULL;
   }
   void *data = give_output(c, output, bytes);

@@ -52,10 +52,10 @@ static dlc_status check_sizes(const dlc_context *c, const dlc_shape *shape) {
                   : output->flags & DLC_VALUE_LATE ? size >= -1
                                                    : size >= 0;
       if (!good) {
-        return dlc_fail(DLC_INTERNAL,
-                        "output '%s': the model computed size %" PRId64
-                        " for dim %" PRIu32,
-                        output_name(h, i), size, d);
+        return dlc_fail(DLC_USAGE,
+                        "output '%s': dim %" PRIu32 " would be %" PRId64
+                        " for inputs of these dims",
+                        output_name(h, i), d, size);
       }
     }
   }

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from registry import INVALID, UNSUPPORTED, bad, floats, good_model, model_of
+from registry import INVALID, UNSUPPORTED, USAGE, bad, floats, good_model, model_of
 
 # Files.
 
@@ -41,12 +41,12 @@ def length_past_the_end():
     return b"\x08\x09\x3a\xff\xff\xff\xff\x07" + b"\x00" * 64
 
 
-@bad(INVALID, "model.onnx")
+@bad(USAGE, "model.onnx")
 def missing_file(folder: Path):
     return None
 
 
-@bad(INVALID)
+@bad(USAGE, "model.onnx")
 def folder_in_its_place(folder: Path):
     (folder / "model.onnx").mkdir(exist_ok=True)
 
@@ -172,6 +172,16 @@ def types_that_differ():
     return model_of(
         [helper.make_node("Add", ["x", "z"], ["y"], name="add_1")],
         inputs=[floats("x", 2, 3), ints],
+    )
+
+
+@bad(UNSUPPORTED, "'x'", "65", "64")
+def rank_above_the_headers():
+    wide = floats("x", *[1] * 65)
+    return model_of(
+        [helper.make_node("Relu", ["x"], ["y"])],
+        inputs=[wide],
+        outputs=[floats("y", *[1] * 65)],
     )
 
 

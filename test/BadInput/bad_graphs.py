@@ -45,6 +45,41 @@ def domain_without_opset():
     return model_of([node])
 
 
+# All of it in one go, whatever else is wrong.
+@bad(UNSUPPORTED, "999", "Frobnicate", "first_bad", "com.example", "second_bad")
+def opset_operator_and_domain_unknown():
+    return model_of(
+        [
+            helper.make_node("Frobnicate", ["x"], ["a"], name="first_bad"),
+            helper.make_node(
+                "Thing", ["a"], ["y"], name="second_bad", domain="com.example"
+            ),
+        ],
+        opsets={"": 999, "com.example": 1},
+    )
+
+
+@bad(INVALID, "Frobnicate", "first_bad", "com.one", "thing_1", "com.two", "thing_2")
+def operators_and_two_domains_without_opset():
+    return model_of(
+        [
+            helper.make_node("Frobnicate", ["x"], ["a"], name="first_bad"),
+            helper.make_node("Thing", ["a"], ["b"], name="thing_1", domain="com.one"),
+            helper.make_node("Thing", ["b"], ["y"], name="thing_2", domain="com.two"),
+        ]
+    )
+
+
+@bad(INVALID, "Frobnicate", "first_bad", "nowhere", "reader")
+def undefined_name_and_unknown_operator():
+    return model_of(
+        [
+            helper.make_node("Add", ["x", "nowhere"], ["a"], name="reader"),
+            helper.make_node("Frobnicate", ["a"], ["y"], name="first_bad"),
+        ]
+    )
+
+
 @bad(UNSUPPORTED, "999")
 def opset_of_the_future():
     return model_of([helper.make_node("Relu", ["x"], ["y"])], opsets={"": 999})
@@ -124,10 +159,29 @@ def duplicate_output():
 # Attributes and arity.
 
 
-@bad(INVALID, "softmax_1", "axis")
+@bad(INVALID, "softmax_1", "axis", "int", "float")
 def attribute_of_the_wrong_kind():
     node = helper.make_node("Softmax", ["x"], ["y"], name="softmax_1", axis=1.5)
     return model_of([node])
+
+
+@bad(INVALID, "softmax_1", "axis", "undefined")
+def attribute_of_no_kind():
+    node = helper.make_node("Softmax", ["x"], ["y"], name="softmax_1", axis=1)
+    node.attribute[0].type = AttributeProto.UNDEFINED
+    return model_of([node])
+
+
+@bad(INVALID, "cast_1", "4294967297")
+def cast_to_a_type_that_wraps():
+    node = helper.make_node("Cast", ["x"], ["y"], name="cast_1", to=2**32 + 1)
+    return model_of([node])
+
+
+@bad(INVALID, "transpose_1", "-1")
+def negative_permutation():
+    node = helper.make_node("Transpose", ["x"], ["y"], name="transpose_1", perm=[-1, 0])
+    return model_of([node], outputs=[floats("y", 3, 2)])
 
 
 @bad(INVALID, "softmax_1", "axis", "7")
@@ -165,7 +219,7 @@ def attribute_that_refers_to_no_function():
     return model_of([node])
 
 
-@bad(INVALID, "add_1")
+@bad(INVALID, "add_1", "expected 2 inputs, got 1")
 def too_few_operands():
     return model_of([helper.make_node("Add", ["x"], ["y"], name="add_1")])
 
@@ -217,6 +271,63 @@ def reshape_to_another_size():
     )
 
 
+def with_numbers(node, numbers, outputs=None) -> onnx.ModelProto:
+    """One node on x and a constant list of numbers, "n"."""
+    array = np.array(numbers, np.int64)
+    return model_of(
+        [node], outputs=outputs, weights=[numpy_helper.from_array(array, "n")]
+    )
+
+
+@bad(INVALID, "reshape_1", "2^48")
+def reshape_that_overflows():
+    node = helper.make_node("Reshape", ["x", "n"], ["y"], name="reshape_1")
+    return with_numbers(node, [2**32, 2**32])
+
+
+@bad(INVALID, "gather_1", "from -2 to 1", "7")
+def gather_outside():
+    node = helper.make_node("Gather", ["x", "n"], ["y"], name="gather_1")
+    return with_numbers(node, [0, 7])
+
+
+@bad(INVALID, "split_1", "at least 0", "-1")
+def negative_part():
+    node = helper.make_node("Split", ["x", "n"], ["y", "z"], name="split_1")
+    return with_numbers(node, [-1, 3])
+
+
+@bad(INVALID, "tile_1", "at least 0", "-2")
+def negative_repeats():
+    node = helper.make_node("Tile", ["x", "n"], ["y"], name="tile_1")
+    return with_numbers(node, [1, -2])
+
+
+@bad(INVALID, "top_1", "at least 0", "-1")
+def negative_k():
+    node = helper.make_node("TopK", ["x", "n"], ["y", "i"], name="top_1")
+    return with_numbers(node, [-1])
+
+
+@bad(INVALID, "space_1", "multiple of 2", "3")
+def columns_that_do_not_divide():
+    node = helper.make_node("SpaceToDepth", ["x"], ["y"], name="space_1", blocksize=2)
+    return model_of([node], inputs=[floats("x", 1, 1, 4, 3)])
+
+
+@bad(INVALID, "resize_1", "1e+12")
+def scale_too_large():
+    scales = numpy_helper.from_array(np.array([1, 1e12], np.float32), "s")
+    node = helper.make_node("Resize", ["x", "", "s"], ["y"], name="resize_1")
+    return model_of([node], weights=[scales])
+
+
+@bad(UNSUPPORTED, "resize_1", "scales")
+def scales_of_unknown_number():
+    node = helper.make_node("Resize", ["x", "", "s"], ["y"], name="resize_1")
+    return model_of([node], inputs=[floats("x", 2, 3), floats("s", "n")])
+
+
 # Functions and nesting.
 
 
@@ -241,6 +352,25 @@ def function_that_calls_itself():
 @bad(INVALID, "call_1", "nowhere")
 def function_with_an_undefined_name():
     return with_function([helper.make_node("Relu", ["nowhere"], ["b"])], "F")
+
+
+@bad(RESOURCE, "F0", "262144")
+def functions_that_double():
+    """40 functions, each calling the one before it twice: 2^40 nodes."""
+    body = [helper.make_node("Relu", ["a"], ["b"])]
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("local", 1)]
+    model = with_function(body, "F0")
+    del model.functions[:]
+    for level in range(41):
+        model.functions.append(
+            helper.make_function("local", f"F{40 - level}", ["a"], ["b"], body, opsets)
+        )
+        below = f"F{40 - level}"
+        body = [
+            helper.make_node(below, ["a"], ["c"], domain="local"),
+            helper.make_node(below, ["c"], ["b"], domain="local"),
+        ]
+    return model
 
 
 @bad(INVALID)
@@ -274,6 +404,25 @@ def nested_too_deep():
 @bad(USAGE, "frames", arguments=("--dim=frames=8",))
 def dim_that_the_model_lacks():
     return good_model()
+
+
+@bad(USAGE, "'x'", arguments=("--dim=x[0]=4",))
+def dim_of_another_size():
+    return good_model()
+
+
+@bad(USAGE, "batch", arguments=("--dim=batch=4", "--dim=batch=8"))
+def dim_given_twice():
+    return model_of(
+        [helper.make_node("Relu", ["x"], ["y"])],
+        inputs=[floats("x", "batch", 3)],
+        outputs=[floats("y", "batch", 3)],
+    )
+
+
+@bad(USAGE, "batch", arguments=("--dim=batch=4", "--dim=x[0]=8"))
+def dims_that_contradict():
+    return dim_given_twice()
 
 
 @bad(USAGE, "gpu2000", arguments=("--target=gpu2000",))

@@ -165,6 +165,23 @@ POOLS = [
 ]
 
 PRODUCTS = [
+    # Scales of one element, which only the run knows.
+    OpCase(
+        "quantised",
+        "QLinearMatMul",
+        [
+            np.arange(8, dtype=np.uint8).reshape(2, 4),
+            np.array([0.1], np.float32),
+            np.array([3], np.uint8),
+            np.arange(12, dtype=np.uint8).reshape(4, 3),
+            np.array([0.2], np.float32),
+            np.array([5], np.uint8),
+            np.array([0.05], np.float32),
+            np.array([128], np.uint8),
+        ],
+        dynamic=True,
+        opset=10,
+    ),
     OpCase("2-d", "MatMul", [f32(37, 65), f32(65, 71)], constants=1, dynamic=True),
     OpCase("row", "MatMul", [f32(1, 130), f32(130, 33)], constants=1, dynamic=True),
     OpCase("column", "MatMul", [f32(40, 33), f32(33, 1)], constants=1, dynamic=True),
@@ -303,6 +320,17 @@ REDUCTIONS = [
 ]
 
 MOVES = [
+    # Their sizes are constants of another type than a size.
+    *(
+        OpCase(op, op, [np.array(10)], constants=1)
+        for op in ("HannWindow", "HammingWindow", "BlackmanWindow")
+    ),
+    OpCase(
+        "one-hot-float-depth",
+        "OneHot",
+        [i64(0, 2, 1), np.array(4, np.float32), np.array([0, 1], np.float32)],
+        constants=2,
+    ),
     OpCase(
         "transpose",
         "Transpose",

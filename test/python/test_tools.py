@@ -125,6 +125,25 @@ def test_inspect_lists_operators(call, onnx_file):
     assert all(name in done.stdout for name in ("MatMul", "Add", "Relu"))
 
 
+def test_inspect_into_a_file(call, onnx_file, tmp_path):
+    path = tmp_path / "report.json"
+    done = call("dlc-compile", onnx_file, "--inspect", "-o", path)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    assert json.loads(path.read_text())["supported"]
+
+
+def test_zero_threads_are_all(call, onnx_file, tmp_path):
+    done = call("dlc-compile", onnx_file, "-o", tmp_path / "m.dlc", "--threads=0")
+    assert done.returncode == 0, done.stderr
+
+
+def test_unknown_cpu_names_a_few(call, onnx_file, tmp_path):
+    done = call("dlc-compile", onnx_file, "-o", tmp_path / "m.dlc", "--cpu=pdp11")
+    assert done.returncode == 1
+    assert "x86-64-v3" in done.stderr
+    assert len(done.stderr) < 250
+
+
 def test_inspect_of_an_unsupported_model(call, tmp_path):
     case = next(c for c in corpus.cases() if c.name == "unknown_operators")
     case.write(tmp_path)

@@ -31,9 +31,9 @@ const char helpText[] =
   --model-dir=DIR             the folder of external data (default: the model's)
   --memory-report[=json]      what the model takes, on standard output
   --progress=auto|none|json   a bar on a terminal, nothing, or a line a step on standard error
-  --threads=N                 of the compiler (default: one per CPU)
+  --threads=N                 of the compiler (default: 0, one per CPU)
   --version, --help
-exit codes: 0 ok, 1 usage, 2 unsupported model, 3 resource limit, 5 internal error, 6 invalid model
+exit codes: 0 ok, 1 usage or no such file, 2 unsupported model, 3 resource limit, 5 internal error, 6 invalid model
 )";
 
 /// Sets `value` to a name that `parse` knows.
@@ -94,7 +94,7 @@ static std::optional<std::string> parseValue(StringRef name, StringRef value,
   } else if (name == "--model-dir") {
     c.modelDir = value.str();
   } else if (name == "--threads") {
-    if (value.getAsInteger(10, c.numThreads) || c.numThreads == 0) {
+    if (value.getAsInteger(10, c.numThreads)) {
       return ("expected a number of threads, got '" + value + "'").str();
     }
   } else if (name == "--emit") {

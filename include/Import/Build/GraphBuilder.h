@@ -24,7 +24,8 @@ enum class ErrorClass : int {
   Unsupported = 2,
   Resource = 3,
   Internal = 5,
-  Invalid = 6
+  Invalid = 6,
+  Cancelled = 7
 };
 
 /// Sizes of a sliding window's attributes; one entry per spatial dim.
@@ -60,6 +61,8 @@ public:
 
   /// Location of the ops made next.
   mlir::Location loc;
+  /// What the messages of checks of a run begin with: the node.
+  std::string origin;
   /// Treat sizes that are not known to be equal as equal instead of 1 or equal.
   bool assumeStrictDims = false;
 
@@ -127,6 +130,10 @@ public:
                             ArrayRef<OpFoldResult> values = {});
   mlir::LogicalResult checkEqual(OpFoldResult lhs, OpFoldResult rhs,
                                  const llvm::Twine &what);
+  /// Refuses a number that is read from data at run time and so large that
+  /// arithmetic on it may overflow.
+  mlir::LogicalResult checkMagnitude(OpFoldResult number,
+                                     const llvm::Twine &what);
 
   //===-- constants
   //--------------------------------------------------------===//
@@ -273,11 +280,16 @@ public:
     setSizes(result, sizes);
     return result;
   }
-  /// Null, and an error, where a size is negative or the tensor too large.
+  /// Null, and an error, where a size is negative or the tensor too large; a
+  /// check for the run where sizes are read from data.
   mlir::RankedTensorType resultType(Type element, const Sizes &sizes);
 
 private:
   static bool isOneForSure(OpFoldResult size);
+  mlir::LogicalResult checkIndices(Value indices, OpFoldResult extent);
+  bool isReadAtRun(OpFoldResult size);
+  mlir::LogicalResult checkReadSizes(ArrayRef<OpFoldResult> sizes,
+                                     int64_t staticElements);
   static bool isPartOf(OpFoldResult part, OpFoldResult whole);
   /// Checks that a dim of `size` is that of the `result`, or 1.
   mlir::LogicalResult checkBroadcast(OpFoldResult size, OpFoldResult result,
@@ -299,6 +311,9 @@ private:
   mlir::FailureOr<OpFoldResult> inferDim(Value x, ArrayRef<OpFoldResult> spec,
                                          size_t unknown);
   Value sharedConstant(mlir::DenseElementsAttr elements);
+  /// The numbers as another type; null where they have no exact rule.
+  static mlir::DenseElementsAttr castConstant(mlir::DenseElementsAttr elements,
+                                              Type target);
 
   mlir::ModuleOp module;
   mlir::Block *entry;
@@ -308,6 +323,8 @@ private:
   llvm::DenseMap<llvm::hash_code, llvm::SmallVector<mlir::Operation *, 1>> made;
   llvm::DenseMap<std::pair<mlir::Attribute, Type>, Value> constants;
   llvm::DenseSet<Value> checked;
+  /// Whether a size depends on an element of a tensor.
+  llvm::DenseMap<Value, bool> readAtRun;
   /// A param whose bytes lie in a file; they are hashed when another of its
   /// type turns up.
   struct FileParam {

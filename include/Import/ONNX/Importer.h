@@ -7,6 +7,7 @@
 
 #include "mlir/IR/OwningOpRef.h"
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,8 @@ struct ImportOptions {
   bool allowNewerOpset = false;
   /// Sizes that are not known to be equal never broadcast.
   bool assumeStrictDims = false;
+  /// Asked before each node; true ends the import as Cancelled. May be empty.
+  std::function<bool()> isCancelled;
 };
 
 struct ImportResult {
@@ -41,7 +44,8 @@ struct ImportResult {
 };
 
 /// Imports a model. Everything wrong with it is reported through the context's
-/// diagnostics: the first thing that is invalid, or all that is unsupported.
+/// diagnostics: all that is unsupported and all undefined names, up to the
+/// first other thing that is invalid.
 ImportResult importModel(mlir::MLIRContext &context, const ModelSource &source,
                          const ImportOptions &options);
 

@@ -40,6 +40,48 @@ SmallVector<Value> CodeEmitter::get(ValueRange range) {
   return llvm::map_to_vector(range, [&](Value value) { return get(value); });
 }
 
+/// Largest tensor, in elements, whose sizes fit all arithmetic on them.
+static constexpr int64_t kMaxElements = int64_t(1) << 48;
+
+/// Whether no size is negative and all together are at most kMaxElements, or
+/// null where that is sure. Nothing here overflows.
+Value CodeEmitter::fitsMemory(Location loc, ArrayRef<OpFoldResult> sizes) {
+  int64_t fixed = 1, most = 1;
+  SmallVector<Value> open;
+  for (OpFoldResult size : sizes) {
+    std::optional<int64_t> bound = shapes.upperBound(size);
+    bool fits = bound && *bound <= kMaxElements / std::max<int64_t>(most, 1);
+    most = fits ? most * std::max<int64_t>(*bound, 1) : kMaxElements + 1;
+    if (auto value = dyn_cast<Value>(size)) {
+      open.push_back(value);
+    } else {
+      fixed *= std::max<int64_t>(*getConstantIntValue(size), 1);
+    }
+  }
+  bool sure = most <= kMaxElements && llvm::all_of(open, [&](Value size) {
+                return shapes.rangeOf(size).smin().isNonNegative();
+              });
+  if (open.empty() || sure) {
+    return {};
+  }
+  Value zero = arith::ConstantIndexOp::create(b, loc, 0),
+        one = arith::ConstantIndexOp::create(b, loc, 1),
+        room = arith::ConstantIndexOp::create(b, loc, kMaxElements / fixed),
+        fits;
+  for (Value value : open) {
+    Value size = get(value);
+    Value low = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sge, size,
+                                      zero),
+          high = arith::CmpIOp::create(b, loc, arith::CmpIPredicate::sle, size,
+                                       room),
+          both = arith::AndIOp::create(b, loc, low, high);
+    fits = fits ? arith::AndIOp::create(b, loc, fits, both).getResult() : both;
+    room = arith::FloorDivSIOp::create(
+        b, loc, room, arith::MaxSIOp::create(b, loc, size, one));
+  }
+  return fits;
+}
+
 Value CodeEmitter::bytesOf(Location loc, RankedTensorType type,
                            ArrayRef<OpFoldResult> sizes) {
   nn::Sizes here;
@@ -52,7 +94,13 @@ Value CodeEmitter::bytesOf(Location loc, RankedTensorType type,
   OpFoldResult bytes =
       bits >= 8 ? nn::mulSizes(b, loc, elements, b.getIndexAttr(bits / 8))
                 : nn::ceilDivSizes(b, loc, elements, b.getIndexAttr(8 / bits));
-  return getValueOrCreateConstantIndexOp(b, loc, bytes);
+  Value count = getValueOrCreateConstantIndexOp(b, loc, bytes);
+  Value fits = fitsMemory(loc, sizes);
+  return fits ? arith::SelectOp::create(
+                    b, loc, fits, count,
+                    arith::ConstantIndexOp::create(b, loc, -1))
+                    .getResult()
+              : count;
 }
 
 void CodeEmitter::check(nn::CheckOp check) {

@@ -19,7 +19,7 @@ public:
   mlir::Value get(mlir::Value value);
   mlir::Value get(mlir::Location loc, mlir::OpFoldResult size);
   llvm::SmallVector<mlir::Value> get(mlir::ValueRange values);
-  /// The bytes of a tensor.
+  /// The bytes of a tensor; -1 where a size is negative or they are too many.
   mlir::Value bytesOf(mlir::Location loc, mlir::RankedTensorType type,
                       llvm::ArrayRef<mlir::OpFoldResult> sizes);
   /// rt.check of an nn.check.
@@ -29,6 +29,9 @@ public:
   mlir::IRMapping values;
 
 private:
+  mlir::Value fitsMemory(mlir::Location loc,
+                         llvm::ArrayRef<mlir::OpFoldResult> sizes);
+
   EntryShapes &shapes;
 };
 

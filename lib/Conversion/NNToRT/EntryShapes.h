@@ -53,10 +53,11 @@ public:
 
   /// The largest value of a size over all accepted shapes, if there is one.
   std::optional<int64_t> upperBound(mlir::OpFoldResult size);
+  /// What a size may be over all accepted shapes.
+  mlir::ConstantIntRanges rangeOf(mlir::Value value);
 
 private:
   mlir::LogicalResult bindInputs(mlir::func::FuncOp entry);
-  mlir::ConstantIntRanges rangeOf(mlir::Value value);
 
   /// Per input that a bind_shape names: its sizes.
   llvm::DenseMap<mlir::Value, nn::Sizes> bound;

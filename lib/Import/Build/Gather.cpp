@@ -22,6 +22,26 @@ static SmallVector<AffineExpr> joined(SmallVector<AffineExpr> first,
   return first;
 }
 
+/// Refuses constant indices outside of a dim of known size.
+LogicalResult GraphBuilder::checkIndices(Value indices, OpFoldResult extent) {
+  std::optional<int64_t> size = getConstantIntValue(extent);
+  DenseElementsAttr elements = constantOf(indices);
+  if (!size || !elements) {
+    return success();
+  }
+  for (const APInt &element : elements.getValues<APInt>()) {
+    int64_t index = elementOf(indices).isUnsignedInteger()
+                        ? static_cast<int64_t>(element.getZExtValue())
+                        : element.getSExtValue();
+    if (index < -*size || index >= *size) {
+      invalid("expected indices from " + Twine(-*size) + " to " +
+              Twine(*size - 1) + ", got " + Twine(index));
+      return failure();
+    }
+  }
+  return success();
+}
+
 Value GraphBuilder::take(Value x, Value indices, int64_t axis) {
   if (!x || !indices) {
     return {};
@@ -32,6 +52,9 @@ Value GraphBuilder::take(Value x, Value indices, int64_t axis) {
                    " or more to gather from, got " + Twine(rank));
   }
   Sizes result = sizes(x);
+  if (failed(checkIndices(indices, result[axis]))) {
+    return {};
+  }
   result.erase(result.begin() + axis);
   Sizes between = sizes(indices);
   result.insert(result.begin() + axis, between.begin(), between.end());
@@ -63,6 +86,9 @@ Value GraphBuilder::gatherElements(Value x, Value indices, int64_t axis) {
                    Twine(rankOf(indices)));
   }
   int64_t rank = rankOf(x);
+  if (failed(checkIndices(indices, size(x, axis)))) {
+    return {};
+  }
   Sizes result = sizes(indices);
   return make<nn::GatherOp>(
       elementOf(x), result, x, indices, Ints{axis},

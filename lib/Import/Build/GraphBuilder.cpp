@@ -136,7 +136,94 @@ RankedTensorType GraphBuilder::resultType(Type element, const Sizes &sizes) {
     }
     elements *= std::max<int64_t>(size, 1);
   }
-  return RankedTensorType::get(shape, element);
+  return failed(checkReadSizes(sizes, elements))
+             ? RankedTensorType()
+             : RankedTensorType::get(shape, element);
+}
+
+bool GraphBuilder::isReadAtRun(OpFoldResult size) {
+  auto root = dyn_cast<Value>(size);
+  if (!root) {
+    return false;
+  }
+  if (auto known = readAtRun.find(root); known != readAtRun.end()) {
+    return known->second;
+  }
+  SmallVector<Value> open{root};
+  llvm::SmallDenseSet<Value> seen{root};
+  while (!open.empty()) {
+    Operation *op = open.pop_back_val().getDefiningOp();
+    if (!op || isa<tensor::DimOp>(op)) {
+      continue;
+    }
+    if (isa<tensor::ExtractOp>(op)) {
+      return readAtRun[root] = true;
+    }
+    for (Value operand : op->getOperands()) {
+      auto known = readAtRun.find(operand);
+      if (known != readAtRun.end() && known->second) {
+        return readAtRun[root] = true;
+      }
+      if (known == readAtRun.end() && seen.insert(operand).second) {
+        open.push_back(operand);
+      }
+    }
+  }
+  for (Value value : seen) {
+    readAtRun[value] = false;
+  }
+  return false;
+}
+
+/// Data may hold anything, so no such dim may be negative, nor all dims
+/// together too large for the arithmetic on them.
+LogicalResult GraphBuilder::checkReadSizes(ArrayRef<OpFoldResult> sizes,
+                                           int64_t staticElements) {
+  if (llvm::none_of(sizes, [&](auto size) { return isReadAtRun(size); })) {
+    return success();
+  }
+  OpFoldResult room = index(kMaxElements / staticElements);
+  auto take = [&](OpFoldResult size) {
+    room = floorDiv(room, max(size, index(1)));
+  };
+  for (OpFoldResult size : sizes) {
+    if (!getConstantIntValue(size) && !isReadAtRun(size)) {
+      take(size);
+    }
+  }
+  for (auto [dim, size] : llvm::enumerate(sizes)) {
+    if (!isReadAtRun(size)) {
+      continue;
+    }
+    if ((!isNonNegative(size) &&
+         failed(check(compare(arith::CmpIPredicate::sge, size, index(0)),
+                      "dim " + Twine(dim) + " of the result would be {0}",
+                      {size}))) ||
+        failed(check(compare(arith::CmpIPredicate::sle, size, room),
+                     "the result would have more than 2^48 elements, {0} of "
+                     "them along dim " +
+                         Twine(dim),
+                     {size}))) {
+      return failure();
+    }
+    take(size);
+  }
+  return success();
+}
+
+LogicalResult GraphBuilder::checkMagnitude(OpFoldResult number,
+                                           const Twine &what) {
+  if (!isReadAtRun(number)) {
+    return success();
+  }
+  std::string message =
+      ("expected " + what + " between -2^48 and 2^48, got {0}").str();
+  return success(succeeded(check(compare(arith::CmpIPredicate::sle, number,
+                                         index(kMaxElements)),
+                                 message, {number})) &&
+                 succeeded(check(compare(arith::CmpIPredicate::sge, number,
+                                         index(-kMaxElements)),
+                                 message, {number})));
 }
 
 Value GraphBuilder::sharedConstant(DenseElementsAttr elements) {
@@ -174,6 +261,52 @@ Value GraphBuilder::constant(DenseElementsAttr elements, StringRef name) {
     setKnownInts(value, known);
   }
   return value;
+}
+
+DenseElementsAttr GraphBuilder::castConstant(DenseElementsAttr elements,
+                                             Type target) {
+  auto isFloat = [](Type type) {
+    return type.isF16() || type.isBF16() || type.isF32() || type.isF64();
+  };
+  auto isInt = [](Type type) {
+    return isa<IntegerType>(type) && type.getIntOrFloatBitWidth() >= 8;
+  };
+  Type source = elements.getElementType();
+  unsigned width = target.getIntOrFloatBitWidth();
+  bool fromUnsigned = source.isUnsignedInteger();
+  bool exact = true; // whether all numbers have a place in the target
+  auto toTarget = [&](APFloat value) {
+    if (isFloat(target)) {
+      bool lossy;
+      value.convert(cast<FloatType>(target).getFloatSemantics(),
+                    APFloat::rmNearestTiesToEven, &lossy);
+      return value.bitcastToAPInt();
+    }
+    llvm::APSInt number(width, target.isUnsignedInteger());
+    bool whole;
+    exact &= !(value.convertToInteger(number, APFloat::rmTowardZero, &whole) &
+               APFloat::opInvalidOp);
+    return APInt(number);
+  };
+  DenseElementsAttr result;
+  if (auto floats = dyn_cast<DenseFPElementsAttr>(elements);
+      floats && isFloat(source) && (isFloat(target) || isInt(target))) {
+    result = floats.mapValues(target, toTarget);
+  } else if (auto ints = dyn_cast<DenseIntElementsAttr>(elements);
+             ints && isInt(source) && isFloat(target)) {
+    result = ints.mapValues(target, [&](const APInt &number) {
+      APFloat value(cast<FloatType>(target).getFloatSemantics());
+      value.convertFromAPInt(number, !fromUnsigned,
+                             APFloat::rmNearestTiesToEven);
+      return value.bitcastToAPInt();
+    });
+  } else if (ints && isInt(source) && isInt(target)) {
+    result = ints.mapValues(target, [&](const APInt &number) {
+      return fromUnsigned ? number.zextOrTrunc(width)
+                          : number.sextOrTrunc(width);
+    });
+  }
+  return exact ? result : DenseElementsAttr();
 }
 
 Value GraphBuilder::scalar(Type element, double value) {

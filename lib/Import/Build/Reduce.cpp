@@ -59,7 +59,10 @@ std::pair<Value, Value> GraphBuilder::sort(Value x, OpFoldResult k,
   }
   Sizes result = sizes(x);
   if (failed(check(compare(arith::CmpIPredicate::sle, k, result[axis]),
-                   "expected k of at most {0}, got {1}", {result[axis], k}))) {
+                   "expected k of at most {0}, got {1}", {result[axis], k})) ||
+      (!isNonNegative(k) &&
+       failed(check(compare(arith::CmpIPredicate::sge, k, index(0)),
+                    "expected k of at least 0, got {0}", {k})))) {
     return {};
   }
   Value count =

@@ -304,8 +304,8 @@ LogicalResult GraphBuilder::check(OpFoldResult condition, const Twine &message,
   for (OpFoldResult value : values) {
     operands.push_back(toValue(value));
   }
-  nn::CheckOp::create(*this, loc, llvm::cast<Value>(condition), message.str(),
-                      operands);
+  nn::CheckOp::create(*this, loc, llvm::cast<Value>(condition),
+                      origin + message.str(), operands);
   return success();
 }
 

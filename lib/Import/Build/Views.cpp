@@ -206,6 +206,9 @@ Value GraphBuilder::reshapeTo(Value x, const Sizes &spec, bool allowZero) {
     result[*unknown] = *inferred;
     return reshape(x, result);
   }
+  if (!resultType(elementOf(x), result)) {
+    return {};
+  }
   Product before, after;
   for (OpFoldResult size : sizes(x)) {
     before.multiply(size);
@@ -480,6 +483,9 @@ Value GraphBuilder::pad(Value x, const Sizes &low, const Sizes &high,
     OpFoldResult pads[2] = {low[dim], high[dim]};
     for (OpFoldResult &border : pads) {
       OpFoldResult removed = zero;
+      if (failed(checkMagnitude(border, "a border of dim " + Twine(dim)))) {
+        return {};
+      }
       if (!isNonNegative(border)) {
         removed = max(sub(zero, border), zero);
         border = max(border, zero);

@@ -76,7 +76,7 @@ public:
 
   /// The type of a TensorProto data type; null, and an error, where dlc has
   /// none.
-  Type elementType(int32_t dataType, const llvm::Twine &what);
+  Type elementType(int64_t dataType, const llvm::Twine &what);
   /// A tensor's value. Its name is that of a param.
   Value importTensor(const TensorProto &tensor, StringRef name);
   /// Imports the nodes of a graph or function body in the order given.
@@ -154,6 +154,9 @@ private:
     int64_t min = 0, max = -1, hint = 0;
     bool used = false;
     bool isFixed() const { return min == max; }
+    bool equals(const DimRange &other) const {
+      return min == other.min && max == other.max && hint == other.hint;
+    }
   };
   llvm::StringMap<DimRange> dimRanges;
   llvm::StringMap<Value> symDims;
@@ -163,8 +166,10 @@ private:
   const NodeProto *currentNode = nullptr;
   std::string currentName;
   int64_t currentVersion = 0, nodeIndex = 0;
+  size_t expandedNodes = 0;
   std::vector<Problem> problems;
   ErrorClass fatal = ErrorClass::None;
+  /// The model as a whole, by its opset; then nodes are listed only.
   bool unsupportedModel = false, nodeUnsupported = false;
 };
 

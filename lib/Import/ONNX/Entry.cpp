@@ -6,6 +6,9 @@ using namespace mlir;
 
 namespace dlc::onnx {
 
+/// The most dims of an input or output that a binary's header describes.
+static constexpr int64_t kMaxEntryRank = 64;
+
 /// "8", "1..32" or "1..32:8" as a range.
 static bool parseRange(StringRef text, int64_t &min, int64_t &max,
                        int64_t &hint) {
@@ -34,7 +37,10 @@ LogicalResult ModelImporter::parseDims() {
                                     text + "'");
       return failure();
     }
-    dimRanges[key] = range;
+    if (!dimRanges.try_emplace(key, range).second) {
+      report(ErrorClass::Usage, "dimension '" + key + "' is given twice");
+      return failure();
+    }
   }
   return success();
 }
@@ -42,14 +48,15 @@ LogicalResult ModelImporter::parseDims() {
 const ModelImporter::DimRange *
 ModelImporter::findRange(StringRef input, int64_t dim, StringRef symbol) {
   std::string place = (input + "[" + Twine(dim) + "]").str();
+  const DimRange *range = nullptr;
   for (StringRef key : {StringRef(place), symbol}) {
     auto found = dimRanges.find(key);
     if (!key.empty() && found != dimRanges.end()) {
       found->second.used = true;
-      return &found->second;
+      range = range ? range : &found->second;
     }
   }
-  return nullptr;
+  return range;
 }
 
 FailureOr<RankedTensorType>
@@ -75,6 +82,11 @@ ModelImporter::inputType(const ValueInfoProto &input) {
   if (!tensor.shape) {
     return fail(ErrorClass::Unsupported, Twine(what) + " has no rank");
   }
+  if (static_cast<int64_t>(tensor.shape->dim.size()) > kMaxEntryRank) {
+    return fail(ErrorClass::Unsupported,
+                Twine(what) + " has rank " + Twine(tensor.shape->dim.size()) +
+                    ", dlc takes up to " + Twine(kMaxEntryRank));
+  }
   SmallVector<int64_t> shape;
   int64_t elements = 1;
   for (auto [i, dim] : llvm::enumerate(tensor.shape->dim)) {
@@ -86,11 +98,18 @@ ModelImporter::inputType(const ValueInfoProto &input) {
                                            Twine(size));
     }
     const DimRange *range = findRange(input.name.value_or(""), i, symbol);
+    auto shared = dimRanges.find(symbol);
+    if (range && !symbol.empty() && shared != dimRanges.end() &&
+        !range->equals(shared->second)) {
+      return fail(ErrorClass::Usage, "dim " + Twine(i) + " of " + Twine(what) +
+                                         " is dimension '" + symbol +
+                                         "', for which another range is given");
+    }
     if (range && dim.dimValue) {
       if (size < range->min || size > range->max) {
-        return fail(ErrorClass::Invalid,
-                    "dim " + Twine(i) + " of " + Twine(what) + " is " +
-                        Twine(size) + ", outside the range asked for");
+        return fail(ErrorClass::Usage, "dim " + Twine(i) + " of " +
+                                           Twine(what) + " is " + Twine(size) +
+                                           ", outside the range asked for");
       }
     } else if (range && range->isFixed()) {
       size = range->min;
@@ -241,6 +260,13 @@ LogicalResult ModelImporter::buildEntry(ModuleOp module) {
 LogicalResult ModelImporter::checkOutput(const ValueInfoProto &output,
                                          Value value) {
   auto type = llvm::cast<RankedTensorType>(value.getType());
+  if (type.getRank() > kMaxEntryRank) {
+    report(ErrorClass::Unsupported, "output '" + output.name.value_or("") +
+                                        "' has rank " + Twine(type.getRank()) +
+                                        ", dlc takes up to " +
+                                        Twine(kMaxEntryRank));
+    return failure();
+  }
   if (!output.type || !output.type->tensorType ||
       !output.type->tensorType->shape) {
     return success();
@@ -275,7 +301,7 @@ LogicalResult ModelImporter::finishEntry() {
     std::optional<Value> value = mainFrame.lookup(name);
     if (!value) {
       report(ErrorClass::Invalid, "undefined output '" + name + "'");
-      return failure();
+      continue;
     }
     if (!*value) {
       continue; // an unsupported node's

@@ -54,7 +54,7 @@ ImportResult ModelImporter::run() {
   }
   (*module)->setAttr("nn.opset", b.getI64IntegerAttr(opsets.lookup("")));
   LogicalResult built = buildEntry(*module);
-  if (fatal == ErrorClass::None) {
+  if (fatal != ErrorClass::Cancelled) {
     emitProblems();
   }
   if (failed(built) || fatal != ErrorClass::None || unsupportedModel ||

@@ -4,6 +4,7 @@
 #include "Context.h"
 
 #include "llvm/ADT/Twine.h"
+#include "llvm/Support/FileSystem.h"
 #include "llvm/Support/Path.h"
 
 using namespace mlir;
@@ -28,7 +29,11 @@ LogicalResult ModelImporter::readModel() {
   }
   llvm::Expected<llvm::ArrayRef<char>> bytes = sources.lookup(modelKey);
   if (!bytes) {
-    report(ErrorClass::Invalid, llvm::toString(bytes.takeError()));
+    // A name that leads to no file is the caller's mistake.
+    bool isFile = llvm::sys::fs::exists(source.path) &&
+                  !llvm::sys::fs::is_directory(source.path);
+    report(isFile ? ErrorClass::Invalid : ErrorClass::Usage,
+           llvm::toString(bytes.takeError()));
     return failure();
   }
   modelBytes = StringRef(bytes->data(), bytes->size());
@@ -68,11 +73,11 @@ ModelImporter::checkOpsets(const std::vector<OperatorSetIdProto> &imports,
     }
     if (version < kOldestOpset ||
         (version > kNewestOpset && !options.allowNewerOpset)) {
+      // No failure: the nodes that are not supported are listed, too.
       report(ErrorClass::Unsupported,
              "expected an opset version of ai.onnx from " +
                  Twine(kOldestOpset) + " to " + Twine(kNewestOpset) + ", got " +
                  Twine(version));
-      return failure();
     }
   }
   return success();

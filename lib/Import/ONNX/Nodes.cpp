@@ -13,6 +13,9 @@ namespace dlc::onnx {
 
 /// Nested calls of functions deeper than this are refused.
 static constexpr size_t kMaxCallDepth = 64;
+/// Nodes of all expanded functions together. Functions that call each other
+/// twice double with each level; honest models stay far below.
+static constexpr size_t kMaxExpandedNodes = 1 << 18;
 
 std::optional<Value> Frame::lookup(StringRef name) const {
   for (const Frame *frame = this; frame; frame = frame->outer) {
@@ -98,10 +101,11 @@ void ModelImporter::countNode(const NodeProto &node, StringRef domain,
 
 //===-- one node ----------------------------------------------------------===//
 
-/// The kind of an attribute, from what it holds where old models do not say.
-static int32_t kindOf(const AttributeProto &attribute) {
-  if (attribute.type && *attribute.type != AttributeProto::UNDEFINED) {
-    return *attribute.type;
+/// The kind of an attribute, from what it holds where the oldest models do not
+/// say.
+static int32_t kindOf(const AttributeProto &attribute, int64_t irVersion) {
+  if (attribute.type || irVersion > 1) {
+    return attribute.type.value_or(AttributeProto::UNDEFINED);
   }
   return attribute.f                  ? AttributeProto::FLOAT
          : attribute.i                ? AttributeProto::INT
@@ -112,6 +116,17 @@ static int32_t kindOf(const AttributeProto &attribute) {
          : !attribute.ints.empty()    ? AttributeProto::INTS
          : !attribute.strings.empty() ? AttributeProto::STRINGS
                                       : AttributeProto::UNDEFINED;
+}
+
+static StringRef kindName(int32_t kind) {
+  static constexpr StringRef names[] = {
+      "undefined",      "float",   "int",    "string",
+      "tensor",         "graph",   "floats", "ints",
+      "strings",        "tensors", "graphs", "sparse tensor",
+      "sparse tensors", "type",    "types"};
+  return kind >= 0 && kind < static_cast<int32_t>(std::size(names))
+             ? names[kind]
+             : "unknown";
 }
 
 static LogicalResult checkAttributes(NodeContext &ctx) {
@@ -138,14 +153,15 @@ static LogicalResult checkAttributes(NodeContext &ctx) {
     if (!bound) {
       continue; // refers to an attribute that the call leaves out
     }
-    int32_t kind = kindOf(*bound);
-    bool emptyList = kind == AttributeProto::UNDEFINED &&
+    int64_t irVersion = ctx.importer.model.irVersion.value_or(0);
+    int32_t kind = kindOf(*bound, irVersion);
+    bool emptyList = kind == AttributeProto::UNDEFINED && irVersion <= 1 &&
                      (spec->type == AttributeProto::INTS ||
                       spec->type == AttributeProto::FLOATS ||
                       spec->type == AttributeProto::STRINGS);
     if (kind != spec->type && !emptyList) {
       return ctx.invalid("expected attribute '" + name + "' of kind " +
-                         Twine(spec->type) + ", got " + Twine(kind));
+                         kindName(spec->type) + ", got " + kindName(kind));
     }
     bool missing =
         (kind == AttributeProto::TENSOR && !bound->t) ||
@@ -163,20 +179,32 @@ static LogicalResult checkAttributes(NodeContext &ctx) {
   return success();
 }
 
+static LogicalResult checkCount(NodeContext &ctx, int count, int least,
+                                int most, const Twine &what) {
+  if (count >= least && count <= most) {
+    return success();
+  }
+  std::string range = std::to_string(least);
+  if (most == INT32_MAX) {
+    range += " or more";
+  } else if (most != least) {
+    range += " to " + std::to_string(most);
+  }
+  return ctx.invalid("expected " + Twine(range) + " " + what +
+                     (least == 1 && most == 1 ? "" : "s") + ", got " +
+                     Twine(count));
+}
+
 /// Arity, and the element types of the inputs.
 static LogicalResult checkInputs(NodeContext &ctx) {
   const Schema &schema = ctx.schema;
   int count = ctx.node.input.size();
-  if (count < schema.minInputs || count > schema.maxInputs) {
-    return ctx.invalid("expected " + Twine(schema.minInputs) + " to " +
-                       Twine(schema.maxInputs) + " inputs, got " +
-                       Twine(count));
-  }
   int outputs = ctx.node.output.size();
-  if (outputs < schema.minOutputs || outputs > schema.maxOutputs) {
-    return ctx.invalid("expected " + Twine(schema.minOutputs) + " to " +
-                       Twine(schema.maxOutputs) + " outputs, got " +
-                       Twine(outputs));
+  if (failed(checkCount(ctx, count, schema.minInputs, schema.maxInputs,
+                        "input")) ||
+      failed(checkCount(ctx, outputs, schema.minOutputs, schema.maxOutputs,
+                        "output"))) {
+    return failure();
   }
   llvm::StringMap<Type> bound;
   for (int i = 0; i < count; ++i) {
@@ -237,7 +265,8 @@ static LogicalResult buildNode(BuildFn build, NodeContext &ctx) {
 LogicalResult ModelImporter::dispatchNode(const NodeProto &node, Frame &frame) {
   StringRef domain = normalDomain(node.domain.value_or("")),
             name = node.opType.value_or("");
-  bool poisoned = false;
+  // Of an unknown opset's nodes nothing but their names is known.
+  bool poisoned = unsupportedModel;
   for (StringRef input : node.input) {
     if (input.empty() || frame.omitted.contains(input)) {
       continue;
@@ -246,7 +275,7 @@ LogicalResult ModelImporter::dispatchNode(const NodeProto &node, Frame &frame) {
     if (!value) {
       report(ErrorClass::Invalid,
              "undefined name '" + input + "' in " + frame.where);
-      return failure();
+      value = frame.values[input] = Value();
     }
     poisoned |= !*value;
   }
@@ -257,10 +286,6 @@ LogicalResult ModelImporter::dispatchNode(const NodeProto &node, Frame &frame) {
   currentVersion = version == frame.opsets->end() ? 0 : version->second;
   if (function != functions.end()) {
     countNode(node, domain, currentVersion);
-    if (poisoned) {
-      poison(node, frame);
-      return success();
-    }
     return expandFunction(*function->second, node, frame, key);
   }
   const Schema *schema = findSchema(domain, name, currentVersion);
@@ -271,8 +296,10 @@ LogicalResult ModelImporter::dispatchNode(const NodeProto &node, Frame &frame) {
   if (version == frame.opsets->end()) {
     report(ErrorClass::Invalid,
            "the model imports no opset of domain '" + domain + "'");
-    return failure();
-  } else if (!schema) {
+    poison(node, frame);
+    return success();
+  }
+  if (!schema) {
     noteUnsupported(isKnownOperator(domain, name)
                         ? "the operator is newer than the model's opset"
                         : "unknown operator");
@@ -303,6 +330,16 @@ LogicalResult ModelImporter::dispatchNode(const NodeProto &node, Frame &frame) {
                : expandFunction(*body, node, frame, key);
 }
 
+/// The node as the message of a check names it, where { begins a value.
+static std::string checkOrigin(StringRef name, StringRef opType) {
+  std::string text =
+      llvm::json::fixUTF8(("node '" + name + "' (" + opType + "): ").str());
+  for (size_t at = 0; (at = text.find('{', at)) != std::string::npos; at += 2) {
+    text.insert(at, "{");
+  }
+  return text;
+}
+
 LogicalResult ModelImporter::importNode(const NodeProto &node, Frame &frame) {
   Location outerLoc = builder->loc;
   std::string outerName = std::move(currentName);
@@ -311,6 +348,8 @@ LogicalResult ModelImporter::importNode(const NodeProto &node, Frame &frame) {
       expanding.empty() ? nodeName(node) : outerName + "/" + nodeName(node);
   currentNode = &node;
   nodeUnsupported = false;
+  std::string outerOrigin = std::move(builder->origin);
+  builder->origin = checkOrigin(currentName, node.opType.value_or(""));
   StringRef domain = normalDomain(node.domain.value_or(""));
   Builder &b = *builder;
   Location fileLoc = entry.getLoc();
@@ -334,6 +373,7 @@ LogicalResult ModelImporter::importNode(const NodeProto &node, Frame &frame) {
   currentNode = outerNode;
   currentName = std::move(outerName);
   builder->loc = outerLoc;
+  builder->origin = std::move(outerOrigin);
   return result;
 }
 
@@ -341,6 +381,17 @@ LogicalResult
 ModelImporter::importNodes(llvm::ArrayRef<const NodeProto *> nodes,
                            Frame &frame) {
   for (const NodeProto *node : nodes) {
+    if (options.isCancelled && options.isCancelled()) {
+      fatal = ErrorClass::Cancelled;
+      return failure();
+    }
+    if (!expanding.empty() && ++expandedNodes > kMaxExpandedNodes) {
+      report(ErrorClass::Resource, "expected functions of at most " +
+                                       Twine(kMaxExpandedNodes) +
+                                       " nodes together, expanding '" +
+                                       expanding.front() + "' takes more");
+      return failure();
+    }
     if (failed(importNode(*node, frame))) {
       return failure();
     }
@@ -382,7 +433,7 @@ LogicalResult ModelImporter::expandFunction(const FunctionProto &function,
     return failure();
   }
   Opsets versions;
-  if (failed(checkOpsets(function.opsetImport, versions))) {
+  if (failed(checkOpsets(function.opsetImport, versions)) || nodeUnsupported) {
     return failure();
   }
   Frame body;

@@ -54,6 +54,17 @@ static FailureOr<Quantization> readQuantization(NodeContext &ctx, Value x,
     return ctx.invalid("expected a scale of rank " + Twine(expected.size()) +
                        ", got " + Twine(scaleRank));
   }
+  if (scaleRank == 1 && block == 0) {
+    // A vector of unknown length may turn out to have one element.
+    for (Value *factor : {&result.scale, &result.zeroPoint}) {
+      if (*factor && !getConstantIntValue(b.size(*factor, 0)) &&
+          !(*factor = b.expand(*factor, expected))) {
+        return failure();
+      }
+    }
+    scale = result.scale;
+    zeroPoint = result.zeroPoint;
+  }
   for (auto [dim, size] : llvm::enumerate(expected)) {
     if (failed(b.checkEqual(size, b.size(scale, dim), "the scale")) ||
         (zeroPoint && failed(b.checkEqual(size, b.size(zeroPoint, dim),

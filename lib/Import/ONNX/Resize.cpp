@@ -5,6 +5,7 @@
 #include "llvm/ADT/StringSwitch.h"
 
 #include <cmath>
+#include <cstdio>
 
 using namespace mlir;
 
@@ -52,9 +53,13 @@ fromScales(NodeContext &ctx, Value scales, llvm::ArrayRef<int64_t> axes) {
   GraphBuilder &b = ctx.b;
   SmallVector<AxisScale> result;
   RankedTensorType type = GraphBuilder::typeOf(scales);
+  if (type.getRank() == 1 && type.isDynamicDim(0)) {
+    return ctx.unsupported("scales of a number that is known at run time only");
+  }
   if (type.getRank() != 1 ||
       type.getDimSize(0) != static_cast<int64_t>(axes.size())) {
-    return ctx.invalid("expected " + Twine(axes.size()) + " scales");
+    return ctx.invalid("expected " + Twine(axes.size()) + " scales, got " +
+                       typeName(type));
   }
   DenseElementsAttr constant = b.constantOf(scales);
   for (auto [i, axis] : llvm::enumerate(axes)) {
@@ -65,8 +70,10 @@ fromScales(NodeContext &ctx, Value scales, llvm::ArrayRef<int64_t> axes) {
       float known = constant.getValues<APFloat>()[i].convertToFloat();
       scale.known = known;
       if (!(known > 0) || known > 1e9f) {
-        return ctx.invalid("expected positive scales, got " +
-                           Twine(std::to_string(known)));
+        char text[32];
+        std::snprintf(text, sizeof text, "%g", known);
+        return ctx.invalid("expected scales above 0, up to 1e9, got " +
+                           Twine(text));
       }
       std::optional<int64_t> size = getConstantIntValue(extent);
       if (size) {

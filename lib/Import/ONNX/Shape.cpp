@@ -101,8 +101,11 @@ LogicalResult buildTranspose(NodeContext &ctx) {
     return ctx.invalid("expected a permutation of " + Twine(ctx.rank()) +
                        " dims, got " + Twine(sorted->size()));
   }
-  for (int64_t &dim : permutation) {
-    dim = dim < 0 ? dim + ctx.rank() : dim;
+  for (int64_t dim : permutation) {
+    if (dim < 0) {
+      return ctx.invalid("expected a permutation of dims from 0 to " +
+                         Twine(ctx.rank() - 1) + ", got " + Twine(dim));
+    }
   }
   return ctx.results(ctx.b.transpose(ctx.input(0), permutation));
 }
@@ -312,14 +315,26 @@ LogicalResult buildSplit(NodeContext &ctx) {
     return ctx.invalid("expected " + Twine(count) + " sizes of parts, got " +
                        Twine(parts.size()));
   }
+  // Before any part is taken: the slices rely on lying inside.
+  OpFoldResult total = b.index(0);
+  for (OpFoldResult part : parts) {
+    if ((!b.isNonNegative(part) &&
+         failed(b.check(b.compare(arith::CmpIPredicate::sge, part, b.index(0)),
+                        "expected parts of at least 0 elements, got {0}",
+                        {part}))) ||
+        failed(b.checkMagnitude(part, "a part"))) {
+      return failure();
+    }
+    total = b.add(total, part);
+  }
+  if (failed(b.checkEqual(extent, total, "the parts together"))) {
+    return failure();
+  }
   SmallVector<Value> results;
   OpFoldResult offset = b.index(0);
   for (OpFoldResult part : parts) {
     results.push_back(b.sliceDim(ctx.input(0), *axis, offset, part));
     offset = b.add(offset, part);
-  }
-  if (failed(b.checkEqual(extent, offset, "the parts together"))) {
-    return failure();
   }
   return ctx.results(results);
 }
@@ -338,6 +353,11 @@ LogicalResult buildTile(NodeContext &ctx) {
   Sizes narrow, wide, merged;
   for (auto [size, repeat] :
        llvm::zip_equal(Sizes(b.sizes(ctx.input(0))), *repeats)) {
+    if (!b.isNonNegative(repeat) &&
+        failed(b.check(b.compare(arith::CmpIPredicate::sge, repeat, b.index(0)),
+                       "expected repeats of at least 0, got {0}", {repeat}))) {
+      return failure();
+    }
     if (!isConstantIntValue(repeat, 1)) {
       narrow.push_back(b.index(1));
       wide.push_back(repeat);
@@ -400,11 +420,22 @@ LogicalResult buildPad(NodeContext &ctx) {
 
 //===-- blocks of space and depth -----------------------------------------===//
 
+/// `rounded` is `count` rounded down to a multiple of `step`.
+static LogicalResult checkMultiple(GraphBuilder &b, OpFoldResult count,
+                                   OpFoldResult rounded, const Twine &what,
+                                   int64_t step) {
+  return b.check(b.compare(arith::CmpIPredicate::eq, count, rounded),
+                 "expected a number of " + what + " that is a multiple of " +
+                     Twine(step) + ", got {0}",
+                 {count});
+}
+
 LogicalResult buildDepthToSpace(NodeContext &ctx) {
   GraphBuilder &b = ctx.b;
   int64_t block = ctx.getInt("blocksize", 0);
   StringRef mode = ctx.getString("mode", "DCR");
-  if (ctx.rank() != 4 || block < 1 || (mode != "DCR" && mode != "CRD")) {
+  if (ctx.rank() != 4 || block < 1 || block > INT32_MAX ||
+      (mode != "DCR" && mode != "CRD")) {
     return ctx.invalid("expected rank 4, a positive blocksize and mode DCR or "
                        "CRD, got rank " +
                        Twine(ctx.rank()) + ", " + Twine(block) + " and '" +
@@ -413,7 +444,8 @@ LogicalResult buildDepthToSpace(NodeContext &ctx) {
   Sizes all = b.sizes(ctx.input(0));
   OpFoldResult size = b.index(block), area = b.index(block * block);
   OpFoldResult depth = b.floorDiv(all[1], area);
-  if (failed(b.checkEqual(all[1], b.mul(depth, area), "channels"))) {
+  if (failed(checkMultiple(b, all[1], b.mul(depth, area), "channels",
+                           block * block))) {
     return failure();
   }
   bool depthFirst = mode == "DCR";
@@ -431,7 +463,8 @@ LogicalResult buildSpaceToDepth(NodeContext &ctx) {
   GraphBuilder &b = ctx.b;
   int64_t block = ctx.getInt("blocksize", 0);
   StringRef mode = ctx.getString("mode", "DCR");
-  if (ctx.rank() != 4 || block < 1 || (mode != "DCR" && mode != "CRD")) {
+  if (ctx.rank() != 4 || block < 1 || block > INT32_MAX ||
+      (mode != "DCR" && mode != "CRD")) {
     return ctx.invalid("expected rank 4, a positive blocksize and mode DCR or "
                        "CRD, got rank " +
                        Twine(ctx.rank()) + ", " + Twine(block) + " and '" +
@@ -441,8 +474,9 @@ LogicalResult buildSpaceToDepth(NodeContext &ctx) {
   OpFoldResult size = b.index(block);
   OpFoldResult rows = b.floorDiv(all[2], size),
                columns = b.floorDiv(all[3], size);
-  if (failed(b.checkEqual(all[2], b.mul(rows, size), "rows")) ||
-      failed(b.checkEqual(all[3], b.mul(columns, size), "columns"))) {
+  if (failed(checkMultiple(b, all[2], b.mul(rows, size), "rows", block)) ||
+      failed(
+          checkMultiple(b, all[3], b.mul(columns, size), "columns", block))) {
     return failure();
   }
   Value split =

@@ -90,8 +90,10 @@ int32_t dataTypeOf(Type type) {
   return 0;
 }
 
-Type ModelImporter::elementType(int32_t dataType, const Twine &what) {
-  Type type = typeOfData(&context, dataType);
+Type ModelImporter::elementType(int64_t dataType, const Twine &what) {
+  Type type = dataType == static_cast<int32_t>(dataType)
+                  ? typeOfData(&context, static_cast<int32_t>(dataType))
+                  : Type();
   if (!type) {
     bool known = dataType == TensorProto::STRING ||
                  dataType == TensorProto::COMPLEX64 ||

@@ -69,19 +69,15 @@ static std::unique_ptr<MCSubtargetInfo> createSubtarget(StringRef cpu) {
       target->createMCSubtargetInfo(triple, cpu, ""));
 }
 
-static Error unknownName(StringRef name, const MCSubtargetInfo &subtarget) {
-  // LLVM writes to stderr when asked for an unknown CPU, so the table of
-  // names is consulted instead.
-  std::string known = "native";
-  for (const SubtargetSubTypeKV &entry :
-       subtarget.getAllProcessorDescriptions()) {
-    known += ", ";
-    known += entry.Key;
-  }
-  return createStringError("unknown cpu '" + name +
-                           "', expected one of: " + known);
+static Error unknownName(StringRef name) {
+  return createStringError(
+      "unknown cpu '" + name +
+      "', expected native, x86-64, x86-64-v2, x86-64-v3, x86-64-v4 or a CPU as "
+      "clang's -march= names it, such as skylake-avx512");
 }
 
+/// LLVM writes to stderr when asked for an unknown CPU, so the table of names
+/// is consulted instead.
 static bool isKnownCPU(StringRef name, const MCSubtargetInfo &subtarget) {
   return any_of(
       subtarget.getAllProcessorDescriptions(),
@@ -133,7 +129,7 @@ Expected<CPUTarget> CPUTarget::create(StringRef name) {
     return target;
   }
   if (!isKnownCPU(name, *generic))
-    return unknownName(name, *generic);
+    return unknownName(name);
   target.cpu = name.str();
   std::unique_ptr<MCSubtargetInfo> subtarget = createSubtarget(name);
   if (!subtarget->checkFeatures("+64bit"))

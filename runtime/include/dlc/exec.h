@@ -114,8 +114,9 @@ struct dlc_exec {
                   uint32_t count);
   /* Memory for a late buffer (DLC_BYTES_LATE in the table) of which the run
      now knows the size; 64-byte aligned, kept and grown by the context, so a
-     second call for the same buffer ends the first call's memory. NULL when
-     there is none: the code returns DLC_EXEC_STOP at once. */
+     second call for the same buffer ends the first call's memory. Negative
+     bytes stand for more than there can be. NULL when there is no memory: the
+     code returns DLC_EXEC_STOP at once. */
   void *(*late)(dlc_exec *exec, uint32_t buffer, int64_t bytes);
   /* The same for an output with unknown dims, the caller's memory if he gave
      some. Its dims are written to output_dims before or after. */

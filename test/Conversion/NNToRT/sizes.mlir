@@ -26,14 +26,18 @@ func.func @bounded(%x: tensor<?x4xf32> {nn.name = "x"}) -> (tensor<?xf32> {nn.na
 
 // -----
 
-// Without a bound it is planned at run time.
+// Without a bound it is planned at run time, by -1 where the size overflows.
 // CHECK-LABEL: rt.program @unbounded weights 0
 // CHECK: rt.buffer at_sizing steps [0, 1]
 // CHECK: rt.size {
 // CHECK: %[[N:.*]] = rt.input_dim 0[0]
 // CHECK: rt.set_output_dim 0[0], %[[N]]
 // CHECK: %[[BYTES:.*]] = affine.apply #{{.*}}()[%[[N]]]
-// CHECK: rt.set_buffer_bytes 0, %[[BYTES]]
+// CHECK: %[[LOW:.*]] = arith.cmpi sge, %[[N]], %{{.*}}
+// CHECK: %[[HIGH:.*]] = arith.cmpi sle, %[[N]], %{{.*}}
+// CHECK: %[[FITS:.*]] = arith.andi %[[LOW]], %[[HIGH]]
+// CHECK: %[[SAFE:.*]] = arith.select %[[FITS]], %[[BYTES]], %{{.*}}
+// CHECK: rt.set_buffer_bytes 0, %[[SAFE]]
 func.func @unbounded(%x: tensor<?xf32>) -> tensor<?xf32> {
   %c0 = arith.constant 0 : index
   %n = tensor.dim %x, %c0 : tensor<?xf32>
