@@ -265,7 +265,7 @@ def _cases(name: str):
         import verify
 
         cases = {f"{b}x{s}": verify.minilm_feeds(b, s) for b, s in MINILM_SIZES}
-        return onnx.load(minilm.make()), verify.MINILM_DIMS, cases
+        return onnx.load(minilm.make()), minilm.DIMS, cases
     if name == "cnn":
         x = rng_for("x", 1).standard_normal((2, 3, 30, 26)).astype(np.float32)
         return make_cnn(), None, {"2x3x30x26": {"x": x}}

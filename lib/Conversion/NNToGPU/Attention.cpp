@@ -71,9 +71,8 @@ Value AttentionEmitter::finishScore(Value score, Value row, Value key) {
     Value masked = emitConstant(
         b, f32,
         averages ? double(std::numeric_limits<float>::lowest()) : -infinity);
-    Value counts =
-        emitAttentionRegion(kb, op, op.getMask(), nullptr, op.getMaskInputs(),
-                            maskMaps, loops);
+    Value counts = emitAttentionRegion(kb, op, op.getMask(), nullptr,
+                                       op.getMaskInputs(), maskMaps, loops);
     value = arith::SelectOp::create(b, counts, value, masked);
   }
   Value exists = math.less(key, plan.sizes[kN]);

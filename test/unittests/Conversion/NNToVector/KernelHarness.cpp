@@ -4,6 +4,7 @@
 
 #include "Conversion/NNToVector/Emit.h"
 #include "Conversion/NNToVector/Epilogue.h"
+#include "Dialect/RT/KernelAttrs.h"
 #include "Target/CPU/CPUTarget.h"
 #include "Target/CPU/Emit.h"
 #include "Target/CPU/LowerToLLVM.h"
@@ -75,7 +76,7 @@ static KernelArguments startKernel(ImplicitLocOpBuilder &b, StringRef name,
   inputs.append(numSizes + 2, b.getIndexType());
   inputs.push_back(MemRefType::get({}, b.getI8Type()));
   auto function = func::FuncOp::create(b, name, b.getFunctionType(inputs, {}));
-  function->setAttr(kKernelAttrName, b.getUnitAttr());
+  function->setAttr(rt::kKernelAttrName, b.getUnitAttr());
   for (unsigned i = 0; i < elements.size(); ++i)
     function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
                         b.getUnitAttr());

@@ -2,6 +2,7 @@
 // Compiles, loads and runs kernels for the unit tests.
 #include "KernelRunner.h"
 
+#include "Dialect/RT/KernelAttrs.h"
 #include "Target/CPU/LowerToLLVM.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -38,7 +39,7 @@ OwningOpRef<ModuleOp> buildKernel(ArrayRef<Type> elementTypes,
   types.append(numSizes + 2, b.getIndexType());
   types.push_back(LLVM::LLVMPointerType::get(context));
   auto function = func::FuncOp::create(b, "k", b.getFunctionType(types, {}));
-  function->setAttr(kKernelAttrName, b.getUnitAttr());
+  function->setAttr(rt::kKernelAttrName, b.getUnitAttr());
   for (unsigned i = 0; i < elementTypes.size(); ++i)
     function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
                         b.getUnitAttr());
