@@ -159,9 +159,8 @@ TEST(Check, NamesAnElementTypeWithoutKernels) {
           : (tensor<4xi4>, tensor<4xi4>) -> tensor<4xi4>
         return %0 : tensor<4xi4>
       })");
-  EXPECT_NE(
-      errors.find("unsupported: 'nn.elementwise' on elements of type 'i4'"),
-      std::string::npos)
+  EXPECT_NE(errors.find("unsupported: 'nn.elementwise' on elements of type i4"),
+            std::string::npos)
       << errors;
 }
 
