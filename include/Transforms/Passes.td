@@ -204,7 +204,8 @@ def SetPrecisionPass : Pass<"dlc-set-precision", "mlir::ModuleOp"> {
     the function are not rounded. Casts of params become their transforms (dlc-fold-constants). Large
     tables that gathers read are stored in the type, too.
 
-    With tf32, types stay, and the products get `nn.product_type = tf32`.
+    With tf32, types stay, and the products get `nn.product_type = tf32`. Attention always gets the
+    attribute, which also lets the probabilities between its products be rounded.
   }];
   let dependentDialects = ["::dlc::nn::NNDialect"];
   let options = [Option<"precision", "precision", "std::string", "\"fp32\"",

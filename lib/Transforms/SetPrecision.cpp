@@ -234,6 +234,9 @@ public:
     }
     numLowered += setter.numLowered;
     eraseDead(ops);
+    getOperation().walk([&](AttentionOp op) {
+      op->setAttr(kProductTypeAttrName, TypeAttr::get(low));
+    });
   }
 
 private:

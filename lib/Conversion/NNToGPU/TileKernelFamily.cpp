@@ -137,10 +137,12 @@ Type getTensorCoreElement(Operation *root) {
   if (acc && !acc.getValue().isF32()) {
     return {};
   }
-  if (element.isBF16() || element.isF16()) {
-    return element;
-  }
   auto type = root->getAttrOfType<TypeAttr>(nn::kProductTypeAttrName);
+  if (element.isBF16() || element.isF16()) {
+    // Between its products attention rounds the probabilities, too: not in a
+    // model of such types that is to be computed in fp32.
+    return type || !isa<nn::AttentionOp>(root) ? element : Type();
+  }
   return element.isF32() && type && isa<FloatTF32Type>(type.getValue())
              ? element
              : Type();

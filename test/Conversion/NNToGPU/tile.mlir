@@ -46,7 +46,7 @@ func.func @tf32(%x: tensor<64x96xf32>, %w: tensor<96x128xf32>) -> (tensor<64x128
 // CHECK: tile.return
 func.func @attention(%q: tensor<2x50x4x64xbf16>, %k: tensor<2x50x2x64xbf16>, %v: tensor<2x50x2x64xbf16>) -> tensor<2x50x4x64xbf16> {
   %qg = nn.reshape %q [] : tensor<2x50x4x64xbf16> -> tensor<2x50x2x2x64xbf16>
-  %0 = nn.attention %qg, %k, %v scale 1.250000e-01 maps [affine_map<(b, h, g, m, n, d, e) -> (b, m, h, g, d)>, affine_map<(b, h, g, m, n, d, e) -> (b, n, h, d)>, affine_map<(b, h, g, m, n, d, e) -> (b, n, h, e)>, affine_map<(b, h, g, m, n, d, e) -> (b, m, h, g, e)>] score {
+  %0 = nn.attention %qg, %k, %v scale 1.250000e-01 maps [affine_map<(b, h, g, m, n, d, e) -> (b, m, h, g, d)>, affine_map<(b, h, g, m, n, d, e) -> (b, n, h, d)>, affine_map<(b, h, g, m, n, d, e) -> (b, n, h, e)>, affine_map<(b, h, g, m, n, d, e) -> (b, m, h, g, e)>] attributes {nn.product_type = bf16} score {
   } mask {
   ^bb0(%b: index, %h: index, %g: index, %m: index, %n: index):
     %seen = arith.cmpi sle, %n, %m : index
