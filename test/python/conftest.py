@@ -51,9 +51,10 @@ def _report(connection, function: Callable, arguments: tuple) -> None:
         connection.send(f"{type(error).__name__}: {error}")
 
 
-def run_in_child(function: Callable, *arguments) -> None:
-    """Calls a test's body in a forked process, so that a crash fails one test."""
-    context = multiprocessing.get_context("fork")
+def run_in_child(function: Callable, *arguments, start: str = "fork") -> None:
+    """Calls a test's body in a process of its own, so that a crash fails one test;
+    with start="spawn" nothing is loaded there before."""
+    context = multiprocessing.get_context(start)
     ours, theirs = context.Pipe(duplex=False)
     child = context.Process(target=_report, args=(theirs, function, arguments))
     child.start()

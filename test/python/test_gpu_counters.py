@@ -111,9 +111,12 @@ def check_wavefronts(case: OpCase, file) -> None:
 
 @pytest.mark.parametrize("name", STREAMED)
 def test_sectors(name, tmp_path):
-    run_in_child(check_sectors, *STREAMED[name], tmp_path / "counters.json")
+    # The simulator reads its settings when it is loaded.
+    file = tmp_path / "counters.json"
+    run_in_child(check_sectors, *STREAMED[name], file, start="spawn")
 
 
 @pytest.mark.parametrize("name", TILED)
 def test_bank_conflicts(name, tmp_path):
-    run_in_child(check_wavefronts, TILED[name], tmp_path / "counters.json")
+    file = tmp_path / "counters.json"
+    run_in_child(check_wavefronts, TILED[name], file, start="spawn")

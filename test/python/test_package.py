@@ -307,6 +307,8 @@ def test_interrupt_stops_a_compilation(tmp_path):
         stdout=subprocess.PIPE,
         text=True,
         env=os.environ | {"PYTHONPATH": ":".join(sys.path)},
+        # A test run in the background ignores the signal, and so would this.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
     assert process.stdout.readline() == "ready\n"
     time.sleep(0.3)
