@@ -10,6 +10,9 @@ namespace dlc {
 /// Size of a loop dim of `op`, kDynamic where it is not known.
 int64_t getStaticLoopSize(nn::ContractOp op, unsigned dim);
 
+/// Product of the sizes of loop dims, kDynamic where one is not known.
+int64_t getStaticGroupSize(nn::ContractOp op, llvm::ArrayRef<unsigned> group);
+
 /// Loop dims that are adjacent, in the same order, in every operand that has
 /// them; one linear index. Dims of static size 1 stand in no group.
 using DimGroup = llvm::SmallVector<unsigned>;

@@ -11,8 +11,8 @@
 
 namespace dlc::nn {
 
-/// Whether kernels load, store and compute elements of `type`.
-bool isSupportedElement(mlir::Type type);
+/// Largest tensor, in elements, whose sizes fit all arithmetic on them.
+inline constexpr int64_t kMaxElements = int64_t(1) << 48;
 
 /// A float of 8 bits with a sign, as f8E4M3FN: code holds its bits as i8, and
 /// only casts know what they mean.

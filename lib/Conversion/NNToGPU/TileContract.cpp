@@ -25,15 +25,7 @@ struct StaticContract {
         shape(ContractShape::create(op)) {}
 
   int64_t groupSize(ArrayRef<unsigned> group) const {
-    int64_t size = 1;
-    for (unsigned dim : group) {
-      int64_t extent = getStaticLoopSize(op, dim);
-      if (ShapedType::isDynamic(extent)) {
-        return ShapedType::kDynamic;
-      }
-      size *= extent;
-    }
-    return size;
+    return getStaticGroupSize(op, group);
   }
   int64_t groupDivisor(ArrayRef<unsigned> group) const {
     return getKnownDivisor(llvm::map_to_vector(

@@ -17,6 +17,18 @@ int64_t getStaticLoopSize(nn::ContractOp op, unsigned dim) {
                : op.getRhs().getType().getDimSize(*placeOf(op.getMap(1), dim));
 }
 
+int64_t getStaticGroupSize(nn::ContractOp op, ArrayRef<unsigned> group) {
+  int64_t size = 1;
+  for (unsigned dim : group) {
+    int64_t extent = getStaticLoopSize(op, dim);
+    if (ShapedType::isDynamic(extent)) {
+      return ShapedType::kDynamic;
+    }
+    size *= extent;
+  }
+  return size;
+}
+
 /// Loop dims of a map, without those of size 1.
 static SmallVector<unsigned> loopsOf(nn::ContractOp op, AffineMap map) {
   SmallVector<unsigned> loops;

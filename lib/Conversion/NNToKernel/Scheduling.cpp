@@ -60,17 +60,10 @@ kernel::BLayout getBLayout(nn::ContractOp op, const ContractShape &shape) {
              : kernel::BLayout::RowMajor;
 }
 
-/// Size of a group of loop dims, kDynamic where it is not known.
+/// Size of a group of loop dims, as schedules take it.
 static int64_t staticGroupSize(nn::ContractOp op, ArrayRef<unsigned> group) {
-  int64_t size = 1;
-  for (unsigned dim : group) {
-    int64_t extent = getStaticLoopSize(op, dim);
-    if (ShapedType::isDynamic(extent)) {
-      return kernel::kDynamic;
-    }
-    size *= extent;
-  }
-  return size;
+  int64_t size = getStaticGroupSize(op, group);
+  return ShapedType::isDynamic(size) ? kernel::kDynamic : size;
 }
 
 int64_t getAccumulatorLanes(const kernel::VectorTarget &target,

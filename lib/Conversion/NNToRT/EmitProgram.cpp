@@ -3,6 +3,7 @@
 #include "EmitProgram.h"
 
 #include "Conversion/NNToRT/NNToRT.h"
+#include "Dialect/NN/Support.h"
 
 using namespace mlir;
 
@@ -40,25 +41,23 @@ SmallVector<Value> CodeEmitter::get(ValueRange range) {
   return llvm::map_to_vector(range, [&](Value value) { return get(value); });
 }
 
-/// Largest tensor, in elements, whose sizes fit all arithmetic on them.
-static constexpr int64_t kMaxElements = int64_t(1) << 48;
-
-/// Whether no size is negative and all together are at most kMaxElements, or
-/// null where that is sure. Nothing here overflows.
+/// Whether no size is negative and all together are at most nn::kMaxElements,
+/// or null where that is sure. Nothing here overflows.
 Value CodeEmitter::fitsMemory(Location loc, ArrayRef<OpFoldResult> sizes) {
   int64_t fixed = 1, most = 1;
   SmallVector<Value> open;
   for (OpFoldResult size : sizes) {
     std::optional<int64_t> bound = shapes.upperBound(size);
-    bool fits = bound && *bound <= kMaxElements / std::max<int64_t>(most, 1);
-    most = fits ? most * std::max<int64_t>(*bound, 1) : kMaxElements + 1;
+    bool fits =
+        bound && *bound <= nn::kMaxElements / std::max<int64_t>(most, 1);
+    most = fits ? most * std::max<int64_t>(*bound, 1) : nn::kMaxElements + 1;
     if (auto value = dyn_cast<Value>(size)) {
       open.push_back(value);
     } else {
       fixed *= std::max<int64_t>(*getConstantIntValue(size), 1);
     }
   }
-  bool sure = most <= kMaxElements && llvm::all_of(open, [&](Value size) {
+  bool sure = most <= nn::kMaxElements && llvm::all_of(open, [&](Value size) {
                 return shapes.rangeOf(size).smin().isNonNegative();
               });
   if (open.empty() || sure) {
@@ -66,7 +65,7 @@ Value CodeEmitter::fitsMemory(Location loc, ArrayRef<OpFoldResult> sizes) {
   }
   Value zero = arith::ConstantIndexOp::create(b, loc, 0),
         one = arith::ConstantIndexOp::create(b, loc, 1),
-        room = arith::ConstantIndexOp::create(b, loc, kMaxElements / fixed),
+        room = arith::ConstantIndexOp::create(b, loc, nn::kMaxElements / fixed),
         fits;
   for (Value value : open) {
     Value size = get(value);

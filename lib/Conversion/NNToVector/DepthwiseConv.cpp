@@ -73,7 +73,8 @@ private:
 
 void DepthwiseEmitter::emit(const ConvBuffers &buffers, Value begin,
                             Value end) {
-  TileContext context = makeContext(buffers);
+  TileContext context =
+      makeTileContext(b, spec, lanes, buffers.output, buffers.scratch);
   ctx = &context;
   input = flatten(b, buffers.input);
   filter = flatten(b, buffers.filter);

@@ -16,21 +16,6 @@ DirectConvEmitter::DirectConvEmitter(ImplicitLocOpBuilder &b,
   blocks = sched.rowBlock ? math.ceilDiv(rows, blockRows) : math.constant(1);
 }
 
-TileContext DirectConvEmitter::makeContext(const ConvBuffers &buffers) {
-  TileContext context{b,
-                      spec.types,
-                      lanes,
-                      spec.convertA,
-                      spec.convertB,
-                      spec.epilogue,
-                      buffers.output ? flatten(b, buffers.output) : Value(),
-                      nullptr};
-  if (spec.epilogue.rolled)
-    context.parkedTile =
-        scratchView(b, buffers.scratch, math.constant(0), spec.types.acc);
-  return context;
-}
-
 int64_t DirectConvEmitter::getParkedBytes(const ConvSpec &spec,
                                           const ConvSchedule &sched,
                                           const VectorTarget &target) {

@@ -27,10 +27,7 @@ protected:
   DirectConvEmitter(mlir::ImplicitLocOpBuilder &b, const ConvSpec &spec,
                     const ConvSchedule &sched, const VectorTarget &target);
 
-  /// Of the tiles of `buffers`; a rolled epilogue parks its tile at the start
-  /// of the scratch.
-  TileContext makeContext(const ConvBuffers &buffers);
-  /// Elements that the parked tile takes, in bytes; 0 where none is parked.
+  /// Bytes of the tile that a rolled epilogue parks; 0 where none is.
   static int64_t getParkedBytes(const ConvSpec &spec, const ConvSchedule &sched,
                                 const VectorTarget &target);
   /// Calls `emitRow` in a loop over the rows of a block. The row's output is

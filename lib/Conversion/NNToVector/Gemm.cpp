@@ -107,17 +107,8 @@ GemmEmitter::Item GemmEmitter::locate(Value linear) {
 }
 
 void GemmEmitter::emit(const GemmBuffers &buffers, Value begin, Value end) {
-  TileContext context{b,
-                      spec.types,
-                      lanes,
-                      spec.convertA,
-                      spec.convertB,
-                      spec.epilogue,
-                      buffers.c ? flatten(b, buffers.c) : Value(),
-                      nullptr};
-  if (spec.epilogue.rolled)
-    context.parkedTile =
-        scratchView(b, buffers.scratch, math.constant(0), spec.types.acc);
+  TileContext context =
+      makeTileContext(b, spec, lanes, buffers.c, buffers.scratch);
   ctx = &context;
   a = flatten(b, buffers.a);
   bFlat = flatten(b, buffers.b);

@@ -5,6 +5,7 @@
 #ifndef DLC_LIB_CONVERSION_NNTOVECTOR_TILE_H
 #define DLC_LIB_CONVERSION_NNTOVECTOR_TILE_H
 
+#include "Conversion/NNToVector/Emit.h"
 #include "Conversion/NNToVector/Gemm.h"
 
 #include "mlir/IR/BuiltinTypes.h"
@@ -36,6 +37,19 @@ struct TileContext {
   /// x * y + acc, fused for floats.
   mlir::Value multiplyAdd(mlir::Value x, mlir::Value y, mlir::Value acc) const;
 };
+
+/// The context of a matrix product or a convolution, from its spec; a rolled
+/// epilogue parks its tile at the start of `scratch`. `output` may be null.
+template <typename Spec>
+TileContext makeTileContext(mlir::ImplicitLocOpBuilder &b, const Spec &spec,
+                            int64_t lanes, mlir::Value output,
+                            mlir::Value scratch) {
+  mlir::Value flat = output ? flatten(b, output) : mlir::Value(), parked;
+  if (spec.epilogue.rolled)
+    parked = scratchView(b, scratch, b.getIndexAttr(0), spec.types.acc);
+  return {b,    spec.types, lanes, spec.convertA, spec.convertB, spec.epilogue,
+          flat, parked};
+}
 
 /// A row taking part in a reduction, and the offset of its operand from the
 /// base.

@@ -10,7 +10,8 @@ using namespace mlir;
 
 namespace dlc::nn {
 
-bool isSupportedElement(Type type) {
+/// Whether kernels load, store and compute elements of `type`.
+static bool isSupportedElement(Type type) {
   if (auto integer = dyn_cast<IntegerType>(type)) {
     unsigned width = integer.getWidth();
     return width == 1 || width == 8 || width == 16 || width == 32 ||

@@ -2,6 +2,7 @@
 // Errors, facts about tensors, and constants.
 #include "Import/Build/GraphBuilder.h"
 
+#include "Dialect/NN/Support.h"
 #include "mlir/Dialect/Arith/Utils/Utils.h"
 #include "mlir/IR/Matchers.h"
 #include "llvm/Support/MathExtras.h"
@@ -13,8 +14,6 @@ namespace dlc::build {
 
 /// Constants up to this many elements stay in the graph.
 static constexpr int64_t kMaxConstantElements = 64;
-/// Largest tensor, in elements, whose sizes fit all arithmetic on them.
-static constexpr int64_t kMaxElements = int64_t(1) << 48;
 
 GraphBuilder::GraphBuilder(ModuleOp module, Block *entry, Report report)
     : OpBuilder(module.getContext()), loc(module.getLoc()), module(module),
@@ -130,7 +129,7 @@ RankedTensorType GraphBuilder::resultType(Type element, const Sizes &sizes) {
                      Twine(size)),
              RankedTensorType();
     }
-    if (size > 0 && elements > kMaxElements / size) {
+    if (size > 0 && elements > nn::kMaxElements / size) {
       return invalid("the result would have more than 2^48 elements"),
              RankedTensorType();
     }
@@ -182,7 +181,7 @@ LogicalResult GraphBuilder::checkReadSizes(ArrayRef<OpFoldResult> sizes,
   if (llvm::none_of(sizes, [&](auto size) { return isReadAtRun(size); })) {
     return success();
   }
-  OpFoldResult room = index(kMaxElements / staticElements);
+  OpFoldResult room = index(nn::kMaxElements / staticElements);
   auto take = [&](OpFoldResult size) {
     room = floorDiv(room, max(size, index(1)));
   };
@@ -219,10 +218,10 @@ LogicalResult GraphBuilder::checkMagnitude(OpFoldResult number,
   std::string message =
       ("expected " + what + " between -2^48 and 2^48, got {0}").str();
   return success(succeeded(check(compare(arith::CmpIPredicate::sle, number,
-                                         index(kMaxElements)),
+                                         index(nn::kMaxElements)),
                                  message, {number})) &&
                  succeeded(check(compare(arith::CmpIPredicate::sge, number,
-                                         index(-kMaxElements)),
+                                         index(-nn::kMaxElements)),
                                  message, {number})));
 }
 

@@ -4,6 +4,7 @@
 #include "Context.h"
 
 #include "Dialect/NN/ParamTransforms.h"
+#include "Dialect/NN/Support.h"
 
 #include "llvm/Support/Path.h"
 
@@ -18,8 +19,6 @@ namespace dlc::onnx {
 
 /// Tensors up to this many elements are read into the graph.
 static constexpr int64_t kMaxInlineElements = 64;
-/// Bound of the elements of a tensor, so that its bytes are a number.
-static constexpr int64_t kMaxElements = int64_t(1) << 48;
 
 static Type typeOfData(MLIRContext *c, int32_t dataType) {
   auto unsignedType = [&](unsigned width) {
@@ -370,7 +369,7 @@ Value ModelImporter::importTensor(const TensorProto &tensor, StringRef name) {
   int64_t count = 1;
   bool empty = llvm::is_contained(tensor.dims, 0);
   for (int64_t dim : tensor.dims) {
-    if (dim < 0 || (!empty && count > kMaxElements / dim)) {
+    if (dim < 0 || (!empty && count > nn::kMaxElements / dim)) {
       report(ErrorClass::Invalid,
              dim < 0 ? "expected no negative dim of " + Twine(what) + ", got " +
                            Twine(dim)
