@@ -44,6 +44,8 @@ suite lit "$VENV/bin/lit" -s --xunit-xml-output "$RESULTS/lit.xml" "$BUILD/test"
 suite python "$PYTHON" -m pytest --ignore "$ROOT/test/python/long" \
   --junitxml "$RESULTS/python.xml" "$ROOT/test/python"
 suite conformance "$PYTHON" "$ROOT/test/Conformance/run.py" --junitxml "$RESULTS/conformance.xml"
+suite conformance-dynamic "$PYTHON" "$ROOT/test/Conformance/run.py" --dynamic \
+  --junitxml "$RESULTS/conformance-dynamic.xml"
 suite conformance-ptxsim "$PYTHON" "$ROOT/test/Conformance/run.py" --device=PTXSIM \
   --junitxml "$RESULTS/conformance-ptxsim.xml"
 if [ $long = yes ]; then

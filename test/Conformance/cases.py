@@ -68,6 +68,29 @@ class Case:
         return inputs, outputs
 
 
+def with_dynamic_dims(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy in which each dim of each input is a symbol of its own.
+
+    The length of an int64 vector stays: shapes, axes and sizes are such vectors, and
+    theirs is the rank of another tensor.
+    """
+    dynamic = onnx.ModelProto()
+    dynamic.CopyFrom(model)
+    weights = {initializer.name for initializer in model.graph.initializer}
+    for value in dynamic.graph.input:
+        if value.name in weights or not value.type.HasField("tensor_type"):
+            continue
+        kind = value.type.tensor_type
+        if kind.elem_type == onnx.TensorProto.INT64 and len(kind.shape.dim) == 1:
+            continue
+        for k, dim in enumerate(kind.shape.dim):
+            dim.dim_param = f"{value.name}_{k}"
+    for value in dynamic.graph.output:
+        if value.type.HasField("tensor_type"):
+            value.type.tensor_type.ClearField("shape")
+    return dynamic
+
+
 def _array(value):
     """The NumPy form of what a node test holds."""
     if isinstance(value, onnx.TensorProto):

@@ -344,14 +344,15 @@ def test_every_flipped_byte_is_noticed_or_harmless(call, binary, tmp_path):
             assert output.read_bytes() == good, position
 
 
-def test_ctrl_c_leaves_nothing_behind(tool, tmp_path):
-    """An interrupted compilation ends soon, and leaves no file."""
+@pytest.mark.parametrize("delay", [0.05, 0.1, 0.3, 0.6])
+def test_ctrl_c_leaves_nothing_behind(tool, tmp_path, delay):
+    """An interrupted compilation ends soon, and leaves no file: wherever it was."""
     program = tool("dlc-compile")
     path = light.make("densenet121")
     process = subprocess.Popen(
         [program, path, "-o", tmp_path / "model.dlc"], stderr=subprocess.PIPE
     )
-    time.sleep(0.3)
+    time.sleep(delay)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=30)
     assert process.returncode in (130, -signal.SIGINT)

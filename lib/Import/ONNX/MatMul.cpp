@@ -55,33 +55,46 @@ LogicalResult buildMatMul(NodeContext &ctx) {
   return ctx.results(ctx.b.matmul(ctx.input(0), ctx.input(1)));
 }
 
-LogicalResult buildMatMulInteger(NodeContext &ctx) {
+/// The zero point of input `i`, none or of one number (then a scalar), or one
+/// for each row of A or each column of B, of which there are as many as `dim`
+/// says.
+static FailureOr<Value> matmulZeroPoint(NodeContext &ctx, unsigned i,
+                                        int64_t dim) {
   GraphBuilder &b = ctx.b;
-  for (unsigned i : {2, 3}) {
-    if (!ctx.input(i) || ctx.rank(i) == 0) {
-      continue;
-    }
-    if (ctx.rank(i) > 1) {
-      return ctx.unsupported("a zero point of rank " + Twine(ctx.rank(i)));
-    }
-    // One number, or one for each row of A or column of B.
-    OpFoldResult count = b.size(ctx.input(i), 0);
-    Value matrix = ctx.input(i - 2);
-    int64_t dim = ctx.rank(i - 2) - (i == 2 ? 2 : 1);
-    if (!isConstantIntValue(count, 1) && dim >= 0 &&
-        failed(b.checkEqual(count, b.size(matrix, dim), "the zero points"))) {
-      return failure();
-    }
+  Value zero = ctx.input(i), matrix = ctx.input(i - 2);
+  if (!zero || ctx.rank(i) == 0) {
+    return zero;
   }
-  auto zeroPoint = [&](unsigned i) {
-    Value zero = ctx.input(i);
-    bool single =
-        zero && ctx.rank(i) == 1 && isConstantIntValue(ctx.b.size(zero, 0), 1);
-    return single ? ctx.b.reshape(zero, {}) : zero;
-  };
+  if (ctx.rank(i) > 1) {
+    return ctx.unsupported("a zero point of rank " + Twine(ctx.rank(i)));
+  }
+  OpFoldResult count = b.size(zero, 0);
+  if (isConstantIntValue(count, 1)) {
+    return b.reshape(zero, {});
+  }
+  if (dim < 0) {
+    return zero;
+  }
+  OpFoldResult expected = b.size(matrix, dim);
+  if (!getConstantIntValue(count)) {
+    // A vector of unknown length may turn out to have one element.
+    zero = b.expand(zero, {expected});
+    return zero ? FailureOr<Value>(zero) : FailureOr<Value>(failure());
+  }
+  if (failed(b.checkEqual(count, expected, "the zero points"))) {
+    return failure();
+  }
+  return zero;
+}
+
+LogicalResult buildMatMulInteger(NodeContext &ctx) {
+  FailureOr<Value> zeroA = matmulZeroPoint(ctx, 2, ctx.rank(0) - 2),
+                   zeroB = matmulZeroPoint(ctx, 3, ctx.rank(1) - 1);
+  if (failed(zeroA) || failed(zeroB)) {
+    return failure();
+  }
   return ctx.results(ctx.b.matmul(ctx.input(0), ctx.input(1),
-                                  ctx.b.getI32Type(), zeroPoint(2),
-                                  zeroPoint(3)));
+                                  ctx.b.getI32Type(), *zeroA, *zeroB));
 }
 
 namespace {
