@@ -119,11 +119,20 @@ private:
   // Nodes.cpp: nodes.
   LogicalResult importNode(const NodeProto &node, Frame &frame);
   LogicalResult dispatchNode(const NodeProto &node, Frame &frame);
+  /// Whether an input comes from an unsupported node; reports undefined names.
+  bool readsPoison(const NodeProto &node, Frame &frame);
+  void poison(const NodeProto &node, Frame &frame);
+  /// Counts the node and sets `currentVersion`. Null for an unknown operator.
+  const Schema *findNodeSchema(const NodeProto &node, StringRef domain);
+  // Functions.cpp: graphs inside nodes.
+  LogicalResult checkCall(const FunctionProto &function, const NodeProto &node,
+                          const std::string &key);
   LogicalResult expandFunction(const FunctionProto &function,
                                const NodeProto &node, Frame &frame,
                                const std::string &key);
   const FunctionProto *schemaBody(const Schema &schema);
-  void poison(const NodeProto &node, Frame &frame);
+  FailureOr<Value> findOutput(StringRef name, const Frame &body);
+  // Reports.cpp: what is wrong and what is unsupported.
   void countNode(const NodeProto &node, StringRef domain, int64_t version);
   void noteUnsupported(StringRef reason);
   void emitProblems();
@@ -238,6 +247,10 @@ BuildFn findBuilder(StringRef domain, StringRef name, int64_t since);
 /// Evaluates an operator on integers that are known as sizes. Nothing where it
 /// does not apply.
 std::optional<LogicalResult> propagateSizes(NodeContext &ctx);
+
+/// Checks a node against its schema: attributes, arity, element types of
+/// inputs.
+LogicalResult checkNode(NodeContext &ctx);
 
 std::string typeName(Type type);
 /// The node's name, or that of its first output.
