@@ -7,12 +7,10 @@ import os
 import re
 import subprocess
 
-import numpy as np
 import pytest
 from conftest import BUILD, check_ptx, run_in_child
-from test_operators import VARIANTS, OpCase, check_operator
+from test_operators import VARIANTS, check_operator
 
-import dlc
 import light
 import verify
 
@@ -41,41 +39,6 @@ def without_races(check, *arguments) -> None:
 @pytest.mark.parametrize(("name", "is_dynamic"), VARIANTS)
 def test_operator(name, is_dynamic):
     run_in_child(without_races, check_operator, name, is_dynamic, DEVICE)
-
-
-# On f64: dlc's own code, beside the exact function rounded.
-F64_FUNCTIONS = {
-    "Exp": (np.exp, -745, 709),
-    "Log": (np.log, 1e-300, 1e3),
-    "Sinh": (np.sinh, -709, 709),
-    "Cosh": (np.cosh, -709, 709),
-    "Tanh": (np.tanh, -25, 25),
-    "Softplus": (lambda x: np.logaddexp(x, 0), -30, 30),
-}
-
-
-def check_f64(name: str) -> None:
-    function, low, high = F64_FUNCTIONS[name]
-    rng = np.random.default_rng(0)
-    spread = rng.uniform(low, high, 4000)
-    near = rng.uniform(max(low, -2), 2, 4000)
-    special = [0.0, -0.0, np.inf, -np.inf, np.nan, 5e-324, 1.0, -1e-20, 1e-300]
-    x = np.concatenate([spread, near, special])
-    case = OpCase(name, name, [x])
-    with np.errstate(all="ignore"):
-        reference = function(x.astype(np.longdouble)).astype(np.float64)
-    result = dlc.compile(case.model(False), device=DEVICE).run(case.feeds())["y0"]
-    finite = np.isfinite(reference)
-    np.testing.assert_array_equal(result[~finite], reference[~finite])
-    np.testing.assert_array_equal(np.signbit(result[:-9]), np.signbit(reference[:-9]))
-    ulp = np.spacing(np.abs(reference[finite]))
-    worst = np.max(np.abs(result[finite] - reference[finite]) / ulp)
-    assert worst <= 3, f"{worst:.1f} units in the last place"
-
-
-@pytest.mark.parametrize("name", F64_FUNCTIONS)
-def test_f64_function(name):
-    run_in_child(check_f64, name)
 
 
 def test_squeezenet():

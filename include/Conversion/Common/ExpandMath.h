@@ -31,10 +31,6 @@ struct ExpandMathOptions {
 /// unrounded.
 std::unique_ptr<mlir::Pass> createExpandMathPass(ExpandMathOptions options);
 
-/// Whether `op` has no other form than a call of libm: an elementary function
-/// on f64 without hasDoubleCode.
-bool needsLibm(mlir::Operation *op);
-
 } // namespace dlc
 
 #endif // DLC_CONVERSION_COMMON_EXPANDMATH_H

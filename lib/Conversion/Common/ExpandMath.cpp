@@ -286,12 +286,6 @@ struct ExpandMathPass final
 
 } // namespace
 
-bool needsLibm(Operation *op) {
-  return op->getNumResults() == 1 &&
-         getElementTypeOrSelf(op->getResult(0).getType()).isF64() &&
-         !libmName(op).empty() && !hasDoubleCode(op);
-}
-
 std::unique_ptr<Pass> createExpandMathPass(ExpandMathOptions options) {
   return std::make_unique<ExpandMathPass>(options);
 }

@@ -3,7 +3,7 @@
 // Taylor's, long enough for their ranges.
 #include "Conversion/Common/ScalarMath.h"
 
-#include "FloatCode.h"
+#include "DoubleCode.h"
 #include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
@@ -12,14 +12,10 @@ namespace dlc {
 
 namespace {
 
-constexpr int kMantissaBits = 52;
-constexpr int64_t kBias = 1023;
-constexpr double kInfinity = std::numeric_limits<double>::infinity();
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr int kMantissaBits = DoubleCode::kMantissaBits;
+constexpr double kInfinity = DoubleCode::kInfinity, kNaN = DoubleCode::kNaN;
 constexpr double kLog2E = 1.4426950408889634;
-// The high parts end in zeros, so that their products with exponents are exact.
-constexpr double kLn2High = 0.6931471803691238,
-                 kLn2Low = 1.9082149292705877e-10;
+// In two parts as ln(2).
 constexpr double kLg2High = 0.3010299955494702,
                  kLg2Low = 1.1451100898021838e-10;
 constexpr double kLgE = 0.4342944819032518;
@@ -29,36 +25,6 @@ constexpr double kRoundMagic = 0x1.8p52;
 constexpr int64_t kRootHalf = 0x3fe6a09e667f3bcd;
 // Below, exp is 0; above, it overflows.
 constexpr double kExpLow = -746, kExpHigh = 710;
-
-/// Builds code on values of one f64 type.
-class DoubleCode : public FloatCode {
-public:
-  DoubleCode(ImplicitLocOpBuilder &b, Type type)
-      : FloatCode(b, floatLike(b, type)) {}
-
-  Value number(double value) { return constant64(value); }
-  Value toBits(Value x) { return convert<arith::BitcastOp>(i64, x); }
-  Value fromBits64(Value x) { return convert<arith::BitcastOp>(f64, x); }
-  /// 2^n for normal results.
-  Value powerOfTwo(Value n) {
-    return fromBits64(shl(iadd(n, integer64(kBias)), integer64(kMantissaBits)));
-  }
-  /// sum over k from `first` to `last` of x^(k - first) term(k).
-  Value series(Value x, int first, int last,
-               llvm::function_ref<double(int)> term) {
-    Value result = number(term(last));
-    for (int k = last - 1; k >= first; --k)
-      result = fma(result, x, number(term(k)));
-    return result;
-  }
-
-private:
-  static Type floatLike(ImplicitLocOpBuilder &b, Type type) {
-    if (auto shaped = dyn_cast<ShapedType>(type))
-      return shaped.clone(b.getF32Type());
-    return b.getF32Type();
-  }
-};
 
 double inverseFactorial(int k) {
   double result = 1;
@@ -99,11 +65,7 @@ Value clamp(DoubleCode &c, Value x, double low, double high) {
   return c.select(c.greater(x, c.number(high)), c.number(high), x);
 }
 
-Value exp(DoubleCode &c, Value x) {
-  Reduced parts = reduceByLn2(c, clamp(c, x, kExpLow, kExpHigh));
-  Value power = c.add(expm1OfSmall(c, parts.remainder), c.number(1));
-  return scale(c, power, parts.integer);
-}
+Value exp(DoubleCode &c, Value x) { return emitDoubleExp(c, x); }
 
 Value exp2(DoubleCode &c, Value x) {
   x = clamp(c, x, -1080, 1025);
@@ -126,22 +88,6 @@ Value expm1(DoubleCode &c, Value x) {
                   c.add(result, result));
 }
 
-/// x = 2^k (1 + f) for x > 0, k as a float.
-struct Split {
-  Value k, f;
-};
-
-Split split(DoubleCode &c, Value x) {
-  Value isDenormal = c.less(x, c.number(0x1p-1022));
-  Value bits = c.toBits(c.select(isDenormal, c.mul(x, c.number(0x1p54)), x));
-  Value shift = c.integer64(kMantissaBits);
-  Value k = c.sar(c.isub(bits, c.integer64(kRootHalf)), shift);
-  Value mantissa = c.fromBits64(c.isub(bits, c.shl(k, shift)));
-  Value bias = c.select(isDenormal, c.number(-54), c.number(0));
-  return {c.add(c.convert<arith::SIToFPOp>(c.f64, k), bias),
-          c.sub(mantissa, c.number(1))};
-}
-
 /// f - log(1 + f), by log(1 + f) = 2 atanh(s) with s = f / (2 + f).
 Value logTail(DoubleCode &c, Value f) {
   Value s = c.div(f, c.add(f, c.number(2)));
@@ -161,38 +107,23 @@ Value finishLog(DoubleCode &c, Value x, Value result) {
 }
 
 /// k ln(2) + log(1 + f) + extra.
-Value combineLog(DoubleCode &c, Split parts, Value extra) {
+Value combineLog(DoubleCode &c, LogParts parts, Value extra) {
   Value low = c.fma(parts.k, c.number(kLn2Low), extra);
   Value rest = c.sub(parts.f, c.sub(logTail(c, parts.f), low));
   return c.fma(parts.k, c.number(kLn2High), rest);
 }
 
-Value log(DoubleCode &c, Value x) {
-  return finishLog(c, x, combineLog(c, split(c, x), c.number(0)));
-}
-
 Value log2(DoubleCode &c, Value x) {
-  Split parts = split(c, x);
+  LogParts parts = splitForLog(c, x);
   Value rest = c.sub(parts.f, logTail(c, parts.f));
   return finishLog(c, x, c.fma(rest, c.number(kLog2E), parts.k));
 }
 
 Value log10(DoubleCode &c, Value x) {
-  Split parts = split(c, x);
+  LogParts parts = splitForLog(c, x);
   Value rest = c.sub(parts.f, logTail(c, parts.f));
   Value low = c.fma(rest, c.number(kLgE), c.mul(parts.k, c.number(kLg2Low)));
   return finishLog(c, x, c.fma(parts.k, c.number(kLg2High), low));
-}
-
-Value log1p(DoubleCode &c, Value x) {
-  Value one = c.number(1);
-  Value u = c.add(x, one);
-  // What the addition lost (Knuth's two-sum).
-  Value back = c.sub(u, one);
-  Value lost = c.add(c.sub(x, back), c.sub(one, c.sub(u, back)));
-  Value result = combineLog(c, split(c, u), c.div(lost, u));
-  return c.select(c.less(c.abs(x), c.number(0x1p-54)), x,
-                  finishLog(c, u, result));
 }
 
 // From here on, exp(-x) is nothing beside exp(x).
@@ -226,30 +157,79 @@ Value tanh(DoubleCode &c, Value x) {
   return c.copySign(c.div(t, c.add(t, c.number(2))), x);
 }
 
-using Emit = Value (*)(DoubleCode &, Value);
+using Unary = Value (*)(DoubleCode &, Value);
 
-Emit findFunction(Operation *op) {
-  return llvm::TypeSwitch<Operation *, Emit>(op)
+Unary findUnary(Operation *op) {
+  return llvm::TypeSwitch<Operation *, Unary>(op)
       .Case<math::ExpOp>([](auto) { return exp; })
       .Case<math::Exp2Op>([](auto) { return exp2; })
       .Case<math::ExpM1Op>([](auto) { return expm1; })
-      .Case<math::LogOp>([](auto) { return log; })
+      .Case<math::LogOp>([](auto) { return emitDoubleLog; })
       .Case<math::Log2Op>([](auto) { return log2; })
       .Case<math::Log10Op>([](auto) { return log10; })
-      .Case<math::Log1pOp>([](auto) { return log1p; })
+      .Case<math::Log1pOp>([](auto) { return emitDoubleLog1p; })
       .Case<math::SinhOp>([](auto) { return sinh; })
       .Case<math::CoshOp>([](auto) { return cosh; })
       .Case<math::TanhOp>([](auto) { return tanh; })
-      .Default(Emit(nullptr));
+      .Case<math::AsinhOp>([](auto) { return emitDoubleAsinh; })
+      .Case<math::AcoshOp>([](auto) { return emitDoubleAcosh; })
+      .Case<math::AtanhOp>([](auto) { return emitDoubleAtanh; })
+      .Case<math::ErfOp>([](auto) { return emitDoubleErf; })
+      .Case<math::SinOp>([](auto) { return emitDoubleSin; })
+      .Case<math::CosOp>([](auto) { return emitDoubleCos; })
+      .Case<math::TanOp>([](auto) { return emitDoubleTan; })
+      .Case<math::AsinOp>([](auto) { return emitDoubleAsin; })
+      .Case<math::AcosOp>([](auto) { return emitDoubleAcos; })
+      .Case<math::AtanOp>([](auto) { return emitDoubleAtan; })
+      .Default(Unary(nullptr));
 }
 
 } // namespace
 
-bool hasDoubleCode(Operation *op) { return findFunction(op) != nullptr; }
+LogParts splitForLog(DoubleCode &c, Value x) {
+  Value isDenormal = c.less(x, c.number(0x1p-1022));
+  Value bits = c.toBits(c.select(isDenormal, c.mul(x, c.number(0x1p54)), x));
+  Value shift = c.integer64(kMantissaBits);
+  Value k = c.sar(c.isub(bits, c.integer64(kRootHalf)), shift);
+  Value mantissa = c.fromBits64(c.isub(bits, c.shl(k, shift)));
+  Value bias = c.select(isDenormal, c.number(-54), c.number(0));
+  return {c.add(c.convert<arith::SIToFPOp>(c.f64, k), bias),
+          c.sub(mantissa, c.number(1))};
+}
+
+Value emitDoubleExp(DoubleCode &c, Value x, Value low) {
+  Reduced parts = reduceByLn2(c, clamp(c, x, kExpLow, kExpHigh));
+  Value remainder = low ? c.add(parts.remainder, low) : parts.remainder;
+  Value power = c.add(expm1OfSmall(c, remainder), c.number(1));
+  return scale(c, power, parts.integer);
+}
+
+Value emitDoubleLog(DoubleCode &c, Value x) {
+  return finishLog(c, x, combineLog(c, splitForLog(c, x), c.number(0)));
+}
+
+Value emitDoubleLog1p(DoubleCode &c, Value x) {
+  Value one = c.number(1);
+  Value u = c.add(x, one);
+  // What the addition lost (Knuth's two-sum).
+  Value back = c.sub(u, one);
+  Value lost = c.add(c.sub(x, back), c.sub(one, c.sub(u, back)));
+  Value result = combineLog(c, splitForLog(c, u), c.div(lost, u));
+  return c.select(c.less(c.abs(x), c.number(0x1p-54)), x,
+                  finishLog(c, u, result));
+}
+
+bool hasDoubleCode(Operation *op) {
+  return findUnary(op) || isa<math::PowFOp, math::Atan2Op>(op);
+}
 
 Value emitDouble(ImplicitLocOpBuilder &b, Operation *op) {
   DoubleCode code(b, op->getResult(0).getType());
-  return findFunction(op)(code, op->getOperand(0));
+  if (Unary emit = findUnary(op)) {
+    return emit(code, op->getOperand(0));
+  }
+  auto emit = isa<math::PowFOp>(op) ? emitDoublePow : emitDoubleAtan2;
+  return emit(code, op->getOperand(0), op->getOperand(1));
 }
 
 } // namespace dlc

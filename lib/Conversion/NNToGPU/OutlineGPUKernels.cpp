@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Dispatches become launches of GPU kernels.
 #include "Analysis/DispatchCost.h"
-#include "Conversion/Common/ExpandMath.h"
 #include "Conversion/NNToGPU/GPUKernelFamily.h"
 #include "Conversion/NNToGPU/Passes.h"
 #include "Conversion/NNToGPU/TileKernelFamily.h"
@@ -84,19 +83,6 @@ func::FuncOp GPUKernelOutliner::createFunction(nn::DispatchOp dispatch,
   return function;
 }
 
-/// A GPU has no libm.
-LogicalResult checkMath(func::FuncOp kernel) {
-  WalkResult result = kernel.walk([](Operation *op) {
-    if (!needsLibm(op)) {
-      return WalkResult::advance();
-    }
-    op->emitError() << "unsupported: '" << op->getName().stripDialect()
-                    << "' on elements of type f64 on the GPU";
-    return WalkResult::interrupt();
-  });
-  return failure(result.wasInterrupted());
-}
-
 FailureOr<FunctionOpInterface>
 GPUKernelOutliner::emitKernel(nn::DispatchOp dispatch,
                               const GPULaunch &launch) {
@@ -104,7 +90,7 @@ GPUKernelOutliner::emitKernel(nn::DispatchOp dispatch,
   const GPUKernelFamily *family = findGPUKernelFamily(dispatch);
   GPUKernelBuilder builder(dispatch, function, launch.threads,
                            hasScratch(launch));
-  if (failed(family->emit(builder)) || failed(checkMath(function))) {
+  if (failed(family->emit(builder))) {
     return failure();
   }
   func::ReturnOp::create(builder.b);
