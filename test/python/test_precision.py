@@ -30,7 +30,7 @@ def check(name: str, kind: str, *cases: str) -> None:
 
 
 @pytest.mark.parametrize("kind", precision.PRECISIONS)
-@pytest.mark.parametrize("name", ["mlp", "cnn"])
+@pytest.mark.parametrize("name", ["mlp", "cnn", "resnet50"])
 def test_small_model(name, kind):
     run_in_child(check, name, kind)
 
