@@ -74,12 +74,17 @@ reversedPostOrder(const std::vector<std::vector<uint32_t>> &Preds,
   return Order;
 }
 
-static void findPostDominators(FlowGraph &G) {
+/// Immediate post-dominators where threads end in the blocks Ends alone: the
+/// exit, or NoReg for blocks that reach none of these.
+static std::vector<uint32_t> postDominators(const FlowGraph &G,
+                                            const std::vector<bool> &Ends) {
   uint32_t Exit = uint32_t(G.BlockBegin.size());
+  auto Counts = [&](uint32_t B, uint32_t S) { return S != Exit || Ends[B]; };
   std::vector<std::vector<uint32_t>> Preds(Exit + 1);
   for (uint32_t B = 0; B < Exit; ++B)
     for (uint32_t S : G.Successors[B])
-      Preds[S].push_back(B);
+      if (Counts(B, S))
+        Preds[S].push_back(B);
   std::vector<uint32_t> Number(Exit + 1, 0);
   std::vector<uint32_t> Order = reversedPostOrder(Preds, Exit, Number);
   std::vector<uint32_t> Idom(Exit + 1, NoReg);
@@ -98,7 +103,7 @@ static void findPostDominators(FlowGraph &G) {
     for (size_t K = Order.size() - 1; K-- > 0;) {
       uint32_t B = Order[K], New = NoReg;
       for (uint32_t S : G.Successors[B])
-        if (Idom[S] != NoReg)
+        if (Counts(B, S) && Idom[S] != NoReg)
           New = New == NoReg ? S : Intersect(S, New);
       if (New != Idom[B]) {
         Idom[B] = New;
@@ -106,16 +111,39 @@ static void findPostDominators(FlowGraph &G) {
       }
     }
   }
-  G.PostDominator.assign(Idom.begin(), Idom.end() - 1);
-  for (uint32_t &P : G.PostDominator)
-    if (P == Exit)
-      P = NoReg;
+  return Idom;
+}
+
+/// Lanes that end do not keep the others from meeting: the paths of a branch
+/// meet where all meet that go on to the kernel's last end. Where none does,
+/// every end counts.
+static void findPostDominators(const std::vector<Lowered> &Code, FlowGraph &G) {
+  uint32_t Exit = uint32_t(G.BlockBegin.size()), N = uint32_t(Code.size());
+  std::vector<bool> Every(Exit), Last(Exit);
+  for (uint32_t B = 0; B < Exit; ++B) {
+    const Lowered &L = Code[G.blockEnd(B, N) - 1];
+    Every[B] = (L.Info.O == Op::Ret || L.Info.O == Op::Exit) &&
+               L.Guard.Kind == Ref::None;
+  }
+  for (uint32_t B = Exit; B-- > 0;)
+    if (Every[B]) {
+      Last[B] = true;
+      break;
+    }
+  G.PostDominator = postDominators(G, Last);
+  std::vector<uint32_t> Fallback = postDominators(G, Every);
+  G.PostDominator.resize(Exit);
+  for (uint32_t B = 0; B < Exit; ++B) {
+    uint32_t &P = G.PostDominator[B];
+    P = P == NoReg ? Fallback[B] : P;
+    P = P == Exit ? NoReg : P;
+  }
 }
 
 FlowGraph ptxsim::buildFlowGraph(const std::vector<Lowered> &Code) {
   FlowGraph G;
   findBlocks(Code, G);
   findSuccessors(Code, G);
-  findPostDominators(G);
+  findPostDominators(Code, G);
   return G;
 }

@@ -195,6 +195,7 @@ static Handler pickAtomic(const OpcodeInfo &Info, bool Result) {
 }
 
 static void noteOrder(Encoder &E, const OpcodeInfo &Info) {
+  E.program().MaySpin |= Info.O != Op::Red;
   if (Info.Where == Space::Shared || Info.Where == Space::SharedCluster)
     return;
   // A sum of integers does not depend on the order; a returned value does.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Named barriers of a CTA, barriers of a cluster, and bar.warp.sync.
+#include "Paths.h"
 #include "Race.h"
 #include "Runtime.h"
 
@@ -21,7 +22,7 @@ static void writeReduction(Warp &W, const NamedBarrier &B) {
   const Inst *I = W.Reduction;
   uint32_t On = W.ReductionLanes;
   uint8_t *Row = W.Rows + I->D;
-  switch (I->Aux) {
+  switch (I->Aux & ~AlignedBarrier) {
   case 0: store32(Row, (RowU32)(B.Trues), On); break;
   case 1: storePred(Row, B.Trues == B.Lanes ? ~0u : 0, On); break;
   default: storePred(Row, B.Trues ? ~0u : 0, On); break;
@@ -67,10 +68,6 @@ static bool barrierOperands(Warp *W, const Inst *I, const uint8_t *R,
     fault(W, I, FaultKind::Illegal, Lane,
           "expected a positive multiple of 32 threads, got " +
               std::to_string(Threads));
-  else if (M != W->Alive)
-    fault(W, I, FaultKind::Illegal, Lane,
-          "divergent barrier: lanes " + hex(M) + " of " + hex(W->Alive) +
-              " are here");
   else
     return true;
   return false;
@@ -115,8 +112,11 @@ static void barSync(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M), Id, Threads;
   if (!On)
     PTXSIM_NEXT;
-  if (!barrierOperands(W, I, R, On, Id, Threads) ||
-      !arrive(W, I, Id, Threads, 0))
+  if (!barrierOperands(W, I, R, On, Id, Threads))
+    return;
+  if (!wholeWarpHere(W, I, M, On))
+    PTXSIM_SWITCH;
+  if (!arrive(W, I, Id, Threads, 0))
     return;
   if (!waitHere(W, I, Id, M))
     return;
@@ -126,8 +126,11 @@ static void barArrive(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M), Id, Threads;
   if (!On)
     PTXSIM_NEXT;
-  if (!barrierOperands(W, I, R, On, Id, Threads) ||
-      !arrive(W, I, Id, Threads, 0))
+  if (!barrierOperands(W, I, R, On, Id, Threads))
+    return;
+  if (!wholeWarpHere(W, I, M, On))
+    PTXSIM_SWITCH;
+  if (!arrive(W, I, Id, Threads, 0))
     return;
   if (isComplete(W->C, W->C->Barriers[Id]))
     release(W->C, Id);
@@ -139,6 +142,9 @@ static void barRed(PTXSIM_ARGS) {
     PTXSIM_NEXT;
   if (!barrierOperands(W, I, R, On, Id, Threads))
     return;
+  if (!wholeWarpHere(W, I, M, On))
+    PTXSIM_SWITCH;
+  On = guarded(I, R, M);
   NamedBarrier &B = W->C->Barriers[Id];
   uint32_t P = rowAt<uint32_t>(R + I->C) ^ (I->X ? ~0u : 0);
   B.Trues += uint32_t(std::popcount(P & On));
@@ -150,14 +156,11 @@ static void barRed(PTXSIM_ARGS) {
   PTXSIM_NEXT;
 }
 
-/// Lanes of a warp run in lock step, so that bar.warp.sync only has to check
-/// that the lanes it names are here.
 static void barWarp(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   if (!On)
     PTXSIM_NEXT;
-  if (!checkMembers(W, I, R, On, I->A))
-    return;
+  PTXSIM_NEED_MEMBERS(On, I->A);
   raceWarpSync(W);
   PTXSIM_NEXT;
 }
@@ -180,20 +183,12 @@ void ptxsim::checkClusterBarrier(Cluster *G) {
       }
 }
 
-static bool clusterConverged(Warp *W, const Inst *I, uint32_t M) {
-  if (M == W->Alive)
-    return true;
-  fault(W, I, FaultKind::Illegal, uint32_t(std::countr_zero(M)),
-        "divergent cluster barrier: lanes " + hex(M) + " of " + hex(W->Alive) +
-            " are here");
-  return false;
-}
 static void clusterArrive(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   if (!On)
     PTXSIM_NEXT;
-  if (!clusterConverged(W, I, On))
-    return;
+  if (!wholeWarpHere(W, I, M, On))
+    PTXSIM_SWITCH;
   if (W->ClusterArrived)
     return fault(W, I, FaultKind::Illegal, 0,
                  "second barrier.cluster.arrive without a wait");
@@ -210,8 +205,8 @@ static void clusterWait(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   if (!On)
     PTXSIM_NEXT;
-  if (!clusterConverged(W, I, On))
-    return;
+  if (!wholeWarpHere(W, I, M, On))
+    PTXSIM_SWITCH;
   if (!W->ClusterArrived)
     return fault(W, I, FaultKind::Illegal, 0,
                  "barrier.cluster.wait without an arrive");
@@ -225,6 +220,13 @@ static void clusterWait(PTXSIM_ARGS) {
   PTXSIM_NEXT;
 }
 
+/// All forms of 'bar' are .aligned.
+static uint16_t alignment(const Lowered &L) {
+  bool Aligned = L.Info.has(Mod::Aligned) ||
+                 std::string_view(L.Info.Row->Pattern).starts_with("bar.");
+  return Aligned ? AlignedBarrier : 0;
+}
+
 static bool selectNamed(const Lowered &L, Inst &I) {
   switch (L.Info.O) {
   case Op::BarSync: I.Fn = barSync; break;
@@ -234,6 +236,7 @@ static bool selectNamed(const Lowered &L, Inst &I) {
     I.Aux = L.Info.has(Mod::Popc) ? 0 : L.Info.has(Mod::AndMod) ? 1 : 2;
     I.X = L.Operands[3].Negated;
   }
+  I.Aux |= alignment(L);
   unsigned CountOperand = L.Info.O == Op::BarRed ? 2 : 1;
   I.Count = CountOperand < L.Operands.size() && L.Operands[CountOperand].Count;
   return true;
@@ -248,8 +251,12 @@ bool ptxsim::selectBarrier(Encoder &E, const Lowered &L, Inst &I) {
   case Op::ClusterArrive:
     E.program().UsesCluster = true;
     I.Fn = clusterArrive;
+    I.Aux = alignment(L);
     return true;
-  case Op::ClusterWait: I.Fn = clusterWait; return true;
+  case Op::ClusterWait:
+    I.Fn = clusterWait;
+    I.Aux = alignment(L);
+    return true;
   default: return false;
   }
 }

@@ -1,50 +1,30 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Branches, reconvergence and the end of threads. Divergence uses a stack of
-// paths with immediate post-dominators as reconvergence points.
-#include "Resolve.h"
+// Branches and the end of threads. The paths of a divergent branch meet at its
+// immediate post-dominator.
+#include "Paths.h"
 #include "Runtime.h"
 
 using namespace ptxsim;
-
-bool ptxsim::popPath(Warp *W) {
-  while (!W->Stack.empty()) {
-    PathEntry E = W->Stack.back();
-    W->Stack.pop_back();
-    E.Mask &= W->Alive;
-    W->Rpc = E.Rpc;
-    if (!E.Mask || E.Pc == ~0u)
-      continue;
-    W->Mask = E.Mask;
-    W->Pc = E.Pc;
-    return true;
-  }
-  return false;
-}
 
 /// Lanes Taken go to Target, the others of M to Next; sets W's Pc and Mask to
 /// the path that runs first.
 static void diverge(Warp *W, uint32_t Taken, uint32_t M, uint32_t Target,
                     uint32_t Next, uint32_t Rpc) {
-  if (W->Rpc != Rpc || Rpc == ~0u)
-    W->Stack.push_back({Rpc, W->Rpc, M});
-  W->Rpc = Rpc;
+  openJoin(W, Rpc, M);
   uint32_t Rest = M & ~Taken;
   if (Next == Rpc) {
+    arriveAtJoin(W, Rest);
     W->Mask = Taken;
     W->Pc = Target;
     return;
   }
-  if (Target != Rpc)
-    W->Stack.push_back({Target, Rpc, Taken});
+  if (Target == Rpc)
+    arriveAtJoin(W, Taken);
+  else
+    addPath(W, Target, Taken);
   W->Mask = Rest;
   W->Pc = Next;
 }
-
-#define PTXSIM_RESUME                                                          \
-  do {                                                                         \
-    W->Segment = W->Pc;                                                        \
-    PTXSIM_GOTO(W->P->Code.data() + W->Pc, W->Mask);                           \
-  } while (0)
 
 static void branch(PTXSIM_ARGS) {
   uint32_t Pc = pcOf(I, W), Taken = guarded(I, R, M);
@@ -78,11 +58,9 @@ static void branchTable(PTXSIM_ARGS) {
   if (!Left)
     PTXSIM_NEXT;
   const std::vector<uint32_t> &Table = W->P->BranchTables[I->X];
-  if (W->Rpc != I->Rpc || I->Rpc == ~0u)
-    W->Stack.push_back({I->Rpc, W->Rpc, M});
-  W->Rpc = I->Rpc;
+  openJoin(W, I->Rpc, M);
   if (uint32_t Rest = M & ~Left)
-    W->Stack.push_back({Pc + 1, I->Rpc, Rest});
+    addPath(W, Pc + 1, Rest);
   W->Fuel -= 1;
   while (Left) {
     uint32_t Lane = uint32_t(std::countr_zero(Left));
@@ -99,10 +77,9 @@ static void branchTable(PTXSIM_ARGS) {
         Same |= 1u << L;
     });
     Left &= ~Same;
-    W->Stack.push_back({Table[Index], I->Rpc, Same});
+    addPath(W, Table[Index], Same);
   }
-  popPath(W);
-  PTXSIM_RESUME;
+  PTXSIM_SWITCH;
 }
 
 void ptxsim::joinHandler(PTXSIM_ARGS) {
@@ -111,11 +88,9 @@ void ptxsim::joinHandler(PTXSIM_ARGS) {
     PTXSIM_NEXT;
   account(W, Pc);
   W->Segment = Pc;
-  if (!popPath(W)) {
-    finishWarp(W);
-    return;
-  }
-  PTXSIM_RESUME;
+  if (arriveAtJoin(W, M))
+    PTXSIM_RESUME;
+  PTXSIM_SWITCH;
 }
 
 static void ret(PTXSIM_ARGS) {
@@ -125,14 +100,11 @@ static void ret(PTXSIM_ARGS) {
   account(W, Pc + 1);
   W->Segment = Pc + 1;
   W->Alive &= ~Ending;
+  leaveJoins(W, Ending);
   uint32_t Rest = M & ~Ending;
   if (Rest)
     PTXSIM_GOTO(I + 1, Rest);
-  if (!popPath(W)) {
-    finishWarp(W);
-    return;
-  }
-  PTXSIM_RESUME;
+  PTXSIM_SWITCH;
 }
 
 static void trap(PTXSIM_ARGS) {
@@ -145,7 +117,9 @@ static void trap(PTXSIM_ARGS) {
 static void noOperation(PTXSIM_ARGS) { PTXSIM_NEXT; }
 
 /// nanosleep lets the other warps run.
-static void sleepSlice(PTXSIM_ARGS) { leave(W, pcOf(I, W) + 1, M); }
+static void sleepSlice(const Inst *I, uint8_t *, Warp *W, uint32_t M) {
+  leave(W, pcOf(I, W) + 1, M);
+}
 
 /// Calls of the device run-time library; X is the Detail.
 static void print(PTXSIM_ARGS) {

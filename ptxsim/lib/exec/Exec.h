@@ -55,9 +55,6 @@ std::string hex(uint64_t V);
 /// State of the barrier object a warp polls at Pc, for deadlock reports.
 std::string describeAsyncWait(const Warp &W, uint32_t Pc);
 
-/// Takes the next suspended path; false if the warp has none left.
-bool popPath(Warp *W);
-
 /// Calls F(lane) for every lane in M.
 template <class Fn> inline void forLanes(uint32_t M, Fn F) {
   for (; M; M &= M - 1)

@@ -47,10 +47,19 @@ struct Fault {
   uint32_t Warp = 0;
 };
 
-/// One suspended part of a warp: lanes Mask continue at Pc; Rpc is the
-/// reconvergence point that holds from there on.
-struct PathEntry {
-  uint32_t Pc, Rpc, Mask;
+constexpr uint32_t NoJoin = ~0u;
+
+/// Lanes of a warp that go on at Pc together while others run.
+struct Path {
+  uint32_t Pc = 0, Mask = 0;
+  uint32_t Join = NoJoin; // where they meet others again, in Warp::Joins
+  uint32_t Waits = 0;     // lanes that the operation at Pc waits for; 0: ready
+};
+
+/// A point where the paths of a divergent branch become one again.
+struct Join {
+  uint32_t Pc, Outer;
+  uint32_t Expected, Arrived; // lanes; free if none is expected
 };
 
 enum class WarpState : uint8_t {
@@ -74,7 +83,9 @@ struct Warp {
   Cta *C = nullptr;
   const Program *P = nullptr;
   uint32_t Id = 0;
-  uint32_t Pc = 0, Mask = 0, Rpc = ~0u, Alive = 0;
+  // The running path; Rpc is the address of its join, ~0 for none.
+  uint32_t Pc = 0, Mask = 0, Join = NoJoin, Rpc = ~0u;
+  uint32_t Alive = 0;
   uint32_t Carry = 0; // condition code of the carry instructions, per lane
   int64_t Fuel = 0;
   uint32_t Segment = 0; // first instruction not yet accounted for
@@ -88,7 +99,10 @@ struct Warp {
   uint32_t ReductionLanes = 0;
   bool ClusterArrived = false;
   uint64_t ClusterGeneration = 0;
-  std::vector<PathEntry> Stack;
+  std::vector<Path> Paths; // all but the running one
+  std::vector<ptxsim::Join> Joins;
+  uint32_t Spins = 0; // slices since lanes last came to a join
+  bool Loose = false; // lanes have left a join before all had come
   std::shared_ptr<AsyncState> Async;
   std::shared_ptr<RegisterState> Registers; // null unless checked
 };

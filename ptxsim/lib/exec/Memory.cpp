@@ -296,6 +296,7 @@ static bool selectAccess(Encoder &E, const Lowered &L, Inst &I) {
                  Info.has(Mod::Relaxed);
   if (Ordered || Info.has(Mod::Release))
     I.Aux |= StrongAccess;
+  E.program().MaySpin |= !Store && Ordered;
   if (!Store && Ordered && I.Where != Space::Shared)
     E.program().WaitsOnGlobal = true;
   return true;

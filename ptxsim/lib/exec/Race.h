@@ -74,9 +74,5 @@ bool raceProductRead(Warp *W, const Inst *I, uint32_t Offset, uint32_t Bytes,
 void raceWaitProducts(Warp *W, uint64_t Count);
 void raceFenceProxy(Warp *W);
 
-/// The lanes that a .sync operation names must be active; records a fault.
-bool checkMembers(Warp *W, const Inst *I, const uint8_t *R, uint32_t M,
-                  uint32_t MaskRow);
-
 } // namespace ptxsim
 #endif

@@ -1,15 +1,17 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Slices, completion of asynchronous work, deadlock and budget reports.
 #include "Scheduler.h"
+#include "Paths.h"
 #include "Runtime.h"
 
 using namespace ptxsim;
 
-static constexpr int64_t FixedFuel = 2048;
+static constexpr int64_t FixedFuel = 2048, SpinFuel = 256;
 
-static int64_t sliceFuel(LaunchState &L, Worker &Work) {
+static int64_t sliceFuel(LaunchState &L, Worker &Work, const Warp &W) {
+  // Lanes of a loose warp poll for each other.
   if (L.Config.Completion != Mode::Seeded)
-    return FixedFuel;
+    return W.Loose ? SpinFuel : FixedFuel;
   // Log-uniform: very short slices are as likely as long ones.
   unsigned Bits = unsigned(Work.Random() % 13);
   return int64_t(Work.Random() & ((uint64_t(1) << Bits) - 1));
@@ -19,8 +21,10 @@ static int64_t sliceFuel(LaunchState &L, Worker &Work) {
 /// a computation, went on.
 static bool runSlice(LaunchState &L, Worker &Work, Warp &W) {
   uint64_t Effects = W.Effects;
+  if (__builtin_expect(!W.Joins.empty() || !W.Paths.empty(), 0))
+    rotatePaths(&W);
   W.Waiting = false;
-  W.Fuel = sliceFuel(L, Work);
+  W.Fuel = sliceFuel(L, Work, W);
   W.Segment = W.Pc;
   const Inst *I = W.P->Code.data() + W.Pc;
   I->Fn(I, W.Rows, &W, W.Mask);
@@ -65,7 +69,12 @@ static bool runRound(LaunchState &L, Worker &Work, Cluster &G) {
       Progress = true;
       continue;
     }
-    Progress |= runSlice(L, Work, W);
+    bool Went = runSlice(L, Work, W);
+    // While one path polls, another one may be able to go on.
+    for (unsigned Ready = readyPaths(W);
+         !Went && Ready && W.State == WarpState::Ready && !L.Stop; --Ready)
+      Went = runSlice(L, Work, W);
+    Progress |= Went;
   }
   G.Done = !Live && G.Queue.empty();
   return Progress;
@@ -92,7 +101,8 @@ static std::string describeWait(const Warp &W) {
     if (Pc)
       --Pc;
   }
-  return S + describeSource(*W.P, Pc) + describeAsyncWait(W, Pc);
+  return S + describeSource(*W.P, Pc) + describeAsyncWait(W, Pc) +
+         describePaths(W);
 }
 
 static void report(LaunchState &L, FaultKind Kind, Cluster &G,

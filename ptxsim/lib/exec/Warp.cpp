@@ -1,43 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Operations between the lanes of a warp, and cluster addresses.
-#include "Race.h"
-#include "Runtime.h"
+#include "Paths.h"
 #include <algorithm>
 
 using namespace ptxsim;
-
-/// The lanes a .sync operation names must all be here or have ended: the
-/// simulator reconverges at post-dominators and cannot wait for lanes that
-/// took another path.
-bool ptxsim::checkMembers(Warp *W, const Inst *I, const uint8_t *R, uint32_t M,
-                          uint32_t MaskRow) {
-  RowU32 Members = rowAt<RowU32>(R + MaskRow);
-  uint32_t First = Members[std::countr_zero(M)];
-  uint32_t Missing = First & W->Alive & ~M;
-  uint32_t Lane = uint32_t(std::countr_zero(M));
-  uint32_t Outside = M & ~First;
-  if (__builtin_expect(!Missing && !Outside, 1))
-    return true;
-  if (Missing) {
-    fault(W, I, FaultKind::Illegal, Lane,
-          "warp-level operation names lanes " + hex(First) + ", but lanes " +
-              hex(Missing) + " are on another path");
-    return false;
-  }
-  // Groups of lanes may each name themselves.
-  for (uint32_t Left = M; Left; Left &= Left - 1) {
-    uint32_t L = uint32_t(std::countr_zero(Left));
-    if (!(Members[L] >> L & 1) || (Members[L] & W->Alive & ~M)) {
-      fault(W, I, FaultKind::Illegal, L,
-            "member mask " + hex(Members[L]) +
-                " does not fit the active "
-                "lanes " +
-                hex(M));
-      return false;
-    }
-  }
-  return true;
-}
 
 // ---- shuffles ------------------------------------------------------------
 enum class Shuffle : uint8_t { Up, Down, Bfly, Idx };
@@ -46,8 +12,7 @@ template <Shuffle K> static void shfl(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   if (!On)
     PTXSIM_NEXT;
-  if (!checkMembers(W, I, R, On, I->E))
-    return;
+  PTXSIM_NEED_MEMBERS(On, I->E);
   RowU32 Source = rowAt<RowU32>(R + I->A), B = rowAt<RowU32>(R + I->B) & 31u,
          C = rowAt<RowU32>(R + I->C), Lane = laneNumbers();
   RowU32 Segment = C >> 8 & 31u, Clamp = C & 31u;
@@ -86,20 +51,19 @@ static void forGroups(const uint8_t *R, uint32_t M, uint32_t MaskRow, F Fn) {
   }
 }
 
-/// Aux: 0 all, 1 any, 2 uni, 3 ballot.
+/// Aux: 0 all, 1 any, 2 uni, BallotVote.
 static void vote(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   if (!On)
     PTXSIM_NEXT;
-  if (!checkMembers(W, I, R, On, I->B))
-    return;
+  PTXSIM_NEED_MEMBERS(On, I->B);
   uint32_t P = rowAt<uint32_t>(R + I->A) ^ (I->X ? ~0u : 0);
   forGroups(R, On, I->B, [&](uint32_t Group) {
     uint32_t Yes = P & Group;
     bool Holds = I->Aux == 0   ? Yes == Group
                  : I->Aux == 1 ? Yes != 0
                                : Yes == 0 || Yes == Group;
-    if (I->Aux == 3)
+    if (I->Aux == BallotVote)
       store32(R + I->D, (RowU32)(Yes), Group);
     else
       storePred(R + I->D, Holds ? ~0u : 0, Group);
@@ -111,8 +75,7 @@ template <class T, bool All> static void match(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   if (!On)
     PTXSIM_NEXT;
-  if (!checkMembers(W, I, R, On, I->B))
-    return;
+  PTXSIM_NEED_MEMBERS(On, I->B);
   RowU32 D = (RowU32)(0u);
   uint32_t Pred = 0;
   forGroups(R, On, I->B, [&](uint32_t Group) {
@@ -136,8 +99,7 @@ template <class T, Mod K> static void redux(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   if (!On)
     PTXSIM_NEXT;
-  if (!checkMembers(W, I, R, On, I->B))
-    return;
+  PTXSIM_NEED_MEMBERS(On, I->B);
   forGroups(R, On, I->B, [&](uint32_t Group) {
     T V = laneOf<T>(R, I->A, uint32_t(std::countr_zero(Group)));
     forLanes(Group & (Group - 1), [&](uint32_t L) {
@@ -162,8 +124,7 @@ static void elect(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   if (!On)
     PTXSIM_NEXT;
-  if (!checkMembers(W, I, R, On, I->A))
-    return;
+  PTXSIM_NEED_MEMBERS(On, I->A);
   forGroups(R, On, I->A, [&](uint32_t Group) {
     uint32_t Leader = Group & (0 - Group);
     if (I->Aux)
@@ -254,12 +215,13 @@ bool ptxsim::selectWarp(Encoder &E, const Lowered &L, Inst &I) {
     I.Aux = Info.has(Mod::All)   ? 0
             : Info.has(Mod::Any) ? 1
             : Info.has(Mod::Uni) ? 2
-                                 : 3;
+                                 : BallotVote;
     I.X = L.Operands[1].Negated;
     I.Fn = vote;
     return true;
   case Op::Match:
     I.X = Info.has(Mod::All) ? Second() : ~0u;
+    I.Bytes = uint8_t(bitWidth(Info.Types[0]) / 8);
     I.Fn = pickMatch(Info);
     return true;
   case Op::Activemask: I.Fn = activemask; return true;
