@@ -430,16 +430,25 @@ static LogicalResult checkMultiple(GraphBuilder &b, OpFoldResult count,
                  {count});
 }
 
+/// What DepthToSpace and SpaceToDepth have in common.
+static LogicalResult checkBlocks(NodeContext &ctx, int64_t block,
+                                 StringRef mode) {
+  if (ctx.rank() == 4 && block >= 1 && block <= INT32_MAX &&
+      (mode == "DCR" || mode == "CRD")) {
+    return success();
+  }
+  return ctx.invalid("expected rank 4, a positive blocksize and mode DCR or "
+                     "CRD, got rank " +
+                     Twine(ctx.rank()) + ", " + Twine(block) + " and '" + mode +
+                     "'");
+}
+
 LogicalResult buildDepthToSpace(NodeContext &ctx) {
   GraphBuilder &b = ctx.b;
   int64_t block = ctx.getInt("blocksize", 0);
   StringRef mode = ctx.getString("mode", "DCR");
-  if (ctx.rank() != 4 || block < 1 || block > INT32_MAX ||
-      (mode != "DCR" && mode != "CRD")) {
-    return ctx.invalid("expected rank 4, a positive blocksize and mode DCR or "
-                       "CRD, got rank " +
-                       Twine(ctx.rank()) + ", " + Twine(block) + " and '" +
-                       mode + "'");
+  if (failed(checkBlocks(ctx, block, mode))) {
+    return failure();
   }
   Sizes all = b.sizes(ctx.input(0));
   OpFoldResult size = b.index(block), area = b.index(block * block);
@@ -463,12 +472,8 @@ LogicalResult buildSpaceToDepth(NodeContext &ctx) {
   GraphBuilder &b = ctx.b;
   int64_t block = ctx.getInt("blocksize", 0);
   StringRef mode = ctx.getString("mode", "DCR");
-  if (ctx.rank() != 4 || block < 1 || block > INT32_MAX ||
-      (mode != "DCR" && mode != "CRD")) {
-    return ctx.invalid("expected rank 4, a positive blocksize and mode DCR or "
-                       "CRD, got rank " +
-                       Twine(ctx.rank()) + ", " + Twine(block) + " and '" +
-                       mode + "'");
+  if (failed(checkBlocks(ctx, block, mode))) {
+    return failure();
   }
   Sizes all = b.sizes(ctx.input(0));
   OpFoldResult size = b.index(block);
