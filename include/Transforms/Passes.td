@@ -18,10 +18,6 @@ def SimplifySizesPass : Pass<"dlc-simplify-sizes", "mlir::ModuleOp"> {
   let dependentDialects = ["::dlc::nn::NNDialect", "::mlir::arith::ArithDialect",
                            "::mlir::tensor::TensorDialect",
                            "::mlir::affine::AffineDialect"];
-  let statistics = [
-    Statistic<"numBounded", "num-dims-bounded", "Checks that bound a dim">,
-    Statistic<"numRefined", "num-types-refined", "Results with more static dims">
-  ];
 }
 
 def FoldBatchNormPass : Pass<"dlc-fold-batch-norm", "mlir::ModuleOp"> {
@@ -40,10 +36,6 @@ def FoldBatchNormPass : Pass<"dlc-fold-batch-norm", "mlir::ModuleOp"> {
     Left alone only if its own vectors are not constant.
   }];
   let dependentDialects = ["::dlc::nn::NNDialect", "::mlir::arith::ArithDialect"];
-  let statistics = [
-    Statistic<"numFolded", "num-batch-norms-folded", "Batch norms folded into filters">,
-    Statistic<"numExpanded", "num-batch-norms-expanded", "Batch norms made elementwise">
-  ];
 }
 
 def SimplifyViewsPass : Pass<"dlc-simplify-views", "mlir::ModuleOp"> {
@@ -77,10 +69,6 @@ def FoldConstantsPass : Pass<"dlc-fold-constants", "mlir::ModuleOp"> {
     since they are cheaper to compute than to load. Equal params are merged.
   }];
   let dependentDialects = ["::dlc::nn::NNDialect", "::mlir::arith::ArithDialect"];
-  let statistics = [
-    Statistic<"numFolded", "num-ops-folded", "Ops replaced by constants">,
-    Statistic<"numMerged", "num-params-merged", "Params equal to another">
-  ];
 }
 
 def SimplifyElementwisePass : Pass<"dlc-simplify-elementwise", "mlir::ModuleOp"> {
@@ -130,9 +118,6 @@ def RecognizeRotaryPass : Pass<"dlc-recognize-rotary", "mlir::ModuleOp"> {
     slices away from the product.
   }];
   let dependentDialects = ["::dlc::nn::NNDialect", "::mlir::tensor::TensorDialect"];
-  let statistics = [
-    Statistic<"numFound", "num-rotaries-found", "Rotary embeddings found">
-  ];
 }
 
 def RecognizeAttentionPass : Pass<"dlc-recognize-attention", "mlir::ModuleOp"> {
@@ -155,9 +140,6 @@ def RecognizeAttentionPass : Pass<"dlc-recognize-attention", "mlir::ModuleOp"> {
   let dependentDialects = ["::dlc::nn::NNDialect", "::mlir::arith::ArithDialect",
                            "::mlir::math::MathDialect", "::mlir::tensor::TensorDialect",
                            "::mlir::affine::AffineDialect"];
-  let statistics = [
-    Statistic<"numFound", "num-attentions-found", "Attentions found">
-  ];
 }
 
 def ConvertToChannelsLastPass : Pass<"dlc-convert-to-channels-last", "mlir::ModuleOp"> {
@@ -173,9 +155,6 @@ def ConvertToChannelsLastPass : Pass<"dlc-convert-to-channels-last", "mlir::Modu
   let dependentDialects = ["::dlc::nn::NNDialect", "::mlir::arith::ArithDialect",
                            "::mlir::tensor::TensorDialect",
                            "::mlir::affine::AffineDialect"];
-  let statistics = [
-    Statistic<"numConverted", "num-ops-converted", "Convolutions and pools converted">
-  ];
 }
 
 def SetPrecisionPass : Pass<"dlc-set-precision", "mlir::ModuleOp"> {
@@ -210,9 +189,6 @@ def SetPrecisionPass : Pass<"dlc-set-precision", "mlir::ModuleOp"> {
   let dependentDialects = ["::dlc::nn::NNDialect"];
   let options = [Option<"precision", "precision", "std::string", "\"fp32\"",
                         "fp32, tf32, bf16 or fp16">];
-  let statistics = [
-    Statistic<"numLowered", "num-operands-lowered", "Operands and tables in the lower type">
-  ];
 }
 
 def VerifyGraphPhasePass : Pass<"dlc-verify-graph-phase", "mlir::ModuleOp"> {

@@ -222,7 +222,6 @@ public:
     for (Operation *op : ops) {
       convert(op);
     }
-    numConverted += ops.size();
     Constants constants(getOperation());
     RewritePatternSet patterns(&getContext());
     patterns.add<TransposeSinker>(&getContext(), constants);

@@ -300,12 +300,9 @@ public:
       if (!folder.readAffine()) {
         continue;
       }
-      if (folder.fold()) {
-        ++numFolded;
-        continue;
+      if (!folder.fold()) {
+        folder.expand();
       }
-      folder.expand();
-      ++numExpanded;
     }
     constants.eraseUnusedParams();
   }

@@ -166,7 +166,7 @@ bool ConstantFolder::fold(Operation *op) {
 }
 
 /// Lets all references to equal params name the first of them.
-unsigned mergeEqualParams(ModuleOp module) {
+void mergeEqualParams(ModuleOp module) {
   using Key = std::tuple<Attribute, Attribute, Attribute, Attribute>;
   llvm::DenseMap<Key, StringAttr> first;
   llvm::DenseMap<StringAttr, StringAttr> kept;
@@ -184,7 +184,6 @@ unsigned mergeEqualParams(ModuleOp module) {
       ref.setParamAttr(FlatSymbolRefAttr::get(it->second));
     }
   });
-  return kept.size();
 }
 
 class FoldConstants final : public impl::FoldConstantsPassBase<FoldConstants> {
@@ -201,14 +200,14 @@ public:
       }
     });
     for (Operation *op : ops) {
-      numFolded += folder.fold(op);
+      folder.fold(op);
     }
     for (Operation *op : llvm::reverse(ops)) {
       if (op->use_empty()) {
         op->erase();
       }
     }
-    numMerged += mergeEqualParams(getOperation());
+    mergeEqualParams(getOperation());
     constants.eraseUnusedParams();
   }
 };

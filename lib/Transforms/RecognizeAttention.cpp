@@ -532,7 +532,7 @@ public:
     for (ContractOp op : contracts) {
       AttentionMatcher matcher(op, constants);
       if (matcher.findChain()) {
-        numFound += matcher.rewrite();
+        matcher.rewrite();
       }
     }
     RewritePatternSet patterns(&getContext());

@@ -175,7 +175,7 @@ public:
       }
     });
     for (ElementwiseOp op : sums) {
-      numFound += RotaryMatcher(op, constants).rewrite();
+      RotaryMatcher(op, constants).rewrite();
     }
   }
 };

@@ -58,7 +58,6 @@ public:
 
   void lowerFactor(OpOperand &factor);
   void lowerTable(GatherOp gather);
-  unsigned numLowered = 0;
 
 private:
   Value lower(Value value);
@@ -176,7 +175,6 @@ Value PrecisionSetter::lower(Value value) {
 void PrecisionSetter::lowerFactor(OpOperand &factor) {
   Value value = lower(factor.get());
   factor.set(value);
-  ++numLowered;
 }
 
 /// Large tables are read in the low type: the rows of an embedding.
@@ -195,7 +193,6 @@ void PrecisionSetter::lowerTable(GatherOp gather) {
   } else {
     moveUses(result, rows);
   }
-  ++numLowered;
 }
 
 class SetPrecision final : public impl::SetPrecisionPassBase<SetPrecision> {
@@ -232,7 +229,6 @@ public:
         setter.lowerTable(gather);
       }
     }
-    numLowered += setter.numLowered;
     eraseDead(ops);
     getOperation().walk([&](AttentionOp op) {
       op->setAttr(kProductTypeAttrName, TypeAttr::get(low));
@@ -244,7 +240,6 @@ private:
     getOperation().walk([&](Operation *op) {
       if (!getFactors(op).empty()) {
         op->setAttr(kProductTypeAttrName, TypeAttr::get(type));
-        ++numLowered;
       }
     });
   }

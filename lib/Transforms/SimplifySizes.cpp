@@ -424,7 +424,6 @@ private:
         auto old = static_cast<int64_t>(dim.getMax());
         if ((old < 0 || old > bound) && failsAbove(check, dim, bound)) {
           dim.setMax(bound);
-          ++numBounded;
         }
       }
     });
@@ -464,7 +463,6 @@ private:
     }
     setSizes(result.getOwner(), refined);
     result.setType(refined);
-    ++numRefined;
     // Ops of other dialects may want the old type.
     OpBuilder b(result.getOwner()->getContext());
     b.setInsertionPointAfter(result.getOwner());

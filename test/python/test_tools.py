@@ -373,6 +373,8 @@ def test_output_into_a_pipe(call, onnx_file, tmp_path):
     os.mkfifo(pipe)
     with subprocess.Popen(["cat", pipe], stdout=subprocess.PIPE) as reader:
         done = call("dlc-compile", onnx_file, "-o", pipe)
+        if done.returncode != 0:
+            reader.kill()  # or it would wait for a writer for ever
         assert done.returncode == 0, done.stderr
         assert reader.communicate()[0][:4] == b"\x7fELF"
     assert pipe.is_fifo()

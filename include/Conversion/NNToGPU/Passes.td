@@ -19,9 +19,6 @@ def ScheduleGPUKernelsPass : Pass<"dlc-schedule-gpu-kernels", "mlir::ModuleOp"> 
   let dependentDialects = ["::dlc::nn::NNDialect", "::dlc::tile::TileDialect"];
   let options = [Option<"sharedBytes", "shared-bytes", "int64_t", "166912",
                         "shared memory that a block may have; the default is that of sm_80">];
-  let statistics = [Statistic<"numPacked", "num-packed-params", "params packed for kernels">,
-                    Statistic<"numOnTensorCores", "num-on-tensor-cores",
-                              "dispatches with a schedule of the tile dialect">];
 }
 
 def OutlineGPUKernelsPass : Pass<"dlc-outline-gpu-kernels", "mlir::ModuleOp"> {
@@ -38,7 +35,6 @@ def OutlineGPUKernelsPass : Pass<"dlc-outline-gpu-kernels", "mlir::ModuleOp"> {
                            "mlir::NVVM::NVVMDialect", "::dlc::tile::TileDialect"];
   let options = [Option<"sharedBytes", "shared-bytes", "int64_t", "166912",
                         "shared memory that a block may have; the default is that of sm_80">];
-  let statistics = [Statistic<"numKernels", "num-kernels", "kernels made">];
 }
 
 def LowerGPUTileKernelsPass : Pass<"dlc-lower-gpu-tile-kernels", "mlir::ModuleOp"> {

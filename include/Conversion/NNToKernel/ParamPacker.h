@@ -23,8 +23,6 @@ public:
   void pack(nn::DispatchOp dispatch, mlir::OpOperand &use,
             llvm::ArrayRef<mlir::Attribute> transforms);
 
-  unsigned numPacked = 0;
-
 private:
   nn::ParamOp getPackedParam(nn::ParamOp param,
                              llvm::ArrayRef<mlir::Attribute> transforms,

@@ -28,7 +28,6 @@ def ScheduleKernelsPass : Pass<"dlc-schedule-kernels", "mlir::ModuleOp"> {
   }];
   let dependentDialects = ["::dlc::nn::NNDialect"];
   let options = TargetOptions;
-  let statistics = [Statistic<"numPacked", "num-packed-params", "params packed for kernels">];
 }
 
 def OutlineKernelsPass : Pass<"dlc-outline-kernels", "mlir::ModuleOp"> {
@@ -42,7 +41,6 @@ def OutlineKernelsPass : Pass<"dlc-outline-kernels", "mlir::ModuleOp"> {
                            "mlir::memref::MemRefDialect", "mlir::vector::VectorDialect",
                            "mlir::math::MathDialect", "mlir::func::FuncDialect", "mlir::LLVM::LLVMDialect"];
   let options = TargetOptions;
-  let statistics = [Statistic<"numKernels", "num-kernels", "kernels made">];
 }
 
 #endif // DLC_CONVERSION_NNTOKERNEL_PASSES

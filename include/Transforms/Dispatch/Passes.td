@@ -30,10 +30,6 @@ def FormDispatchesPass : Pass<"dlc-form-dispatches", "mlir::func::FuncOp"> {
   }];
   let dependentDialects = ["::dlc::nn::NNDialect", "::dlc::rt::RTDialect",
                            "::mlir::tensor::TensorDialect", "::mlir::affine::AffineDialect"];
-  let statistics = [
-    Statistic<"numDispatches", "num-dispatches", "dispatches formed">,
-    Statistic<"numFusedOps", "num-fused-ops", "ops computed in the dispatch of another">
-  ];
 }
 
 #endif // DLC_TRANSFORMS_DISPATCH_PASSES

@@ -190,7 +190,6 @@ struct OutlineGPUKernelsPass final
     if (failed(outliner.run())) {
       return signalPassFailure();
     }
-    numKernels += outliner.numKernels;
   }
 };
 

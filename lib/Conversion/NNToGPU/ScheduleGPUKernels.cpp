@@ -25,7 +25,6 @@ struct ScheduleGPUKernelsPass final
       packFilter(packer, dispatch);
       schedule(dispatch);
     });
-    numPacked += packer.numPacked;
   }
 
 private:
@@ -63,7 +62,6 @@ private:
                                ? family->getObstacle(dispatch)
                                : "several results";
     if (obstacle.empty() && keepsSchedule(dispatch, *family)) {
-      ++numOnTensorCores;
       return;
     }
     Attribute chosen;
@@ -72,9 +70,7 @@ private:
       obstacle = chosen ? "" : "no schedule fits";
     }
     dispatch.setScheduleAttr(chosen);
-    if (chosen) {
-      ++numOnTensorCores;
-    } else {
+    if (!chosen) {
       dispatch.emitRemark() << "computed without tensor cores: " << obstacle;
     }
   }

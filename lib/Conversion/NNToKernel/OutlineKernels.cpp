@@ -106,7 +106,6 @@ struct OutlineKernelsPass final
     if (failed(outliner.run())) {
       return signalPassFailure();
     }
-    numKernels += outliner.numKernels;
   }
 };
 

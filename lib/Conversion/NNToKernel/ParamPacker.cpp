@@ -31,7 +31,6 @@ nn::ParamOp ParamPacker::getPackedParam(nn::ParamOp param,
       b, param.getLoc(), (param.getSymName() + ".packed").str(), type,
       param.getData(), param.getSourceType(), b.getArrayAttr(all));
   symbols.insert(result); // makes the name unique
-  ++numPacked;
   return result;
 }
 

@@ -19,7 +19,6 @@ public:
       : packer(module), target(target) {}
 
   void schedule(nn::DispatchOp dispatch);
-  unsigned getNumPacked() const { return packer.numPacked; }
 
 private:
   void scheduleContract(nn::DispatchOp dispatch, nn::ContractOp op);
@@ -130,7 +129,6 @@ struct ScheduleKernelsPass final
     KernelScheduler scheduler(getOperation(), {lanes, registers});
     getOperation().walk(
         [&](nn::DispatchOp dispatch) { scheduler.schedule(dispatch); });
-    numPacked += scheduler.getNumPacked();
   }
 };
 

@@ -38,7 +38,6 @@ public:
   explicit DispatchFormer(func::FuncOp function) : function(function) {}
 
   void run();
-  unsigned numDispatches = 0, numFusedOps = 0;
 
 private:
   void boundNonzero();
@@ -192,8 +191,6 @@ void DispatchFormer::build(const Group &group) {
   Operation *last = group.ops.back();
   buildDispatch(ops.getArrayRef(), group.root,
                 llvm::to_vector_of<Value>(last->getResults()));
-  ++numDispatches;
-  numFusedOps += ops.size() - 1;
 }
 
 void DispatchFormer::run() {
@@ -210,10 +207,7 @@ struct FormDispatchesPass final
     : impl::FormDispatchesPassBase<FormDispatchesPass> {
   void runOnOperation() override {
     func::FuncOp function = getOperation();
-    DispatchFormer former(function);
-    former.run();
-    numDispatches += former.numDispatches;
-    numFusedOps += former.numFusedOps;
+    DispatchFormer(function).run();
 
     // Sizes of ops that are gone come from the dispatches or from further up.
     RewritePatternSet patterns(&getContext());
