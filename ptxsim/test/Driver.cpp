@@ -97,6 +97,24 @@ std::string test::readText(const std::string &Path) {
 static constexpr int JitErrorLog = 5, JitErrorLogSize = 6;
 static constexpr int MaxDynamicShared = 8;
 
+/// PTXSIM_KEEP names a directory for all modules that the simulator takes,
+/// as <hash>.<target>.ptx: check_ptxas.sh shows them to ptxas.
+static void keepModule(const std::string &Ptx) {
+  const char *Directory = std::getenv("PTXSIM_KEEP");
+  size_t At = Ptx.find(".target ");
+  if (!Directory || At == std::string::npos)
+    return;
+  At += 8;
+  std::string Target = Ptx.substr(At, Ptx.find_first_of(" ,\r\n", At) - At);
+  std::string Path = std::string(Directory) + "/" +
+                     std::to_string(std::hash<std::string>()(Ptx)) + "." +
+                     Target + ".ptx";
+  if (FILE *F = std::fopen(Path.c_str(), "w")) {
+    std::fwrite(Ptx.data(), 1, Ptx.size(), F);
+    std::fclose(F);
+  }
+}
+
 Kernel::Kernel(const std::string &Ptx, const char *Entry) {
   char Log[2048] = "";
   int Options[] = {JitErrorLog, JitErrorLogSize};
@@ -107,6 +125,8 @@ Kernel::Kernel(const std::string &Ptx, const char *Entry) {
   if (LoadResult == CUDA_SUCCESS)
     LoadResult = api().cuModuleGetFunction(&Function, Module, Entry);
   Ok = LoadResult == CUDA_SUCCESS;
+  if (Ok)
+    keepModule(Ptx);
 }
 Kernel::~Kernel() {
   if (Module)
