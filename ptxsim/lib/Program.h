@@ -137,15 +137,28 @@ struct FmaRun {
 };
 
 /// What an mma.sync needs: where the decoded images of its operands are and
-/// whether it has to make them (MmaPlan.h), and which rows it uses.
+/// whether it has to make them (exec/MmaPlan.h), and which rows it uses.
 struct MmaPlan {
+  static constexpr uint32_t NoRun = ~0u;
   uint16_t ImageA = 0, ImageB = 0;
   bool BuildA = true, BuildB = true;
-  bool Pair = false; // runs the next product, of the same A, as well
   uint8_t K = 0;
-  uint16_t Run = 1;                      // products that run as one
-  uint32_t D[4] = {}, C[4] = {};         // rows of f32 accumulators
+  Type TypeA{}, TypeB{};
+  uint32_t Run = NoRun;                  // that begins here
+  uint32_t D[4] = {}, C[4] = {};         // rows of accumulators
   uint32_t RowsA[4] = {}, RowsB[2] = {}; // rows of fragments
+};
+/// Products of one image of A that run together: column groups side by side.
+struct MmaGroup {
+  static constexpr unsigned Most = 4;
+  uint16_t ImageA = 0, Count = 0;
+  uint16_t ImageB[Most] = {};
+  uint32_t D[4 * Most] = {}, C[4 * Most] = {};
+};
+/// Consecutive mma.sync instructions that run as one. All images are made
+/// first, then the groups run in order.
+struct MmaRun {
+  uint32_t FirstPlan = 0, NumPlans = 0, FirstGroup = 0, NumGroups = 0;
 };
 
 /// A virtual register that an instruction reads or writes.
@@ -168,6 +181,8 @@ struct Program {
   std::vector<uint32_t> FmaTables;
   std::vector<FmaRun> FmaRuns;
   std::vector<MmaPlan> MmaPlans;
+  std::vector<MmaGroup> MmaGroups;
+  std::vector<MmaRun> MmaRuns;
   std::vector<ConstRow> Consts;
   std::vector<ImageRow> Image;
   uint32_t RowBytes = 0; // register file of one warp

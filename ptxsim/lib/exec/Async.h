@@ -8,40 +8,40 @@
 #include "Resolve.h"
 #include <algorithm>
 #include <deque>
-#include <numeric>
-#include <utility>
 
 namespace ptxsim {
 
 /// One cp.async of a warp. Kept small: pipelines have dozens of them waiting.
 struct CopyBatch {
-  uint32_t Lanes = 0, Bytes = 0;
-  uint32_t Short = 0;            // lanes whose source is smaller than Bytes
-  const uint8_t *From = nullptr; // of the first lane
-  uint32_t To[32];               // offset in the CTA's shared memory
-  int32_t Source[32];            // offset from From
-  uint8_t SourceBytes[32];       // the rest of Bytes is filled with zeros
+  uint32_t Lanes, Bytes;
+  uint32_t Short;          // lanes whose source is smaller than Bytes
+  const uint8_t *From;     // of the first lane
+  uint32_t To[32];         // offset in the CTA's shared memory
+  int32_t Source[32];      // offset from From
+  uint8_t SourceBytes[32]; // the rest of Bytes is filled with zeros
 };
 /// cp.async copies that have not taken place yet, in order of issue, and how
-/// many of them each committed group holds.
-struct CopyQueue {
-  std::deque<CopyBatch> Batches;
-  std::deque<size_t> Groups;
-
-  void commit() { Groups.push_back(Batches.size() - committed()); }
+/// many of them each committed group holds. A ring: pipelines issue as many
+/// copies as they complete.
+class CopyQueue {
+public:
+  void commit() {
+    Groups.push_back(Count - Committed);
+    Committed = Count;
+  }
+  /// A batch at the end, to be filled in.
+  CopyBatch &add();
+  void removeLast() { --Count; }
   /// Runs the oldest groups until Keep are left.
   void completeGroups(Cta *C, size_t Keep);
   /// Takes all copies out; the groups stay, with nothing in them.
-  std::deque<CopyBatch> takeAll() {
-    std::fill(Groups.begin(), Groups.end(), 0);
-    return std::exchange(Batches, {});
-  }
+  std::vector<CopyBatch> takeAll();
 
 private:
-  size_t committed() const {
-    return std::accumulate(Groups.begin(), Groups.end(), size_t(0));
-  }
-  void complete(Cta *C, size_t Count);
+  CopyBatch &at(size_t K) { return Ring[(First + K) & (Ring.size() - 1)]; }
+  std::vector<CopyBatch> Ring; // its size is a power of two
+  std::deque<size_t> Groups;
+  size_t First = 0, Count = 0, Committed = 0;
 };
 
 /// A matrix product a warp has issued, with what its operands were then.

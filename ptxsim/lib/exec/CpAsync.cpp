@@ -9,7 +9,10 @@ using namespace ptxsim;
 
 static void performCopy(Cta *C, const CopyBatch &B) {
   auto To = [&](uint32_t L) { return C->Shared + B.To[L]; };
-  if (B.Bytes == 16) // a call of memcpy would cost more than the copy
+  if (B.Bytes == 16 && B.Lanes == AllLanes && !B.Short)
+    for (unsigned L = 0; L < 32; ++L)
+      std::memcpy(To(L), B.From + B.Source[L], 16);
+  else if (B.Bytes == 16) // a call of memcpy would cost more than the copy
     forLanes(B.Lanes & ~B.Short,
              [&](uint32_t L) { std::memcpy(To(L), B.From + B.Source[L], 16); });
   else
@@ -24,15 +27,30 @@ static void performCopy(Cta *C, const CopyBatch &B) {
   touchShared(C);
 }
 
-void CopyQueue::complete(Cta *C, size_t Count) {
-  for (; Count; --Count) {
-    performCopy(C, Batches.front());
-    Batches.pop_front();
+CopyBatch &CopyQueue::add() {
+  if (Count == Ring.size()) {
+    std::rotate(Ring.begin(), Ring.begin() + long(First), Ring.end());
+    First = 0;
+    Ring.resize(std::max<size_t>(8, 2 * Count));
   }
+  return at(Count++);
 }
 void CopyQueue::completeGroups(Cta *C, size_t Keep) {
   for (; Groups.size() > Keep; Groups.pop_front())
-    complete(C, Groups.front());
+    for (size_t Left = Groups.front(); Left; --Left) {
+      performCopy(C, at(0));
+      First = (First + 1) & (Ring.size() - 1);
+      --Count;
+      --Committed;
+    }
+}
+std::vector<CopyBatch> CopyQueue::takeAll() {
+  std::vector<CopyBatch> All;
+  for (size_t K = 0; K < Count; ++K)
+    All.push_back(at(K));
+  std::fill(Groups.begin(), Groups.end(), 0);
+  Count = Committed = 0;
+  return All;
 }
 
 /// Values of an address operand with its offset.
@@ -84,19 +102,28 @@ static bool resolveTarget(Warp *W, const Inst *I, const uint8_t *R, Copies &X) {
   return true;
 }
 
+/// Fetches the lines that the lanes of M will read, each once where neighbours
+/// share it.
+static void prefetchLines(RowU64 Address, uint32_t M) {
+  RowU64 Line = Address >> 6;
+  RowU64 Before = __builtin_shufflevector(
+      Line, Line, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16,
+      17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30);
+  uint32_t New = (toMask((RowI64)(Line != Before)) | 1u | ~(M << 1)) & M;
+  alignas(64) uint64_t At[32];
+  std::memcpy(At, &Address, sizeof(At));
+  forLanes(New, [&](uint32_t L) {
+    __builtin_prefetch(reinterpret_cast<const void *>(At[L]));
+  });
+}
+
 /// Source pointers; lanes that copy nothing may have any address.
 static bool resolveSource(Warp *W, const Inst *I, const uint8_t *R, Copies &X) {
   RowU64 Address = addresses(X.D, 1, R);
   if (X.Whole && !resolve(W, I, X.Whole, Address, Space::Global, X.Bytes,
                           AccessKind::Read, I->E + 1, X.From))
     return false;
-  uintptr_t Line = 0;
-  forLanes(X.Whole, [&](uint32_t L) {
-    if (uintptr_t(X.From.Ptr[L]) / 64 == Line)
-      return;
-    Line = uintptr_t(X.From.Ptr[L]) / 64;
-    __builtin_prefetch(X.From.Ptr[L]);
-  });
+  prefetchLines(Address, X.Whole);
   for (uint32_t Left = X.Part; Left; Left &= Left - 1) {
     uint32_t L = uint32_t(std::countr_zero(Left)), N = X.SourceBytes[L];
     uint64_t One[32];
@@ -111,14 +138,32 @@ static bool resolveSource(Warp *W, const Inst *I, const uint8_t *R, Copies &X) {
   return true;
 }
 
+/// The common case of takeBatch: all lanes copy, from places not far apart.
+static bool takeWholeBatch(const Copies &X, CopyBatch &B) {
+  RowI64 Distance;
+  std::memcpy(&Distance, X.From.Ptr, sizeof(Distance));
+  Distance -= int64_t(uintptr_t(X.From.Ptr[0]));
+  RowI32 Short = __builtin_convertvector(Distance, RowI32);
+  RowI64 Beyond = Distance - __builtin_convertvector(Short, RowI64);
+  if (toMask((RowI64)(Beyond != 0)))
+    return false;
+  B.Lanes = AllLanes;
+  B.Short = 0;
+  B.From = X.From.Ptr[0];
+  std::memcpy(B.Source, &Short, sizeof(Short));
+  return true;
+}
+
 /// Lanes whose sources are within reach of the first one's form a batch:
 /// nearly always all of them.
 static uint32_t takeBatch(const Copies &X, uint32_t Left, CopyBatch &B) {
   uint32_t Reads = Left & (X.Whole | X.Part);
   B.Bytes = X.Bytes;
+  std::memcpy(B.To, X.To.Lane, sizeof(B.To));
+  if ((Left & X.Whole) == AllLanes && takeWholeBatch(X, B))
+    return 0;
   B.Short = Left & ~X.Whole;
   B.From = Reads ? X.From.Ptr[std::countr_zero(Reads)] : nullptr;
-  std::memcpy(B.To, X.To.Lane, sizeof(B.To));
   B.Lanes = Left;
   forLanes(Left, [&](uint32_t L) {
     int64_t Distance = Reads >> L & 1 ? X.From.Ptr[L] - B.From : 0;
@@ -147,11 +192,11 @@ static bool issueCopies(Warp *W, const Inst *I, const uint8_t *R, uint32_t On) {
   CopyQueue &Queue = asyncOf(W).Copies;
   bool Now = runsAtIssue(W);
   for (uint32_t Left = On; Left;) {
-    CopyBatch &B = Queue.Batches.emplace_back();
+    CopyBatch &B = Queue.add();
     Left = takeBatch(X, Left, B);
     if (Now) {
       performCopy(W->C, B);
-      Queue.Batches.pop_back();
+      Queue.removeLast();
     }
   }
   return true;
@@ -193,7 +238,7 @@ static void cpAsyncArrive(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   if (On) {
     ++W->Effects;
-    std::deque<CopyBatch> Earlier = asyncOf(W).Copies.takeAll();
+    std::vector<CopyBatch> Earlier = asyncOf(W).Copies.takeAll();
     bool Increment = I->Aux == 0;
     std::vector<std::pair<Cta *, uint32_t>> Targets;
     const Detail &D = W->P->Details[I->X];

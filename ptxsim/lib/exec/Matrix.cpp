@@ -4,6 +4,7 @@
 #include "Race.h"
 #include "SharedOffsets.h"
 #include "Wmma.h"
+#include <algorithm>
 
 using namespace ptxsim;
 
@@ -31,23 +32,42 @@ static bool rowAddresses(Warp *W, const Inst *I, const uint8_t *R,
   return resolve(W, I, Needed, addressRow(I, R), I->Where, 16, Kind, I->E, Out);
 }
 
-/// Rows of 8 elements of 16 bits: In[k] to column k, 16 bytes apart.
-static void transpose8(const uint8_t *const *In, uint8_t *Out) {
-  __m128i X[8], Y[8];
+/// 16 bytes at each of two places.
+static __m256i loadPair(const uint8_t *Low, const uint8_t *High) {
+  auto Load = [](const uint8_t *P) {
+    return _mm_loadu_si128(reinterpret_cast<const __m128i *>(P));
+  };
+  return _mm256_inserti128_si256(_mm256_castsi128_si256(Load(Low)), Load(High),
+                                 1);
+}
+/// Rows are read back 32 bytes at a time, and so they are written.
+static void storePair(uint8_t *P, __m256i V) {
+  _mm256_store_si256(reinterpret_cast<__m256i *>(P), V);
+}
+
+/// Two matrices of 8 rows of 8 elements of 16 bits: First[k] and Second[k] to
+/// column k of the two results, 16 bytes apart.
+static void transpose8(const uint8_t *const *First,
+                       const uint8_t *const *Second, uint8_t *Out0,
+                       uint8_t *Out1) {
+  __m256i X[8], Y[8];
   for (unsigned K = 0; K < 8; ++K)
-    X[K] = _mm_loadu_si128(reinterpret_cast<const __m128i *>(In[K]));
+    X[K] = loadPair(First[K], Second[K]);
   // Each pass interleaves rows K and K + 4 and so doubles the element size.
   for (unsigned Pass = 0; Pass < 3; ++Pass) {
     for (unsigned K = 0; K < 4; ++K) {
-      Y[2 * K] = _mm_unpacklo_epi16(X[K], X[K + 4]);
-      Y[2 * K + 1] = _mm_unpackhi_epi16(X[K], X[K + 4]);
+      Y[2 * K] = _mm256_unpacklo_epi16(X[K], X[K + 4]);
+      Y[2 * K + 1] = _mm256_unpackhi_epi16(X[K], X[K + 4]);
     }
     std::memcpy(X, Y, sizeof(X));
   }
-  std::memcpy(Out, X, sizeof(X));
+  for (unsigned K = 0; K < 8; K += 2) {
+    storePair(Out0 + 16 * K, _mm256_permute2x128_si256(X[K], X[K + 1], 0x20));
+    storePair(Out1 + 16 * K, _mm256_permute2x128_si256(X[K], X[K + 1], 0x31));
+  }
 }
 
-/// Lane 4 g + t holds elements 2t and 2t + 1 of row g; transposed, of column g.
+/// Lane 4g + t holds elements 2t and 2t + 1 of row g; transposed, of column g.
 template <bool Trans> static void ldmatrix(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   if (!On)
@@ -55,13 +75,19 @@ template <bool Trans> static void ldmatrix(PTXSIM_ARGS) {
   Lanes A;
   if (!wholeWarp(W, I, On) || !rowAddresses(W, I, R, AccessKind::Read, A))
     return;
-  for (unsigned Q = 0; Q < I->Count; ++Q) {
-    uint8_t *Row = R + W->P->Extra[I->X + Q];
-    if (Trans)
-      transpose8(A.Ptr + 8 * Q, Row);
-    else
-      for (unsigned K = 0; K < 8; ++K)
-        std::memcpy(Row + 16 * K, A.Ptr[8 * Q + K], 16);
+  const uint32_t *Rows = W->P->Extra.data() + I->X;
+  for (unsigned Q = 0; Q < I->Count; Q += 2) {
+    unsigned Next = std::min(Q + 1, I->Count - 1u);
+    const uint8_t *const *Low = A.Ptr + 8 * Q, *const *High = A.Ptr + 8 * Next;
+    uint8_t *Out0 = R + Rows[Q], *Out1 = R + Rows[Next];
+    if (Trans) {
+      transpose8(Low, High, Out0, Out1);
+      continue;
+    }
+    for (unsigned K = 0; K < 8; K += 2) {
+      storePair(Out0 + 16 * K, loadPair(Low[K], Low[K + 1]));
+      storePair(Out1 + 16 * K, loadPair(High[K], High[K + 1]));
+    }
   }
   PTXSIM_NEXT;
 }
@@ -96,7 +122,7 @@ static void movmatrix(PTXSIM_ARGS) {
   const uint8_t *Rows[8];
   for (unsigned K = 0; K < 8; ++K)
     Rows[K] = R + I->A + 16 * K;
-  transpose8(Rows, R + I->D);
+  transpose8(Rows, Rows, R + I->D, R + I->D);
   PTXSIM_NEXT;
 }
 

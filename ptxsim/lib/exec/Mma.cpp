@@ -1,90 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// mma.sync, and the plan of the operand images its instructions share.
+// mma.sync.
 #include "MmaPlan.h"
 #include "Wmma.h"
 #include <algorithm>
 
 using namespace ptxsim;
 
-// ---- the plan ------------------------------------------------------------
-void MmaPlanner::forget() {
-  endRun();
-  for (Images *All : {&A, &B})
-    for (Image &X : All->Slots)
-      X.Rows.clear();
-}
-
-void MmaPlanner::written(uint32_t Row, uint32_t Bytes) {
-  for (Images *All : {&A, &B})
-    for (Image &X : All->Slots)
-      if (std::any_of(X.Rows.begin(), X.Rows.end(), [&](uint32_t Have) {
-            return Have + 128 > Row && Have < Row + Bytes;
-          }))
-        X.Rows.clear();
-}
-
-/// Only instructions known to run on at once keep the images alive.
-bool MmaPlanner::mayLeave(const OpcodeInfo &Info) {
-  switch (Info.Row->Class) {
-  case OpClass::Integer:
-  case OpClass::Float:
-  case OpClass::Double:
-  case OpClass::Half:
-  case OpClass::Special:
-  case OpClass::Convert:
-  case OpClass::Move:
-  case OpClass::Load:
-  case OpClass::Store: return false;
-  default: break;
-  }
-  switch (Info.O) {
-  case Op::CpAsync:
-  case Op::CpAsyncCommit:
-  case Op::CpAsyncWait:
-  case Op::Ldmatrix:
-  case Op::Stmatrix:
-  case Op::Movmatrix:
-  case Op::Mma: return false;
-  default: return true;
-  }
-}
-
-uint16_t MmaPlanner::Images::find(MatrixType Ty,
-                                  const std::vector<uint32_t> &Rows, bool Keep,
-                                  bool &Build) {
-  Build = false;
-  for (Image &X : Slots)
-    if (Keep && X.Ty == Ty && X.Rows == Rows)
-      return uint16_t(&X - Slots.data());
-  Build = true;
-  unsigned Slot = Next++ % Slots.size();
-  Slots[Slot] = {Ty, Keep ? Rows : std::vector<uint32_t>()};
-  return uint16_t(Slot);
-}
-
-void MmaPlanner::extendRun(Program &P) {
-  uint32_t Next = uint32_t(P.Code.size());
-  if (RunEnd == Next)
-    ++P.MmaPlans[RunPlan].Run;
-  else
-    RunPlan = uint32_t(P.MmaPlans.size());
-  RunEnd = Next + 1;
-}
-
-MmaPlan MmaPlanner::plan(const OpcodeInfo &Info, bool Guarded,
-                         const std::vector<uint32_t> &RowsA,
-                         const std::vector<uint32_t> &RowsB) {
-  MatrixShape S = Info.Shape;
-  if (S.M != Shape.M || S.K != Shape.K)
-    forget();
-  Shape = S;
-  MmaPlan P;
-  P.ImageA = A.find(matrixType(Info.Types[1]), RowsA, !Guarded, P.BuildA);
-  P.ImageB = B.find(matrixType(Info.Types[2]), RowsB, !Guarded, P.BuildB);
-  return P;
-}
-
-// ---- execution -----------------------------------------------------------
 namespace ptxsim {
 /// Images of operands, numbered by the planner for one shape at a time.
 struct ImageMemory {
@@ -142,59 +63,64 @@ static void storeAccumulators(const Detail &D, uint8_t *R, bool IsHalf,
   }
 }
 
-/// The operands' images, made now if no earlier product has.
-static MmaOperands operands(const OpcodeInfo &Info, Warp *W,
-                            const MmaPlan &Plan, const uint8_t *const *RowsA,
-                            const uint8_t *const *RowsB) {
-  ImageMemory &Images = imagesOf(*W->C->Work);
-  unsigned K = Plan.K;
-  FragmentA *A = Images.A + Plan.ImageA * K / 4;
-  PatternB *B = Images.B + Plan.ImageB * 8 * K;
-  if (Plan.BuildA)
-    decodeA(matrixType(Info.Types[1]), RowsA, K, Info.Shape.M == 16, A);
-  if (Plan.BuildB)
-    patternFromFragment(matrixType(Info.Types[2]), RowsB, K, B);
-  return {A, B, 0};
+static FragmentA *imageA(ImageMemory &Images, const MmaPlan &Plan) {
+  return Images.A + Plan.ImageA * Plan.K / 4;
 }
-static MmaOperands operands(const OpcodeInfo &Info, uint8_t *R, Warp *W,
-                            const MmaPlan &Plan) {
+static PatternB *imageB(ImageMemory &Images, const MmaPlan &Plan) {
+  return Images.B + Plan.ImageB * 8 * Plan.K;
+}
+/// Makes the operands' images that no earlier product has made.
+static void makeImages(ImageMemory &Images, const MmaPlan &Plan,
+                       const uint8_t *R, bool Sixteen) {
   const uint8_t *A[4], *B[2];
   for (unsigned K = 0; K < 4; ++K)
     A[K] = R + Plan.RowsA[K];
   for (unsigned K = 0; K < 2; ++K)
     B[K] = R + Plan.RowsB[K];
-  return operands(Info, W, Plan, A, B);
+  if (Plan.BuildA)
+    decodeA(matrixType(Plan.TypeA), A, Plan.K, Sixteen, imageA(Images, Plan));
+  if (Plan.BuildB)
+    patternFromFragment(matrixType(Plan.TypeB), B, Plan.K,
+                        imageB(Images, Plan));
 }
 
-/// f32 accumulators of 16 rows: this product and those that run with it.
+/// f32 accumulators of 16 rows: a group of products of one A.
+static void runGroup(uint8_t *R, ImageMemory &Images, const MmaGroup &G,
+                     unsigned K, unsigned PerWord) {
+  uint32_t Offset[MmaGroup::Most];
+  for (unsigned J = 0; J < G.Count; ++J)
+    Offset[J] = G.ImageB[J] * 8 * K;
+  MmaOperands Operands{Images.A + G.ImageA * K / 4, Images.B, Offset};
+  multiplyFloat(R, G.D, G.C, &Operands, 1, G.Count, K, PerWord, true);
+}
+
+/// This product, and those that run with it.
 static void mmaFloat(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   if (!On)
     PTXSIM_NEXT;
   if (!wholeWarp(W, I, On))
     return;
-  const MmaPlan *First = &W->P->MmaPlans[I->E];
-  unsigned Run = First->Run;
-  for (unsigned At = 0; At < Run;) {
-    const MmaPlan *Plan = First + At;
-    const OpcodeInfo &Info = W->P->Details[I[At].X].Info;
-    unsigned Count = Plan->Pair && At + 1 < Run ? 2 : 1;
-    uint8_t *D[8];
-    const uint8_t *C[8];
-    MmaOperands Operands = operands(Info, R, W, *Plan);
-    if (Count == 2)
-      Operands.Stride = operands(Info, R, W, Plan[1]).B - Operands.B;
+  const Program &P = *W->P;
+  ImageMemory &Images = imagesOf(*W->C->Work);
+  const MmaPlan *Plan = &P.MmaPlans[I->E];
+  unsigned K = Plan->K, PerWord = perWord(matrixType(Plan->TypeA)), Count = 1;
+  if (Plan->Run == MmaPlan::NoRun) {
+    makeImages(Images, *Plan, R, true);
+    uint32_t Offset = 0;
+    MmaOperands Operands{imageA(Images, *Plan), imageB(Images, *Plan), &Offset};
+    multiplyFloat(R, Plan->D, Plan->C, &Operands, 1, 1, K, PerWord, true);
+  } else {
+    const MmaRun &Run = P.MmaRuns[Plan->Run];
+    Count = Run.NumPlans;
     for (unsigned J = 0; J < Count; ++J)
-      for (unsigned K = 0; K < 4; ++K) {
-        D[4 * J + K] = R + Plan[J].D[K];
-        C[4 * J + K] = R + Plan[J].C[K];
-      }
-    multiplyFloat(D, C, &Operands, 1, Count, Plan->K,
-                  perWord(matrixType(Info.Types[1])), true);
-    countProducts(W, Count, 16 * 8 * Plan->K);
-    At += Count;
+      if (Plan[J].BuildA | Plan[J].BuildB)
+        makeImages(Images, Plan[J], R, true);
+    for (unsigned J = 0; J < Run.NumGroups; ++J)
+      runGroup(R, Images, P.MmaGroups[Run.FirstGroup + J], K, PerWord);
   }
-  PTXSIM_GOTO(I + Run, M);
+  countProducts(W, Count, 16 * 8 * K);
+  PTXSIM_GOTO(I + Count, M);
 }
 
 /// Integer products, and those with f16 accumulators.
@@ -209,18 +135,19 @@ static void mmaOther(PTXSIM_ARGS) {
   bool Sixteen = Info.Shape.M == 16;
   unsigned K = Info.Shape.K, Rows = Sixteen ? 4 : 2;
   unsigned PerWord = perWord(matrixType(Info.Types[1]));
-  MmaOperands Operands =
-      operands(Info, W, W->P->MmaPlans[I->E], FragmentRows(D, 1, R).P,
-               FragmentRows(D, 2, R).P);
+  const MmaPlan &Plan = W->P->MmaPlans[I->E];
+  ImageMemory &Images = imagesOf(*W->C->Work);
+  makeImages(Images, Plan, R, Sixteen);
   bool HalfC = Info.Types[3] == Type::F16, HalfD = Info.Types[0] == Type::F16;
   alignas(128) uint8_t Acc[4][128];
   loadAccumulators(D, R, HalfC, Rows, Acc);
-  uint8_t *Ptr[4] = {Acc[0], Acc[1], Acc[2], Acc[3]};
+  constexpr uint32_t Places[4] = {0, 128, 256, 384}, NoOffset = 0;
+  MmaOperands Operands{imageA(Images, Plan), imageB(Images, Plan), &NoOffset};
   if (isInteger(matrixType(Info.Types[1])))
-    multiplyInteger(Ptr, Operands.A, Operands.B, 1, K, PerWord, false, Sixteen,
-                    Info.has(Mod::Satfinite));
+    multiplyInteger(Acc[0], Places, Operands.A, Operands.B, 1, K, PerWord,
+                    false, Sixteen, Info.has(Mod::Satfinite));
   else
-    multiplyFloat(Ptr, Ptr, &Operands, 1, 1, K, PerWord, Sixteen);
+    multiplyFloat(Acc[0], Places, Places, &Operands, 1, 1, K, PerWord, Sixteen);
   storeAccumulators(D, R, HalfD, Rows, Acc);
   countProducts(W, 1, uint64_t(Info.Shape.M) * Info.Shape.N * K);
   PTXSIM_NEXT;
@@ -255,28 +182,6 @@ static void mmaDouble(PTXSIM_ARGS) {
   PTXSIM_NEXT;
 }
 
-static bool sharesRow(const uint32_t (&A)[4], const uint32_t (&B)[4]) {
-  return std::any_of(
-      A, A + 4, [&](uint32_t X) { return std::find(B, B + 4, X) != B + 4; });
-}
-
-/// The instruction before this one can run both: same A, and it writes nothing
-/// that this one reads.
-static bool pairs(const Program &P, const Inst &I, const MmaPlan &Plan,
-                  const std::vector<uint32_t> &RowsB) {
-  if (P.Code.empty() || P.Code.back().Fn != mmaFloat ||
-      P.Code.back().Pred != I.Pred || Plan.BuildA)
-    return false;
-  const MmaPlan &Before = P.MmaPlans[P.Code.back().E];
-  auto WritesB = [&](uint32_t Row) {
-    return std::find(Before.D, Before.D + 4, Row) != Before.D + 4;
-  };
-  return !Before.Pair && Before.ImageA == Plan.ImageA && Before.K == Plan.K &&
-         Before.ImageB != Plan.ImageB && !sharesRow(Before.D, Plan.C) &&
-         !sharesRow(Before.D, Plan.D) &&
-         std::none_of(RowsB.begin(), RowsB.end(), WritesB);
-}
-
 bool ptxsim::selectMma(Encoder &E, const Lowered &L, Inst &I) {
   I.X = E.addDetail(L);
   const OpcodeInfo &Info = L.Info;
@@ -292,28 +197,19 @@ bool ptxsim::selectMma(Encoder &E, const Lowered &L, Inst &I) {
   };
   bool Guarded = L.Guard.Kind != Ref::None;
   MmaPlan Plan = E.planner().plan(Info, Guarded, Rows(1), Rows(2));
-  Plan.K = uint8_t(Info.Shape.K);
   bool Float = Info.Types[0] == Type::F32 && Info.Types[3] == Type::F32 &&
                Info.Shape.M == 16;
   I.Fn = Float ? mmaFloat : mmaOther;
-  if (Float) {
-    for (unsigned K = 0; K < 4; ++K) {
-      Plan.D[K] = E.row(L, 0, K);
-      Plan.C[K] = E.row(L, 3, K);
-      Plan.RowsA[K] = E.row(L, 1, K);
-    }
-    for (unsigned K = 0; K < 2; ++K)
-      Plan.RowsB[K] = E.row(L, 2, K);
-    if (!Guarded && pairs(E.program(), I, Plan, Rows(2)))
-      E.program().MmaPlans.back().Pair = true;
-    if (Guarded)
-      E.planner().endRun();
-    else
-      E.planner().extendRun(E.program());
+  I.E = uint32_t(E.program().MmaPlans.size());
+  for (unsigned K = 0; Float && K < 4; ++K) {
+    Plan.D[K] = E.row(L, 0, K);
+    Plan.C[K] = E.row(L, 3, K);
+  }
+  if (Float && !Guarded) {
+    E.planner().addToRun(E.program(), Plan);
   } else {
     E.planner().endRun();
+    E.program().MmaPlans.push_back(Plan);
   }
-  I.E = uint32_t(E.program().MmaPlans.size());
-  E.program().MmaPlans.push_back(Plan);
   return true;
 }

@@ -192,97 +192,121 @@ struct Tile {
   using Vector = Vectors<Width>;
   Vector Acc[Groups][Halves][2][Parts];
 
-  [[gnu::always_inline]] void load(const uint8_t *const *C) {
-    for (unsigned R = 0; R < Groups * Halves * 2; ++R)
-      for (unsigned P = 0; P < Parts; ++P)
-        (&Acc[0][0][0][0])[R * Parts + P] =
-            C ? reinterpret_cast<const Vector *>(C[R])[P] : Vector(0);
+  /// Calls F(row, its accumulators) for all rows. Those of the first group
+  /// begin at Row, those of the next ones are Step further.
+  template <class F>
+  [[gnu::always_inline]] void forRows(uint8_t *Rows, const uint32_t *Row,
+                                      unsigned Step, F Fn) {
+    for (unsigned G = 0; G < Groups; ++G)
+      for (unsigned H = 0; H < Halves; ++H)
+        for (unsigned R = 0; R < 2; ++R)
+          Fn(reinterpret_cast<Vector *>(Rows + Row[G * Step + 2 * H + R]),
+             Acc[G][H][R]);
   }
-  [[gnu::always_inline]] void store(uint8_t *const *D) {
-    for (unsigned R = 0; R < Groups * Halves * 2; ++R)
-      for (unsigned P = 0; P < Parts; ++P)
-        reinterpret_cast<Vector *>(D[R])[P] = (&Acc[0][0][0][0])[R * Parts + P];
+  [[gnu::always_inline]] void load(uint8_t *Rows, const uint32_t *C,
+                                   unsigned Step) {
+    if (!C)
+      std::memset(&Acc, 0, sizeof(Acc));
+    else
+      forRows(Rows, C, Step,
+              [](Vector *Row, Vector *To) __attribute__((always_inline)) {
+                for (unsigned P = 0; P < Parts; ++P)
+                  To[P] = Row[P];
+              });
+  }
+  [[gnu::always_inline]] void store(uint8_t *Rows, const uint32_t *D,
+                                    unsigned Step) {
+    forRows(Rows, D, Step,
+            [](Vector *Row, const Vector *From) __attribute__((always_inline)) {
+              for (unsigned P = 0; P < Parts; ++P)
+                Row[P] = From[P];
+            });
   }
   template <int T>
-  [[gnu::always_inline]] void addColumn(const float (*A)[32], const PatternB *B,
-                                        ptrdiff_t Stride) {
+  [[gnu::always_inline]] void addColumn(const float (*A)[32],
+                                        const PatternB *const *B, unsigned At) {
     Vector X[Halves][Parts];
     for (unsigned H = 0; H < Halves; ++H)
       for (unsigned P = 0; P < Parts; ++P)
         X[H][P] = broadcastQuad<T>(reinterpret_cast<const Vector *>(A[H])[P]);
-    for (unsigned G = 0; G < Groups; ++G, B += Stride) {
-      Vector Y[2] = {repeat<Width>(B), repeat<Width>(B + 4)};
-      for (unsigned H = 0; H < Halves; ++H)
-        for (unsigned Parity = 0; Parity < 2; ++Parity)
+    for (unsigned G = 0; G < Groups; ++G)
+      for (unsigned R = 0; R < 2; ++R) {
+        Vector Y = repeat<Width>(B[G] + At + 4 * R);
+        for (unsigned H = 0; H < Halves; ++H)
           for (unsigned P = 0; P < Parts; ++P)
-            Acc[G][H][Parity][P] = __builtin_elementwise_fma(
-                X[H][P], Y[Parity], Acc[G][H][Parity][P]);
-    }
+            Acc[G][H][R][P] =
+                __builtin_elementwise_fma(X[H][P], Y, Acc[G][H][R][P]);
+      }
   }
   template <int T>
   [[gnu::always_inline]] void addQuad(const FragmentA *A, unsigned Half,
-                                      const PatternB *B, ptrdiff_t Stride) {
+                                      const PatternB *const *B) {
     for (unsigned E = 0; E < PerWord; ++E)
-      addColumn<T>(&A[E][Half], B + 8 * (T * PerWord + E), Stride);
+      addColumn<T>(&A[E][Half], B, 8 * (T * PerWord + E));
   }
   /// Adds the product in ascending k.
   [[gnu::always_inline]] void add(const MmaOperands &O, unsigned Half,
                                   unsigned Group, unsigned K) {
     const FragmentA *A = O.A;
-    const PatternB *B = O.B + O.Stride * Group;
+    const PatternB *B[Groups];
+    for (unsigned G = 0; G < Groups; ++G)
+      B[G] = O.B + O.Offset[Group + G];
     for (unsigned First = 0; First < K; First += 4 * PerWord) {
-      addQuad<0>(A, Half, B, O.Stride);
-      addQuad<1>(A, Half, B, O.Stride);
-      addQuad<2>(A, Half, B, O.Stride);
-      addQuad<3>(A, Half, B, O.Stride);
+      addQuad<0>(A, Half, B);
+      addQuad<1>(A, Half, B);
+      addQuad<2>(A, Half, B);
+      addQuad<3>(A, Half, B);
       A += PerWord;
-      B += 32 * PerWord;
+      for (unsigned G = 0; G < Groups; ++G)
+        B[G] += 32 * PerWord;
     }
   }
 };
 
 namespace {
 struct Product {
-  uint8_t *const *D;
-  const uint8_t *const *C;
+  uint8_t *Rows;
+  const uint32_t *D, *C;
   const MmaOperands *Operands;
   unsigned Count, Groups, K;
   bool Sixteen;
 };
 } // namespace
 
-/// One tile, rows from Half on, column groups from Group on.
+/// All rows of the column groups from Group on, Halves times eight at a time.
 template <unsigned Width, unsigned Halves, unsigned Groups, unsigned PerWord>
-[[gnu::always_inline]] static inline void
-multiplyTile(const Product &P, unsigned Half, unsigned Group) {
-  unsigned Row = Group * (P.Sixteen ? 4 : 2) + 2 * Half;
-  Tile<Width, Halves, Groups, PerWord> T;
-  T.load(P.C ? P.C + Row : nullptr);
-  for (unsigned J = 0; J < P.Count; ++J)
-    T.add(P.Operands[J], Half, Group, P.K);
-  T.store(P.D + Row);
+[[gnu::always_inline]] static inline void multiplyTile(const Product &P,
+                                                       unsigned Group) {
+  unsigned All = P.Sixteen ? 2 : 1, Step = 2 * All;
+  for (unsigned Half = 0; Half < All; Half += Halves) {
+    unsigned Row = Group * Step + 2 * Half;
+    Tile<Width, Halves, Groups, PerWord> T;
+    T.load(P.Rows, P.C ? P.C + Row : nullptr, Step);
+    for (unsigned J = 0; J < P.Count; ++J)
+      T.add(P.Operands[J], Half, Group, P.K);
+    T.store(P.Rows, P.D + Row, Step);
+  }
 }
 
 template <unsigned PerWord> static void multiplyAvx2(const Product &P) {
   for (unsigned J = 0; J < P.Groups; ++J)
-    for (unsigned Half = 0; Half < (P.Sixteen ? 2 : 1); ++Half)
-      multiplyTile<8, 1, 1, PerWord>(P, Half, J);
+    multiplyTile<8, 1, 1, PerWord>(P, J);
 }
 template <unsigned PerWord>
 __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw"))) static void
 multiplyAvx512(const Product &P) {
   unsigned J = 0;
   for (; J + 2 <= P.Groups; J += 2)
-    multiplyTile<16, 2, 2, PerWord>(P, 0, J);
+    multiplyTile<16, 2, 2, PerWord>(P, J);
   if (J < P.Groups)
-    multiplyTile<16, 2, 1, PerWord>(P, 0, J);
+    multiplyTile<16, 2, 1, PerWord>(P, J);
 }
 
-void ptxsim::multiplyFloat(uint8_t *const *D, const uint8_t *const *C,
+void ptxsim::multiplyFloat(uint8_t *Rows, const uint32_t *D, const uint32_t *C,
                            const MmaOperands *Operands, unsigned Count,
                            unsigned Groups, unsigned K, unsigned PerWord,
                            bool Sixteen) {
-  Product P{D, C, Operands, Count, Groups, K, Sixteen};
+  Product P{Rows, D, C, Operands, Count, Groups, K, Sixteen};
   bool Wide = hostHasAvx512() && Sixteen;
   switch (PerWord) {
   case 1: return Wide ? multiplyAvx512<1>(P) : multiplyAvx2<1>(P);
@@ -327,13 +351,13 @@ static void integerRow(uint8_t *D, const FragmentA *A, unsigned Half,
   rowAt<RowI32>(D) = Sum;
 }
 
-void ptxsim::multiplyInteger(uint8_t *const *D, const FragmentA *A,
-                             const PatternB *B, unsigned Groups, unsigned K,
-                             unsigned PerWord, bool Zero, bool Sixteen,
-                             bool Saturate) {
-  unsigned Rows = Sixteen ? 4 : 2;
+void ptxsim::multiplyInteger(uint8_t *Rows, const uint32_t *D,
+                             const FragmentA *A, const PatternB *B,
+                             unsigned Groups, unsigned K, unsigned PerWord,
+                             bool Zero, bool Sixteen, bool Saturate) {
+  unsigned PerGroup = Sixteen ? 4 : 2;
   for (unsigned J = 0; J < Groups; ++J, B += 8 * K)
-    for (unsigned R = 0; R < Rows; ++R)
-      integerRow(D[J * Rows + R], A, R / 2, B, R & 1, K, PerWord, Zero,
-                 Saturate);
+    for (unsigned R = 0; R < PerGroup; ++R)
+      integerRow(Rows + D[J * PerGroup + R], A, R / 2, B, R & 1, K, PerWord,
+                 Zero, Saturate);
 }

@@ -63,25 +63,26 @@ void patternFromFragment(MatrixType T, const uint8_t *const *Registers,
 /// Fills one column group from Words[n][p], 8 columns of 256 bits of k each.
 void patternFromWords(MatrixType T, const uint32_t Words[8][8], PatternB *Out);
 
-/// Operands of one product. The column groups of B are Stride elements apart.
+/// Operands of one product. Column group j of B is at B + Offset[j] elements.
 struct MmaOperands {
   const FragmentA *A;
   const PatternB *B;
-  ptrdiff_t Stride;
+  const uint32_t *Offset;
 };
 
-/// D = C + the sum of Count products A B, for Groups column groups. D[4 j + r]
-/// are the accumulator rows of group j: r = 0, 1 rows 0-7 even and odd columns,
-/// r = 2, 3 rows 8-15; only the first two without Sixteen. C is laid out like
-/// D, or null for zeros. Products are added in order and in ascending k, with
-/// one rounding each. PerWord: elements of a 32-bit word, 1, 2 or 4.
-void multiplyFloat(uint8_t *const *D, const uint8_t *const *C,
+/// D = C + the sum of Count products A B, for Groups column groups. Rows + D[4
+/// j + r] are the accumulator rows of group j: r = 0, 1 rows 0-7 even and odd
+/// columns, r = 2, 3 rows 8-15; without Sixteen D[2 j + r] with r = 0, 1 only.
+/// C is laid out like D, or null for zeros; no row of D may be one of C, except
+/// at the same place. Products are added in order and in ascending k, with one
+/// rounding each. PerWord: elements of a 32-bit word, 1, 2 or 4.
+void multiplyFloat(uint8_t *Rows, const uint32_t *D, const uint32_t *C,
                    const MmaOperands *Operands, unsigned Count, unsigned Groups,
                    unsigned K, unsigned PerWord, bool Sixteen);
 /// D += A B in wrapping or saturating 32-bit integers; from 0 with Zero.
-void multiplyInteger(uint8_t *const *D, const FragmentA *A, const PatternB *B,
-                     unsigned Groups, unsigned K, unsigned PerWord, bool Zero,
-                     bool Sixteen, bool Saturate);
+void multiplyInteger(uint8_t *Rows, const uint32_t *D, const FragmentA *A,
+                     const PatternB *B, unsigned Groups, unsigned K,
+                     unsigned PerWord, bool Zero, bool Sixteen, bool Saturate);
 
 } // namespace ptxsim
 #endif

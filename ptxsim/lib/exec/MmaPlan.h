@@ -3,7 +3,8 @@
 // products of a tile; its converted image (MmaEngine.h) is made once by the
 // first of them and found by the others. The decision is static: within a
 // straight piece of code that a warp cannot leave, as long as nothing writes
-// the fragment's registers.
+// the fragment's registers. Products that follow each other form a run, and
+// those of a run that share A and do not depend on each other a group.
 #ifndef PTXSIM_EXEC_MMAPLAN_H
 #define PTXSIM_EXEC_MMAPLAN_H
 
@@ -32,9 +33,9 @@ public:
   }
   /// A block of code begins: nothing is known.
   void forget();
-  /// The next instruction and its plan, which are about to be added, join the
-  /// products right before them, or are the first of a run.
-  void extendRun(Program &P);
+  /// Adds the plan of the next instruction, a product of f32 accumulators. It
+  /// joins the products right before it or begins a run.
+  void addToRun(Program &P, const MmaPlan &Plan);
   void endRun() { RunEnd = ~0u; }
 
 private:
@@ -50,9 +51,10 @@ private:
   };
   static bool mayLeave(const OpcodeInfo &Info);
   void written(uint32_t Row, uint32_t Bytes);
+  bool continuesRun(const Program &P, const MmaPlan &Plan) const;
   Images A{std::vector<Image>(NumA)}, B{std::vector<Image>(NumB)};
-  MatrixShape Shape{};                // of all images
-  uint32_t RunPlan = 0, RunEnd = ~0u; // the run's plan, instruction after it
+  MatrixShape Shape{};   // of all images
+  uint32_t RunEnd = ~0u; // instruction after the last run
 };
 
 } // namespace ptxsim

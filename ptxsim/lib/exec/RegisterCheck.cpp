@@ -110,9 +110,11 @@ const Program &ptxsim::checkedProgram(const Program &P) {
     C->Unchecked.push_back(I.Fn);
     if (isFused(I) && Watched(K, C->FmaRuns[I.X].Count))
       C->Unchecked[K] = I.Fn = C->FmaRuns[I.X].Single;
-    if (O == Op::Mma && P.Details[I.X].Info.Types[0] == Type::F32 &&
-        Watched(K, C->MmaPlans[I.E].Run))
-      C->MmaPlans[I.E].Run = 1;
+    if (O == Op::Mma && P.Details[I.X].Info.Types[0] == Type::F32) {
+      uint32_t &Run = C->MmaPlans[I.E].Run;
+      if (Run != MmaPlan::NoRun && Watched(K, C->MmaRuns[Run].NumPlans))
+        Run = MmaPlan::NoRun;
+    }
     if (Watched(K, 1) || O == Op::WgmmaFence)
       I.Fn = checkRegisters;
   }

@@ -58,6 +58,44 @@ static bool usable(const Allocation *F, AccessKind Kind) {
   return F && !(F->ReadOnly && writes(Kind));
 }
 
+/// All lanes lie between Begin and Last, aligned. Both differences are negative
+/// for an address outside, as one of them is for any two's complement.
+static bool allWithin(const RowU64 &Address, uint64_t Begin, uint64_t Last,
+                      unsigned Bytes) {
+  RowU64 Outside = (Address - Begin) | (Last - Address);
+  RowU64 Wrong = (Outside >> 63) | (Address & uint64_t(Bytes - 1));
+  __m256i Any = _mm256_setzero_si256();
+  for (unsigned K = 0; K < 8; ++K) {
+    __m256i Part;
+    std::memcpy(&Part, reinterpret_cast<const char *>(&Wrong) + 32 * K, 32);
+    Any = _mm256_or_si256(Any, Part);
+  }
+  return _mm256_testz_si256(Any, Any);
+}
+
+/// Looks up the lanes that are not inside the last allocation, which becomes
+/// that of the last of them; false after a fault.
+static bool findAllocations(Warp *W, const Inst *I, uint32_t M,
+                            const RowU64 &Address, unsigned Bytes,
+                            AccessKind Kind, Allocation &Cache) {
+  uint64_t Room = Cache.End - Cache.Begin;
+  RowI64 Bad = Address - Cache.Begin > (Room >= Bytes ? Room - Bytes : 0);
+  Bad |= (RowI64)((Address & uint64_t(Bytes - 1)) != 0);
+  uint32_t Missing = Room < Bytes ? M : toMask(Bad) & M;
+  for (uint32_t Left = Missing; Left; Left &= Left - 1) {
+    uint32_t L = uint32_t(std::countr_zero(Left));
+    const Allocation *F = Address[L] % Bytes
+                              ? nullptr
+                              : findAllocation(*W->C->L, Address[L], Bytes);
+    if (!usable(F, Kind)) {
+      globalFault(W, I, L, Address[L], Bytes, Kind, Bytes);
+      return false;
+    }
+    Cache = *F;
+  }
+  return true;
+}
+
 /// The instruction's last allocation usually holds all lanes; others are
 /// looked up one by one.
 static bool resolveGlobal(Warp *W, const Inst *I, uint32_t M, RowU64 Address,
@@ -65,24 +103,10 @@ static bool resolveGlobal(Warp *W, const Inst *I, uint32_t M, RowU64 Address,
                           Lanes &Out) {
   Allocation &Cache = W->C->Work->Cache[CacheSlot];
   uint64_t Room = Cache.End - Cache.Begin;
-  RowI64 Bad = Address - Cache.Begin > (Room >= Bytes ? Room - Bytes : 0);
-  Bad |= (RowI64)((Address & uint64_t(Bytes - 1)) != 0);
-  uint32_t Missing = toMask(Bad) & M;
-  if (Room < Bytes)
-    Missing = M;
-  if (__builtin_expect(Missing != 0, 0)) {
-    for (uint32_t Left = Missing; Left; Left &= Left - 1) {
-      uint32_t L = uint32_t(std::countr_zero(Left));
-      const Allocation *F = Address[L] % Bytes
-                                ? nullptr
-                                : findAllocation(*W->C->L, Address[L], Bytes);
-      if (!usable(F, Kind)) {
-        globalFault(W, I, L, Address[L], Bytes, Kind, Bytes);
-        return false;
-      }
-      Cache = *F;
-    }
-  }
+  bool Within = M == AllLanes && Room >= Bytes &&
+                allWithin(Address, Cache.Begin, Cache.End - Bytes, Bytes);
+  if (!Within && !findAllocations(W, I, M, Address, Bytes, Kind, Cache))
+    return false;
   std::memcpy(Out.Ptr, &Address, sizeof(Out.Ptr));
   if (__builtin_expect(W->C->Observed, 0) && Kind != AccessKind::Address)
     return observeGlobal(W, I, M, reinterpret_cast<uint64_t *>(&Address), Bytes,

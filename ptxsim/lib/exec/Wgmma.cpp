@@ -43,14 +43,15 @@ struct MatrixDescriptor {
 };
 
 /// Products that run together at most, and images of B that are kept.
-constexpr unsigned MaxBatch = 4, CachedImages = 8;
+constexpr unsigned MaxBatch = 4, CachedImages = 8, MaxGroups = 32,
+                   MaxImageA = 32 / 4;
 
 struct CachedB {
   uint64_t Owner = 0, Desc = 0, Version = 0;
   const Detail *D = nullptr;
   uint64_t LastUse = 0; // 0: empty
   bool Trans = false, Negate = false;
-  alignas(64) PatternB Image[256 / 8 * 8 * 32];
+  alignas(64) PatternB Image[MaxGroups * 8 * 32];
 };
 
 } // namespace
@@ -145,14 +146,14 @@ static void multiplyHalf(Warp *W, const WgmmaProduct &P, const FragmentA *A,
   const OpcodeInfo &Info = P.D->Info;
   for (unsigned J = 0; J < Info.Shape.N / 8u; ++J) {
     alignas(128) uint8_t Acc[4][128];
-    uint8_t *Ptr[4] = {Acc[0], Acc[1], Acc[2], Acc[3]};
+    constexpr uint32_t Places[4] = {0, 128, 256, 384}, NoOffset = 0;
     for (unsigned R = 0; R < 4; ++R) {
       RowU32 X = rowAt<RowU32>(W->Rows + P.D->slot(0, 2 * J + R / 2));
       rowAt<RowF32>(Acc[R]) = halfToFloat(X >> (16 * (R & 1)));
     }
-    MmaOperands Operands{A, B + size_t(J) * 8 * Info.Shape.K, 0};
-    multiplyFloat(Ptr, P.Zero ? nullptr : Ptr, &Operands, 1, 1, Info.Shape.K,
-                  perWord(matrixType(Info.Types[1])), true);
+    MmaOperands Operands{A, B + size_t(J) * 8 * Info.Shape.K, &NoOffset};
+    multiplyFloat(Acc[0], Places, P.Zero ? nullptr : Places, &Operands, 1, 1,
+                  Info.Shape.K, perWord(matrixType(Info.Types[1])), true);
     for (unsigned R = 0; R < 2; ++R)
       rowAt<RowU32>(W->Rows + P.D->slot(0, 2 * J + R)) =
           floatToHalf(rowAt<RowF32>(Acc[2 * R])) |
@@ -192,32 +193,58 @@ static bool continues(const WgmmaProduct &First, const WgmmaProduct &Next) {
   return true;
 }
 
-/// Runs Count products of which each continues the one before.
-static void runBatch(Warp *W, const WgmmaProduct *const *P, unsigned Count) {
-  alignas(128) static thread_local FragmentA A[MaxBatch][MaxK / 4];
-  const OpcodeInfo &Info = P[0]->D->Info;
-  unsigned K = Info.Shape.K, Groups = Info.Shape.N / 8u;
+/// Accumulators of f32 for all warps. A piece of B stays in the host's first
+/// cache while the warps use it one after the other.
+static void multiplyTogether(Warp *const *W, unsigned NumWarps,
+                             const WgmmaProduct &First,
+                             MmaOperands (*Operands)[MaxBatch],
+                             unsigned Count) {
+  constexpr unsigned Piece = 4;
+  const OpcodeInfo &Info = First.D->Info;
+  unsigned Groups = Info.Shape.N / 8u, K = Info.Shape.K;
   unsigned PerWord = perWord(matrixType(Info.Types[1]));
-  MmaOperands Operands[MaxBatch];
+  const uint32_t *Acc = &First.D->Slots[First.D->Operands[0].First];
+  uint32_t Offset[MaxGroups];
+  for (unsigned J = 0; J < Groups; ++J)
+    Offset[J] = J * 8 * K;
+  for (unsigned At = 0; At < Groups; At += Piece)
+    for (unsigned X = 0; X < NumWarps; ++X) {
+      for (unsigned J = 0; J < Count; ++J)
+        Operands[X][J].Offset = Offset + At;
+      const uint32_t *Rows = Acc + 4 * At;
+      multiplyFloat(W[X]->Rows, Rows, First.Zero ? nullptr : Rows, Operands[X],
+                    Count, std::min(Piece, Groups - At), K, PerWord, true);
+    }
+}
+
+/// Runs the first Count products of some warps of a group, of which each
+/// continues the one before. The warps' products differ in A only.
+static void runBatch(Warp *const *W, unsigned NumWarps, unsigned Count) {
+  alignas(128) static thread_local FragmentA A[4][MaxBatch][MaxImageA];
+  const WgmmaProduct &First = asyncOf(W[0]).Products[0];
+  const OpcodeInfo &Info = First.D->Info;
+  unsigned K = Info.Shape.K, Groups = Info.Shape.N / 8u;
+  MmaOperands Operands[4][MaxBatch];
   for (unsigned J = 0; J < Count; ++J) {
-    imageOfA(W, *P[J], A[J]);
-    Operands[J] = {A[J], imageOfB(*P[J], W->C), ptrdiff_t(8 * K)};
+    const PatternB *B = imageOfB(asyncOf(W[0]).Products[J], W[0]->C);
+    for (unsigned X = 0; X < NumWarps; ++X) {
+      imageOfA(W[X], asyncOf(W[X]).Products[J], A[X][J]);
+      Operands[X][J] = {A[X][J], B, nullptr};
+    }
   }
-  CounterSet &Counters = W->C->Work->Counters;
-  Counters.MatrixOps += Count;
-  Counters.MatrixMacs += uint64_t(16) * Info.Shape.N * K * Count;
-  bool Zero = P[0]->Zero;
-  if (Info.Types[0] == Type::F16)
-    return multiplyHalf(W, *P[0], A[0], Operands[0].B);
-  uint8_t *Acc[128];
-  for (unsigned R = 0; R < 4 * Groups; ++R)
-    Acc[R] = W->Rows + P[0]->D->slot(0, R);
-  if (Info.Types[0] == Type::S32)
-    multiplyInteger(Acc, A[0], Operands[0].B, Groups, K, PerWord, Zero, true,
-                    Info.has(Mod::Satfinite));
-  else
-    multiplyFloat(Acc, Zero ? nullptr : Acc, Operands, Count, Groups, K,
-                  PerWord, true);
+  CounterSet &Counters = W[0]->C->Work->Counters;
+  Counters.MatrixOps += NumWarps * Count;
+  Counters.MatrixMacs += uint64_t(16) * Info.Shape.N * K * NumWarps * Count;
+  if (Info.Types[0] == Type::F32)
+    return multiplyTogether(W, NumWarps, First, Operands, Count);
+  const uint32_t *Acc = &First.D->Slots[First.D->Operands[0].First];
+  for (unsigned X = 0; X < NumWarps; ++X)
+    if (Info.Types[0] == Type::F16)
+      multiplyHalf(W[X], First, A[X][0], Operands[X][0].B);
+    else
+      multiplyInteger(W[X]->Rows, Acc, A[X][0], Operands[X][0].B, Groups, K,
+                      perWord(matrixType(Info.Types[1])), First.Zero, true,
+                      Info.has(Mod::Satfinite));
 }
 
 // ---- instructions --------------------------------------------------------
@@ -299,21 +326,34 @@ static bool readProduct(Warp *W, const Inst *I, const uint8_t *R,
                          "B", true);
 }
 
-/// Runs a warp's products up to the Count-th it ever issued.
-static void runProducts(Warp *W, uint64_t Count) {
-  AsyncState &A = asyncOf(W);
+/// Runs the products of some warps up to the Count-th they ever issued.
+static void runProducts(Warp *const *W, unsigned NumWarps, uint64_t Count) {
+  AsyncState &A = asyncOf(W[0]);
   while (A.ProductsRun < Count && !A.Products.empty()) {
-    const WgmmaProduct *Batch[MaxBatch];
-    unsigned N = 0;
+    unsigned N = 1;
     while (N < MaxBatch && N < A.Products.size() && A.ProductsRun + N < Count &&
-           (!N || continues(*Batch[0], A.Products[N]))) {
-      Batch[N] = &A.Products[N];
+           continues(A.Products[0], A.Products[N]))
       ++N;
+    runBatch(W, NumWarps, N);
+    for (unsigned X = 0; X < NumWarps; ++X) {
+      auto &Queue = asyncOf(W[X]).Products;
+      Queue.erase(Queue.begin(), Queue.begin() + N);
+      asyncOf(W[X]).ProductsRun += N;
     }
-    runBatch(W, Batch, N);
-    A.Products.erase(A.Products.begin(), A.Products.begin() + N);
-    A.ProductsRun += N;
   }
+}
+
+/// The warps have the same products to run, up to A.
+static bool agree(Warp *X, Warp *Y) {
+  const AsyncState &A = asyncOf(X), &B = asyncOf(Y);
+  return A.ProductsRun == B.ProductsRun &&
+         std::equal(A.Products.begin(), A.Products.end(), B.Products.begin(),
+                    B.Products.end(),
+                    [](const WgmmaProduct &P, const WgmmaProduct &Q) {
+                      return P.D == Q.D && P.DescB == Q.DescB &&
+                             P.TransB == Q.TransB && P.NegateB == Q.NegateB &&
+                             P.Zero == Q.Zero;
+                    });
 }
 
 /// A product is one operation of a warpgroup: it completes only once all four
@@ -321,11 +361,20 @@ static void runProducts(Warp *W, uint64_t Count) {
 static bool completeForWarpgroup(Warp *W, uint64_t Count) {
   uint32_t First = W->Id / 4 * 4;
   auto &Warps = W->C->Warps;
-  for (uint32_t K = First; K < First + 4; ++K)
-    if (K >= Warps.size() || asyncOf(&Warps[K]).ProductsIssued < Count)
+  Warp *Four[4];
+  for (uint32_t K = 0; K < 4; ++K) {
+    if (First + K >= Warps.size() ||
+        asyncOf(&Warps[First + K]).ProductsIssued < Count)
       return false;
-  for (uint32_t K = First; K < First + 4; ++K)
-    runProducts(&Warps[K], Count);
+    Four[K] = &Warps[First + K];
+  }
+  if (agree(Four[0], Four[1]) && agree(Four[0], Four[2]) &&
+      agree(Four[0], Four[3])) {
+    runProducts(Four, 4, Count);
+    return true;
+  }
+  for (Warp *X : Four)
+    runProducts(&X, 1, Count);
   return true;
 }
 
@@ -342,7 +391,7 @@ static void wgmma(PTXSIM_ARGS) {
   ++A.ProductsIssued;
   // Products of a warp complete in order: earlier ones go first.
   if (runsAtIssue(W))
-    runProducts(W, A.ProductsIssued);
+    runProducts(&W, 1, A.ProductsIssued);
   PTXSIM_NEXT;
 }
 static void wgmmaCommit(PTXSIM_ARGS) {
