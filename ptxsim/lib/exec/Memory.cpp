@@ -194,6 +194,10 @@ template <unsigned Bytes, unsigned Count> static void load(PTXSIM_ARGS) {
     return;
   PTXSIM_NEXT;
 }
+void ptxsim::loadQuadsGeneral(PTXSIM_ARGS) {
+  [[clang::musttail]] return load<4, 4>(I, R, W, M);
+}
+
 /// Race mode: two lanes of one store that write different values to the same
 /// address leave either of them behind.
 static bool lanesAgree(Warp *W, const Inst *I, uint32_t On, const Lanes &A,
@@ -299,6 +303,8 @@ static bool selectAccess(Encoder &E, const Lowered &L, Inst &I) {
   E.program().MaySpin |= !Store && Ordered;
   if (!Store && Ordered && I.Where != Space::Shared)
     E.program().WaitsOnGlobal = true;
+  if (!Store && Bytes == 4 && Count == 4 && !I.Aux && I.Where == Space::Shared)
+    I.Fn = quadLoadOfShared();
   return true;
 }
 

@@ -9,6 +9,11 @@
 
 namespace ptxsim {
 
+/// Handler of loads of four 4-byte elements per lane from shared memory, and
+/// the one for all cases and hosts.
+Handler quadLoadOfShared();
+void loadQuadsGeneral(PTXSIM_ARGS);
+
 /// Offsets of all 32 lanes from Cta::Shared; those outside of the lane mask
 /// mean nothing.
 struct SharedOffsets {
