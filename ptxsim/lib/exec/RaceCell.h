@@ -24,7 +24,10 @@ struct CellCheck {
   /// An access of W to shared memory of C.
   CellCheck(Warp *W, const Inst *I, RaceState &S, const Cta &C,
             const RaceAccess &A)
-      : W(W), I(I), S(S), Sh(S.Ctas[C.Rank]), A(A), Now(clockOf(S, W).Now),
+      : CellCheck(W, I, S, C, A, clockOf(S, W).Now) {}
+  CellCheck(Warp *W, const Inst *I, RaceState &S, const Cta &C,
+            const RaceAccess &A, const VectorClock &Now)
+      : W(W), I(I), S(S), Sh(S.Ctas[C.Rank]), A(A), Now(Now),
         FirstWarp(C.Rank * S.WarpsPerCta),
         LeastNow(*std::min_element(Now.begin() + FirstWarp,
                                    Now.begin() + FirstWarp + S.WarpsPerCta)) {}
@@ -47,6 +50,11 @@ struct CellCheck {
   void recordRead(uint32_t At, uint8_t Bytes);
   void recordWrite(Cell &X, uint8_t Bytes);
 };
+
+/// Tells the summaries of the blocks of a write that is about to be checked.
+/// Logged reads that it might conflict with go to the cells.
+void summariseWrite(const CellCheck &K, Cta &C, uint32_t Offset,
+                    uint32_t Bytes);
 
 /// The common case of an access, with what it needs at hand: a whole cell that
 /// is ordered after the last write, by a warp that has not written it since its

@@ -14,6 +14,8 @@ void CtaShadow::init(uint32_t SharedBytes, uint32_t Warps) {
   Clocks = std::make_unique_for_overwrite<uint32_t[]>(Total * Stride);
   for (uint32_t B = 0; B < Blocks; ++B)
     Cells[blockCell(B)] = Cell::untouched();
+  Summaries.resize(Blocks);
+  Logs.resize(Warps);
 }
 
 /// Each copy has its own list of further reads.
@@ -45,11 +47,12 @@ namespace {
 /// An access to ranges of shared memory, one after the other.
 class RangeCheck {
 public:
-  RangeCheck(Warp *W, const Inst *I, RaceState &S, const Cta &C,
-             const RaceAccess &A)
-      : K(W, I, S, C, A), Sh(K.Sh), Fast(K) {}
+  RangeCheck(Warp *W, const Inst *I, RaceState &S, Cta &C, const RaceAccess &A)
+      : C(C), K(W, I, S, C, A), Sh(K.Sh), Fast(K) {}
   /// Checks and records Bytes at shared address Offset.
   bool range(uint32_t Lane, uint32_t Offset, uint32_t Bytes) {
+    if (K.A.Write)
+      summariseWrite(K, C, Offset, Bytes);
     return repeatLast(Offset, Bytes) || walk(Lane, Offset, Bytes);
   }
 
@@ -62,6 +65,7 @@ private:
   bool one(uint32_t Lane, uint32_t At, uint32_t Address, uint8_t Mask);
   void startAfresh(uint32_t At, uint8_t &Alike);
   void mergeQuad(uint32_t Quad);
+  Cta &C;
   CellCheck K;
   CtaShadow &Sh;
   FastCheck Fast;
@@ -231,10 +235,8 @@ static void orderAtomic(RaceState &S, Warp *W, Cta *C, uint32_t Offset) {
   join(Object, Now);
 }
 
-/// Lanes that read what another lane reads need no check of their own. Rest:
-/// lanes to check; Several: those that stand for more than one.
-static void mergeReads(uint32_t M, const uint32_t *Offset, uint32_t &Rest,
-                       uint32_t &Several) {
+void ptxsim::mergeReads(uint32_t M, const uint32_t *Offset, uint32_t &Rest,
+                        uint32_t &Several) {
   RowU32 All, Before;
   std::memcpy(&All, Offset, sizeof(All));
   // Products mostly read with two half warps that do the same, or in which
@@ -275,6 +277,9 @@ bool ptxsim::raceShared(Warp *W, const Inst *I, Cta *C, uint32_t M,
   RaceAccess A;
   A.Agent = warpIndex(*S, W);
   A.Pc = pcOf(I, W);
+  if (Kind == AccessKind::Read && M == AllLanes &&
+      logRead(*S, *C, A.Agent, A.Pc, Offset, Bytes))
+    return true;
   A.Write = Kind != AccessKind::Read;
   A.Atomic = Kind == AccessKind::Atomic;
   A.Clock = clockOf(*S, W).Now[A.Agent];

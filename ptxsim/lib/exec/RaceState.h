@@ -42,6 +42,33 @@ struct ReadEpoch {
   uint32_t Agent, Clock, Pc;
 };
 
+/// What is known of all cells of a block, so that reads of it can be logged.
+struct BlockSummary {
+  /// Greatest clocks of writes by warps of the CTA and by their cp.async
+  /// copies; the others are Foreign.
+  uint32_t LastWrite = 0, LastCopy = 0;
+  uint32_t LastRead = 0; // greatest clock of a read in the log
+  bool Foreign = false;
+  uint64_t Written[4] = {}; // words that were written as a whole, a bit each
+
+  /// Bytes First up to End of the block have been written.
+  void write(uint32_t First, uint32_t End);
+  bool allWritten() const;
+};
+/// A read by all lanes of a warp: 4, 8 or 16 bytes from Words[lane] on.
+struct LoggedRead {
+  uint32_t Pc;
+  uint8_t Bytes;
+  uint16_t Words[32];
+};
+/// Reads of a warp that are not in the cells, all at one clock, and what the
+/// warp knew when the first of them took place.
+struct ReadLog {
+  uint32_t Clock = 0;
+  VectorClock Now;
+  std::vector<LoggedRead> Reads;
+};
+
 /// Cells of a CTA. A block of 1 KiB whose cells are all alike has one cell
 /// only, so that copies and matrix products of whole tiles are cheap, and so
 /// has a quad of 16 bytes. The first access to a part spreads the cell out.
@@ -55,6 +82,8 @@ struct CtaShadow {
   // Reads since the last write, by warps of the CTA: Stride entries per cell.
   std::unique_ptr<uint32_t[]> Clocks;
   std::vector<std::vector<ReadEpoch>> Reads{1};
+  std::vector<BlockSummary> Summaries; // by block
+  std::vector<ReadLog> Logs;           // by warp; none in clusters of CTAs
   VectorClock Barriers[16];
   std::map<uint32_t, VectorClock> Atomics; // by address
 
@@ -104,6 +133,18 @@ inline uint32_t agentOf(const RaceState &S, const Warp *W, AgentKind K) {
 inline void tick(RaceState &S, const Warp *W) {
   ++clockOf(S, W).Now[warpIndex(S, W)];
 }
+
+/// Logs a read by all lanes of a warp if it is ordered after all writes of the
+/// blocks it touches; false if its cells have to be looked at.
+bool logRead(RaceState &S, Cta &C, uint32_t Warp, uint32_t Pc,
+             const uint32_t *Offset, unsigned Bytes);
+/// Enters all logged reads into the cells.
+void enterLogs(RaceState &S, Cta &C);
+
+/// Lanes that read what another lane reads need no check of their own. Rest:
+/// lanes to check; Several: those that stand for more than one.
+void mergeReads(uint32_t M, const uint32_t *Offset, uint32_t &Rest,
+                uint32_t &Several);
 
 /// Checks and records an access of Bytes at Offset of C's shared memory by each
 /// lane of M; false after a fault.

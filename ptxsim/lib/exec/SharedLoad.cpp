@@ -29,11 +29,10 @@ PTXSIM_INLINE_AVX512 __m512i halfAddresses(const uint8_t *Row, bool Wide,
   __m512i Add = _mm512_set1_epi64(Shift);
   __m512i X = _mm512_add_epi64(_mm512_load_si512(Row), Add);
   __m512i Y = _mm512_add_epi64(_mm512_load_si512(Row + 64), Add);
-  High = _mm512_or_si512(
-      High, _mm512_or_si512(_mm512_srli_epi64(X, 32), _mm512_srli_epi64(Y, 32)));
-  return _mm512_inserti64x4(
-      _mm512_castsi256_si512(_mm512_cvtepi64_epi32(X)),
-      _mm512_cvtepi64_epi32(Y), 1);
+  High = _mm512_or_si512(High, _mm512_or_si512(_mm512_srli_epi64(X, 32),
+                                               _mm512_srli_epi64(Y, 32)));
+  return _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtepi64_epi32(X)),
+                            _mm512_cvtepi64_epi32(Y), 1);
 }
 
 /// All lanes in bounds and aligned.
@@ -113,10 +112,11 @@ PTXSIM_AVX512 static void loadQuads512(PTXSIM_ARGS) {
   __m512 V[2][4];
   if (guarded(I, R, M) != AllLanes || W->C->Observed ||
       !resolveHalves(W, I, R, Half) || !loadHalf(W->C->Shared, Half[0], V[0]))
-    [[clang::musttail]] return loadQuadsGeneral(I, R, W, M);
+      [[clang::musttail]]
+    return loadQuadsGeneral(I, R, W, M);
   bool Same = !_mm512_cmpneq_epi32_mask(Half[0].Offset, Half[1].Offset);
-  if (!Same && !loadHalf(W->C->Shared, Half[1], V[1]))
-    [[clang::musttail]] return loadQuadsGeneral(I, R, W, M);
+  if (!Same && !loadHalf(W->C->Shared, Half[1], V[1])) [[clang::musttail]]
+    return loadQuadsGeneral(I, R, W, M);
   const uint32_t *Rows = W->P->Extra.data() + I->X;
   for (unsigned K = 0; K < 4; ++K) {
     _mm512_store_ps(R + Rows[K], V[0][K]);
