@@ -91,7 +91,7 @@ struct CompileOptions {
   /// The first phase that works on a module of each variant: the GPU's differs
   /// from the CPU's from there on.
   Phase getSplitPhase() const {
-    return precision == "fp32" ? Phase::Schedule : Phase::Dispatch;
+    return hasTarget("cuda") ? Phase::Dispatch : Phase::Schedule;
   }
 };
 

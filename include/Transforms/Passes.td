@@ -191,6 +191,18 @@ def SetPrecisionPass : Pass<"dlc-set-precision", "mlir::ModuleOp"> {
                         "fp32, tf32, bf16 or fp16">];
 }
 
+def SplitReductionsPass : Pass<"dlc-split-reductions", "mlir::ModuleOp"> {
+  let summary = "Reduce few long rows in two stages, for GPUs";
+  let description = [{
+    `sum(x) : tensor<1048576xf32> -> tensor<f32>` becomes a sum of the rows of `x` as `tensor<512x2048xf32>`,
+    and a sum of those 512: a kernel gives a row to a block, and one block alone would leave a GPU idle.
+    Elementwise ops before the reduction get the shape too, so that they stay in its kernel; partial
+    results are kept in the type of accumulation. The result differs from the one of one stage by the
+    order of its sums. Only static shapes; a remark says why a reduction of few long rows stays as it is.
+  }];
+  let dependentDialects = ["::dlc::nn::NNDialect"];
+}
+
 def VerifyGraphPhasePass : Pass<"dlc-verify-graph-phase", "mlir::ModuleOp"> {
   let summary = "Check what the graph phase promises";
   let description = [{

@@ -144,8 +144,11 @@ bool Compiler::runPhase(Phase phase) {
   case Phase::Dispatch:
     if (!module) {
       return runVariants(phase, [&](PassManager &pm, const Variant &variant) {
-        buildDispatchPhase(pm, variant.isGPU() ? session.options.precision
-                                               : "fp32");
+        if (variant.isGPU()) {
+          buildGPUDispatchPhase(pm, session.options.precision);
+        } else {
+          buildDispatchPhase(pm);
+        }
       });
     }
     return runPasses(*module,

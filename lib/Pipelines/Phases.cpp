@@ -14,14 +14,19 @@ using namespace mlir;
 
 namespace dlc {
 
-void buildDispatchPhase(OpPassManager &pm, StringRef precision) {
+void buildDispatchPhase(OpPassManager &pm) {
+  pm.addNestedPass<func::FuncOp>(createFormDispatchesPass());
+  pm.addPass(createCanonicalizerPass());
+  pm.addPass(createCSEPass());
+}
+
+void buildGPUDispatchPhase(OpPassManager &pm, StringRef precision) {
   if (precision != "fp32") {
     pm.addPass(createSetPrecisionPass({precision.str()}));
     pm.addPass(createFoldConstantsPass());
   }
-  pm.addNestedPass<func::FuncOp>(createFormDispatchesPass());
-  pm.addPass(createCanonicalizerPass());
-  pm.addPass(createCSEPass());
+  pm.addPass(createSplitReductionsPass());
+  buildDispatchPhase(pm);
 }
 
 void buildSchedulePhase(OpPassManager &pm, const CPUTarget &target) {

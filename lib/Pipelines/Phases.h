@@ -9,10 +9,10 @@
 
 namespace dlc {
 
-/// Groups of ops that become kernels, as nn.dispatch. Products read
-/// `precision`, as of CompileOptions.
-void buildDispatchPhase(mlir::OpPassManager &pm,
-                        llvm::StringRef precision = "fp32");
+/// Groups of ops that become kernels, as nn.dispatch.
+void buildDispatchPhase(mlir::OpPassManager &pm);
+/// The same for GPUs. Products read `precision`, as of CompileOptions.
+void buildGPUDispatchPhase(mlir::OpPassManager &pm, llvm::StringRef precision);
 /// A schedule for each dispatch, and params packed as they ask.
 void buildSchedulePhase(mlir::OpPassManager &pm, const CPUTarget &target);
 /// The same for GPUs whose blocks may have `sharedBytes` of shared memory.

@@ -82,10 +82,13 @@ void registerPassesAndPipelines() {
   registerNVPTXTargetPasses();
   PassPipelineRegistration<>("dlc-graph-pipeline", "The graph phase: nn to nn",
                              buildGraphPipeline);
+  PassPipelineRegistration<>("dlc-dispatch-pipeline",
+                             "The dispatch phase: nn to nn.dispatch",
+                             buildDispatchPhase);
   PassPipelineRegistration<PrecisionOptions>(
-      "dlc-dispatch-pipeline", "The dispatch phase: nn to nn.dispatch",
+      "dlc-gpu-dispatch-pipeline", "The dispatch phase for a GPU",
       [](OpPassManager &pm, const PrecisionOptions &options) {
-        buildDispatchPhase(pm, options.precision);
+        buildGPUDispatchPhase(pm, options.precision);
       });
   registerCPUPipeline("dlc-schedule-pipeline",
                       "The schedule phase: a schedule for each dispatch",

@@ -285,6 +285,10 @@ REDUCTIONS = [
     )
     for name, axes, keep in [("last", [-1], 1), ("middle", [1], 0), ("two", [0, 2], 1)]
 ] + [
+    # Long enough for two stages on a GPU.
+    OpCase("reduce-whole", "ReduceSumSquare", [f32(2, 96, 300)], {"keepdims": 0}),
+    OpCase("reduce-long", "ReduceL2", [f32(3, 40960), i64(1)], constants=1),
+    OpCase("reduce-columns", "ReduceMax", [f32(6000, 40), i64(0)], constants=1),
     OpCase("argmax", "ArgMax", [f32(4, 7, 9)], {"axis": 1, "keepdims": 0}),
     OpCase(
         "argmin-last",

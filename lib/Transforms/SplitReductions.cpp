@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Reductions in two stages, for GPUs: a kernel gives each row a block, or 32
+// rows that lie side by side, so that few long rows would leave most of a GPU
+// idle.
+#include "Match.h"
+#include "Transforms/Passes.h"
+
+#include "Dialect/NN/NNDialect.h"
+
+#include "mlir/IR/Iterators.h"
+#include "mlir/Interfaces/SideEffectInterfaces.h"
+
+using namespace mlir;
+
+namespace dlc {
+#define GEN_PASS_DEF_SPLITREDUCTIONSPASS
+#include "Transforms/Passes.h.inc"
+
+using namespace nn;
+
+namespace {
+
+/// Rows that lie side by side share a block, as in NNToGPU/RowSpace.h.
+constexpr int64_t kRowsAcross = 32;
+/// With fewer blocks than this a reduction is split, into at most as many as a
+/// large GPU runs at once.
+constexpr int64_t kFewBlocks = 64, kManyBlocks = 512;
+/// The least that a block of the first stage should reduce: 256 threads with 8
+/// elements, or for rows side by side 32 threads with 8.
+constexpr int64_t kLeastColumns = 2048, kLeastColumnsAcross = 256;
+
+/// One way to split a reduction: dim `axis` becomes (parts, size / parts).
+struct Split {
+  int64_t axis = 0, parts = 1;
+};
+
+/// The shape with dim `axis` in two.
+SmallVector<int64_t> splitShape(ArrayRef<int64_t> shape, const Split &split) {
+  SmallVector<int64_t> result(shape);
+  int64_t size = result[split.axis];
+  // A dim that repeats does so along both.
+  int64_t parts = size == 1 ? 1 : split.parts;
+  result[split.axis] = size / parts;
+  result.insert(result.begin() + split.axis, parts);
+  return result;
+}
+
+/// `value` with dim `axis` in two. Elementwise ops that nothing else reads are
+/// computed in that shape, so that they stay part of the reduction's kernel.
+Value splitValue(OpBuilder &b, Value value, const Split &split) {
+  auto type = cast<RankedTensorType>(value.getType());
+  RankedTensorType shape = type.clone(splitShape(type.getShape(), split));
+  Operation *op = value.getDefiningOp();
+  if (!op || !op->hasOneUse() || !isa<ElementwiseOp, CastOp>(op)) {
+    return ReshapeOp::create(b, value.getLoc(), shape, value, ValueRange());
+  }
+  SmallVector<Value> inputs =
+      llvm::map_to_vector(op->getOperands(), [&](Value input) {
+        return splitValue(b, input, split);
+      });
+  Operation *clone = b.clone(*op);
+  clone->setOperands(inputs);
+  clone->getResult(0).setType(shape);
+  return clone->getResult(0);
+}
+
+class ReductionSplitter {
+public:
+  explicit ReductionSplitter(ReduceOp op)
+      : op(op), type(op.getInput().getType()) {}
+
+  /// Whether the reduction is one of few long rows.
+  bool leavesIdle();
+  void rewrite();
+
+private:
+  std::optional<Split> choose();
+  Value widen(OpBuilder &b, Value value);
+  bool decline(const Twine &reason) {
+    remarkMissed(op, "dlc-split-reductions", "SplitReductions",
+                 "kept one stage: " + reason);
+    return false;
+  }
+
+  ReduceOp op;
+  RankedTensorType type;
+  int64_t blocks = 1, columns = 1, leastColumns = kLeastColumns;
+};
+
+bool ReductionSplitter::leavesIdle() {
+  if (!type.hasStaticShape() || op.getAxes().empty()) {
+    return false;
+  }
+  for (auto [dim, size] : llvm::enumerate(type.getShape())) {
+    bool isAxis = llvm::is_contained(op.getAxes(), static_cast<int64_t>(dim));
+    (isAxis ? columns : blocks) *= size;
+  }
+  if (op.getAxes().back() != type.getRank() - 1) {
+    blocks = llvm::divideCeil(blocks, kRowsAcross);
+    leastColumns = kLeastColumnsAcross;
+  }
+  return blocks > 0 && blocks < kFewBlocks && columns >= 2 * leastColumns;
+}
+
+std::optional<Split> ReductionSplitter::choose() {
+  int64_t most = std::min(kManyBlocks / blocks, columns / leastColumns);
+  Split best;
+  for (int64_t axis : op.getAxes()) {
+    int64_t size = type.getDimSize(axis), parts = std::min(most, size);
+    while (size % parts != 0) {
+      --parts;
+    }
+    if (parts > best.parts) {
+      best = {axis, parts};
+    }
+  }
+  // Half of what could be is still worth the second launch.
+  return best.parts > 1 && 2 * best.parts >= std::min<int64_t>(most, 8)
+             ? std::optional(best)
+             : std::nullopt;
+}
+
+/// The partial results are kept in the type of accumulation.
+Value ReductionSplitter::widen(OpBuilder &b, Value value) {
+  Type wide = op.getAcc().value_or(type.getElementType());
+  if (!op.getAcc() && isa<FloatType>(wide) &&
+      wide.getIntOrFloatBitWidth() < 32) {
+    wide = b.getF32Type();
+  }
+  auto own = cast<RankedTensorType>(value.getType());
+  return wide == own.getElementType()
+             ? value
+             : CastOp::create(b, op.getLoc(), own.clone(wide), value,
+                              /*saturate=*/BoolAttr());
+}
+
+void ReductionSplitter::rewrite() {
+  ReduceKind kind = op.getKind();
+  bool isInteger = !isa<FloatType>(type.getElementType());
+  if (kind == ReduceKind::argmax || kind == ReduceKind::argmin) {
+    decline("an index has no partial result");
+    return;
+  }
+  if (kind == ReduceKind::mean && isInteger) {
+    decline("means of integers are rounded");
+    return;
+  }
+  std::optional<Split> split = choose();
+  if (!split) {
+    decline("no dim of " + Twine(columns) + " elements has a fitting divisor");
+    return;
+  }
+  OpBuilder b(op);
+  Location loc = op.getLoc();
+  Value input = widen(b, splitValue(b, op.getInput(), *split));
+  SmallVector<int64_t> axes, shape;
+  int64_t place = 0; // of the parts among the dims of the partial results
+  auto parted = cast<RankedTensorType>(input.getType());
+  for (int64_t dim = 0; dim < parted.getRank(); ++dim) {
+    int64_t before = dim > split->axis ? dim - 1 : dim;
+    if (dim == split->axis) {
+      place = shape.size();
+    } else if (llvm::is_contained(op.getAxes(), before)) {
+      axes.push_back(dim);
+      continue;
+    }
+    shape.push_back(parted.getDimSize(dim));
+  }
+  auto partial = ReduceOp::create(b, loc, parted.clone(shape), kind, input,
+                                  axes, /*select_last=*/false, op.getAccAttr());
+  auto narrow = cast<RankedTensorType>(op.getResult().getType());
+  Value result = ReduceOp::create(b, loc, narrow.clone(parted.getElementType()),
+                                  kind, partial, ArrayRef(place),
+                                  /*select_last=*/false, op.getAccAttr());
+  if (result.getType() != narrow) {
+    result = CastOp::create(b, loc, narrow, result, /*saturate=*/BoolAttr());
+  }
+  op.replaceAllUsesWith(result);
+}
+
+class SplitReductions final
+    : public impl::SplitReductionsPassBase<SplitReductions> {
+public:
+  void runOnOperation() override {
+    SmallVector<ReduceOp> ops;
+    getOperation().walk([&](ReduceOp op) { ops.push_back(op); });
+    for (ReduceOp op : ops) {
+      ReductionSplitter splitter(op);
+      if (splitter.leavesIdle()) {
+        splitter.rewrite();
+      }
+    }
+    // The reductions of one stage, and what only they read.
+    getOperation().walk<WalkOrder::PostOrder, ReverseIterator>(
+        [](Operation *op) {
+          if (isOpTriviallyDead(op)) {
+            op->erase();
+          }
+        });
+  }
+};
+
+} // namespace
+} // namespace dlc
