@@ -84,6 +84,22 @@ typedef struct cu_launch_config {
   unsigned num_attributes;
 } cu_launch_config;
 
+/* CUDA_MEMCPY2D: rows `pitch` bytes apart; memory of CUmemorytype. */
+typedef struct cu_copy_side {
+  size_t x_bytes, y;
+  int memory_type;
+  void *host;
+  cu_address device;
+  void *array;
+  size_t pitch;
+} cu_copy_side;
+
+typedef struct cu_copy_2d {
+  cu_copy_side source, target;
+  size_t width_bytes, height;
+} cu_copy_2d;
+
+_Static_assert(sizeof(cu_copy_side) == 56, "layout");
 _Static_assert(sizeof(cu_launch_attribute) == 72, "layout");
 _Static_assert(offsetof(cu_launch_config, stream) == 32, "layout");
 _Static_assert(sizeof(cu_launch_config) == 56, "layout");

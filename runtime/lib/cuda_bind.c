@@ -69,12 +69,55 @@ static dlc_status check_pointer(const dlc_context *c, const char *what,
   if (status) {
     return status;
   }
-  if (!dlc_is_dense(t)) {
-    return dlc_fail(DLC_UNSUPPORTED,
-                    "%s: expected dense memory on %s, got strides", text.bytes,
-                    c->cuda->device->properties.label);
-  }
   return DLC_OK;
+}
+
+/* Whether kernels can use the tensor's memory. */
+static bool is_direct(const dlc_tensor *t) {
+  return is_vector_aligned(t) && dlc_is_dense(t);
+}
+
+/* A copy between a tensor on the device and dense memory there. */
+typedef struct device_copy {
+  const dlc_cuda *cuda;
+  cu_address dense;
+  bool to_dense;
+} device_copy;
+
+static int copy_rows(void *user, const dlc_rows *rows) {
+  const device_copy *copy = user;
+  const dlc_cuda *cuda = copy->cuda;
+  cu_address strided = address_of(rows->data),
+             dense = copy->dense + (cu_address)rows->offset;
+  /* What the driver takes for rows: they do not overlap, and lie upwards. */
+  if (rows->count > 1 && rows->pitch >= rows->bytes &&
+      rows->pitch <= INT32_MAX) {
+    cu_copy_side side = {.memory_type = DLC_CU_MEMORY_TYPE_DEVICE,
+                         .device = strided,
+                         .pitch = (size_t)rows->pitch},
+                 flat = {.memory_type = DLC_CU_MEMORY_TYPE_DEVICE,
+                         .device = dense,
+                         .pitch = (size_t)rows->bytes};
+    cu_copy_2d all = {copy->to_dense ? side : flat,
+                      copy->to_dense ? flat : side, (size_t)rows->bytes,
+                      (size_t)rows->count};
+    return cuda->driver->copy_2d(&all, cuda->stream);
+  }
+  cu_result error = DLC_CU_SUCCESS;
+  for (int64_t i = 0; !error && i < rows->count; i++) {
+    cu_address at = strided + (cu_address)(i * rows->pitch),
+               flat = dense + (cu_address)(i * rows->bytes);
+    error = cuda->driver->copy_on_device(copy->to_dense ? flat : at,
+                                         copy->to_dense ? at : flat,
+                                         (size_t)rows->bytes, cuda->stream);
+  }
+  return error;
+}
+
+static cu_result copy_on_device(const dlc_context *c, const dlc_tensor *t,
+                                const void *dense, bool to_dense) {
+  device_copy copy = {c->cuda, address_of(dense), to_dense};
+  return bytes_of(t) ? dlc_for_each_rows(t, copy_rows, &copy) : DLC_CU_SUCCESS;
 }
 
 /* ---- Inputs -------------------------------------------------------------- */
@@ -87,9 +130,7 @@ static dlc_status copy_failed(const dlc_context *c, cu_result error,
 
 static dlc_status bind_device_input(dlc_context *c, uint32_t input,
                                     const dlc_tensor *t, void *copy) {
-  cu_result error = c->cuda->driver->copy_on_device(
-      address_of(copy), address_of(dlc_tensor_data(t)), (size_t)bytes_of(t),
-      c->cuda->stream);
+  cu_result error = copy_on_device(c, t, copy, /*to_dense=*/true);
   c->input_data[input] = copy;
   return error ? copy_failed(c, error, "input", dlc_input_name(c, input))
                : DLC_OK;
@@ -134,7 +175,7 @@ static dlc_status bind_input(dlc_context *c, uint32_t input,
       (status = check_pointer(c, "input", dlc_input_name(c, input), t))) {
     return status;
   }
-  if (on_device && is_vector_aligned(t)) {
+  if (on_device && is_direct(t)) {
     c->input_data[input] = dlc_tensor_data(t);
     return DLC_OK;
   }
@@ -193,7 +234,7 @@ dlc_status dlc_cuda_bind_output(dlc_context *c, uint32_t output,
   if ((status = dlc_output_measure(c, output, &bytes))) {
     return status;
   }
-  if (o->caller && on_device && is_vector_aligned(t)) {
+  if (o->caller && on_device && is_direct(t)) {
     c->output_data[output] = dlc_tensor_data(t);
     return DLC_OK;
   }
@@ -226,15 +267,11 @@ static dlc_status copy_to_host(dlc_context *c, uint32_t output, int64_t bytes) {
                : DLC_OK;
 }
 
-static dlc_status copy_on_device(dlc_context *c, uint32_t output,
-                                 int64_t bytes) {
+static dlc_status copy_to_caller(dlc_context *c, uint32_t output) {
   dlc_output *o = &c->outputs[output];
   o->copy = false;
   cu_result error =
-      bytes ? c->cuda->driver->copy_on_device(
-                  address_of(dlc_tensor_data(o->caller)),
-                  address_of(o->block.data), (size_t)bytes, c->cuda->stream)
-            : DLC_CU_SUCCESS;
+      copy_on_device(c, o->caller, o->block.data, /*to_dense=*/false);
   return error ? copy_failed(c, error, "output", dlc_output_name(c, output))
                : DLC_OK;
 }
@@ -251,7 +288,7 @@ static dlc_status finish_output(dlc_context *c, uint32_t output) {
   if (o->to_host) {
     return copy_to_host(c, output, bytes);
   }
-  return o->copy ? copy_on_device(c, output, bytes) : DLC_OK;
+  return o->copy ? copy_to_caller(c, output) : DLC_OK;
 }
 
 dlc_status dlc_cuda_finish_outputs(dlc_context *c, dlc_tensor *outputs) {

@@ -137,37 +137,56 @@ bool dlc_tensor_range(const dlc_tensor *t, uintptr_t *begin, uintptr_t *end) {
   return *begin <= *end;
 }
 
-/* Copies the dense inner dims as one block, for each index of the others. */
-static void copy_blocks(const dlc_tensor *t, char *dense, bool to_dense) {
+int dlc_for_each_rows(const dlc_tensor *t, dlc_visit_rows *visit, void *user) {
   uint32_t inner = dense_suffix(t);
   int32_t outer = t->ndim - (int32_t)inner;
-  size_t size = t->dtype.bits / 8u * t->dtype.lanes, bytes = size;
+  int64_t size = t->dtype.bits / 8u * t->dtype.lanes;
+  dlc_rows rows = {dlc_tensor_data(t), 0, size, 1, 0};
   for (int32_t i = outer; i < t->ndim; i++) {
-    bytes *= (size_t)t->shape[i];
+    rows.bytes *= t->shape[i];
+  }
+  if (outer > 0) {
+    outer--;
+    rows.count = t->shape[outer];
+    rows.pitch = t->strides[outer] * size;
   }
   int64_t index[DLC_FORMAT_MAX_RANK] = {0};
-  char *at = dlc_tensor_data(t);
   for (;;) {
-    if (to_dense) {
-      memcpy(dense, at, bytes);
-    } else {
-      memcpy(at, dense, bytes);
+    int error = visit(user, &rows);
+    if (error) {
+      return error;
     }
-    dense += bytes;
+    rows.offset += rows.count * rows.bytes;
     int32_t dim = outer - 1;
     for (; dim >= 0; dim--) {
-      int64_t stride = t->strides[dim] * (int64_t)size;
-      at += stride;
+      int64_t stride = t->strides[dim] * size;
+      rows.data += stride;
       if (++index[dim] < t->shape[dim]) {
         break;
       }
-      at -= stride * t->shape[dim];
+      rows.data -= stride * t->shape[dim];
       index[dim] = 0;
     }
     if (dim < 0) {
-      return;
+      return 0;
     }
   }
+}
+
+static int copy_rows_to_dense(void *dense, const dlc_rows *rows) {
+  for (int64_t i = 0; i < rows->count; i++) {
+    memcpy((char *)dense + rows->offset + i * rows->bytes,
+           rows->data + i * rows->pitch, (size_t)rows->bytes);
+  }
+  return 0;
+}
+
+static int copy_rows_from_dense(void *dense, const dlc_rows *rows) {
+  for (int64_t i = 0; i < rows->count; i++) {
+    memcpy(rows->data + i * rows->pitch,
+           (char *)dense + rows->offset + i * rows->bytes, (size_t)rows->bytes);
+  }
+  return 0;
 }
 
 static bool is_empty(const dlc_tensor *t) {
@@ -181,12 +200,12 @@ static bool is_empty(const dlc_tensor *t) {
 
 void dlc_copy_to_dense(const dlc_tensor *tensor, void *dense) {
   if (!is_empty(tensor)) {
-    copy_blocks(tensor, dense, true);
+    dlc_for_each_rows(tensor, copy_rows_to_dense, dense);
   }
 }
 
 void dlc_copy_from_dense(const void *dense, const dlc_tensor *tensor) {
   if (!is_empty(tensor)) {
-    copy_blocks(tensor, (char *)dense, false);
+    dlc_for_each_rows(tensor, copy_rows_from_dense, (void *)dense);
   }
 }

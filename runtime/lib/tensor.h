@@ -48,6 +48,19 @@ bool dlc_is_dense(const dlc_tensor *tensor);
 bool dlc_tensor_range(const dlc_tensor *tensor, uintptr_t *begin,
                       uintptr_t *end);
 
+/* Equally long dense rows of a tensor, `pitch` bytes apart, and where they
+   stand in the tensor's dense form. */
+typedef struct dlc_rows {
+  char *data;
+  int64_t offset, bytes, count, pitch;
+} dlc_rows;
+
+/* Visits all rows of a tensor of whole-byte elements that has some, until a
+   visit gives an error, which is passed on; 0 when none does. */
+typedef int dlc_visit_rows(void *user, const dlc_rows *rows);
+int dlc_for_each_rows(const dlc_tensor *tensor, dlc_visit_rows *visit,
+                      void *user);
+
 /* Copies a tensor of whole-byte elements to or from dense memory. */
 void dlc_copy_to_dense(const dlc_tensor *tensor, void *dense);
 void dlc_copy_from_dense(const void *dense, const dlc_tensor *tensor);

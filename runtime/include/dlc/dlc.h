@@ -318,19 +318,20 @@ DLC_API dlc_status dlc_context_set_arena(dlc_context *context, void *arena,
 /*
  * Runs the model once. Inputs and outputs stand in the model's order, and all
  * are given. On a GPU, each may be on the CPU or on the context's device: those
- * on the device must be dense, and are used where they are, in stream order;
- * if any is on the CPU, the call returns when the run is done, else it may
- * return before: then dlc_context_synchronize, or the stream, tells the end.
- * Inputs may have any strides and offsets; such that are not dense are copied.
- * An output with data == NULL, or as an earlier run set it, is allocated by the
- * context, on the CPU unless its device is the context's GPU: the call sets all
- * its fields; data and shape stay valid until the context's next run, prepare
- * or free. An output with data != NULL is the
- * caller's memory: dtype and ndim must be the model's, shape the dims the run
- * gives, strides as the caller likes; it must not overlap an input or another
- * output. For an output sized by data, shape gives room instead: its element
- * count is the capacity, strides are dense, and the call writes the dims found
- * into shape. After an error the content of outputs is unspecified.
+ * on the device that are dense and aligned to 16 bytes are used where they are,
+ * others are copied on the device, in stream order; if any is on the CPU, the
+ * call returns when the run is done, else it may return before: then
+ * dlc_context_synchronize, or the stream, tells the end. Inputs may have any
+ * strides and offsets; such that are not dense are copied. An output with data
+ * == NULL, or as an earlier run set it, is allocated by the context, on the CPU
+ * unless its device is the context's GPU: the call sets all its fields; data
+ * and shape stay valid until the context's next run, prepare or free. An output
+ * with data != NULL is the caller's memory: dtype and ndim must be the model's,
+ * shape the dims the run gives, strides as the caller likes; it must not
+ * overlap an input or another output. For an output sized by data, shape gives
+ * room instead: its element count is the capacity, strides are dense, and the
+ * call writes the dims found into shape. After an error the content of outputs
+ * is unspecified.
  */
 DLC_API dlc_status dlc_context_run(dlc_context *context,
                                    const dlc_tensor *inputs,

@@ -355,17 +355,6 @@ TEST_F(DeviceTensorFaultTest, HostMemorySaidToBeOnTheDevice) {
               "memory of a device");
 }
 
-TEST_F(DeviceTensorFaultTest, StridesOnTheDevice) {
-  DeviceFloats memory({1, 2, 3, 4, 5, 6});
-  dlc_tensor input = memory.get();
-  int64_t three = 3, two = 2;
-  input.shape = &three;
-  input.strides = &two;
-  expectError(input, {},
-              "input 'x': expected dense memory on ptxsim:0, got strides",
-              DLC_UNSUPPORTED);
-}
-
 TEST_F(DeviceTensorFaultTest, OutputOverInput) {
   DeviceFloats memory({1, 2, 3});
   expectError(memory.get(), memory.get(),

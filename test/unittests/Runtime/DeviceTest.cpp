@@ -66,6 +66,34 @@ TEST_F(DeviceTest, DeviceTensorsOffTheVectorAlignment) {
   dlc_model_free(model);
 }
 
+/// Rows upwards, which the driver copies at once, and others.
+TEST_F(DeviceTest, StridesOnTheDevice) {
+  CurrentContext current;
+  dlc_model *model;
+  dlc_context *context;
+  ASSERT_EQ(open(write(deviceHeader()), model, context), DLC_OK);
+  int64_t three = 3;
+  for (int64_t stride : {2, -2, 0}) {
+    DeviceFloats x({1, 2, 3, 4, 5, 6}), y({-1, -1, -1, -1, -1, -1, -1, -1, -1});
+    dlc_tensor input = x.get(), output = y.get();
+    input.shape = output.shape = &three;
+    input.strides = &stride;
+    input.byte_offset = stride < 0 ? 4 * sizeof(float) : 0;
+    output.strides = &three;
+    ASSERT_EQ(dlc_context_run(context, &input, 1, &output, 1), DLC_OK)
+        << dlc_message();
+    ASSERT_EQ(dlc_context_synchronize(context), DLC_OK) << dlc_message();
+    float first = stride < 0 ? 5 : 1, step = float(stride);
+    std::vector<float> expected(9, -1);
+    for (int i = 0; i < 3; i++) {
+      expected[3 * i] = 2 * (first + step * float(i) + 3);
+    }
+    EXPECT_EQ(y.read(), expected) << stride;
+  }
+  dlc_context_free(context);
+  dlc_model_free(model);
+}
+
 TEST_F(DeviceTest, OwnOutputOnTheDevice) {
   CurrentContext current;
   dlc_model *model;
