@@ -18,6 +18,7 @@ static Context *object(CUcontext C) { return reinterpret_cast<Context *>(C); }
 
 static bool isLive(Context *C) {
   DriverState &S = state();
+  std::lock_guard Guard(S.Lock);
   if (C == &S.PrimaryContext)
     return C->RefCount > 0;
   return S.Contexts.count(C) != 0;
@@ -31,6 +32,7 @@ Context *ptxsim::currentContext() {
 
 CUresult ptxsim::enter() {
   DriverState &S = state();
+  std::lock_guard Guard(S.Lock);
   if (!S.Initialised)
     return CUDA_ERROR_NOT_INITIALIZED;
   if (S.Faults.lost())
@@ -253,6 +255,7 @@ PTXSIM_API CUresult cuDevicePrimaryCtxReset(CUdevice Device) {
 }
 PTXSIM_API CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice Device,
                                                   unsigned Flags) {
+  std::lock_guard Guard(state().Lock);
   state().PrimaryContext.Flags = Flags;
   return checkDevice(Device);
 }
@@ -351,6 +354,7 @@ PTXSIM_API CUresult cuCtxGetDevice(CUdevice *Device) {
   return CUDA_SUCCESS;
 }
 PTXSIM_API CUresult cuCtxGetFlags(unsigned *Flags) {
+  std::lock_guard Guard(state().Lock);
   Context *C = currentContext();
   if (!Flags)
     return CUDA_ERROR_INVALID_VALUE;

@@ -65,7 +65,7 @@ static CUresult setAttribute(Kernel *K, int Attribute, int Value) {
   switch (Attribute) {
   case 8: {
     unsigned Limit = state().Device.SharedPerBlockOptin;
-    if (Value < 0 || unsigned(Value) + K->Code->StaticShared > Limit)
+    if (Value < 0 || uint64_t(Value) + K->Code->StaticShared > Limit)
       return CUDA_ERROR_INVALID_VALUE;
     K->MaxDynamicShared = unsigned(Value);
     return CUDA_SUCCESS;
@@ -89,6 +89,7 @@ PTXSIM_API CUresult cuKernelSetAttribute(int A, int V, CUkernel K, CUdevice) {
   return setAttribute(object(K), A, V);
 }
 PTXSIM_API CUresult cuFuncSetCacheConfig(CUfunction F, int) {
+  std::lock_guard Guard(state().Lock);
   return state().Kernels.count(object(F)) ? CUDA_SUCCESS
                                           : CUDA_ERROR_INVALID_HANDLE;
 }
@@ -96,6 +97,7 @@ PTXSIM_API CUresult cuKernelSetCacheConfig(CUkernel K, int, CUdevice) {
   return cuFuncSetCacheConfig(reinterpret_cast<CUfunction>(K), 0);
 }
 PTXSIM_API CUresult cuFuncGetName(const char **Name, CUfunction F) {
+  std::lock_guard Guard(state().Lock);
   if (!Name || !state().Kernels.count(object(F)))
     return CUDA_ERROR_INVALID_VALUE;
   *Name = object(F)->Name.c_str();
@@ -105,6 +107,7 @@ PTXSIM_API CUresult cuKernelGetName(const char **Name, CUkernel K) {
   return cuFuncGetName(Name, reinterpret_cast<CUfunction>(K));
 }
 PTXSIM_API CUresult cuFuncIsLoaded(int *Loaded, CUfunction F) {
+  std::lock_guard Guard(state().Lock);
   if (!Loaded || !state().Kernels.count(object(F)))
     return CUDA_ERROR_INVALID_VALUE;
   *Loaded = 1;

@@ -44,13 +44,6 @@ PTXSIM_API CUresult cuGraphGetNodes(CUgraph Graph, CUgraphNode *Nodes,
   *Count = Nodes ? std::min(*Count, All.size()) : All.size();
   return CUDA_SUCCESS;
 }
-PTXSIM_API CUresult cuGraphNodeGetType(CUgraphNode Node, int *Kind) {
-  if (!Node || !Kind)
-    return CUDA_ERROR_INVALID_VALUE;
-  std::lock_guard Guard(state().Lock);
-  *Kind = reinterpret_cast<GraphNode *>(Node)->Kind;
-  return CUDA_SUCCESS;
-}
 /// Nodes in an order that respects their dependencies; false for a cycle.
 static bool orderNodes(const GraphObject &G, std::vector<GraphNode> &Out) {
   size_t N = G.Nodes.size();
@@ -155,6 +148,15 @@ static GraphObject *graphOf(CUgraphNode Node) {
   return nullptr;
 }
 
+PTXSIM_API CUresult cuGraphNodeGetType(CUgraphNode Node, int *Kind) {
+  std::lock_guard Guard(state().Lock);
+  GraphObject *G = graphOf(Node);
+  if (!G || !Kind)
+    return CUDA_ERROR_INVALID_VALUE;
+  *Kind = G->Nodes[indexOf(*G, Node)].Kind;
+  return CUDA_SUCCESS;
+}
+
 /// Adds a node whose work Prepare checks.
 template <class F>
 static CUresult addNode(CUgraphNode *Out, CUgraph Graph,
@@ -255,10 +257,10 @@ PTXSIM_API CUresult cuGraphAddChildGraphNode(CUgraphNode *Out, CUgraph Graph,
                                              size_t Count, CUgraph Child) {
   return addNode(Out, Graph, Before, Count, GraphNode::Graph, [&](Work &W) {
     GraphObject *G = liveGraph(Child);
-    std::vector<GraphNode> Nodes;
-    if (!G || !orderNodes(*G, Nodes))
+    auto Nodes = std::make_shared<std::vector<GraphNode>>();
+    if (!G || !orderNodes(*G, *Nodes))
       return CUDA_ERROR_INVALID_VALUE;
-    W = [Nodes = std::move(Nodes)] { return runNodes(Nodes); };
+    W = [Nodes] { return runNodes(*Nodes); };
     return CUDA_SUCCESS;
   });
 }

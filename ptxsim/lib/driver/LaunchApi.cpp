@@ -25,7 +25,11 @@ static bool paramsFromBuffer(void **Extra, std::vector<uint8_t> &Out) {
       std::memcpy(Out.data(), Buffer, Size);
       return true;
     case ParamBuffer: Buffer = Extra[K + 1]; break;
-    case ParamBufferSize: Size = *static_cast<size_t *>(Extra[K + 1]); break;
+    case ParamBufferSize:
+      if (!Extra[K + 1])
+        return false;
+      Size = *static_cast<size_t *>(Extra[K + 1]);
+      break;
     default: return false;
     }
   }
@@ -248,8 +252,9 @@ CUresult ptxsim::prepareLaunch(KernelLaunch L, void **Params, void **Extra,
     return R;
   if (!collectParams(*L.Fn, Params, Extra, L.Params))
     return CUDA_ERROR_INVALID_VALUE;
-  Out = [L = std::move(L)] {
-    if (!state().Kernels.count(L.Fn)) // a graph may outlive its module
+  Out = [L = std::move(L), Serial = L.Fn->Serial] {
+    // A graph may outlive its module, and another kernel may be in its place.
+    if (!state().Kernels.count(L.Fn) || L.Fn->Serial != Serial)
       return CUDA_ERROR_INVALID_HANDLE;
     // A fault shows at the next synchronisation, as on the hardware.
     runKernel(L);
@@ -315,7 +320,8 @@ PTXSIM_API CUresult cuLaunchKernelEx(const CUlaunchConfig *Config, CUfunction F,
 PTXSIM_API CUresult cuOccupancyMaxActiveClusters(int *Clusters, CUfunction F,
                                                  const CUlaunchConfig *C) {
   std::lock_guard Guard(state().Lock);
-  if (!Clusters || !C || !state().Kernels.count(object(F)))
+  if (!Clusters || !C || (C->numAttrs && !C->attrs) ||
+      !state().Kernels.count(object(F)))
     return CUDA_ERROR_INVALID_VALUE;
   unsigned Size = 1;
   for (unsigned K = 0; K < C->numAttrs; ++K)

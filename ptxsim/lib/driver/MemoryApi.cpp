@@ -3,6 +3,7 @@
 #include "State.h"
 #include <cstdlib>
 #include <cstring>
+#include <sys/mman.h>
 
 using namespace ptxsim;
 using namespace ptxsim::abi;
@@ -105,12 +106,22 @@ PTXSIM_API CUresult cuMemFreeHost(void *Host) {
   std::free(Host);
   return released(true, CUDA_SUCCESS);
 }
+/// The driver locks the pages, which must exist.
+static bool isMapped(void *Host, size_t Bytes) {
+  constexpr uintptr_t Page = 4096;
+  uintptr_t First = uintptr_t(Host) / Page * Page;
+  uintptr_t Last = uintptr_t(Host) + Bytes;
+  return Last > uintptr_t(Host) &&
+         !msync(reinterpret_cast<void *>(First), Last - First, MS_ASYNC);
+}
 PTXSIM_API CUresult cuMemHostRegister_v2(void *Host, size_t Bytes, unsigned) {
   DriverState &S = state();
   std::lock_guard Guard(S.Lock);
   if (CUresult R = enter())
     return R;
   if (!Host || !Bytes)
+    return CUDA_ERROR_INVALID_VALUE;
+  if (!isMapped(Host, Bytes))
     return CUDA_ERROR_INVALID_VALUE;
   return S.Memory.registerHost(Host, Bytes)
              ? CUDA_SUCCESS
@@ -134,6 +145,7 @@ PTXSIM_API CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr *Out, void *Host,
   return CUDA_SUCCESS;
 }
 PTXSIM_API CUresult cuMemHostGetFlags(unsigned *Flags, void *Host) {
+  std::lock_guard Guard(state().Lock);
   if (!Flags || !state().PinnedHost.count(Host))
     return CUDA_ERROR_INVALID_VALUE;
   *Flags = 2;
@@ -166,6 +178,10 @@ static CUresult pointerAttribute(void *Out, int Attribute, CUdeviceptr P) {
   }
   return CUDA_SUCCESS;
 }
+/// Context, pointers, buffer id, and the range; the others are 32-bit.
+static bool isAddressAttribute(int A) {
+  return A == 1 || A == 3 || A == 4 || A == 7 || A == 11 || A == 12;
+}
 PTXSIM_API CUresult cuPointerGetAttribute(void *Out, int Attribute,
                                           CUdeviceptr P) {
   std::lock_guard Guard(state().Lock);
@@ -178,7 +194,7 @@ PTXSIM_API CUresult cuPointerGetAttributes(unsigned N, int *Attributes,
     return CUDA_ERROR_INVALID_VALUE;
   for (unsigned K = 0; K < N; ++K) // unknown pointers leave zeros behind
     if (pointerAttribute(Out[K], Attributes[K], P) != CUDA_SUCCESS && Out[K])
-      std::memset(Out[K], 0, Attributes[K] == 2 || Attributes[K] == 8 ? 4 : 8);
+      std::memset(Out[K], 0, isAddressAttribute(Attributes[K]) ? 8 : 4);
   return CUDA_SUCCESS;
 }
 
@@ -189,7 +205,41 @@ static bool validDevice(uint64_t A, uint64_t Bytes) {
   return state().Memory.find(A, Bytes) != nullptr;
 }
 static bool validAny(uint64_t A, uint64_t Bytes) {
-  return !state().Memory.isDevice(A) || validDevice(A, Bytes);
+  return A + Bytes >= A &&
+         (!state().Memory.isDevice(A) || validDevice(A, Bytes));
+}
+/// A range that was known when work was prepared and no longer is when the work
+/// runs, in a graph: it has been released in between.
+namespace {
+class Range {
+public:
+  Range(uint64_t A, uint64_t Bytes) : A(A), Bytes(Bytes) {
+    if (const Allocation *Found = state().Memory.find(A, Bytes))
+      Id = Found->Id;
+  }
+  bool gone() const {
+    const Allocation *Found = Id ? state().Memory.find(A, Bytes) : nullptr;
+    return Id && (!Found || Found->Id != Id);
+  }
+
+private:
+  uint64_t A, Bytes, Id = 0;
+};
+} // namespace
+static CUresult useAfterRelease(const char *What) {
+  report(std::string(What) + " of memory that has been released");
+  if (Context *C = currentContext())
+    C->Sticky = CUDA_ERROR_ILLEGAL_ADDRESS;
+  return CUDA_ERROR_ILLEGAL_ADDRESS;
+}
+/// Bytes from the first to the last of a copy or fill; false if they are more
+/// than there are addresses.
+static bool extentOf(size_t Slices, size_t SliceRows, size_t Rows, size_t Pitch,
+                     size_t Width, size_t &Out) {
+  return !__builtin_mul_overflow(Slices, SliceRows, &Out) &&
+         !__builtin_add_overflow(Out, Rows, &Out) &&
+         !__builtin_mul_overflow(Out, Pitch, &Out) &&
+         !__builtin_add_overflow(Out, Width, &Out);
 }
 
 static CUresult copy(void *Dst, const void *Src, size_t Bytes, bool DstDevice,
@@ -208,7 +258,10 @@ static CUresult copy(void *Dst, const void *Src, size_t Bytes, bool DstDevice,
   };
   if (!Valid(Dst, DstDevice) || !Valid(Src, SrcDevice))
     return CUDA_ERROR_INVALID_VALUE;
+  Range To(uint64_t(Dst), Bytes), From(uint64_t(Src), Bytes);
   return submit(Stream, GraphNode::Memcpy, [=] {
+    if (To.gone() || From.gone())
+      return useAfterRelease("copy");
     std::memmove(Dst, Src, Bytes);
     state().Memory.noteCopied(uint64_t(Dst), uint64_t(Src), Bytes);
     return CUDA_SUCCESS;
@@ -269,14 +322,22 @@ CUresult ptxsim::prepareCopy(const CUDA_MEMCPY3D &C, Work &Out) {
   size_t DH = C.dstHeight ? C.dstHeight : C.Height;
   if (SP < C.WidthInBytes || DP < C.WidthInBytes)
     return CUDA_ERROR_INVALID_VALUE;
-  Src += (C.srcZ * SH + C.srcY) * SP + C.srcXInBytes;
-  Dst += (C.dstZ * DH + C.dstY) * DP + C.dstXInBytes;
   size_t Rows = C.Height - 1, Slices = C.Depth - 1;
-  if (!validAny(Src, (Slices * SH + Rows) * SP + C.WidthInBytes) ||
-      !validAny(Dst, (Slices * DH + Rows) * DP + C.WidthInBytes))
+  size_t SrcAt, DstAt, SrcBytes, DstBytes;
+  if (!extentOf(C.srcZ, SH, C.srcY, SP, C.srcXInBytes, SrcAt) ||
+      !extentOf(C.dstZ, DH, C.dstY, DP, C.dstXInBytes, DstAt) ||
+      !extentOf(Slices, SH, Rows, SP, C.WidthInBytes, SrcBytes) ||
+      !extentOf(Slices, DH, Rows, DP, C.WidthInBytes, DstBytes))
+    return CUDA_ERROR_INVALID_VALUE;
+  Src += SrcAt;
+  Dst += DstAt;
+  if (!validAny(Src, SrcBytes) || !validAny(Dst, DstBytes))
     return CUDA_ERROR_INVALID_VALUE;
   size_t W = C.WidthInBytes, H = C.Height, D = C.Depth;
+  Range Target(Dst, DstBytes), Source(Src, SrcBytes);
   Out = [=] {
+    if (Target.gone() || Source.gone())
+      return useAfterRelease("copy");
     for (size_t Z = 0; Z < D; ++Z)
       for (size_t Y = 0; Y < H; ++Y) {
         uint64_t To = Dst + (Z * DH + Y) * DP, From = Src + (Z * SH + Y) * SP;
@@ -339,12 +400,19 @@ CUresult ptxsim::prepareFill(CUdeviceptr Dst, size_t Pitch, unsigned Value,
   Out = [] { return CUDA_SUCCESS; };
   if (!Width || !Height)
     return CUDA_SUCCESS;
-  if (Height == 1)
-    Pitch = Width * Element;
-  if (Dst % Element || Pitch < Width * Element ||
-      !validDevice(Dst, (Height - 1) * Pitch + Width * Element))
+  size_t RowBytes, Bytes;
+  if (__builtin_mul_overflow(Width, Element, &RowBytes))
     return CUDA_ERROR_INVALID_VALUE;
+  if (Height == 1)
+    Pitch = RowBytes;
+  if (Dst % Element || Pitch < RowBytes ||
+      !extentOf(0, 0, Height - 1, Pitch, RowBytes, Bytes) ||
+      !validDevice(Dst, Bytes))
+    return CUDA_ERROR_INVALID_VALUE;
+  Range Target(Dst, Bytes);
   Out = [=] {
+    if (Target.gone())
+      return useAfterRelease("fill");
     for (size_t Y = 0; Y < Height; ++Y) {
       char *Row = static_cast<char *>(ptr(Dst + Y * Pitch));
       for (size_t X = 0; X < Width; ++X)

@@ -85,8 +85,14 @@ CUresult ptxsim::loadModule(const char *Text, size_t Bytes, std::string &Log,
   }
   auto L = std::make_unique<LoadedModule>();
   L->Source = M;
-  if (!placeVariables(*L, Log))
+  auto ReleaseVariables = [&] {
+    for (uint64_t A : L->Storage)
+      S.Memory.release(A);
+  };
+  if (!placeVariables(*L, Log)) {
+    ReleaseVariables();
     return CUDA_ERROR_OUT_OF_MEMORY;
+  }
   for (const auto &F : M->Functions) {
     if (!F->IsEntry || !F->HasBody)
       continue;
@@ -94,8 +100,11 @@ CUresult ptxsim::loadModule(const char *Text, size_t Bytes, std::string &Log,
     K->Owner = L.get();
     K->Name = std::string(F->Name);
     K->Code = decodeKernel(M, *F, L->Symbols, Diag);
-    if (!K->Code)
+    if (!K->Code) {
+      ReleaseVariables();
       return Fail(CUDA_ERROR_INVALID_PTX);
+    }
+    K->Serial = S.NextSerial++;
     L->Kernels.push_back(std::move(K));
   }
   for (auto &K : L->Kernels)
@@ -150,9 +159,12 @@ static CUresult load(const void *Image, unsigned N, const int *Options,
   std::string Log;
   CUresult R;
   const char *Text = static_cast<const char *>(Image);
-  uint32_t Magic;
-  std::memcpy(&Magic, Image, 4);
-  if (Magic == 0x464c457fu || Magic == 0xba55ed50u || Magic == 0x466243b1u) {
+  auto Starts = [&](const char *Magic) {
+    return !std::strncmp(Text, Magic, 4);
+  };
+  if (Starts("\x7f"
+             "ELF") ||
+      Starts("\x50\xed\x55\xba") || Starts("\xb1\x43\x62\x46")) {
     Log = "the image is a binary; the simulator runs PTX text only";
     R = CUDA_ERROR_NO_BINARY_FOR_GPU;
   } else if (S.Faults.count(FaultPlan::Jit)) {
@@ -323,6 +335,7 @@ PTXSIM_API CUresult cuLibraryEnumerateKernels(CUkernel *K, unsigned N,
   return enumerate(K, N, object(L));
 }
 PTXSIM_API CUresult cuLibraryGetModule(CUmodule *M, CUlibrary L) {
+  std::lock_guard Guard(state().Lock);
   if (!M || !state().Modules.count(object(L)))
     return CUDA_ERROR_INVALID_VALUE;
   *M = reinterpret_cast<CUmodule>(L);
@@ -333,18 +346,21 @@ PTXSIM_API CUresult cuLibraryGetGlobal(CUdeviceptr *A, size_t *N, CUlibrary L,
   return getGlobal(A, N, object(L), Name);
 }
 PTXSIM_API CUresult cuKernelGetFunction(CUfunction *F, CUkernel K) {
+  std::lock_guard Guard(state().Lock);
   if (!F || !state().Kernels.count(object(K)))
     return CUDA_ERROR_INVALID_HANDLE;
   *F = reinterpret_cast<CUfunction>(K);
   return CUDA_SUCCESS;
 }
 PTXSIM_API CUresult cuKernelGetLibrary(CUlibrary *L, CUkernel K) {
+  std::lock_guard Guard(state().Lock);
   if (!L || !state().Kernels.count(object(K)))
     return CUDA_ERROR_INVALID_HANDLE;
   *L = reinterpret_cast<CUlibrary>(object(K)->Owner);
   return CUDA_SUCCESS;
 }
 PTXSIM_API CUresult cuFuncGetModule(CUmodule *M, CUfunction F) {
+  std::lock_guard Guard(state().Lock);
   if (!M || !state().Kernels.count(object(F)))
     return CUDA_ERROR_INVALID_HANDLE;
   *M = reinterpret_cast<CUmodule>(object(F)->Owner);

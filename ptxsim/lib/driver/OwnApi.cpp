@@ -17,7 +17,11 @@ PTXSIM_API int ptxsimConfigure(const char *Key, const char *Value) {
   return 1;
 }
 PTXSIM_API const char *ptxsimLastReport(void) {
-  return state().LastReport.c_str();
+  DriverState &S = state();
+  std::lock_guard Guard(S.Lock);
+  thread_local std::string Text; // valid until the thread's next call
+  Text = S.LastReport;
+  return Text.c_str();
 }
 PTXSIM_API const char *ptxsimCounters(void) {
   DriverState &S = state();

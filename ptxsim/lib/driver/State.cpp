@@ -160,7 +160,8 @@ uint64_t DeviceMemory::allocate(uint64_t Bytes, uint64_t Capacity,
   if (!Base && !reserve())
     return 0;
   uint64_t Size = (Bytes + Granule - 1) / Granule * Granule;
-  if (Size < Bytes || Size + Gap > Reserved || Used + Size > Capacity)
+  if (Size < Bytes || Used > Capacity || Size > Capacity - Used ||
+      Size > Reserved - Gap)
     return 0;
   // Addresses go up and wrap around once, so that freed ranges stay unused
   // for long and stale pointers are found.
@@ -245,6 +246,8 @@ bool DeviceMemory::release(uint64_t Address) {
 
 bool DeviceMemory::registerHost(void *Host, uint64_t Bytes) {
   uint64_t A = uint64_t(Host);
+  if (A + Bytes < A || isDevice(A) || isDevice(A + Bytes - 1))
+    return false;
   auto It = Allocations.lower_bound(A);
   if (It != Allocations.end() && It->first < A + Bytes)
     return false;

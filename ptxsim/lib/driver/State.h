@@ -77,6 +77,7 @@ struct Kernel {
   LoadedModule *Owner = nullptr;
   std::string Name;
   std::unique_ptr<Program> Code;
+  uint64_t Serial = 0; // unlike the address, unique in the process
   unsigned MaxDynamicShared = 48 * 1024;
   int NonPortableCluster = 0;
   int Carveout = -1;
@@ -154,8 +155,9 @@ struct DriverState {
   std::map<GraphObject *, std::shared_ptr<GraphObject>> Graphs;
   std::unordered_set<GraphExecObject *> GraphExecs;
   std::map<void *, void *> PinnedHost; // cuMemHostAlloc: address to base
-  StreamObject LegacyStream, PerThreadStream;
-  uint64_t NextGridId = 1;
+  StreamObject LegacyStream;
+  std::unordered_set<StreamObject *> PerThreadStreams; // one per host thread
+  uint64_t NextGridId = 1, NextSerial = 1;
   unsigned CapturingStreams = 0;
 };
 DriverState &state();

@@ -11,13 +11,32 @@ using namespace ptxsim::abi;
 static EventObject *object(CUevent E) {
   return reinterpret_cast<EventObject *>(E);
 }
-static GraphObject *object(CUgraph G) {
-  return reinterpret_cast<GraphObject *>(G);
-}
 static uint64_t now() {
   return uint64_t(std::chrono::duration_cast<std::chrono::nanoseconds>(
                       std::chrono::steady_clock::now().time_since_epoch())
                       .count());
+}
+
+namespace {
+/// The per-thread default stream of one host thread. A capture that the thread
+/// did not end ends with it.
+struct ThreadStream {
+  StreamObject Stream;
+  ThreadStream() {
+    std::lock_guard Guard(state().Lock);
+    state().PerThreadStreams.insert(&Stream);
+  }
+  ~ThreadStream() {
+    std::lock_guard Guard(state().Lock);
+    state().PerThreadStreams.erase(&Stream);
+    if (Stream.Capture)
+      --state().CapturingStreams;
+  }
+};
+} // namespace
+static StreamObject &threadStream() {
+  thread_local ThreadStream T;
+  return T.Stream;
 }
 
 StreamObject *ptxsim::findStream(CUstream S) {
@@ -26,7 +45,7 @@ StreamObject *ptxsim::findStream(CUstream S) {
   if (V <= 1)
     return &D.LegacyStream;
   if (V == 2)
-    return &D.PerThreadStream;
+    return &threadStream();
   auto *Object = reinterpret_cast<StreamObject *>(S);
   return D.Streams.count(Object) ? Object : nullptr;
 }
@@ -300,7 +319,8 @@ static void endCapture(const std::shared_ptr<GraphObject> &G) {
   };
   for (StreamObject *S : D.Streams)
     End(*S);
-  End(D.PerThreadStream);
+  for (StreamObject *S : D.PerThreadStreams)
+    End(*S);
   for (EventObject *E : D.Events)
     if (E->Capture == G)
       E->Capture.reset();

@@ -301,8 +301,10 @@ bool ptxsim::runLaunch(LaunchState &L, Fault &Out) {
   buildImage(L);
   uint64_t Total = taskCount(L);
   bool Serial = L.Cooperative || L.P->WaitsOnGlobal || L.P->GlobalAtomics;
+  constexpr unsigned MostThreads = 1024;
   unsigned Threads =
       L.Config.Threads ? L.Config.Threads : std::thread::hardware_concurrency();
+  Threads = std::min(Threads, MostThreads);
   Threads = unsigned(std::min<uint64_t>(std::max(1u, Threads), Total));
   if (L.Config.Race) { // one thread: reports do not depend on timing
     Threads = 1;
