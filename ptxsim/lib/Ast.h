@@ -87,6 +87,11 @@ struct Dim3 {
   uint64_t count() const { return uint64_t(X) * Y * Z; }
 };
 
+/// What an indirect call passes and gets back (.callprototype).
+struct Prototype {
+  std::vector<Variable> Returns, Params;
+};
+
 struct Function {
   std::string_view Name;
   uint32_t Line = 0;
@@ -97,6 +102,7 @@ struct Function {
   std::vector<Variable> Locals; // .shared, .local and .param of the body
   std::vector<Instruction> Code;
   std::map<std::string, uint32_t> Labels; // scoped name -> instruction index
+  std::map<std::string, Prototype, std::less<>> Prototypes;
   std::map<std::string, std::vector<std::string>> BranchTables;
   std::map<std::string, std::vector<uint32_t>> BranchTargets; // resolved
   Dim3 MaxNtid, ReqNtid, ReqCluster;
@@ -113,6 +119,8 @@ struct Module {
   std::vector<std::unique_ptr<Function>> Functions;
   std::map<uint32_t, std::string> SourceFiles;
   const Function *findFunction(std::string_view Name) const;
+  /// What a pointer to a device function holds; 0 if there is none of the name.
+  uint64_t functionAddress(std::string_view Name) const;
 };
 
 /// Parses Text. On failure returns null and fills Diag.

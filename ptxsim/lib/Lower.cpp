@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Syntax tree to lowered code: matches opcodes, checks operands against the
-// opcode table, resolves symbols and inlines calls of device functions.
+// opcode table and resolves symbols. Calls: LowerCall.cpp.
 #include "Lowering.h"
 #include <algorithm>
 
 using namespace ptxsim;
 
-static constexpr unsigned MaxInlineDepth = 24;
 static constexpr size_t MaxLowered = 1u << 22;
 
 bool Lowering::fail(uint32_t Line, std::string Message) {
@@ -193,79 +192,4 @@ bool ptxsim::lowerKernel(const Module &M, const Function &Entry,
                          Diagnostic &Diag) {
   Lowering L(M, Symbols, Out, Diag);
   return L.run(Entry);
-}
-
-/// A call is inlined: formal parameters become the caller's .param variables.
-bool Lowering::lowerCall(Frame &F, const Instruction &I, Lowered L,
-                         unsigned Depth) {
-  size_t K = 0;
-  const Operand *Returns = nullptr, *Args = nullptr;
-  if (K < I.Operands.size() && I.Operands[K].Kind == OperandKind::List)
-    Returns = &I.Operands[K++];
-  if (K >= I.Operands.size() || I.Operands[K].Kind != OperandKind::Symbol)
-    return fail(I.Line, "indirect calls are not supported");
-  std::string_view Name = I.Operands[K++].Name;
-  if (K < I.Operands.size() && I.Operands[K].Kind == OperandKind::List)
-    Args = &I.Operands[K++];
-  if (K != I.Operands.size())
-    return fail(I.Line, "unexpected operand of call");
-  if (I.Pred != NoReg)
-    return fail(I.Line, "guarded calls are not supported");
-  if (Name == "vprintf" || Name == "__assertfail")
-    return lowerRuntimeCall(F, I, std::move(L), Name, Args, Returns, Depth);
-  const Function *Callee = M.findFunction(Name);
-  if (!Callee || !Callee->HasBody)
-    return fail(I.Line, "unknown function '" + std::string(Name) + "'");
-  if (Depth >= MaxInlineDepth)
-    return fail(I.Line, "calls of '" + std::string(Name) +
-                            "' are nested too deeply; recursion is not "
-                            "supported");
-  Frame G{Callee, 0, {}, {}};
-  return bindFormals(F, I, Returns, Callee->Returns, G) &&
-         bindFormals(F, I, Args, Callee->Params, G) &&
-         lowerFunction(G, Depth + 1) && finishCall(Depth);
-}
-
-/// Ends an inlined body with a no-op, so that its returns have a target.
-bool Lowering::finishCall(unsigned Depth) {
-  Lowered L;
-  std::string Why;
-  matchOpcode("membar.cta", L.Info, Why);
-  L.Info.O = Op::Pmevent;
-  return finish(std::move(L), Depth);
-}
-
-bool Lowering::bindFormals(Frame &F, const Instruction &I,
-                           const Operand *Actuals,
-                           const std::vector<Variable> &Formals, Frame &G) {
-  size_t N = Actuals ? Actuals->Parts.size() : 0;
-  if (N != Formals.size())
-    return fail(I.Line, "expected " + std::to_string(Formals.size()) +
-                            " parameters, got " + std::to_string(N));
-  for (size_t K = 0; K < N; ++K) {
-    const Operand &A = Actuals->Parts[K];
-    if (A.Kind != OperandKind::Symbol || A.Reg == NoReg ||
-        F.Fn->Locals[A.Reg].Where != Space::Param ||
-        F.Fn->Locals[A.Reg].Size < Formals[K].Size)
-      return fail(I.Line, "expected a .param variable as call argument");
-    G.Formals[Formals[K].Name] = F.LocalAt[A.Reg];
-  }
-  return true;
-}
-
-bool Lowering::lowerRuntimeCall(Frame &F, const Instruction &I, Lowered L,
-                                std::string_view Name, const Operand *Args,
-                                const Operand *Returns, unsigned Depth) {
-  L.Callee = Name == "vprintf" ? 1 : 2;
-  for (const Operand *List : {Returns, Args})
-    for (size_t K = 0; List && K < List->Parts.size(); ++K) {
-      const Operand &A = List->Parts[K];
-      if (A.Kind != OperandKind::Symbol || A.Reg == NoReg)
-        return fail(I.Line, "expected a .param variable as call argument");
-      L.Immediates.push_back(int64_t(F.LocalAt[A.Reg]));
-    }
-  size_t Expected = L.Callee == 1 ? 3 : 5;
-  if (L.Immediates.size() != Expected)
-    return fail(I.Line, "unexpected arguments of '" + std::string(Name) + "'");
-  return finish(std::move(L), Depth);
 }

@@ -28,6 +28,9 @@ struct LoweredOperand {
   int64_t Offset = 0;
 };
 
+/// Lowered::Callee where a pointer is to no function that fits the call.
+constexpr uint32_t BadCallee = 3;
+
 struct Lowered {
   OpcodeInfo Info;
   uint32_t Line = 0, SourceFile = 0, SourceLine = 0;
@@ -40,7 +43,7 @@ struct Lowered {
   std::vector<int64_t> Immediates;
   uint32_t Target = ~0u;         // index into the lowered code
   std::vector<uint32_t> Targets; // of a branch table
-  uint32_t Callee = 0;           // 1: vprintf, 2: __assertfail
+  uint32_t Callee = 0;           // 1: vprintf, 2: __assertfail, BadCallee
 };
 
 /// A virtual register of the kernel, inlined callees included.

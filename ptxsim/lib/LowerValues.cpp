@@ -162,6 +162,11 @@ bool Lowering::symbolRef(Frame &F, const Instruction &I, const Operand &O,
       if (G.Name == O.Name && (!V || (V->Extern && !G.Extern)))
         V = &G;
   }
+  if (!V && M.functionAddress(O.Name)) {
+    Where = Space::Global;
+    R = constRef(M.functionAddress(O.Name) + O.Imm, true);
+    return true;
+  }
   if (!V)
     return fail(I.Line, "unknown symbol '" + std::string(O.Name) + "'");
   Where = V->Where;

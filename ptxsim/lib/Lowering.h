@@ -4,6 +4,7 @@
 #define PTXSIM_LOWERING_H
 
 #include "Lower.h"
+#include <set>
 #include <unordered_map>
 
 namespace ptxsim {
@@ -34,6 +35,11 @@ private:
   bool lowerRuntimeCall(Frame &F, const Instruction &I, Lowered L,
                         std::string_view Name, const Operand *Args,
                         const Operand *Returns, unsigned Depth);
+  bool lowerIndirectCall(Frame &F, const Instruction &I, unsigned Depth);
+  bool inlineCall(Frame &F, const Instruction &I, const Function &Callee,
+                  const Operand *Returns, const Operand *Args, unsigned Depth);
+  std::vector<const Function *> pointedTo(const Prototype &P);
+  size_t branch(const Lowered &Like, const Ref &Guard);
   bool finishCall(unsigned Depth);
   bool bindFormals(Frame &F, const Instruction &I, const Operand *Actuals,
                    const std::vector<Variable> &Formals, Frame &G);
@@ -80,7 +86,10 @@ private:
   std::map<std::string_view, uint32_t> ParamOffset;
   std::map<const Variable *, uint64_t> SharedAt;
   std::unordered_map<std::string_view, OpcodeInfo> Matched;
+  static constexpr unsigned Resolved = ~0u; // instead of a depth
   std::vector<unsigned> InlineDepth;
+  std::set<const Function *> AddressTaken;
+  bool AddressesKnown = false;
   uint64_t SharedEnd = SharedBase;
   uint32_t DynamicAlign = 16;
   uint64_t LocalEnd = 16; // address 0 stays unused

@@ -274,10 +274,23 @@ static void decomposeWord(std::string_view W, bool ExpectCmp, OpcodeInfo &Out) {
   Out.Mods.set(size_t(It == table().Mods.end() ? Mod::Other : It->second));
 }
 
+/// Atomic operations may name the state space before the scope.
+static void scopeFirst(std::vector<std::string_view> &Words) {
+  auto IsScope = [](std::string_view W) {
+    return W == "cta" || W == "cluster" || W == "gpu" || W == "sys";
+  };
+  for (size_t K = 1; K + 1 < Words.size(); ++K)
+    if ((Words[K] == "global" || Words[K].starts_with("shared")) &&
+        IsScope(Words[K + 1]))
+      std::swap(Words[K], Words[K + 1]);
+}
+
 bool ptxsim::matchOpcode(std::string_view Opcode, OpcodeInfo &Out,
                          std::string &Why) {
   const Table &T = table();
   std::vector<std::string_view> Words = splitDots(Opcode);
+  if (Words[0] == "atom" || Words[0] == "red")
+    scopeFirst(Words);
   auto Head = T.ByHead.find(Words[0]);
   if (Head == T.ByHead.end()) {
     Why = "unknown opcode '" + std::string(Opcode) + "'";

@@ -12,6 +12,16 @@ std::string Register::name() const {
   return N;
 }
 
+uint64_t Module::functionAddress(std::string_view Name) const {
+  // Far from all memory, so that no function is mistaken for data.
+  constexpr uint64_t Window = uint64_t(4) << 56, Spacing = 16;
+  for (size_t K = 0; K < Functions.size(); ++K)
+    if (Functions[K]->Name == Name && Functions[K]->HasBody &&
+        !Functions[K]->IsEntry)
+      return Window + (K + 1) * Spacing;
+  return 0;
+}
+
 const Function *Module::findFunction(std::string_view Name) const {
   const Function *Found = nullptr;
   for (const auto &F : Functions)

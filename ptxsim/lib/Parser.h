@@ -40,7 +40,7 @@ private:
   };
   bool parseBody(Function &F);
   bool parseStatement(Function &F);
-  bool parseBodyDirective(Function &F, std::string_view Word);
+  bool parseBodyDirective(Function &F);
   bool parseRegisters(Function &F);
   bool parseLocalVariables(Function &F, Space Where);
   bool parseLabel(Function &F, std::string_view Name);

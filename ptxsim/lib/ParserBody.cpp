@@ -52,32 +52,33 @@ bool Parser::parseStatement(Function &F) {
       return error("expected a predicate after '@', got '" + std::string(Name) +
                    "'");
   }
+  if (Pred == NoReg && Lex.peek() == '.')
+    return parseBodyDirective(F);
   std::string_view Word = Lex.dottedWord();
   if (Word.empty())
     return error(std::string("unexpected character '") + Lex.peek() + "'");
-  if (Pred == NoReg && Word[0] == '.')
-    return parseBodyDirective(F, Word);
   if (Pred == NoReg && Lex.peek() == ':')
     return Lex.accept(':') && parseLabel(F, Word);
   return parseInstruction(F, Begin, Word, Pred, Negated);
 }
 
-bool Parser::parseBodyDirective(Function &F, std::string_view Word) {
-  if (Word == ".reg")
+/// Words may follow each other without a blank, as in '.reg.b32 x'.
+bool Parser::parseBodyDirective(Function &F) {
+  if (Lex.acceptWord(".reg"))
     return parseRegisters(F);
-  if (Word == ".shared")
+  if (Lex.acceptWord(".shared"))
     return parseLocalVariables(F, Space::Shared);
-  if (Word == ".local")
+  if (Lex.acceptWord(".local"))
     return parseLocalVariables(F, Space::Local);
-  if (Word == ".param")
+  if (Lex.acceptWord(".param"))
     return parseLocalVariables(F, Space::Param);
-  if (Word == ".loc")
+  if (Lex.acceptWord(".loc"))
     return parseLoc();
-  if (Word == ".pragma") {
+  if (Lex.acceptWord(".pragma")) {
     std::string Ignored;
     return (Lex.quoted(Ignored) || error("expected a string")) && expect(';');
   }
-  return error("unknown directive '" + std::string(Word) + "'");
+  return error("unknown directive '" + std::string(Lex.dottedWord()) + "'");
 }
 
 bool Parser::parseLoc() {
@@ -179,8 +180,19 @@ bool Parser::parseLabel(Function &F, std::string_view Name) {
     } while (Lex.accept(','));
     return expect(';');
   }
-  if (Lex.acceptWord(".callprototype") || Lex.acceptWord(".calltargets"))
-    return error("indirect calls are not supported");
+  if (Lex.acceptWord(".callprototype")) {
+    Prototype &P = F.Prototypes[std::string(Name)];
+    P = Prototype();
+    if (Lex.peek() == '(' && !parseParamList(P.Returns))
+      return false;
+    Lex.identifier(); // '_'
+    if (Lex.peek() == '(' && !parseParamList(P.Params))
+      return false;
+    Lex.acceptWord(".noreturn");
+    return expect(';');
+  }
+  if (Lex.acceptWord(".calltargets"))
+    return error("lists of call targets are not supported");
   auto [It, New] =
       F.Labels.emplace(labelKey(CurrentScope, Name), uint32_t(F.Code.size()));
   return New || error("label '" + std::string(Name) + "' is defined twice");

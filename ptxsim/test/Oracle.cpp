@@ -50,10 +50,11 @@ static bool setpRule(const Name &N, const OracleCase &C, Int &R) {
   }
   if (N.head() == "set") {
     const std::string &D = N.Parts[N.Parts.size() - 2];
-    Int True = D == "f32"    ? 0x3f800000
-               : D == "f16"  ? 0x3c00
-               : D == "bf16" ? 0x3f80
-                             : Int(0xffffffff);
+    Int True = D == "f32"                  ? 0x3f800000
+               : D == "f16"                ? 0x3c00
+               : D == "bf16"               ? 0x3f80
+               : T == "f16" || T == "bf16" ? 0xffff // each half is a mask
+                                           : Int(0xffffffff);
     R = Yes ? True : Int(0);
     return true;
   }

@@ -41,13 +41,14 @@ static bool placeVariables(LoadedModule &L, std::string &Log) {
   for (const Variable &V : L.Source->Variables)
     for (const Relocation &R : V.Relocations) {
       auto It = L.Symbols.find(R.Symbol);
-      if (It == L.Symbols.end()) {
+      uint64_t Code = L.Source->functionAddress(R.Symbol);
+      if (It == L.Symbols.end() && !Code) {
         Log = "line " + std::to_string(V.Line) + ": unresolved symbol '" +
               std::string(R.Symbol) + "' in the value of '" +
               std::string(V.Name) + "'";
         return false;
       }
-      uint64_t Value = It->second + uint64_t(R.Addend);
+      uint64_t Value = (Code ? Code : It->second) + uint64_t(R.Addend);
       std::memcpy(reinterpret_cast<uint8_t *>(L.Symbols[std::string(V.Name)] +
                                               R.Offset),
                   &Value, 8);

@@ -169,14 +169,14 @@ template <bool B> static void setpPacked(PTXSIM_ARGS) {
   PTXSIM_NEXT;
 }
 
-/// set with 16-bit results: 1.0 or 0 in each half.
-template <bool B, bool Packed> static void setHalf(PTXSIM_ARGS) {
+/// set with 16-bit results: True, 1.0 or all ones, or else 0 in each half.
+template <bool B, bool Packed, uint32_t True> static void setHalf(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   RowU32 A = rowAt<RowU32>(R + I->A), Y = rowAt<RowU32>(R + I->B);
   auto One = [&](RowU32 X, RowU32 Z) {
     uint32_t Yes =
         compareFloat(Cmp(I->Aux >> 8), wideHalf<B>(I, X), wideHalf<B>(I, Z));
-    return (RowU32)lanes32(Yes) & (B ? 0x3f80u : 0x3c00u);
+    return (RowU32)lanes32(Yes) & True;
   };
   RowU32 D = One(A, Y);
   if (Packed)
@@ -184,11 +184,15 @@ template <bool B, bool Packed> static void setHalf(PTXSIM_ARGS) {
   store32(R + I->D, D, On);
   PTXSIM_NEXT;
 }
-static Handler pickSetHalf(Type Ty) {
-  switch (Ty) {
-  case Type::F16x2: return setHalf<false, true>;
-  case Type::BF16x2: return setHalf<true, true>;
-  case Type::F16: return setHalf<false, false>;
+static Handler pickSetHalf(Type To, Type From) {
+  constexpr uint32_t One = 0x3c00, OneB = 0x3f80, Ones = 0xffff;
+  bool Mask = To == Type::U32 || To == Type::S32;
+  switch (From) {
+  case Type::F16x2:
+    return Mask ? setHalf<false, true, Ones> : setHalf<false, true, One>;
+  case Type::BF16x2:
+    return Mask ? setHalf<true, true, Ones> : setHalf<true, true, OneB>;
+  case Type::F16: return setHalf<false, false, One>;
   default: return nullptr;
   }
 }
@@ -262,7 +266,7 @@ bool ptxsim::selectCompare(Encoder &E, const Lowered &L, Inst &I) {
     I.Aux = uint16_t(unsigned(Info.Compare) << 8 |
                      (Info.Types[0] == Type::F32 ? 16 : 0) |
                      (Info.has(Mod::Ftz) ? FlushHalves : 0));
-    I.Fn = pickSetHalf(Info.Types[0]);
+    I.Fn = pickSetHalf(Info.Types[0], Info.Types[1]);
     if (!I.Fn)
       I.Fn = pickCompare(Info, Info.Types[1], false);
     return I.Fn != nullptr;

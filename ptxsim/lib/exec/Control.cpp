@@ -136,6 +136,16 @@ static void assertFail(PTXSIM_ARGS) {
   runtimeAssert(W, I, On);
 }
 
+static void badCall(PTXSIM_ARGS) {
+  uint32_t On = guarded(I, R, M);
+  if (!On)
+    PTXSIM_NEXT;
+  uint32_t Lane = uint32_t(std::countr_zero(On));
+  fault(W, I, FaultKind::Illegal, Lane,
+        "call of " + hex(laneOf<uint64_t>(R, I->A, Lane)) +
+            ", which is no function with these parameters");
+}
+
 bool ptxsim::selectControl(Encoder &E, const Lowered &L, Inst &I) {
   switch (L.Info.O) {
   case Op::Bra: I.Fn = branch; return true;
@@ -151,7 +161,7 @@ bool ptxsim::selectControl(Encoder &E, const Lowered &L, Inst &I) {
   case Op::Pmevent: I.Fn = noOperation; return true;
   case Op::Call:
     I.X = E.addDetail(L);
-    I.Fn = L.Callee == 1 ? print : assertFail;
+    I.Fn = L.Callee == BadCallee ? badCall : L.Callee == 1 ? print : assertFail;
     return true;
   default: return false;
   }

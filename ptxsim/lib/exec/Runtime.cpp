@@ -117,12 +117,16 @@ static bool printOne(Warp *W, const Inst *I, uint32_t Lane, std::string Spec,
     if (C != 'l' && C != 'h' && C != 'z' && C != 'j' && C != 't')
       Clean += C;
   bool Long = Spec.find('l') != std::string::npos ||
-              Spec.find('z') != std::string::npos || Letter == 'p';
+              Spec.find('z') != std::string::npos;
   if (std::string("eEfFgGaA").find(Letter) != std::string::npos) {
     double D;
     std::memcpy(&D, &Value, 8);
     Clean += Letter;
     std::snprintf(Buffer, sizeof(Buffer), Clean.c_str(), D);
+  } else if (Letter == 'p') {
+    Clean += 'p';
+    std::snprintf(Buffer, sizeof(Buffer), Clean.c_str(),
+                  reinterpret_cast<void *>(Value));
   } else if (Letter == 'c') {
     Clean += 'c';
     std::snprintf(Buffer, sizeof(Buffer), Clean.c_str(), int(Value));
@@ -130,7 +134,7 @@ static bool printOne(Warp *W, const Inst *I, uint32_t Lane, std::string Spec,
     if (!Long)
       Value = Letter == 'd' || Letter == 'i' ? uint64_t(int64_t(int32_t(Value)))
                                              : uint32_t(Value);
-    Clean += Letter == 'p' ? std::string("llx") : std::string("ll") + Letter;
+    Clean += std::string("ll") + Letter;
     std::snprintf(Buffer, sizeof(Buffer), Clean.c_str(),
                   (unsigned long long)Value);
   }
