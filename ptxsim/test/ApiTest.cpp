@@ -54,6 +54,8 @@ static void badModules() {
   refuses(module("ld.param.u64 %rd1, [p+8];\n"), "outside");
   refuses(module("mul.lo.u32 %r1, %r1, 0f3F800000;\n"), "constant");
   refuses(module("wgmma.fence.sync.aligned;\n"), "needs target sm_90a");
+  refuses(module("call %rd1;\n"), "expected the prototype");
+  refuses(module("call %rd1, shape;\n"), "unknown prototype 'shape'");
   refuses(module(".shared .b8 big[300000];\nmov.u32 %r1, big;\n"), "227 KiB");
   std::string Whole = module("add.u32 %r1, %r1, 1;\n");
   for (size_t N = 0; N + 3 < Whole.size(); N += 7) {
@@ -79,6 +81,10 @@ static void badAccesses() {
   faults("mov.u32 %r1, %tid.x;\nsetp.lt.u32 %p1, %r1, 32;\n"
          "@%p1 bar.sync 1, 96;\n",
          CUDA_ERROR_LAUNCH_TIMEOUT, "deadlock", 0, {64});
+  faults("mov.u64 %rd2, 64;\nshape: .callprototype _ ();\n"
+         "call %rd2, shape;\n",
+         CUDA_ERROR_ILLEGAL_INSTRUCTION,
+         "call of 0x40, which is no function with these parameters");
   api().ptxsimConfigure("BUDGET", "100000");
   faults("L:\nadd.u32 %r1, %r1, 1;\nbra L;\n", CUDA_ERROR_LAUNCH_TIMEOUT,
          "did not end");
@@ -196,32 +202,64 @@ static void graphs() {
   check(Calls == 2 && B.read<int>()[3] == 7, "graph results");
 }
 
-/// fill -> kernel -> copy and host function, added in another order.
-static void explicitGraph() {
-  auto Create = CALL(cuGraphCreate, CUresult (*)(CUgraph *, unsigned));
-  auto AddKernel =
+namespace {
+struct GraphCalls {
+  CUresult (*Create)(CUgraph *,
+                     unsigned) = CALL(cuGraphCreate,
+                                      CUresult (*)(CUgraph *, unsigned));
+  CUresult (*AddKernel)(CUgraphNode *, CUgraph, const CUgraphNode *, size_t,
+                        const CUDA_KERNEL_NODE_PARAMS *) =
       CALL(cuGraphAddKernelNode_v2,
            CUresult (*)(CUgraphNode *, CUgraph, const CUgraphNode *, size_t,
                         const CUDA_KERNEL_NODE_PARAMS *));
-  auto AddCopy = CALL(cuGraphAddMemcpyNode,
-                      CUresult (*)(CUgraphNode *, CUgraph, const CUgraphNode *,
-                                   size_t, const CUDA_MEMCPY3D *, CUcontext));
-  auto AddFill =
+  CUresult (*AddCopy)(CUgraphNode *, CUgraph, const CUgraphNode *, size_t,
+                      const CUDA_MEMCPY3D *, CUcontext) =
+      CALL(cuGraphAddMemcpyNode,
+           CUresult (*)(CUgraphNode *, CUgraph, const CUgraphNode *, size_t,
+                        const CUDA_MEMCPY3D *, CUcontext));
+  CUresult (*AddFill)(CUgraphNode *, CUgraph, const CUgraphNode *, size_t,
+                      const CUDA_MEMSET_NODE_PARAMS *, CUcontext) =
       CALL(cuGraphAddMemsetNode,
            CUresult (*)(CUgraphNode *, CUgraph, const CUgraphNode *, size_t,
                         const CUDA_MEMSET_NODE_PARAMS *, CUcontext));
-  auto AddHost = CALL(cuGraphAddHostNode,
-                      CUresult (*)(CUgraphNode *, CUgraph, const CUgraphNode *,
-                                   size_t, const CUDA_HOST_NODE_PARAMS *));
-  auto AddEdges =
-      CALL(cuGraphAddDependencies, CUresult (*)(CUgraph, const CUgraphNode *,
-                                                const CUgraphNode *, size_t));
-  auto Instantiate =
+  CUresult (*AddHost)(CUgraphNode *, CUgraph, const CUgraphNode *, size_t,
+                      const CUDA_HOST_NODE_PARAMS *) =
+      CALL(cuGraphAddHostNode,
+           CUresult (*)(CUgraphNode *, CUgraph, const CUgraphNode *, size_t,
+                        const CUDA_HOST_NODE_PARAMS *));
+  CUresult (*AddEdges)(CUgraph, const CUgraphNode *, const CUgraphNode *,
+                       size_t) = CALL(cuGraphAddDependencies,
+                                      CUresult (*)(CUgraph, const CUgraphNode *,
+                                                   const CUgraphNode *,
+                                                   size_t));
+  CUresult (*Instantiate)(CUgraphExec *, CUgraph, unsigned long long) =
       CALL(cuGraphInstantiateWithFlags,
            CUresult (*)(CUgraphExec *, CUgraph, unsigned long long));
-  auto Launch = CALL(cuGraphLaunch, CUresult (*)(CUgraphExec, CUstream));
-  auto Roots =
+  CUresult (*Launch)(CUgraphExec,
+                     CUstream) = CALL(cuGraphLaunch,
+                                      CUresult (*)(CUgraphExec, CUstream));
+  CUresult (*Roots)(CUgraph, CUgraphNode *, size_t *) =
       CALL(cuGraphGetRootNodes, CUresult (*)(CUgraph, CUgraphNode *, size_t *));
+};
+} // namespace
+
+static void refuseBadNodes(const GraphCalls &Call, CUgraph G,
+                           CUDA_MEMSET_NODE_PARAMS FP, CUDA_MEMCPY3D CP,
+                           CUDA_HOST_NODE_PARAMS HP) {
+  FP.elementSize = 3;
+  CP.WidthInBytes = 17;
+  CUgraphNode Bad = reinterpret_cast<CUgraphNode>(&FP), Out;
+  check(Call.AddFill(&Out, G, nullptr, 0, &FP, nullptr) ==
+                CUDA_ERROR_INVALID_VALUE &&
+            Call.AddCopy(&Out, G, nullptr, 0, &CP, nullptr) ==
+                CUDA_ERROR_INVALID_VALUE &&
+            Call.AddHost(&Out, G, &Bad, 1, &HP) == CUDA_ERROR_INVALID_VALUE,
+        "bad nodes are refused");
+}
+
+/// fill -> kernel -> copy and host function, added in another order.
+static void explicitGraph() {
+  GraphCalls Call;
   CUmodule M = nullptr;
   CUfunction F = nullptr;
   std::string Text = module("ld.param.u64 %rd1, [p];\nld.global.u32 %r1, "
@@ -246,35 +284,28 @@ static void explicitGraph() {
   CUgraph G = nullptr;
   CUgraphNode Kernel, Copy, Fill, Host;
   CUgraphExec E = nullptr;
-  check(Create(&G, 0) == CUDA_SUCCESS &&
-            AddKernel(&Kernel, G, nullptr, 0, &KP) == CUDA_SUCCESS &&
-            AddCopy(&Copy, G, &Kernel, 1, &CP, nullptr) == CUDA_SUCCESS &&
-            AddFill(&Fill, G, nullptr, 0, &FP, nullptr) == CUDA_SUCCESS &&
-            AddHost(&Host, G, &Copy, 1, &HP) == CUDA_SUCCESS,
+  check(Call.Create(&G, 0) == CUDA_SUCCESS &&
+            Call.AddKernel(&Kernel, G, nullptr, 0, &KP) == CUDA_SUCCESS &&
+            Call.AddCopy(&Copy, G, &Kernel, 1, &CP, nullptr) == CUDA_SUCCESS &&
+            Call.AddFill(&Fill, G, nullptr, 0, &FP, nullptr) == CUDA_SUCCESS &&
+            Call.AddHost(&Host, G, &Copy, 1, &HP) == CUDA_SUCCESS,
         "nodes are added");
-  check(AddEdges(G, &Fill, &Kernel, 1) == CUDA_SUCCESS, "a later edge");
+  check(Call.AddEdges(G, &Fill, &Kernel, 1) == CUDA_SUCCESS, "a later edge");
   size_t Count = 0;
-  check(Roots(G, nullptr, &Count) == CUDA_SUCCESS && Count == 1, "one root");
-  check(Instantiate(&E, G, 0) == CUDA_SUCCESS &&
-            Launch(E, nullptr) == CUDA_SUCCESS &&
-            Launch(E, nullptr) == CUDA_SUCCESS,
+  check(Call.Roots(G, nullptr, &Count) == CUDA_SUCCESS && Count == 1,
+        "one root");
+  check(Call.Instantiate(&E, G, 0) == CUDA_SUCCESS &&
+            Call.Launch(E, nullptr) == CUDA_SUCCESS &&
+            Call.Launch(E, nullptr) == CUDA_SUCCESS,
         "the graph runs twice");
   auto Y = B.read<int>();
   check(Y[0] == 42 && Y[1] == 41 && Calls == 2, "in the order of its edges");
-  check(AddEdges(G, &Host, &Fill, 1) == CUDA_SUCCESS &&
-            Instantiate(&E, G, 0) == CUDA_ERROR_INVALID_VALUE,
+  check(Call.AddEdges(G, &Host, &Fill, 1) == CUDA_SUCCESS &&
+            Call.Instantiate(&E, G, 0) == CUDA_ERROR_INVALID_VALUE,
         "a cycle is refused");
-  FP.elementSize = 3;
-  CP.WidthInBytes = 17;
-  CUgraphNode Bad = reinterpret_cast<CUgraphNode>(&KP), Out;
-  check(AddFill(&Out, G, nullptr, 0, &FP, nullptr) ==
-                CUDA_ERROR_INVALID_VALUE &&
-            AddCopy(&Out, G, nullptr, 0, &CP, nullptr) ==
-                CUDA_ERROR_INVALID_VALUE &&
-            AddHost(&Out, G, &Bad, 1, &HP) == CUDA_ERROR_INVALID_VALUE,
-        "bad nodes are refused");
+  refuseBadNodes(Call, G, FP, CP, HP);
   api().cuModuleUnload(M);
-  check(Launch(E, nullptr) == CUDA_ERROR_INVALID_HANDLE,
+  check(Call.Launch(E, nullptr) == CUDA_ERROR_INVALID_HANDLE,
         "a graph whose module is gone");
 }
 

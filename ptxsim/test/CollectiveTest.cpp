@@ -179,10 +179,9 @@ static void testCollective(const std::string &Opcode, Op O, uint32_t Members,
 // ---- carries ---------------------------------------------------------------
 /// A chain of three: the carry goes in from an addition (or subtraction) that
 /// sets it where Set holds, and out into a word of its own.
-static void testCarry(const std::string &Opcode, Op O) {
+static std::string carryKernel(const std::string &Opcode, Op O) {
   bool Wide = Opcode.back() == '4', Subtracts = O == Op::SubCarry;
-  bool TakesIn = Opcode.substr(0, Opcode.find('.')).back() == 'c';
-  bool GivesOut = has(Opcode, "cc"), Product = O == Op::MadCarry;
+  bool Product = O == Op::MadCarry;
   std::string Reg = Wide ? "%rd" : "%r", Ty = Wide ? "u64" : "u32";
   std::string T = ".version 8.6\n.target sm_80\n.address_size 64\n.visible "
                   ".entry k(.param .u64 in, .param .u64 out)\n{\n.reg .b32 "
@@ -200,8 +199,15 @@ static void testCarry(const std::string &Opcode, Op O) {
   T += Opcode + " " + Reg + "4, " + Reg + "0, " + Reg + "1" +
        (Product ? ", " + Reg + "2" : "") + ";\n";
   T += (Subtracts ? "subc." : "addc.") + Ty + " " + Reg + "5, 0, 0;\n";
-  T += "st.global.b" + Ty.substr(1) + " [%rd21], " + Reg + "4;\nst.global.b" +
-       Ty.substr(1) + " [%rd21+8], " + Reg + "5;\nret;\n}\n";
+  return T + "st.global.b" + Ty.substr(1) + " [%rd21], " + Reg +
+         "4;\nst.global.b" + Ty.substr(1) + " [%rd21+8], " + Reg +
+         "5;\nret;\n}\n";
+}
+
+static void testCarry(const std::string &Opcode, Op O) {
+  bool Wide = Opcode.back() == '4', Subtracts = O == Op::SubCarry;
+  bool TakesIn = Opcode.substr(0, Opcode.find('.')).back() == 'c';
+  bool GivesOut = has(Opcode, "cc"), Product = O == Op::MadCarry;
   Random R(9);
   unsigned Bits = Wide ? 64 : 32;
   uint64_t Mask = Wide ? ~uint64_t(0) : 0xffffffffu;
@@ -211,7 +217,7 @@ static void testCarry(const std::string &Opcode, Op O) {
     In[K] = R.next() % 2 ? Edges[R.next() % 5] : R.next() & Mask;
   for (size_t L = 0; L < 32; ++L) // the carry that goes in
     In[4 * L + 3] = Subtracts ? L & 1 : (L & 1) << (Bits - 1);
-  Kernel K(T, "k");
+  Kernel K(carryKernel(Opcode, O), "k");
   if (!check(K.Ok, Opcode + ": " + K.Error))
     return;
   Buffer DI(In), DO(std::vector<uint64_t>(32 * 4));

@@ -66,6 +66,31 @@ static bool setpRule(const Name &N, const OracleCase &C, Int &R) {
   return true;
 }
 
+static uint64_t intToInt(const Name &N, Int V, const std::string &D) {
+  int Bits = widthOf(D);
+  if (N.has("sat")) {
+    Int Lo = D[0] == 's' ? -(Int(1) << (Bits - 1)) : 0;
+    Int Hi = D[0] == 's' ? (Int(1) << (Bits - 1)) - 1 : (Int(1) << Bits) - 1;
+    V = V < Lo ? Lo : V > Hi ? Hi : V;
+  }
+  return truncated(V, Bits);
+}
+
+/// A finite value rounded to an integral one: rni, rzi, rmi or rpi.
+static Wide toIntegral(Wide V, const std::string &Mode) {
+  Wide A = V < 0 ? -V : V;
+  if (A >= scaled(1, 113))
+    return V; // no fraction left
+  Wide Fl = Wide(Int(A)), Rest = A - Fl;
+  bool Odd = Int(Fl) & 1;
+  bool Up = Mode == "rni"   ? Rest > Wide(0.5) || (Rest == Wide(0.5) && Odd)
+            : Mode == "rzi" ? false
+            : Mode == "rmi" ? Rest > 0 && V < 0
+                            : Rest > 0 && V > 0;
+  A = Fl + Wide(Up);
+  return V < 0 ? -A : A;
+}
+
 static bool cvtRule(const Name &N, const OracleCase &C, uint64_t &Out,
                     bool &Nan) {
   const std::string &S = N.last(), &D = N.Parts[N.Parts.size() - 2];
@@ -75,14 +100,7 @@ static bool cvtRule(const Name &N, const OracleCase &C, uint64_t &Out,
   if (C.Args.size() != 1 || (!FloatS && !isInt(S)) || (!FloatD && !isInt(D)))
     return false;
   if (!FloatS && !FloatD) {
-    Int V = valueOf(C.Args[0], S);
-    int Bits = widthOf(D);
-    if (N.has("sat")) {
-      Int Lo = D[0] == 's' ? -(Int(1) << (Bits - 1)) : 0;
-      Int Hi = D[0] == 's' ? (Int(1) << (Bits - 1)) - 1 : (Int(1) << Bits) - 1;
-      V = V < Lo ? Lo : V > Hi ? Hi : V;
-    }
-    Out = truncated(V, Bits);
+    Out = intToInt(N, valueOf(C.Args[0], S), D);
     return true;
   }
   uint64_t A = C.Args[0];
@@ -92,19 +110,8 @@ static bool cvtRule(const Name &N, const OracleCase &C, uint64_t &Out,
   Nan = V != V;
   bool NegZero = FloatS && negative(A, FS);
   std::string M = N.Parts[1];
-  if (FloatS && M.size() == 3 && M[2] == 'i' && !Nan && V - V == 0) {
-    Wide A1 = V < 0 ? -V : V;
-    if (A1 < scaled(1, 113)) {
-      Wide Fl = Wide(Int(A1)), Rest = A1 - Fl;
-      bool Odd = Int(Fl) & 1;
-      bool Up = M == "rni"   ? Rest > Wide(0.5) || (Rest == Wide(0.5) && Odd)
-                : M == "rzi" ? false
-                : M == "rmi" ? Rest > 0 && V < 0
-                             : Rest > 0 && V > 0;
-      A1 = Fl + Wide(Up);
-      V = V < 0 ? -A1 : A1;
-    }
-  }
+  if (FloatS && M.size() == 3 && M[2] == 'i' && !Nan && V - V == 0)
+    V = toIntegral(V, M);
   if (!FloatD) {
     int Bits = widthOf(D);
     Wide Lo = D[0] == 's' ? -scaled(1, Bits - 1) : Wide(0);

@@ -60,13 +60,14 @@ bool test::integerBasic(const Name &N, const Words &A, Int &R) {
   return true;
 }
 
-bool test::integerBits(const Name &N, const OracleCase &C, Int &R) {
+static uint64_t bitOf(uint64_t V, unsigned K) {
+  return K < 64 ? V >> K & 1 : 0;
+}
+
+/// Bit by bit operations, counts and shifts.
+static bool plainBits(const Name &N, const OracleCase &C, int Bits, Int &R) {
   const std::string &H = N.head(), &T = N.last();
   const auto &A = C.Args;
-  if (!isInt(T))
-    return false;
-  int Bits = widthOf(T);
-  auto Bit = [](uint64_t V, unsigned K) { return K < 64 ? V >> K & 1 : 0; };
   if (H == "and")
     R = Int(A[0] & A[1]);
   else if (H == "or")
@@ -85,10 +86,27 @@ bool test::integerBits(const Name &N, const OracleCase &C, Int &R) {
     R = countBits(A[0]);
   else if (H == "clz")
     R = Bits - highest(A[0]);
-  else if (H == "brev") {
+  else if (H == "selp")
+    R = Int(A[2] ? A[0] : A[1]);
+  else if (H == "mov")
+    R = Int(A[0]);
+  else
+    return false;
+  return true;
+}
+
+bool test::integerBits(const Name &N, const OracleCase &C, Int &R) {
+  const std::string &H = N.head(), &T = N.last();
+  const auto &A = C.Args;
+  if (!isInt(T))
+    return false;
+  int Bits = widthOf(T);
+  if (plainBits(N, C, Bits, R))
+    return true;
+  if (H == "brev") {
     R = 0;
     for (int K = 0; K < Bits; ++K)
-      R |= Int(Bit(A[0], unsigned(K))) << (Bits - 1 - K);
+      R |= Int(bitOf(A[0], unsigned(K))) << (Bits - 1 - K);
   } else if (H == "bfind") {
     uint64_t V = valueOf(A[0], T) < 0 ? truncated(~Int(A[0]), Bits) : A[0];
     R = highest(V) - 1;
@@ -96,21 +114,22 @@ bool test::integerBits(const Name &N, const OracleCase &C, Int &R) {
       R = Bits - 1 - R;
   } else if (H == "bfe") {
     unsigned Pos = A[1] & 255, Len = A[2] & 255, Msb = unsigned(Bits - 1);
-    bool Sign = T[0] == 's' && Len && Bit(A[0], std::min(Pos + Len - 1, Msb));
+    bool Sign = T[0] == 's' && Len && bitOf(A[0], std::min(Pos + Len - 1, Msb));
     R = 0;
     for (unsigned K = 0; K <= Msb; ++K)
-      R |= Int(K < Len && Pos + K <= Msb ? Bit(A[0], Pos + K) : Sign) << K;
+      R |= Int(K < Len && Pos + K <= Msb ? bitOf(A[0], Pos + K) : Sign) << K;
   } else if (H == "bfi") {
     unsigned Pos = A[2] & 255, Len = A[3] & 255;
     R = Int(A[1]);
     for (unsigned K = 0; K < Len && Pos + K < unsigned(Bits); ++K)
-      R = (R & ~(Int(1) << (Pos + K))) | Int(Bit(A[0], K)) << (Pos + K);
+      R = (R & ~(Int(1) << (Pos + K))) | Int(bitOf(A[0], K)) << (Pos + K);
   } else if (H == "lop3") {
     R = 0;
     for (unsigned K = 0; K < 32; ++K)
-      R |=
-          Int(C.Imm >> (Bit(A[0], K) * 4 + Bit(A[1], K) * 2 + Bit(A[2], K)) & 1)
-          << K;
+      R |= Int(C.Imm >>
+                   (bitOf(A[0], K) * 4 + bitOf(A[1], K) * 2 + bitOf(A[2], K)) &
+               1)
+           << K;
   } else if (H == "shf") {
     uint32_t S =
         N.has("wrap") ? A[2] & 31 : std::min<uint64_t>(uint32_t(A[2]), 32);
@@ -125,12 +144,9 @@ bool test::integerBits(const Name &N, const OracleCase &C, Int &R) {
       uint64_t B = Pair >> (8 * (S & 7)) & 255;
       R |= Int(S & 8 ? (B & 128 ? 255 : 0) : B) << (8 * K);
     }
-  } else if (H == "selp")
-    R = Int(A[2] ? A[0] : A[1]);
-  else if (H == "mov")
-    R = Int(A[0]);
-  else
+  } else {
     return false;
+  }
   return true;
 }
 

@@ -81,6 +81,17 @@ static uint64_t descriptor(uint32_t Leading, uint32_t Stride) {
   return uint64_t(Leading >> 4) << 16 | uint64_t(Stride >> 4) << 32;
 }
 
+/// Fragment of the warp: rows 16 w + g and + 8, 16 bytes of k each.
+static const char *const LoadFragment =
+    "shr.u32 %r20, %r3, 5;\nand.b32 %r21, %r3, 31;\n"
+    "shr.u32 %r22, %r21, 2;\nand.b32 %r23, %r21, 3;\n"
+    "shl.b32 %r24, %r20, 8;\nshl.b32 %r25, %r22, 4;\n"
+    "shl.b32 %r26, %r23, 2;\nadd.u32 %r24, %r24, %r25;\n"
+    "add.u32 %r24, %r24, %r26;\nadd.u32 %r24, %r24, %r2;\n"
+    "ld.shared.b32 %r30, [%r24];\nld.shared.b32 %r31, [%r24+128];\n"
+    "ld.shared.b32 %r32, [%r24+1024];\n"
+    "ld.shared.b32 %r33, [%r24+1152];\n";
+
 static std::string wgmmaKernel(const Product &P, uint32_t ABytes,
                                uint32_t BBytes) {
   unsigned Regs = P.N / 8 * (std::string(P.D) == "f16" ? 2 : 4);
@@ -99,17 +110,8 @@ static std::string wgmmaKernel(const Product &P, uint32_t ABytes,
     << "add.s64 %rd5, %rd4, " << descriptor(1024, 128) << ";\n"
     << "add.s64 %rd6, %rd4, " << ABytes / 16 << ";\n"
     << "add.s64 %rd6, %rd6, " << descriptor(P.N / 8 * 128, 128) << ";\n";
-  if (P.FromRegisters) {
-    // Fragment of the warp: rows 16 w + g and + 8, 16 bytes of k each.
-    S << "shr.u32 %r20, %r3, 5;\nand.b32 %r21, %r3, 31;\n"
-      << "shr.u32 %r22, %r21, 2;\nand.b32 %r23, %r21, 3;\n"
-      << "shl.b32 %r24, %r20, 8;\nshl.b32 %r25, %r22, 4;\n"
-      << "shl.b32 %r26, %r23, 2;\nadd.u32 %r24, %r24, %r25;\n"
-      << "add.u32 %r24, %r24, %r26;\nadd.u32 %r24, %r24, %r2;\n"
-      << "ld.shared.b32 %r30, [%r24];\nld.shared.b32 %r31, [%r24+128];\n"
-      << "ld.shared.b32 %r32, [%r24+1024];\n"
-      << "ld.shared.b32 %r33, [%r24+1152];\n";
-  }
+  if (P.FromRegisters)
+    S << LoadFragment;
   std::string List;
   for (unsigned I = 0; I < Regs; ++I)
     List += std::string(I ? ", " : "") + Kind + std::to_string(I);
