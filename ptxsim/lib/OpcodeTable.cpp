@@ -274,15 +274,20 @@ static void decomposeWord(std::string_view W, bool ExpectCmp, OpcodeInfo &Out) {
   Out.Mods.set(size_t(It == table().Mods.end() ? Mod::Other : It->second));
 }
 
-/// Atomic operations may name the state space before the scope.
-static void scopeFirst(std::vector<std::string_view> &Words) {
-  auto IsScope = [](std::string_view W) {
-    return W == "cta" || W == "cluster" || W == "gpu" || W == "sys";
+/// Modifiers of atomic operations stand in any order; the table's rows have the
+/// ISA's: semantics, scope, state space, the others.
+static void orderAtomic(std::vector<std::string_view> &Words) {
+  auto Rank = [](std::string_view W) {
+    if (W == "relaxed" || W == "acquire" || W == "release" || W == "acq_rel")
+      return 0;
+    if (W == "cta" || W == "cluster" || W == "gpu" || W == "sys")
+      return 1;
+    return W == "global" || W.starts_with("shared") ? 2 : 3;
   };
-  for (size_t K = 1; K + 1 < Words.size(); ++K)
-    if ((Words[K] == "global" || Words[K].starts_with("shared")) &&
-        IsScope(Words[K + 1]))
-      std::swap(Words[K], Words[K + 1]);
+  // Few words: an insertion sort, which keeps the order of equals.
+  for (size_t K = 2; K < Words.size(); ++K)
+    for (size_t J = K; J > 1 && Rank(Words[J]) < Rank(Words[J - 1]); --J)
+      std::swap(Words[J], Words[J - 1]);
 }
 
 bool ptxsim::matchOpcode(std::string_view Opcode, OpcodeInfo &Out,
@@ -290,7 +295,7 @@ bool ptxsim::matchOpcode(std::string_view Opcode, OpcodeInfo &Out,
   const Table &T = table();
   std::vector<std::string_view> Words = splitDots(Opcode);
   if (Words[0] == "atom" || Words[0] == "red")
-    scopeFirst(Words);
+    orderAtomic(Words);
   auto Head = T.ByHead.find(Words[0]);
   if (Head == T.ByHead.end()) {
     Why = "unknown opcode '" + std::string(Opcode) + "'";
