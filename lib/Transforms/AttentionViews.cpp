@@ -27,16 +27,102 @@ void setTensor(AttentionOp op, unsigned index, Value tensor, AffineMap map,
   });
 }
 
-/// Whether kernels can take `type` under `map` as tensor `index` of an
-/// attention (3: the result): K in rows of its depth or its keys, V and the
-/// result in rows of theirs, and the others as they like.
-bool hasDenseRows(unsigned index, AffineMap map, ShapedType type) {
-  std::optional<unsigned> loop = AttentionOp::getInnermostLoop(map, type);
-  if (!loop || index == 0 || index > 3) {
-    return true;
-  }
-  return index == 1 ? *loop == kDepth || *loop == kKey : *loop == kColumn;
+/// Whether neighbours along `loop` are neighbours in memory, or there are none.
+bool isDenseAlong(AffineMap map, ShapedType type, unsigned loop) {
+  std::optional<unsigned> place =
+      map.getResultPosition(getAffineDimExpr(loop, map.getContext()));
+  return !place || type.getDimSize(*place) == 1 ||
+         AttentionOp::getInnermostLoop(map, type) == loop;
 }
+
+/// The loop whose neighbours should lie together in tensor `index` of an
+/// attention (3: the result, then the inputs of its regions), which is not the
+/// query.
+unsigned rowLoopOf(unsigned index) {
+  return index == 1 ? kDepth : index < 4 ? kColumn : kKey;
+}
+
+/// Whether kernels can take `type` under `map` as tensor `index`: K in rows of
+/// its depth or its keys, V and the result in rows of theirs, the inputs of
+/// regions in rows of keys, and the query as it likes.
+bool hasDenseRows(unsigned index, AffineMap map, ShapedType type) {
+  return index == 0 || isDenseAlong(map, type, rowLoopOf(index)) ||
+         (index == 1 && isDenseAlong(map, type, kKey));
+}
+
+AffineMap withResults(AffineMap map, ArrayRef<AffineExpr> exprs) {
+  return AffineMap::get(map.getNumDims(), 0, exprs, map.getContext());
+}
+
+/// The order of dims in which that of tensor `index`'s rows is the last.
+SmallVector<int64_t> orderOfRows(unsigned index, AffineMap map) {
+  unsigned row = *map.getResultPosition(
+      getAffineDimExpr(rowLoopOf(index), map.getContext()));
+  SmallVector<int64_t> order;
+  for (int64_t dim = 0; dim < map.getNumResults(); ++dim) {
+    if (dim != row) {
+      order.push_back(dim);
+    }
+  }
+  order.push_back(row);
+  return order;
+}
+
+Value transpose(PatternRewriter &rewriter, Value tensor,
+                ArrayRef<int64_t> order) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  return TransposeOp::create(
+      rewriter, tensor.getLoc(),
+      type.clone(applyPermutation(type.getShape(), order)), tensor, order);
+}
+
+/// What lies in no rows that kernels take is transposed before, or after.
+struct TransposeIntoRows : OpRewritePattern<AttentionOp> {
+  using OpRewritePattern::OpRewritePattern;
+
+  LogicalResult matchAndRewrite(AttentionOp op,
+                                PatternRewriter &rewriter) const override {
+    for (unsigned i = 1; i < op->getNumOperands(); ++i) {
+      unsigned index = i < 3 ? i : i + 1;
+      AffineMap map = op.getMap(index);
+      Value tensor = op->getOperand(i);
+      if (hasDenseRows(index, map, cast<ShapedType>(tensor.getType()))) {
+        continue;
+      }
+      SmallVector<int64_t> order = orderOfRows(index, map);
+      setTensor(op, i, transpose(rewriter, tensor, order),
+                withResults(map, applyPermutation(map.getResults(), order)),
+                rewriter);
+      return success();
+    }
+    return transposeResult(op, rewriter);
+  }
+
+private:
+  static LogicalResult transposeResult(AttentionOp op,
+                                       PatternRewriter &rewriter) {
+    AffineMap map = op.getMap(3);
+    RankedTensorType type = op.getResult().getType();
+    if (hasDenseRows(3, map, type)) {
+      return failure();
+    }
+    SmallVector<int64_t> order = orderOfRows(3, map);
+    SmallVector<Attribute> maps(op.getMaps().getValue());
+    maps[3] = AffineMapAttr::get(
+        withResults(map, applyPermutation(map.getResults(), order)));
+    rewriter.modifyOpInPlace(op, [&] {
+      op.setMapsAttr(rewriter.getArrayAttr(maps));
+      op.getResult().setType(
+          type.clone(applyPermutation(type.getShape(), order)));
+    });
+    rewriter.setInsertionPointAfter(op);
+    Value restored =
+        transpose(rewriter, op.getResult(), invertPermutationVector(order));
+    rewriter.replaceAllUsesExcept(op.getResult(), restored,
+                                  restored.getDefiningOp());
+    return success();
+  }
+};
 
 /// attention(transpose(x)) reads x under a permuted map, and repeated dims drop
 /// out of the map.
@@ -54,8 +140,8 @@ struct FoldViewIntoAttention : OpRewritePattern<AttentionOp> {
           exprs[source] = map.getResult(dim);
         }
         AffineMap permuted = withResults(map, exprs);
-        if (i < 3 &&
-            !hasDenseRows(i, permuted, transpose.getInput().getType())) {
+        if (!hasDenseRows(i < 3 ? i : i + 1, permuted,
+                          transpose.getInput().getType())) {
           continue;
         }
         setTensor(op, i, transpose.getInput(), permuted, rewriter);
@@ -83,11 +169,6 @@ struct FoldViewIntoAttention : OpRewritePattern<AttentionOp> {
       return success();
     }
     return failure();
-  }
-
-private:
-  static AffineMap withResults(AffineMap map, ArrayRef<AffineExpr> exprs) {
-    return AffineMap::get(map.getNumDims(), 0, exprs, map.getContext());
   }
 };
 
@@ -124,8 +205,9 @@ struct FoldTransposeOfAttention : OpRewritePattern<TransposeOp> {
 } // namespace
 
 void populateAttentionViewPatterns(RewritePatternSet &patterns) {
-  patterns.add<FoldViewIntoAttention, FoldTransposeOfAttention>(
-      patterns.getContext());
+  patterns
+      .add<FoldViewIntoAttention, FoldTransposeOfAttention, TransposeIntoRows>(
+          patterns.getContext());
 }
 
 } // namespace dlc

@@ -170,3 +170,21 @@ func.func @merged_batch(%q: tensor<6x5x4xf32>, %k: tensor<6x5x4xf32>, %v: tensor
   %r = nn.contract %p, %v maps [affine_map<(b, m, e, n) -> (b, m, n)>, affine_map<(b, m, e, n) -> (b, n, e)>, affine_map<(b, m, e, n) -> (b, m, e)>] : tensor<6x5x5xf32>, tensor<6x5x8xf32> -> tensor<6x5x8xf32>
   return %r : tensor<6x5x8xf32>
 }
+
+// -----
+
+// Kernels read a bias along the keys, and values along their columns: what lies
+// otherwise is transposed first.
+// CHECK-LABEL: @rows
+// CHECK-SAME: (%[[Q:.+]]: tensor<3x5x4xf32>, %[[K:.+]]: tensor<3x6x4xf32>, %[[V:.+]]: tensor<3x4x6xf32>, %[[BIAS:.+]]: tensor<5x6x3xf32>)
+// CHECK-DAG: %[[VT:.+]] = nn.transpose %[[V]] [0, 2, 1]
+// CHECK-DAG: %[[BT:.+]] = nn.transpose %[[BIAS]] [{{.+}}] : tensor<5x6x3xf32> -> tensor<[[#]]x[[#]]x6xf32>
+// CHECK: nn.attention %[[Q]], %[[K]], %[[VT]] score_inputs(%[[BT]]
+func.func @rows(%q: tensor<3x5x4xf32>, %k: tensor<3x6x4xf32>, %v: tensor<3x4x6xf32>, %bias: tensor<5x6x3xf32>) -> tensor<3x5x4xf32> {
+  %scores = nn.contract %q, %k maps [affine_map<(b, m, n, d) -> (b, m, d)>, affine_map<(b, m, n, d) -> (b, n, d)>, affine_map<(b, m, n, d) -> (b, m, n)>] : tensor<3x5x4xf32>, tensor<3x6x4xf32> -> tensor<3x5x6xf32>
+  %t = nn.transpose %bias [2, 0, 1] : tensor<5x6x3xf32> -> tensor<3x5x6xf32>
+  %s = nn.elementwise add(%scores, %t) : (tensor<3x5x6xf32>, tensor<3x5x6xf32>) -> tensor<3x5x6xf32>
+  %p = nn.softmax %s axes [2] : tensor<3x5x6xf32> -> tensor<3x5x6xf32>
+  %r = nn.contract %p, %v maps [affine_map<(b, m, e, n) -> (b, m, n)>, affine_map<(b, m, e, n) -> (b, e, n)>, affine_map<(b, m, e, n) -> (b, m, e)>] : tensor<3x5x6xf32>, tensor<3x4x6xf32> -> tensor<3x5x4xf32>
+  return %r : tensor<3x5x4xf32>
+}

@@ -46,6 +46,43 @@ def instance_norm(channels: int) -> str:
       }}"""
 
 
+def attention(bias: str, key: str, value: str, result: str) -> str:
+    """Attention of 2 batches, 3 heads, 5 queries and 11 keys of 4 numbers, whose
+    tensors lie in that order of their dims: b, h, q, k, d."""
+    sizes = dict(b=2, h=3, q=5, k=11, d=4)
+
+    def typed(name: str, dims: str) -> str:
+        return f"float[{','.join(str(sizes[dim]) for dim in dims)}] {name}"
+
+    def order(dims: str, source: str) -> str:
+        return "perm=[" + ",".join(str(source.index(dim)) for dim in dims) + "]"
+
+    return f"""
+      ({typed("q", "bhqd")}, {typed("k", key)}, {typed("v", value)},
+       {typed("bias", bias)}) => (y) {{
+        kt = Transpose<{order("bhdk", key)}>(k)
+        vt = Transpose<{order("bhkd", value)}>(v)
+        bt = Transpose<{order("hqk" if len(bias) == 3 else "bhqk", bias)}>(bias)
+        products = MatMul(q, kt)
+        scores = Add(products, bt)
+        p = Softmax<axis=-1>(scores)
+        o = MatMul(p, vt)
+        y = Transpose<{order(result, "bhqd")}>(o)
+      }}"""
+
+
+# Each tensor in an order that kernels read as it is, and in others.
+ATTENTION_LAYOUTS = [
+    ("hqk", "bhkd", "bhkd", "bqhd"),
+    ("qkh", "bhkd", "bhkd", "bhqd"),  # as T5's relative positions
+    ("kqh", "bkhd", "bkhd", "bhqd"),
+    ("qbkh", "bhdk", "bhkd", "bhqd"),
+    ("hqk", "bdkh", "bhkd", "bhqd"),  # as 1x1 convolutions with channels last
+    ("hqk", "bhkd", "bhdk", "bhqd"),
+    ("hqk", "bhkd", "bdkh", "bhqd"),
+    ("khq", "kdhb", "dkbh", "dqbh"),
+]
+
 CASES = {
     # One vector holds several groups, part of them, or a group several vectors.
     "group-norm-width-1": group_norm(5, 5),
@@ -147,6 +184,10 @@ CASES = {
 }
 
 # Models of run-time sizes, with the sizes to try.
+CASES |= {
+    f"attention-{'-'.join(layout)}": attention(*layout) for layout in ATTENTION_LAYOUTS
+}
+
 DYNAMIC_CASES = {
     # Whether C repeats, and along which dim, is known at run time only.
     "gemm": (

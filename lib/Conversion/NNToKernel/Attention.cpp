@@ -32,7 +32,8 @@ public:
 
   kernel::AttentionSpec create();
   /// Whether the kernel takes the layouts: dense rows of V and O, a static
-  /// number of columns, K dense along its depth or its keys.
+  /// number of columns, K dense along its depth or its keys, and inputs of
+  /// regions along the keys.
   static bool isSupported(nn::AttentionOp op);
   /// The kernel's indices by loop.
   SmallVector<Value> loopIndices(const kernel::AttentionIndices &at) {
@@ -71,6 +72,11 @@ bool AttentionView::isSupported(nn::AttentionOp op) {
   bool denseKeys = isDense(op.getKey(), op.getMap(1), kDepth) ||
                    isDense(op.getKey(), op.getMap(1), kKey);
   std::optional<unsigned> column = placeOf(op.getMap(2), kColumn);
+  for (unsigned i = 3; i < op->getNumOperands(); ++i) {
+    if (!isDense(op->getOperand(i), op.getMap(i + 1), kKey)) {
+      return false;
+    }
+  }
   return denseKeys && isDense(op.getValue(), op.getMap(2), kColumn) &&
          isDense(op.getResult(), op.getMap(3), kColumn) &&
          !(column && op.getValue().getType().isDynamicDim(*column));
@@ -292,8 +298,8 @@ public:
   LogicalResult emit(KernelBuilder &kb) const override {
     auto op = cast<nn::AttentionOp>(kb.getRoot());
     if (!AttentionView::isSupported(op)) {
-      return op.emitError("attention over this layout of key, value or result "
-                          "is not supported on the cpu");
+      return op.emitError("unsupported: attention over this layout of key, "
+                          "value, result or inputs of its regions");
     }
     AttentionView view(kb);
     kernel::AttentionSpec spec = view.create();
