@@ -2,6 +2,7 @@
 // Arithmetic on sizes: ranges of the model's dims decide comparisons, exact
 // quotients become products, and what is static moves into types.
 #include "Analysis/SizeExpr.h"
+#include "Dialect/NN/Sizes.h"
 #include "Match.h"
 #include "Transforms/Passes.h"
 
@@ -436,8 +437,10 @@ private:
         return;
       }
       function.walk<WalkOrder::PreOrder>([&](Operation *op) {
-        if (isa_and_nonnull<NNDialect>(op->getDialect()) &&
-            op->getNumRegions() == 0 && op->getNumResults() == 1) {
+        if (auto cast = dyn_cast<tensor::CastOp>(op)) {
+          dropCast(cast);
+        } else if (isa_and_nonnull<NNDialect>(op->getDialect()) &&
+                   op->getNumRegions() == 0 && op->getNumResults() == 1) {
           refineResult(op->getResult(0));
         }
       });
@@ -447,17 +450,52 @@ private:
     });
   }
 
+  /// Whether `op` may use a tensor of more static dims than it did.
+  static bool takesRefined(Operation *op) {
+    return isa_and_nonnull<NNDialect>(op->getDialect()) ||
+           isa<func::ReturnOp, tensor::DimOp>(op);
+  }
+
+  /// A cast that forgets sizes is skipped.
+  static void dropCast(tensor::CastOp op) {
+    if (tensor::preservesStaticInformation(op.getType(),
+                                           op.getSource().getType())) {
+      op.getResult().replaceUsesWithIf(op.getSource(), [](OpOperand &use) {
+        return takesRefined(use.getOwner());
+      });
+    }
+  }
+
+  /// The result's sizes as far as they are known: those of its operands, or
+  /// what the op computes from static ones.
+  static SmallVector<int64_t> knownShape(OpResult result) {
+    SmallVector<int64_t> shape;
+    auto type = cast<RankedTensorType>(result.getType());
+    for (int64_t dim = 0; dim < type.getRank(); ++dim) {
+      shape.push_back(
+          SizeExpr(result, dim).getStatic().value_or(ShapedType::kDynamic));
+    }
+    Operation *op = result.getOwner();
+    bool isDecided = llvm::all_of(op->getOperands(), [](Value operand) {
+      auto tensor = dyn_cast<RankedTensorType>(operand.getType());
+      return tensor ? tensor.hasStaticShape()
+                    : getConstantIntValue(operand).has_value();
+    });
+    OpBuilder b(op);
+    ReifiedRankedShapedTypeDims sizes;
+    if (isDecided && llvm::is_contained(shape, ShapedType::kDynamic) &&
+        succeeded(reifyResultShapes(b, op, sizes))) {
+      return staticShape(sizes[result.getResultNumber()]);
+    }
+    return shape;
+  }
+
   void refineResult(OpResult result) {
     auto type = dyn_cast<RankedTensorType>(result.getType());
     if (!type || type.hasStaticShape()) {
       return;
     }
-    SmallVector<int64_t> shape;
-    for (int64_t dim = 0; dim < type.getRank(); ++dim) {
-      shape.push_back(
-          SizeExpr(result, dim).getStatic().value_or(ShapedType::kDynamic));
-    }
-    RankedTensorType refined = type.clone(shape);
+    RankedTensorType refined = type.clone(knownShape(result));
     if (refined == type) {
       return;
     }
@@ -469,9 +507,7 @@ private:
     Value old;
     for (OpOperand &use : llvm::make_early_inc_range(result.getUses())) {
       Operation *user = use.getOwner();
-      bool knows = isa_and_nonnull<NNDialect>(user->getDialect()) ||
-                   isa<func::ReturnOp, tensor::DimOp>(user);
-      if (!knows) {
+      if (!takesRefined(user)) {
         old = old ? old
                   : tensor::CastOp::create(b, result.getLoc(), type, result)
                         .getResult();

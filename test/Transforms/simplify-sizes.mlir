@@ -78,3 +78,19 @@ func.func @quotient_becomes_static(%a: tensor<?x768xf32>) -> tensor<?x?x64xf32> 
   }
   return %2 : tensor<?x?x64xf32>
 }
+
+// -----
+
+// Constant pads of a static tensor give a static one, also behind a cast that
+// forgets sizes.
+// CHECK-LABEL: func.func @pad
+// CHECK-SAME: -> tensor<3x6xf32>
+// CHECK: nn.pad {{.+}} : tensor<2x4xf32> -> tensor<3x6xf32>
+// CHECK: nn.elementwise relu({{.+}} -> tensor<3x6xf32>
+func.func @pad(%x: tensor<2x4xf32>) -> tensor<?x?xf32> {
+  %one = arith.constant 1 : index
+  %cast = tensor.cast %x : tensor<2x4xf32> to tensor<?x?xf32>
+  %p = nn.pad constant(%cast) low [0, %one] high [%one, 1] : tensor<?x?xf32> -> tensor<?x?xf32>
+  %y = nn.elementwise relu(%p) : (tensor<?x?xf32>) -> tensor<?x?xf32>
+  return %y : tensor<?x?xf32>
+}

@@ -188,6 +188,42 @@ CASES |= {
     f"attention-{'-'.join(layout)}": attention(*layout) for layout in ATTENTION_LAYOUTS
 }
 
+# Pads as exporters write them: begins and ends in pairs from the last dim on, which
+# are reversed; their sizes computed from those of the input, in floats.
+CASES["reversed-pads"] = """
+  (float[2,3,9,7] x) => (y) {
+    given = Constant<value_ints=[1,2,0,1]>()
+    count = Constant<value_ints=[4]>()
+    zeros = ConstantOfShape<value = int64[1] {0}>(count)
+    pads = Concat<axis=0>(given, zeros)
+    pairs = Constant<value_ints=[-1,2]>()
+    table = Reshape(pads, pairs)
+    last = Constant<value_ints=[-1]>()
+    end = Constant<value_ints=[-9223372036854775807]>()
+    axis = Constant<value_ints=[0]>()
+    reversed = Slice(table, last, end, axis, last)
+    turned = Transpose<perm=[1,0]>(reversed)
+    list = Reshape(turned, last)
+    padded = Pad(x, list)
+    y = Relu(padded)
+  }"""
+CASES["same-pads"] = """
+  (float[2,3,17,17] x, float[8,3,3,3] W0) => (y) {
+    half = Constant<value_float=8.5>()
+    rounded = Ceil(half)
+    two = Constant<value_float=2.0>()
+    most = Mul(rounded, two)
+    size = Constant<value_float=17.0>()
+    missing = Sub(most, size)
+    number = Cast<to=7>(missing)
+    axes = Constant<value_ints=[0]>()
+    low = Unsqueeze(number, axes)
+    none = Constant<value_ints=[0,0]>()
+    pads = Concat<axis=0>(none, low, low, none, low, low)
+    padded = Pad(x, pads)
+    y = Conv<strides=[2,2]>(padded, W0)
+  }"""
+
 DYNAMIC_CASES = {
     # Whether C repeats, and along which dim, is known at run time only.
     "gemm": (

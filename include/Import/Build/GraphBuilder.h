@@ -83,8 +83,8 @@ public:
   const Sizes &sizes(Value tensor);
   OpFoldResult size(Value tensor, int64_t dim) { return sizes(tensor)[dim]; }
   void setSizes(Value tensor, Sizes sizes);
-  /// The elements of an integer tensor of rank 0 or 1 where each is known as an
-  /// attribute or index value, else null.
+  /// The elements of an integer tensor of rank 2 at most, row-major, where each
+  /// is known as an attribute or index value, else null.
   const Sizes *knownInts(Value tensor);
   void setKnownInts(Value tensor, Sizes elements);
   /// As knownInts; else each element is read at run time. Fails where the

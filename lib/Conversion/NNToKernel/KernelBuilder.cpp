@@ -102,8 +102,14 @@ Value KernelBuilder::getResultBase(unsigned i) {
   return bases[dispatch.getInputs().size() + i];
 }
 
-Value KernelBuilder::view(Value base, ArrayRef<OpFoldResult> sizes) {
-  SmallVector<OpFoldResult> strides(sizes.size());
+Value KernelBuilder::view(Value base, ArrayRef<OpFoldResult> given) {
+  // The type below sees constants through values; the op has to do likewise.
+  SmallVector<OpFoldResult> sizes(given), strides(given.size());
+  for (OpFoldResult &size : sizes) {
+    if (std::optional<int64_t> known = getConstantIntValue(size)) {
+      size = b.getIndexAttr(*known);
+    }
+  }
   OpFoldResult stride = b.getIndexAttr(1);
   for (size_t i = sizes.size(); i-- > 0;) {
     strides[i] = stride;

@@ -69,10 +69,10 @@ FailureOr<Sizes> GraphBuilder::readInts(Value tensor, StringRef what) {
   if (!tensor) {
     return failure();
   }
-  if (const Sizes *known = knownInts(tensor)) {
+  RankedTensorType type = typeOf(tensor);
+  if (const Sizes *known = knownInts(tensor); known && type.getRank() <= 1) {
     return *known;
   }
-  RankedTensorType type = typeOf(tensor);
   if (type.getRank() > 1 || !type.hasStaticShape() ||
       type.getNumElements() > kMaxConstantElements) {
     unsupported("'" + what +
@@ -102,7 +102,8 @@ FailureOr<SmallVector<int64_t>> GraphBuilder::readStatic(Value tensor,
                                                          StringRef what) {
   SmallVector<int64_t> elements;
   const Sizes *known = tensor ? knownInts(tensor) : nullptr;
-  bool isStatic = known && llvm::all_of(*known, [&](OpFoldResult element) {
+  bool isStatic = known && rankOf(tensor) <= 1 &&
+                  llvm::all_of(*known, [&](OpFoldResult element) {
                     std::optional<int64_t> number =
                         getConstantIntValue(element);
                     elements.push_back(number.value_or(0));
@@ -248,7 +249,7 @@ Value GraphBuilder::constant(DenseElementsAttr elements, StringRef name) {
   }
   Value value = sharedConstant(elements);
   bool isInteger = isa<IntegerType>(type.getElementType());
-  if (isInteger && type.getRank() <= 1 && !knownInts(value)) {
+  if (isInteger && type.getRank() <= 2 && !knownInts(value)) {
     bool isUnsigned = type.getElementType().isUnsignedInteger() ||
                       type.getElementType().isInteger(1);
     Sizes known;

@@ -252,6 +252,9 @@ std::optional<LogicalResult> propagateSizes(NodeContext &ctx);
 /// inputs.
 LogicalResult checkNode(NodeContext &ctx);
 
+/// Makes constants of a built node's results that constants alone decide.
+void foldResults(NodeContext &ctx);
+
 std::string typeName(Type type);
 /// The node's name, or that of its first output.
 std::string nodeName(const NodeProto &node);

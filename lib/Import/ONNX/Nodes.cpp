@@ -36,6 +36,7 @@ static LogicalResult buildNode(BuildFn build, NodeContext &ctx) {
       return ctx.unsupported(*reason);
     }
   }
+  foldResults(ctx);
   return success();
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Operators on integers that are known as sizes: shape arithmetic becomes index
 // arithmetic, and folds where it is static.
-#include "Context.h"
+#include "Propagate.h"
 
 #include "llvm/ADT/StringSwitch.h"
 
@@ -9,20 +9,7 @@ using namespace mlir;
 
 namespace dlc::onnx {
 
-/// Lists longer than this are data.
-static constexpr size_t kMaxKnown = 64;
-
 namespace {
-/// Integers of one tensor of rank 0 or 1.
-struct Known {
-  Sizes elements;
-  bool isScalar = false;
-  Type type;
-
-  OpFoldResult at(size_t i) const {
-    return elements[elements.size() == 1 ? 0 : i];
-  }
-};
 using Combine = llvm::function_ref<OpFoldResult(GraphBuilder &, OpFoldResult,
                                                 OpFoldResult)>;
 } // namespace
@@ -45,29 +32,45 @@ static std::optional<SmallVector<Known>> knownInputs(NodeContext &ctx) {
     if (!elements || !isPropagated(type)) {
       return std::nullopt;
     }
-    inputs.push_back({*elements, GraphBuilder::rankOf(input) == 0, type});
+    inputs.push_back({*elements,
+                      llvm::to_vector(GraphBuilder::typeOf(input).getShape()),
+                      type});
   }
   return inputs;
 }
 
-static LogicalResult give(NodeContext &ctx, const Sizes &elements, Type type,
-                          bool isScalar) {
+LogicalResult give(NodeContext &ctx, const Sizes &elements, Type type,
+                   bool isScalar) {
   return ctx.results(ctx.b.fromInts(elements, type, isScalar));
 }
 
+LogicalResult give(NodeContext &ctx, const Known &known) {
+  Value list = ctx.b.fromInts(known.elements, known.type, known.isScalar());
+  if (known.rank() < 2) {
+    return ctx.results(list);
+  }
+  Sizes sizes;
+  for (int64_t size : known.shape) {
+    sizes.push_back(ctx.b.index(size));
+  }
+  Value tensor = ctx.b.reshape(list, sizes);
+  ctx.b.setKnownInts(tensor, known.elements);
+  return ctx.results(tensor);
+}
+
 /// Elementwise on two lists, of which one may have one element.
-static std::optional<LogicalResult> binary(NodeContext &ctx,
-                                           llvm::ArrayRef<Known> inputs,
-                                           Type type, Combine combine) {
+static PropagationResult binary(NodeContext &ctx, llvm::ArrayRef<Known> inputs,
+                                Type type, Combine combine) {
   Known current = inputs[0];
+  bool isScalar = current.isScalar();
   for (const Known &next : inputs.drop_front()) {
     size_t left = current.elements.size(), right = next.elements.size();
     if (left != right && left != 1 && right != 1) {
       return std::nullopt;
     }
     size_t count = left == 1 ? right : left;
+    isScalar &= next.isScalar();
     Known joined;
-    joined.isScalar = current.isScalar && next.isScalar;
     for (size_t i = 0; i < count; ++i) {
       OpFoldResult element = combine(ctx.b, current.at(i), next.at(i));
       if (!element) {
@@ -77,7 +80,7 @@ static std::optional<LogicalResult> binary(NodeContext &ctx,
     }
     current = joined;
   }
-  return give(ctx, current.elements, type, current.isScalar);
+  return give(ctx, current.elements, type, isScalar);
 }
 
 /// 1 or 0 as an index, from a comparison.
@@ -85,8 +88,8 @@ static OpFoldResult asNumber(GraphBuilder &b, OpFoldResult flag) {
   return b.select(flag, b.index(1), b.index(0));
 }
 
-static std::optional<LogicalResult>
-propagateBinary(NodeContext &ctx, llvm::ArrayRef<Known> inputs) {
+static PropagationResult propagateBinary(NodeContext &ctx,
+                                         llvm::ArrayRef<Known> inputs) {
   using B = GraphBuilder;
   using R = OpFoldResult;
   using P = arith::CmpIPredicate;
@@ -150,8 +153,8 @@ propagateBinary(NodeContext &ctx, llvm::ArrayRef<Known> inputs) {
   return std::nullopt;
 }
 
-static std::optional<LogicalResult>
-propagateWhere(NodeContext &ctx, llvm::ArrayRef<Known> inputs) {
+static PropagationResult propagateWhere(NodeContext &ctx,
+                                        llvm::ArrayRef<Known> inputs) {
   size_t count = 1;
   bool isScalar = true;
   for (const Known &input : inputs) {
@@ -160,7 +163,7 @@ propagateWhere(NodeContext &ctx, llvm::ArrayRef<Known> inputs) {
       return std::nullopt;
     }
     count = own == 1 ? count : own;
-    isScalar &= input.isScalar;
+    isScalar &= input.isScalar();
   }
   GraphBuilder &b = ctx.b;
   Sizes result;
@@ -172,10 +175,10 @@ propagateWhere(NodeContext &ctx, llvm::ArrayRef<Known> inputs) {
   return give(ctx, result, inputs[1].type, isScalar);
 }
 
-static std::optional<LogicalResult>
-propagateGather(NodeContext &ctx, llvm::ArrayRef<Known> inputs) {
+static PropagationResult propagateGather(NodeContext &ctx,
+                                         llvm::ArrayRef<Known> inputs) {
   const Known &data = inputs[0], &places = inputs[1];
-  if (data.isScalar) {
+  if (data.isScalar()) {
     return std::nullopt;
   }
   Sizes result;
@@ -191,66 +194,16 @@ propagateGather(NodeContext &ctx, llvm::ArrayRef<Known> inputs) {
     }
     result.push_back(data.elements[*known < 0 ? *known + length : *known]);
   }
-  return give(ctx, result, data.type, places.isScalar);
+  return give(ctx, result, data.type, places.isScalar());
 }
 
-static std::optional<LogicalResult>
-propagateSlice(NodeContext &ctx, llvm::ArrayRef<Known> inputs) {
-  if (ctx.since() < 10 || inputs[0].isScalar) {
-    return std::nullopt;
-  }
-  int64_t numbers[3] = {0, 0, 1}; // start, end, step
-  for (unsigned i : {1u, 2u, 4u}) {
-    if (i >= inputs.size() || !inputs[i].type) {
-      continue;
-    }
-    std::optional<int64_t> known =
-        inputs[i].elements.size() == 1
-            ? getConstantIntValue(inputs[i].elements[0])
-            : std::nullopt;
-    if (!known) {
-      return std::nullopt;
-    }
-    numbers[i == 4 ? 2 : i - 1] = *known;
-  }
-  auto [start, end, step] = numbers;
-  int64_t length = inputs[0].elements.size();
-  if (step == 0) {
-    return ctx.invalid("expected a slice step that is not 0");
-  }
-  start = start < 0 ? start + length : start;
-  end = end < 0 && end >= -length ? end + length : end;
-  start = std::clamp<int64_t>(start, 0, step < 0 ? length - 1 : length);
-  end = std::clamp<int64_t>(end, step < 0 ? -1 : 0, length);
-  Sizes result;
-  for (int64_t i = start; step > 0 ? i < end : i > end; i += step) {
-    result.push_back(inputs[0].elements[i]);
-    if (step > length || step < -length) {
-      break;
-    }
-  }
-  return give(ctx, result, inputs[0].type, false);
-}
-
-static std::optional<LogicalResult>
-propagateConcat(NodeContext &ctx, llvm::ArrayRef<Known> inputs) {
-  Sizes result;
-  for (const Known &input : inputs) {
-    if (input.isScalar) {
-      return std::nullopt;
-    }
-    llvm::append_range(result, input.elements);
-  }
-  return give(ctx, result, inputs[0].type, false);
-}
-
-static std::optional<LogicalResult>
-propagateReduce(NodeContext &ctx, llvm::ArrayRef<Known> inputs) {
+static PropagationResult propagateReduce(NodeContext &ctx,
+                                         llvm::ArrayRef<Known> inputs) {
   GraphBuilder &b = ctx.b;
   const Known &data = inputs[0];
   bool hasAxes = !ctx.getInts("axes").empty() ||
                  (inputs.size() > 1 && !inputs[1].elements.empty());
-  if (data.isScalar || (!hasAxes && ctx.getFlag("noop_with_empty_axes")) ||
+  if (data.isScalar() || (!hasAxes && ctx.getFlag("noop_with_empty_axes")) ||
       data.elements.empty()) {
     return std::nullopt;
   }
@@ -264,35 +217,8 @@ propagateReduce(NodeContext &ctx, llvm::ArrayRef<Known> inputs) {
   return give(ctx, {result}, data.type, ctx.getInt("keepdims", 1) == 0);
 }
 
-/// Reshape, Squeeze and Unsqueeze of at most one dim keep the elements.
-static std::optional<LogicalResult>
-propagateReshape(NodeContext &ctx, llvm::ArrayRef<Known> inputs) {
-  StringRef name = ctx.schema.name;
-  const Known &data = inputs[0];
-  if (name == "Unsqueeze") {
-    size_t axes = ctx.since() < 13 ? ctx.getInts("axes").size()
-                                   : inputs[1].elements.size();
-    return data.isScalar && axes == 1
-               ? std::optional(give(ctx, data.elements, data.type, false))
-               : std::nullopt;
-  }
-  if (data.elements.size() != 1) {
-    return std::nullopt;
-  }
-  if (name == "Squeeze") {
-    return give(ctx, data.elements, data.type, true);
-  }
-  size_t rank = inputs[1].elements.size();
-  bool fits =
-      rank <= 1 && llvm::all_of(inputs[1].elements, [](auto size) {
-        return isConstantIntValue(size, 1) || isConstantIntValue(size, -1);
-      });
-  return fits ? std::optional(give(ctx, data.elements, data.type, rank == 0))
-              : std::nullopt;
-}
-
-static std::optional<LogicalResult>
-propagateCast(NodeContext &ctx, llvm::ArrayRef<Known> inputs) {
+static PropagationResult propagateCast(NodeContext &ctx,
+                                       llvm::ArrayRef<Known> inputs) {
   GraphBuilder &b = ctx.b;
   Type target = ctx.importer.elementType(ctx.getInt("to", 0), "the result");
   if (!target) {
@@ -315,11 +241,11 @@ propagateCast(NodeContext &ctx, llvm::ArrayRef<Known> inputs) {
       }
     }
   }
-  return give(ctx, result, target, inputs[0].isScalar);
+  return give(ctx, {result, inputs[0].shape, target});
 }
 
-static std::optional<LogicalResult>
-propagateUnary(NodeContext &ctx, llvm::ArrayRef<Known> inputs) {
+static PropagationResult propagateUnary(NodeContext &ctx,
+                                        llvm::ArrayRef<Known> inputs) {
   GraphBuilder &b = ctx.b;
   StringRef name = ctx.schema.name;
   Sizes result;
@@ -329,12 +255,12 @@ propagateUnary(NodeContext &ctx, llvm::ArrayRef<Known> inputs) {
                      : name == "Not" ? b.sub(b.index(1), element)
                                      : b.max(element, negative));
   }
-  return give(ctx, result, inputs[0].type, inputs[0].isScalar);
+  return give(ctx, {result, inputs[0].shape, inputs[0].type});
 }
 
 /// Expand and ConstantOfShape to a vector of a known length.
-static std::optional<LogicalResult>
-propagateFill(NodeContext &ctx, const Known &value, const Known &shape) {
+static PropagationResult propagateFill(NodeContext &ctx, const Known &value,
+                                       const Known &shape) {
   std::optional<int64_t> length = shape.elements.size() == 1
                                       ? getConstantIntValue(shape.elements[0])
                                       : std::nullopt;
@@ -345,8 +271,8 @@ propagateFill(NodeContext &ctx, const Known &value, const Known &shape) {
   return give(ctx, Sizes(*length, value.elements[0]), value.type, false);
 }
 
-static std::optional<LogicalResult>
-propagateConstantOfShape(NodeContext &ctx, const Known &shape) {
+static PropagationResult propagateConstantOfShape(NodeContext &ctx,
+                                                  const Known &shape) {
   const AttributeProto *value = ctx.attribute("value");
   if (!value || !value->t) {
     return std::nullopt;
@@ -360,11 +286,12 @@ propagateConstantOfShape(NodeContext &ctx, const Known &shape) {
   if (!known || !isPropagated(type)) {
     return std::nullopt;
   }
-  return propagateFill(ctx, {*known, false, type}, shape);
+  return propagateFill(
+      ctx, {*known, {static_cast<int64_t>(known->size())}, type}, shape);
 }
 
-static std::optional<LogicalResult>
-propagateRange(NodeContext &ctx, llvm::ArrayRef<Known> inputs) {
+static PropagationResult propagateRange(NodeContext &ctx,
+                                        llvm::ArrayRef<Known> inputs) {
   int64_t numbers[3];
   for (unsigned i = 0; i < 3; ++i) {
     std::optional<int64_t> known =
@@ -389,38 +316,6 @@ propagateRange(NodeContext &ctx, llvm::ArrayRef<Known> inputs) {
                     : std::optional(give(ctx, result, inputs[0].type, false));
 }
 
-static std::optional<LogicalResult>
-propagateSplit(NodeContext &ctx, llvm::ArrayRef<Known> inputs) {
-  size_t count = ctx.numOutputs(), length = inputs[0].elements.size();
-  SmallVector<int64_t> parts(ctx.getInts("split"));
-  if (inputs.size() > 1) {
-    for (OpFoldResult part : inputs[1].elements) {
-      parts.push_back(getConstantIntValue(part).value_or(-1));
-    }
-  }
-  if (parts.empty() && length % count == 0) {
-    parts.assign(count, length / count);
-  }
-  int64_t total = 0;
-  for (int64_t part : parts) {
-    if (part < 0 || part > static_cast<int64_t>(kMaxKnown)) {
-      return std::nullopt;
-    }
-    total += part;
-  }
-  if (parts.size() != count || total != static_cast<int64_t>(length)) {
-    return std::nullopt;
-  }
-  SmallVector<Value> results;
-  const OpFoldResult *next = inputs[0].elements.begin();
-  for (int64_t part : parts) {
-    results.push_back(
-        ctx.b.fromInts(Sizes(next, next + part), inputs[0].type, false));
-    next += part;
-  }
-  return ctx.results(results);
-}
-
 std::optional<LogicalResult> propagateSizes(NodeContext &ctx) {
   StringRef name = ctx.schema.name;
   if (!ctx.schema.domain.empty() || ctx.numInputs() == 0) {
@@ -437,8 +332,15 @@ std::optional<LogicalResult> propagateSizes(NodeContext &ctx) {
   if (longest > kMaxKnown) {
     return std::nullopt;
   }
-  using Rule =
-      std::optional<LogicalResult> (*)(NodeContext &, llvm::ArrayRef<Known>);
+  // Lists of rank 2 are only brought into other forms.
+  bool isTable = llvm::any_of(
+      *inputs, [](const Known &input) { return input.rank() > 1; });
+  if (isTable && !llvm::is_contained({"Reshape", "Squeeze", "Unsqueeze",
+                                      "Transpose", "Slice", "Cast"},
+                                     name)) {
+    return std::nullopt;
+  }
+  using Rule = PropagationResult (*)(NodeContext &, llvm::ArrayRef<Known>);
   Rule rule = llvm::StringSwitch<Rule>(name)
                   .Case("Where", propagateWhere)
                   .Case("Gather", propagateGather)
@@ -447,6 +349,7 @@ std::optional<LogicalResult> propagateSizes(NodeContext &ctx) {
                   .Cases({"ReduceProd", "ReduceSum", "ReduceMax", "ReduceMin"},
                          propagateReduce)
                   .Cases({"Reshape", "Squeeze", "Unsqueeze"}, propagateReshape)
+                  .Case("Transpose", propagateTranspose)
                   .Case("Cast", propagateCast)
                   .Cases({"Neg", "Not", "Abs"}, propagateUnary)
                   .Case("Range", propagateRange)
