@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The parts of the CUDA driver's binary interface that the library exports:
 // handles, structures and codes, written down from the public documentation.
-// test/AbiTest.cpp compares them with NVIDIA's cuda.h where it is installed.
+// test/check_abi.py compares them with NVIDIA's cuda.h where it is installed.
 #ifndef PTXSIM_DRIVER_CUDAABI_H
 #define PTXSIM_DRIVER_CUDAABI_H
 
