@@ -7,7 +7,13 @@ import subprocess
 from pathlib import Path
 
 import numpy as np
-from tile_points import AttentionPoint, ConvPoint, GemmPoint, SplitSumPoint
+from tile_points import (
+    AttentionPoint,
+    ConvPoint,
+    GemmPoint,
+    SplitSumPoint,
+    ceil_div,
+)
 
 
 def short_points() -> list:
@@ -28,6 +34,8 @@ def short_points() -> list:
             schedule=(32, 32, 32, 2, 1, 2),
         ),
         GemmPoint(48, 40, 200, batch=2, schedule=(32, 32, 32, 2, 2, 1, 3)),
+        # The last part is empty.
+        GemmPoint(20, 40, 160, schedule=(32, 32, 32, 3, 2, 1, 4)),
         SplitSumPoint(50, 36, 3, batch=2),
         SplitSumPoint(5, 7, 2, dynamic=True),
         ConvPoint(2, (9, 7), 32, 40, epilogue=True),
@@ -57,12 +65,15 @@ def short_points() -> list:
     ]  # fmt: skip
 
 
-def legal_schedules(build: Path, element: str, k_of_a: bool, k_of_b: bool) -> list:
+def legal_schedules(
+    build: Path, element: str, k_of_a: bool, k_of_b: bool, for_conv: bool = False
+) -> list:
     """What the compiler says are the legal schedules of a product."""
     options = (
         f"element-bytes={4 if element == 'f32' else 2} "
         f"contiguous-k-of-a={str(k_of_a).lower()} "
-        f"contiguous-k-of-b={str(k_of_b).lower()}"
+        f"contiguous-k-of-b={str(k_of_b).lower()} "
+        f"for-conv={str(for_conv).lower()}"
     )
     command = [build / "bin/dlc-opt", f"--dlc-test-print-tile-schedules={options}"]
     done = subprocess.run(
@@ -91,22 +102,13 @@ def random_gemms(rng: np.random.Generator, build: Path, count: int) -> list:
     return points
 
 
-def has_many_pixels(schedule: tuple[int, ...], element: str) -> bool:
-    """Whether a thread's pixels could need too many registers (Schedules.h)."""
-    tile_m, _, tile_k, _, warps_m, warps_n = schedule
-    chunks = tile_m * tile_k * (4 if element == "f32" else 2) // 16
-    return chunks > 4 * 32 * warps_m * warps_n
-
-
 def random_convs(rng: np.random.Generator, build: Path, count: int) -> list:
     points = []
     while len(points) < count:
         element = str(rng.choice(["bf16", "f16", "f32"]))
         outputs_last = bool(rng.integers(0, 2))
-        schedules = legal_schedules(build, element, True, not outputs_last)
+        schedules = legal_schedules(build, element, True, not outputs_last, True)
         schedule = schedules[rng.integers(len(schedules))]
-        if has_many_pixels(schedule, element):
-            continue
         kernel, stride, dilation, pad = (
             (int(rng.integers(low, high)), int(rng.integers(low, high)))
             for low, high in ((1, 5), (1, 4), (1, 3), (0, 3))
@@ -135,6 +137,10 @@ def random_attentions(rng: np.random.Generator, count: int) -> list:
         wide = max(head, value_head) > 128
         warps = int(rng.choice([1, 2, 4]))
         keys = 16 if wide else int(rng.choice([16, 32, 64]))
+        # A thread copies at most 8 chunks of 16 bytes of keys or values.
+        row = ceil_div(max(head, value_head), 16) * 2
+        while keys * row > 8 * 32 * warps:
+            keys, warps = (keys // 2, warps) if keys > 16 else (keys, 2 * warps)
         flags = dict.fromkeys(["bias", "mask", "cap"], False)
         if rng.integers(0, 2):
             flags[str(rng.choice(list(flags)))] = True

@@ -48,7 +48,8 @@ def TestPrintTileSchedulesPass : Pass<"dlc-test-print-tile-schedules", "mlir::Mo
   let summary = "Print the legal schedules of matrix products: tile m, n, k, stages, warps m, n";
   let options = [Option<"elementBytes", "element-bytes", "int64_t", "2", "bytes of an element of the operands">,
                  Option<"contiguousKOfA", "contiguous-k-of-a", "bool", "true", "rows of A are contiguous">,
-                 Option<"contiguousKOfB", "contiguous-k-of-b", "bool", "true", "columns of B are contiguous">];
+                 Option<"contiguousKOfB", "contiguous-k-of-b", "bool", "true", "columns of B are contiguous">,
+                 Option<"forConv", "for-conv", "bool", "false", "only those that convolutions may have, too">];
   let dependentDialects = ["::dlc::tile::TileDialect"];
 }
 

@@ -57,7 +57,8 @@ struct AttentionTraits {
 };
 
 /// Rules for attention: queries are a multiple of 16 * warps, keys of 16;
-/// 2 <= stages <= 4; registers and shared memory as above.
+/// 2 <= stages <= 4; registers and shared memory as above; a thread copies at
+/// most 8 chunks of 16 bytes of a stage's keys, and of its values.
 mlir::LogicalResult checkSchedule(AttentionScheduleAttr schedule,
                                   const AttentionTraits &traits,
                                   const BlockLimits &limits,

@@ -427,11 +427,26 @@ struct TestPrintTileSchedulesPass final
     ProductTraits traits{elementBytes, contiguousKOfA, contiguousKOfB};
     for (GemmScheduleAttr schedule :
          getGemmSchedules(&getContext(), traits, BlockLimits())) {
+      if (forConv && !isLegalForConv(schedule, traits)) {
+        continue;
+      }
       llvm::outs() << schedule.getTileM() << ' ' << schedule.getTileN() << ' '
                    << schedule.getTileK() << ' ' << schedule.getStages() << ' '
                    << schedule.getWarpsM() << ' ' << schedule.getWarpsN()
                    << '\n';
     }
+  }
+
+private:
+  bool isLegalForConv(GemmScheduleAttr schedule, const ProductTraits &traits) {
+    ScopedDiagnosticHandler silent(&getContext(), [](Diagnostic &) {});
+    auto conv = ConvScheduleAttr::get(
+        &getContext(), schedule.getTileM(), schedule.getTileN(),
+        schedule.getTileK(), schedule.getStages(), schedule.getWarpsM(),
+        schedule.getWarpsN());
+    return succeeded(checkSchedule(conv, traits, BlockLimits(), [&] {
+      return emitError(UnknownLoc::get(&getContext()));
+    }));
   }
 };
 } // namespace

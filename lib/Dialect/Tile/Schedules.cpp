@@ -17,8 +17,13 @@ static constexpr int64_t kOtherRegisters = 56;
 /// two rows.
 static constexpr int64_t kScoreRegisters = 52;
 
-/// A convolution keeps each of a thread's pixels: an offset, a row, a column.
-static constexpr int64_t kPlaceRegisters = 4;
+/// A convolution keeps each of a thread's pixels: an offset, a row, a column,
+/// and where channels are read one by one, 64-bit addresses; measured.
+static constexpr int64_t kPlaceRegisters = 7;
+
+/// Chunks of one copy that a thread of attention has addresses for beside its
+/// tiles; with 12 and more, ptxas spilled.
+static constexpr int64_t kMaxCopyChunks = 8;
 
 /// The sums of a warp's part of a product, and operands of one step.
 static int64_t getFragmentRegisters(int64_t rows, int64_t columns) {
@@ -164,6 +169,12 @@ LogicalResult checkSchedule(AttentionScheduleAttr schedule,
   }
   int64_t head = llvm::alignTo(traits.head, 16);
   int64_t valueHead = llvm::alignTo(traits.valueHead, 16);
+  int64_t chunks = schedule.getKeys() * std::max(head, valueHead) * 2 /
+                   (kChunkBytes * 32 * schedule.getWarps());
+  if (chunks > kMaxCopyChunks) {
+    return emitError() << "expected keys of at most " << kMaxCopyChunks
+                       << " chunks of 16 bytes for each thread, got " << chunks;
+  }
   int64_t rows = schedule.getQueries() / schedule.getWarps();
   // The result, scores, and their halves as an operand.
   int64_t tiles = rows * (valueHead + schedule.getKeys()) / 32 +

@@ -8,7 +8,7 @@
 
 // Rows of 16-byte chunks are copied whole, with as many bytes as exist.
 // CHECK-LABEL: llvm.func @copy(
-// CHECK-SAME: attributes {nvvm.kernel, nvvm.reqntid = array<i32: 32, 1, 1>, tile.shared_bytes = 1024 : i64, tile.threads = 32 : i64}
+// CHECK-SAME: attributes {nvvm.kernel, nvvm.minctasm = 1 : i32, nvvm.reqntid = array<i32: 32, 1, 1>, tile.shared_bytes = 1024 : i64, tile.threads = 32 : i64}
 tile.kernel @copy(%base: !llvm.ptr<1>, %offset: i64, %n: i32) attributes {shared_bytes = 1024 : i64, warps = array<i64: 1, 1>} {
   %ring = tile.alloc at 0 : !tile.ring<1, !tile.tile<16x32xbf16, shared, #rows64>>
   %slot = tile.slot %ring[%n] : !tile.ring<1, !tile.tile<16x32xbf16, shared, #rows64>> -> !tile.tile<16x32xbf16, shared, #rows64>
