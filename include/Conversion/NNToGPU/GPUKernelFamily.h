@@ -8,6 +8,10 @@
 
 namespace dlc {
 
+inline mlir::RankedTensorType typeOf(mlir::Value tensor) {
+  return llvm::cast<mlir::RankedTensorType>(tensor.getType());
+}
+
 /// How a kernel is launched; blocks and scratch are computed by the host
 /// program.
 struct GPULaunch {
@@ -16,6 +20,9 @@ struct GPULaunch {
   int64_t threads = 128;
   /// Memory that all blocks share; 0: none.
   mlir::OpFoldResult scratchBytes;
+  /// Of the summed dim of a contract; with more than one the kernel leaves
+  /// partial sums in place of the result, see buildPartialSumKernel.
+  int64_t parts = 1;
 };
 
 class GPUKernelFamily {

@@ -11,13 +11,15 @@ namespace dlc {
 /// `bm` x `bn` elements of C per block. As a tile: `tm` x `tn` per thread, `bk`
 /// of the reduced dim at a time; `tm` and `tn` are 4 or 8. For a few vectors,
 /// the rows of A (B's columns if `flipped`), times a matrix: a warp per row of
-/// the matrix, or all warps for columns of it, one or four a thread.
+/// the matrix, or all warps for columns of it, one or four a thread. A tile may
+/// be computed in `parts` of k, of whole steps of `bk`, by as many blocks.
 struct GemmTileShape {
   enum class Form { Tile, GemvRows, GemvColumns };
 
   int64_t bm = 64, bn = 64, bk = 8, tm = 8, tn = 8;
   Form form = Form::Tile;
   bool flipped = false;
+  int64_t parts = 1;
 
   int64_t getThreads() const {
     return form == Form::Tile       ? bm / tm * (bn / tn)
@@ -55,6 +57,8 @@ struct GemmOperand {
 struct GemmTileSpec {
   mlir::OpFoldResult m, n, k;
   mlir::Type acc;
+  /// Which part of k the block takes, of shape.parts; null: the only one.
+  mlir::Value part;
   GemmOperand a, b;
   /// Takes neighbours of one row. Called for those that exist.
   std::function<void(mlir::Value row, llvm::ArrayRef<mlir::Value> columns,
@@ -83,9 +87,11 @@ struct GemmProblem {
   /// As in GemmOperand.
   bool aDenseInK = true, bDenseInK = true;
   bool aHasVectors = false, bHasVectors = false;
+  /// Whether partial sums may take the place of the result.
+  bool maySplit = false;
 };
 
-/// The static rule: large tiles where they fill a GPU.
+/// The static rule: large tiles where they fill a GPU, else parts of k.
 GemmTileShape chooseGemmTile(const GemmProblem &problem);
 
 } // namespace dlc

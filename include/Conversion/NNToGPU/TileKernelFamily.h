@@ -17,10 +17,12 @@ namespace dlc {
 class TileKernelBuilder {
 public:
   /// `b` stands where the kernel shall be. `indexBits` is the width of `index`
-  /// in the kernel.
+  /// in the kernel. With `readsPartialSums` the kernel has a buffer of these
+  /// between inputs and result.
   TileKernelBuilder(mlir::ImplicitLocOpBuilder &b, nn::DispatchOp dispatch,
                     llvm::StringRef name, unsigned indexBits,
-                    const tile::BlockLimits &limits);
+                    const tile::BlockLimits &limits,
+                    bool readsPartialSums = false);
 
   mlir::ImplicitLocOpBuilder &b;
   nn::DispatchOp dispatch;
@@ -35,6 +37,8 @@ public:
   /// !llvm.ptr<1> of an input, which is a block argument, or of the result.
   mlir::Value getPointer(mlir::Value input);
   mlir::Value getResultPointer();
+  mlir::Value getPartialSums() { return partialSums; }
+  unsigned getIndexBits() const { return indexBits; }
   /// A size of the dispatch as the tile dialect's builders take it.
   tile::Size getSize(mlir::OpFoldResult size);
   /// An i32 or i64 as index.
@@ -51,7 +55,9 @@ public:
 
 private:
   unsigned indexBits;
+  bool readsPartialSums;
   llvm::SmallVector<mlir::Value> pointers;
+  mlir::Value partialSums;
   std::optional<KernelBuilder> builder;
 };
 
@@ -60,7 +66,7 @@ class TileKernelFamily {
 public:
   virtual ~TileKernelFamily() = default;
   /// Why tensor cores do not compute the dispatch; empty: they can.
-  virtual std::string getObstacle(nn::DispatchOp dispatch) const = 0;
+  std::string getObstacle(nn::DispatchOp dispatch) const;
   /// The static rule's choice; null where no schedule is legal.
   virtual mlir::Attribute
   chooseSchedule(nn::DispatchOp dispatch,
@@ -70,9 +76,15 @@ public:
                 const tile::BlockLimits &limits,
                 tile::EmitErrorFn emitError) const = 0;
   /// For a dispatch with a schedule.
-  virtual GPULaunch getLaunch(DispatchContext &context) const = 0;
+  GPULaunch getLaunch(DispatchContext &context) const;
   virtual mlir::FailureOr<tile::KernelOp>
   build(TileKernelBuilder &builder) const = 0;
+
+protected:
+  /// Obstacles of this kind of root, whose operands are in memory.
+  virtual std::string findObstacle(nn::DispatchOp dispatch) const = 0;
+  /// Blocks of a launch, without parts of a sum.
+  virtual mlir::OpFoldResult countBlocks(DispatchContext &context) const = 0;
 };
 
 /// The family for a root, or null.
@@ -102,7 +114,30 @@ bool areDimsUniform(nn::DispatchOp dispatch, llvm::ArrayRef<unsigned> dims);
 /// where not known.
 struct ProductSizes {
   int64_t m = 1, n = 1, k = 1, batch = 1;
+
+  bool areKnown() const {
+    return !llvm::is_contained({m, n, k, batch}, mlir::ShapedType::kDynamic);
+  }
 };
+
+/// How blocks multiply, for estimateProductTime.
+struct ProductForm {
+  int64_t tileM, tileN;
+  /// The part of a multiprocessor's speed that a block reaches.
+  double efficiency;
+  /// Equal parts of k, each for blocks of its own.
+  int64_t parts = 1;
+};
+/// Time of a product on a GPU with 108 multiprocessors that make
+/// `productsPerMicrosecond` each, in microseconds: waves of blocks, each as
+/// long as its tile is large and k long, and what a second kernel takes to add
+/// parts. Of an unknown k, 1.
+double estimateProductTime(const ProductSizes &sizes, const ProductForm &form,
+                           double productsPerMicrosecond);
+/// The numbers of parts that k is worth to be cut into at most; 1 where a size
+/// is not known.
+llvm::SmallVector<int64_t> getPartCounts(const ProductSizes &sizes);
+
 /// The static rules: the legal schedule that a simple model of a GPU with 108
 /// multiprocessors finds best. Null where none is legal.
 tile::GemmScheduleAttr chooseGemmSchedule(mlir::MLIRContext *context,
@@ -119,6 +154,16 @@ tile::AttentionScheduleAttr
 chooseAttentionSchedule(mlir::MLIRContext *context, int64_t rows,
                         const tile::AttentionTraits &traits,
                         const tile::BlockLimits &limits);
+
+// The second kernel of a contract whose GPULaunch::parts is not 1; the first
+// leaves partial sums, [parts][batch][m][n] of f32, dense.
+
+/// Elements of the partial sums.
+mlir::OpFoldResult countPartialSums(DispatchContext &context, int64_t parts);
+GPULaunch getPartialSumLaunch(DispatchContext &context);
+/// Builds that kernel, which adds the parts in their order and does what is
+/// fused with the contract.
+tile::KernelOp buildPartialSumKernel(TileKernelBuilder &builder, int64_t parts);
 
 } // namespace dlc
 

@@ -23,10 +23,6 @@ constexpr int64_t kMaxDepth = 256;
 
 enum LoopDim : unsigned { kB, kH, kG, kM, kN, kD, kE, kNumLoops };
 
-inline RankedTensorType typeOf(Value tensor) {
-  return cast<RankedTensorType>(tensor.getType());
-}
-
 /// The sizes of the loops, and how they are cut.
 class AttentionPlan {
 public:

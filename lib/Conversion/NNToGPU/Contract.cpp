@@ -4,6 +4,7 @@
 #include "Conversion/Common/ElementwiseFn.h"
 #include "Conversion/NNToGPU/GPUKernelFamily.h"
 #include "Conversion/NNToGPU/GemmTile.h"
+#include "Conversion/NNToGPU/TileKernelFamily.h"
 #include "Conversion/NNToKernel/ContractShape.h"
 #include "Conversion/NNToKernel/KernelFamily.h"
 #include "Conversion/NNToKernel/Scheduling.h"
@@ -16,18 +17,15 @@ namespace dlc {
 
 namespace {
 
-Type elementOf(Value tensor) {
-  return cast<RankedTensorType>(tensor.getType()).getElementType();
-}
-
 /// The contraction with its loop dims in groups.
 class ContractView {
 public:
   ContractView(DispatchContext &context, const ContractShape &shape)
       : context(context), op(cast<nn::ContractOp>(context.getRoot())),
         shape(shape) {
-    acc =
-        op.getAcc() ? *op.getAcc() : getAccumulatorType(elementOf(op.getLhs()));
+    acc = op.getAcc()
+              ? *op.getAcc()
+              : getAccumulatorType(typeOf(op.getLhs()).getElementType());
   }
 
   OpFoldResult dimSize(unsigned dim) {
@@ -157,6 +155,10 @@ GemmTileShape ContractView::chooseTile() {
       hasAlignedVectors(a, mapA, problem.aDenseInK ? shape.k : shape.m);
   problem.bHasVectors =
       hasAlignedVectors(b, mapB, problem.bDenseInK ? shape.k : shape.n);
+  // A second kernel adds partial sums, which lie in place of the result.
+  problem.maySplit =
+      acc.isF32() && context.getDispatch().getOutputs().size() == 1 &&
+      getElementTypeOrSelf(context.getDispatch().getOutputs()[0]).isF32();
   return chooseGemmTile(problem);
 }
 
@@ -176,6 +178,8 @@ private:
                                   const DimGroup &rows, bool denseInK,
                                   Value row, Value k, int64_t count);
   void store(Value row, ArrayRef<Value> columns, ValueRange values);
+  void storePart(int64_t parts, OpFoldResult product, Value row,
+                 ArrayRef<Value> columns, ValueRange values);
 
   GPUKernelBuilder &kb;
   ContractView view;
@@ -201,14 +205,14 @@ SmallVector<Value> ContractEmitter::loadElements(Value tensor, AffineMap map,
         llvm::map_to_vector(map.getResults(), [&](AffineExpr expr) {
           return loops[cast<AffineDimExpr>(expr).getPosition()];
         });
-    Value element =
-        emitCast(kb.b, kb.load(tensor, at), elementOf(tensor), view.acc);
+    Value element = emitCast(kb.b, kb.load(tensor, at),
+                             typeOf(tensor).getElementType(), view.acc);
     if (zeroPoint) {
       SmallVector<Value> origin(
           cast<RankedTensorType>(zeroPoint.getType()).getRank(),
           kb.math.value(0));
       Value zero = emitCast(kb.b, kb.load(zeroPoint, origin),
-                            elementOf(zeroPoint), view.acc);
+                            typeOf(zeroPoint).getElementType(), view.acc);
       element = emitElementwise(kb.b, nn::Fn::sub, {element, zero}, {},
                                 view.acc, view.acc);
     }
@@ -246,13 +250,27 @@ void ContractEmitter::store(Value row, ArrayRef<Value> columns,
           return loops[cast<AffineDimExpr>(expr).getPosition()];
         }));
     kb.setElement(op.getResult(),
-                  emitCast(kb.b, value, view.acc, elementOf(op.getResult())));
+                  emitCast(kb.b, value, view.acc,
+                           typeOf(op.getResult()).getElementType()));
     KernelBuilder::MemoScope each(kb);
     elements.push_back(kb.load(kb.getYielded(0), places.back()));
   }
   Value result = kb.viewResult(0);
   for (auto [element, at] : llvm::zip_equal(elements, places)) {
     memref::StoreOp::create(kb.b, element, result, at);
+  }
+}
+
+/// `product` counts the products of all parts.
+void ContractEmitter::storePart(int64_t parts, OpFoldResult product, Value row,
+                                ArrayRef<Value> columns, ValueRange values) {
+  OpFoldResult n = view.groupSize(shape.n);
+  OpFoldResult first = kb.math.mul(
+      kb.math.add(kb.math.mul(product, view.groupSize(shape.m)), row), n);
+  Value memory = kb.view(kb.getResultBase(0), countPartialSums(kb, parts));
+  for (auto [column, value] : llvm::zip_equal(columns, values)) {
+    Value place = kb.math.value(kb.math.add(first, column));
+    memref::StoreOp::create(kb.b, value, memory, place);
   }
 }
 
@@ -265,14 +283,20 @@ void ContractEmitter::emit(const GemmTileShape &tile) {
   spec.n = view.groupSize(shape.n);
   spec.k = view.groupSize(shape.k);
   spec.acc = getCodeType(view.acc);
-  nn::Sizes grid;
+  nn::Sizes grid{math.constant(tile.parts)};
   for (const DimGroup &group : shape.batch) {
     grid.push_back(view.groupSize(group));
   }
-  grid.push_back(math.ceilDiv(spec.n, math.constant(tile.bn)));
-  grid.push_back(math.ceilDiv(spec.m, math.constant(tile.bm)));
+  OpFoldResult tilesN = math.ceilDiv(spec.n, math.constant(tile.bn));
+  OpFoldResult tilesM = math.ceilDiv(spec.m, math.constant(tile.bm));
+  grid.append({tilesN, tilesM});
   SmallVector<OpFoldResult> place =
       kernel::delinearize(math, kb.getBlock(), grid);
+  OpFoldResult product = math.div(kb.getBlock(), math.mul(tilesN, tilesM));
+  if (tile.parts > 1) {
+    spec.part = math.value(place.front());
+  }
+  place.erase(place.begin());
   for (auto [i, group] : llvm::enumerate(shape.batch)) {
     view.setIndices(loops, group, math.value(place[i]), /*whole=*/false);
   }
@@ -282,7 +306,11 @@ void ContractEmitter::emit(const GemmTileShape &tile) {
   spec.a = makeOperand(a, shape.getMapA(op), zeroA, shape.m);
   spec.b = makeOperand(b, shape.getMapB(op), zeroB, shape.n);
   spec.store = [&](Value row, ArrayRef<Value> columns, ValueRange values) {
-    store(row, columns, values);
+    if (tile.parts > 1) {
+      storePart(tile.parts, product, row, columns, values);
+    } else {
+      store(row, columns, values);
+    }
   };
   emitGemmTile(kb, spec, tile, math.value(place.back()),
                math.value(place[place.size() - 2]));
@@ -299,8 +327,8 @@ public:
     OpFoldResult blocks =
         math.mul(math.ceilDiv(view.groupSize(shape.m), math.constant(tile.bm)),
                  math.ceilDiv(view.groupSize(shape.n), math.constant(tile.bn)));
-    return {math.mul(blocks, view.batchSize()), tile.getThreads(),
-            math.constant(0)};
+    blocks = math.mul(math.mul(blocks, view.batchSize()), tile.parts);
+    return {blocks, tile.getThreads(), math.constant(0), tile.parts};
   }
 
   LogicalResult emit(GPUKernelBuilder &kb) const override {

@@ -15,10 +15,6 @@ namespace dlc {
 
 namespace {
 
-Type elementOf(Value tensor) {
-  return cast<RankedTensorType>(tensor.getType()).getElementType();
-}
-
 /// Whether the matrix product computes `op`; the other convolutions have a
 /// thread per result element.
 bool isMatrixProduct(nn::ConvOp op) {
@@ -47,8 +43,9 @@ public:
     channels = filter[1];
     columns = filter[0] / groups;
     taps = llvm::to_vector(filter.drop_front(2));
-    acc = op.getAcc() ? *op.getAcc()
-                      : getAccumulatorType(elementOf(op.getInput()));
+    acc = op.getAcc()
+              ? *op.getAcc()
+              : getAccumulatorType(typeOf(op.getInput()).getElementType());
   }
 
   /// As GemmOperand::hasVectors of the input.
@@ -168,7 +165,8 @@ SmallVector<Value> ConvEmitter::loadInput(ValueRange state, Value step,
     for (int64_t i = 0; i < count; ++i) {
       at[channelDim] = math.value(math.add(channel, math.constant(i)));
       elements.push_back(emitCast(b, kb.load(op.getInput(), at),
-                                  elementOf(op.getInput()), view.acc));
+                                  typeOf(op.getInput()).getElementType(),
+                                  view.acc));
     }
     return elements;
   };
@@ -190,7 +188,7 @@ GemmOperand ConvEmitter::makeInput() {
 }
 
 Value ConvEmitter::loadFilter(Value column, Value step) {
-  Type element = elementOf(op.getFilter());
+  Type element = typeOf(op.getFilter()).getElementType();
   Value value;
   if (auto packed = op.getFilter().getDefiningOp<nn::PackedOp>()) {
     value = memref::LoadOp::create(b, kb.viewInput(packed.getInput()),
@@ -242,12 +240,13 @@ void ConvEmitter::store(Value row, ArrayRef<Value> columns, ValueRange values) {
     Value sum = value;
     if (op.getBias()) {
       Value bias = emitCast(b, kb.load(op.getBias(), channel),
-                            elementOf(op.getBias()), view.acc);
+                            typeOf(op.getBias()).getElementType(), view.acc);
       sum =
           emitElementwise(b, nn::Fn::add, {sum, bias}, {}, view.acc, view.acc);
     }
-    kb.setElement(op.getResult(),
-                  emitCast(b, sum, view.acc, elementOf(op.getResult())));
+    kb.setElement(
+        op.getResult(),
+        emitCast(b, sum, view.acc, typeOf(op.getResult()).getElementType()));
     elements.push_back(kb.load(kb.getYielded(0), at));
   }
   Value result = kb.viewResult(0);

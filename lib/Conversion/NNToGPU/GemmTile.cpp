@@ -9,6 +9,7 @@
 #include "Conversion/NNToGPU/GemmTile.h"
 
 #include "Conversion/Common/ElementwiseFn.h"
+#include "Conversion/NNToGPU/TileKernelFamily.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -333,17 +334,26 @@ void emitGemmTile(GPUKernelBuilder &kb, const GemmTileSpec &spec,
                      shape.bn);
 
   Value zero = math.value(0);
-  a.store(a.load(zero), zero);
-  bTile.store(bTile.load(zero), zero);
-  kb.emitBarrier();
-  SmallVector<Value> sums(shape.tm * shape.tn, emitConstant(b, spec.acc, 0));
   OpFoldResult tiles =
       math.max(math.constant(1), math.ceilDiv(spec.k, math.constant(shape.bk)));
+  OpFoldResult firstStep = math.constant(0);
+  if (spec.part) {
+    OpFoldResult each = math.ceilDiv(tiles, math.constant(shape.parts));
+    OpFoldResult first = math.mul(spec.part, each);
+    tiles = math.min(each, math.sub(tiles, first));
+    firstStep = math.mul(first, shape.bk);
+  }
+  Value start = math.value(firstStep);
+  a.store(a.load(start), zero);
+  bTile.store(bTile.load(start), zero);
+  kb.emitBarrier();
+  SmallVector<Value> sums(shape.tm * shape.tn, emitConstant(b, spec.acc, 0));
   sums = kernel::emitFor(
       b, math.constant(0), tiles, math.constant(1), sums,
       [&](Value tile, ValueRange carried) {
         OpFoldResult following = math.add(tile, math.constant(1));
-        Value k = math.value(math.mul(following, shape.bk));
+        Value k =
+            math.value(math.add(firstStep, math.mul(following, shape.bk)));
         Value hasNext = math.less(following, tiles);
         Value stage = math.value(math.rem(tile, math.constant(2)));
         Value next = math.value(math.sub(math.constant(1), stage));
@@ -397,6 +407,31 @@ static std::optional<GemmTileShape> chooseGemv(const GemmProblem &problem) {
   return shape;
 }
 
+/// Parts of k without an empty one; 1 where a size is not known.
+static int64_t chooseParts(const GemmProblem &problem,
+                           const GemmTileShape &shape) {
+  // Of one multiprocessor of an A100, whose peak is 19.5 TFLOP/s.
+  constexpr double kProductsPerMicrosecond = 9e4, kEfficiency = 0.7;
+  auto sizeOf = [](std::optional<int64_t> size) {
+    return size.value_or(ShapedType::kDynamic);
+  };
+  ProductSizes sizes{sizeOf(problem.m), sizeOf(problem.n), sizeOf(problem.k),
+                     sizeOf(problem.batch)};
+  auto getTime = [&](int64_t parts) {
+    return estimateProductTime(sizes, {shape.bm, shape.bn, kEfficiency, parts},
+                               kProductsPerMicrosecond);
+  };
+  int64_t best = 1;
+  for (int64_t parts : getPartCounts(sizes)) {
+    best = getTime(parts) < getTime(best) ? parts : best;
+  }
+  if (best == 1) {
+    return 1;
+  }
+  int64_t steps = llvm::divideCeil(sizes.k, shape.bk);
+  return llvm::divideCeil(steps, llvm::divideCeil(steps, best));
+}
+
 GemmTileShape chooseGemmTile(const GemmProblem &problem) {
   if (std::optional<GemmTileShape> shape = chooseGemv(problem)) {
     return *shape;
@@ -420,6 +455,7 @@ GemmTileShape chooseGemmTile(const GemmProblem &problem) {
     shape.bn = 32;
     shape.tn = 4;
   }
+  shape.parts = problem.maySplit ? chooseParts(problem, shape) : 1;
   return shape;
 }
 

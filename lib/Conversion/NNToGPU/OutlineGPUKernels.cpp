@@ -32,8 +32,15 @@ private:
                                             const GPULaunch &launch);
   FailureOr<FunctionOpInterface> emitTileKernel(nn::DispatchOp dispatch,
                                                 const TileKernelFamily &family);
+  FailureOr<FunctionOpInterface> getSumKernel(nn::DispatchOp dispatch,
+                                              int64_t parts);
+  void finishTileKernel(FunctionOpInterface function,
+                        const TileKernelBuilder &builder);
   func::FuncOp createFunction(nn::DispatchOp dispatch, const GPULaunch &launch);
   LogicalResult replace(nn::DispatchOp dispatch);
+  FailureOr<ValueRange> launchParts(DispatchContext &context,
+                                    FunctionOpInterface kernel,
+                                    const GPULaunch &launch);
 
   ModuleOp module, kernels;
   const tile::BlockLimits &limits;
@@ -114,14 +121,39 @@ GPUKernelOutliner::emitTileKernel(nn::DispatchOp dispatch,
     return failure();
   }
   auto function = cast<FunctionOpInterface>(kernel->getOperation());
+  finishTileKernel(function, builder);
+  return function;
+}
+
+void GPUKernelOutliner::finishTileKernel(FunctionOpInterface function,
+                                         const TileKernelBuilder &builder) {
+  Builder b(module.getContext());
   for (unsigned i = 0; i < builder.signature.buffers; ++i) {
     function.setArgAttr(i, LLVM::LLVMDialect::getNoAliasAttrName(),
                         b.getUnitAttr());
     function.setArgAttr(i, LLVM::LLVMDialect::getAlignAttrName(),
                         b.getI64IntegerAttr(tile::kChunkBytes));
   }
-  function->setAttr(rt::kIndexBitsAttrName, b.getI32IntegerAttr(indexBits));
-  return function;
+  function->setAttr(rt::kIndexBitsAttrName,
+                    b.getI32IntegerAttr(builder.getIndexBits()));
+}
+
+FailureOr<FunctionOpInterface>
+GPUKernelOutliner::getSumKernel(nn::DispatchOp dispatch, int64_t parts) {
+  FunctionOpInterface &known =
+      byKey[getKernelKey(dispatch) + ("\nsum of " + Twine(parts)).str()];
+  if (!known) {
+    auto b =
+        ImplicitLocOpBuilder::atBlockEnd(dispatch.getLoc(), kernels.getBody());
+    std::string name = getKernelName(dispatch, numKernels++) + "_sum";
+    TileKernelBuilder builder(b, dispatch, name,
+                              hasSmallTensors(dispatch) ? 32 : 64, limits,
+                              /*readsPartialSums=*/true);
+    known = cast<FunctionOpInterface>(
+        buildPartialSumKernel(builder, parts).getOperation());
+    finishTileKernel(known, builder);
+  }
+  return known;
 }
 
 FailureOr<FunctionOpInterface>
@@ -139,6 +171,61 @@ GPUKernelOutliner::getKernel(nn::DispatchOp dispatch, const GPULaunch &launch) {
   return made;
 }
 
+/// What the host program says of a launch.
+struct LaunchSite {
+  StringRef kernel;
+  const GPULaunch &launch;
+  TypeRange outputs;
+  ValueRange inputs, resultSizes;
+  DispatchCost cost;
+};
+
+ValueRange emitLaunch(DispatchContext &context, const LaunchSite &site) {
+  const GPULaunch &launch = site.launch;
+  Value scratch =
+      hasScratch(launch) ? context.math.value(launch.scratchBytes) : Value();
+  return rt::DispatchOp::create(
+             context.b, site.outputs, site.kernel, site.inputs,
+             context.getDispatch().getSizes(), site.resultSizes,
+             context.math.value(launch.blocks), context.math.value(0), scratch,
+             site.cost.flops, site.cost.bytes, DenseI64ArrayAttr(),
+             context.b.getI64IntegerAttr(launch.threads),
+             /*shared_bytes=*/IntegerAttr(), /*cluster=*/IntegerAttr())
+      .getOutputs();
+}
+
+/// Partial sums by `kernel`, then their sum by a kernel of its own.
+FailureOr<ValueRange> GPUKernelOutliner::launchParts(DispatchContext &context,
+                                                     FunctionOpInterface kernel,
+                                                     const GPULaunch &launch) {
+  nn::DispatchOp dispatch = context.getDispatch();
+  FailureOr<FunctionOpInterface> sum = getSumKernel(dispatch, launch.parts);
+  if (failed(sum)) {
+    return failure();
+  }
+  OpFoldResult count = countPartialSums(context, launch.parts);
+  std::optional<int64_t> known = kernel::IndexMath::known(count);
+  Type partial = RankedTensorType::get({known.value_or(ShapedType::kDynamic)},
+                                       context.b.getF32Type());
+  SmallVector<Value> sizes;
+  if (!known) {
+    sizes.push_back(context.math.value(count));
+  }
+  DispatchCost cost = estimateCost(dispatch), sumCost;
+  if (known && cost.bytes != -1) {
+    cost.bytes += 4 * *known;
+    sumCost = {*known, 4 * *known};
+  }
+  SmallVector<Value> inputs(dispatch.getInputs());
+  ValueRange parts = emitLaunch(
+      context, {kernel.getName(), launch, partial, inputs, sizes, cost});
+  inputs.push_back(parts.front());
+  GPULaunch sumLaunch = getPartialSumLaunch(context);
+  return emitLaunch(context, {sum->getName(), sumLaunch,
+                              dispatch.getOutputs().getTypes(), inputs,
+                              dispatch.getResultSizes(), sumCost});
+}
+
 LogicalResult GPUKernelOutliner::replace(nn::DispatchOp dispatch) {
   if (failed(checkGPUDispatch(dispatch))) {
     return failure();
@@ -152,17 +239,17 @@ LogicalResult GPUKernelOutliner::replace(nn::DispatchOp dispatch) {
   if (failed(kernel)) {
     return failure();
   }
-  Value scratch =
-      hasScratch(launch) ? context.math.value(launch.scratchBytes) : Value();
-  DispatchCost cost = estimateCost(dispatch);
-  auto launched = rt::DispatchOp::create(
-      context.b, dispatch.getOutputs().getTypes(), kernel->getName(),
-      dispatch.getInputs(), dispatch.getSizes(), dispatch.getResultSizes(),
-      context.math.value(launch.blocks), context.math.value(0), scratch,
-      cost.flops, cost.bytes, DenseI64ArrayAttr(),
-      context.b.getI64IntegerAttr(launch.threads),
-      /*shared_bytes=*/IntegerAttr(), /*cluster=*/IntegerAttr());
-  dispatch.replaceAllUsesWith(launched.getOutputs());
+  FailureOr<ValueRange> results =
+      launch.parts > 1
+          ? launchParts(context, *kernel, launch)
+          : emitLaunch(context,
+                       {kernel->getName(), launch,
+                        dispatch.getOutputs().getTypes(), dispatch.getInputs(),
+                        dispatch.getResultSizes(), estimateCost(dispatch)});
+  if (failed(results)) {
+    return failure();
+  }
+  dispatch.replaceAllUsesWith(*results);
   dispatch.erase();
   return success();
 }

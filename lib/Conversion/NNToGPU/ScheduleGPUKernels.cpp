@@ -58,9 +58,7 @@ private:
       }
       return;
     }
-    std::string obstacle = dispatch.getOutputs().size() == 1
-                               ? family->getObstacle(dispatch)
-                               : "several results";
+    std::string obstacle = family->getObstacle(dispatch);
     if (obstacle.empty() && keepsSchedule(dispatch, *family)) {
       return;
     }

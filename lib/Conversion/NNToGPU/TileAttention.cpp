@@ -13,10 +13,6 @@ namespace {
 
 constexpr int64_t kMaxHead = 256;
 
-RankedTensorType typeOf(Value tensor) {
-  return cast<RankedTensorType>(tensor.getType());
-}
-
 /// What is known of attention without its run-time sizes.
 struct StaticAttention {
   explicit StaticAttention(nn::DispatchOp dispatch)
@@ -304,8 +300,6 @@ tile::AttentionSpec AttentionEmitter::makeSpec() {
 
 class TileAttentionFamily final : public TileKernelFamily {
 public:
-  std::string getObstacle(nn::DispatchOp dispatch) const override;
-
   Attribute chooseSchedule(nn::DispatchOp dispatch,
                            const tile::BlockLimits &limits) const override {
     StaticAttention known(dispatch);
@@ -326,7 +320,16 @@ public:
                                limits, emitError);
   }
 
-  GPULaunch getLaunch(DispatchContext &context) const override {
+  FailureOr<tile::KernelOp> build(TileKernelBuilder &builder) const override {
+    auto schedule =
+        cast<tile::AttentionScheduleAttr>(builder.dispatch.getScheduleAttr());
+    return AttentionEmitter(builder, schedule).emit();
+  }
+
+protected:
+  std::string findObstacle(nn::DispatchOp dispatch) const override;
+
+  OpFoldResult countBlocks(DispatchContext &context) const override {
     kernel::IndexMath &math = context.math;
     auto schedule = cast<tile::AttentionScheduleAttr>(
         context.getDispatch().getScheduleAttr());
@@ -336,17 +339,11 @@ public:
     for (unsigned loop : {nn::kBatch, nn::kHead, nn::kGroup}) {
       blocks = math.mul(blocks, getLoopSize(context, known, loop));
     }
-    return {blocks, schedule.getWarps() * 32, math.constant(0)};
-  }
-
-  FailureOr<tile::KernelOp> build(TileKernelBuilder &builder) const override {
-    auto schedule =
-        cast<tile::AttentionScheduleAttr>(builder.dispatch.getScheduleAttr());
-    return AttentionEmitter(builder, schedule).emit();
+    return blocks;
   }
 };
 
-std::string TileAttentionFamily::getObstacle(nn::DispatchOp dispatch) const {
+std::string TileAttentionFamily::findObstacle(nn::DispatchOp dispatch) const {
   StaticAttention known(dispatch);
   nn::AttentionOp op = known.op;
   if (typeOf(op.getQuery()).getElementType().isF32()) {
@@ -356,10 +353,6 @@ std::string TileAttentionFamily::getObstacle(nn::DispatchOp dispatch) const {
     return "the logarithms of the sums are asked for";
   }
   for (unsigned map = 0; map < 4; ++map) {
-    Value tensor = known.getTensor(map);
-    if (map < 3 && !isa<BlockArgument>(tensor)) {
-      return "an operand is not in memory";
-    }
     if (!known.isInnermost(map, kColumnLoops[map])) {
       return "neighbours in an operand or the result are not of one row";
     }

@@ -5,6 +5,8 @@
 #include "Conversion/NNToKernel/ContractShape.h"
 #include "Dialect/Tile/GemmKernel.h"
 
+#include <numeric>
+
 using namespace mlir;
 
 namespace dlc {
@@ -14,10 +16,6 @@ namespace {
 /// Fewer columns or summed elements leave most of a tensor core's tile unused.
 constexpr int64_t kMinColumns = 8, kMinSteps = 8;
 
-RankedTensorType typeOf(Value tensor) {
-  return cast<RankedTensorType>(tensor.getType());
-}
-
 /// What is known of a contraction without its run-time sizes.
 struct StaticContract {
   explicit StaticContract(nn::DispatchOp dispatch)
@@ -26,6 +24,29 @@ struct StaticContract {
 
   int64_t groupSize(ArrayRef<unsigned> group) const {
     return getStaticGroupSize(op, group);
+  }
+  /// The same at run time.
+  OpFoldResult dimSize(DispatchContext &context, unsigned dim) const {
+    AffineExpr expr = getAffineDimExpr(dim, op.getContext());
+    std::optional<unsigned> inLhs = op.getMap(0).getResultPosition(expr);
+    return inLhs ? context.size(op.getLhs(), *inLhs)
+                 : context.size(op.getRhs(),
+                                *op.getMap(1).getResultPosition(expr));
+  }
+  OpFoldResult groupSize(DispatchContext &context,
+                         ArrayRef<unsigned> group) const {
+    OpFoldResult size = context.math.constant(1);
+    for (unsigned dim : group) {
+      size = context.math.mul(size, dimSize(context, dim));
+    }
+    return size;
+  }
+  OpFoldResult batchSize(DispatchContext &context) const {
+    OpFoldResult size = context.math.constant(1);
+    for (const DimGroup &group : shape->batch) {
+      size = context.math.mul(size, groupSize(context, group));
+    }
+    return size;
   }
   int64_t groupDivisor(ArrayRef<unsigned> group) const {
     return getKnownDivisor(llvm::map_to_vector(
@@ -87,17 +108,23 @@ struct StaticContract {
 /// Emits one kernel.
 class ContractEmitter {
 public:
-  ContractEmitter(TileKernelBuilder &builder, tile::GemmScheduleAttr schedule)
+  explicit ContractEmitter(TileKernelBuilder &builder)
       : builder(builder), known(builder.dispatch), op(known.op),
-        shape(*known.shape), schedule(schedule) {}
+        shape(*known.shape) {}
 
-  FailureOr<tile::KernelOp> emit();
+  FailureOr<tile::KernelOp> emit(tile::GemmScheduleAttr schedule);
+  tile::KernelOp emitPartialSum(int64_t parts);
 
 private:
   tile::GemmSpec makeSpec(ImplicitLocOpBuilder &b,
                           const tile::KernelArguments &arguments);
-  OpFoldResult dimSize(unsigned dim);
-  OpFoldResult groupSize(ArrayRef<unsigned> group);
+  tile::ResultSpec makeResult();
+  OpFoldResult dimSize(unsigned dim) {
+    return known.dimSize(builder.kb(), dim);
+  }
+  OpFoldResult groupSize(ArrayRef<unsigned> group) {
+    return known.groupSize(builder.kb(), group);
+  }
   tile::Size groupStride(Value tensor, AffineMap map, ArrayRef<unsigned> group);
   /// Strides of all batch groups in a tensor.
   tile::OffsetFn makeOffset(Value tensor, AffineMap map);
@@ -114,26 +141,8 @@ private:
   StaticContract known;
   nn::ContractOp op;
   const ContractShape &shape;
-  tile::GemmScheduleAttr schedule;
   bool wholeRows = false, wholeColumns = false;
 };
-
-OpFoldResult ContractEmitter::dimSize(unsigned dim) {
-  AffineExpr expr = getAffineDimExpr(dim, op.getContext());
-  std::optional<unsigned> inLhs = op.getMap(0).getResultPosition(expr);
-  return inLhs ? builder.kb().size(op.getLhs(), *inLhs)
-               : builder.kb().size(op.getRhs(),
-                                   *op.getMap(1).getResultPosition(expr));
-}
-
-OpFoldResult ContractEmitter::groupSize(ArrayRef<unsigned> group) {
-  kernel::IndexMath &math = builder.kb().math;
-  OpFoldResult size = math.constant(1);
-  for (unsigned dim : group) {
-    size = math.mul(size, dimSize(dim));
-  }
-  return size;
-}
 
 tile::Size ContractEmitter::groupStride(Value tensor, AffineMap map,
                                         ArrayRef<unsigned> group) {
@@ -243,10 +252,7 @@ Value ContractEmitter::computeResult(ImplicitLocOpBuilder &b, Value sums,
   });
 }
 
-tile::GemmSpec
-ContractEmitter::makeSpec(ImplicitLocOpBuilder &b,
-                          const tile::KernelArguments &arguments) {
-  builder.start(b, arguments);
+tile::ResultSpec ContractEmitter::makeResult() {
   auto placesOf = [&](ArrayRef<unsigned> group) {
     return llvm::map_to_vector(group, [&](unsigned dim) {
       return *op.getMap(2).getResultPosition(
@@ -255,6 +261,28 @@ ContractEmitter::makeSpec(ImplicitLocOpBuilder &b,
   };
   wholeRows = areDimsUniform(builder.dispatch, placesOf(shape.m));
   wholeColumns = areDimsUniform(builder.dispatch, placesOf(shape.n));
+  Value result = op.getResult();
+  Type yielded = typeOf(builder.kb().getYielded(0)).getElementType();
+  tile::ResultSpec spec;
+  spec.base = builder.getResultPointer();
+  spec.element = getCodeType(yielded);
+  spec.rowStride = groupStride(result, op.getMap(2), shape.m);
+  spec.offset = makeOffset(result, op.getMap(2));
+  SmallVector<DimGroup> strided(shape.batch);
+  strided.push_back(shape.m);
+  spec.alignment = getAlignment(result, op.getMap(2), spec.element, strided);
+  spec.columnMultiple = known.groupDivisor(shape.n);
+  spec.compute = [this](ImplicitLocOpBuilder &b, Value sums,
+                        const tile::ResultPlace &place) {
+    return computeResult(b, sums, place);
+  };
+  return spec;
+}
+
+tile::GemmSpec
+ContractEmitter::makeSpec(ImplicitLocOpBuilder &b,
+                          const tile::KernelArguments &arguments) {
+  builder.start(b, arguments);
   tile::GemmSpec spec;
   spec.m = builder.getSize(groupSize(shape.m));
   spec.n = builder.getSize(groupSize(shape.n));
@@ -266,25 +294,12 @@ ContractEmitter::makeSpec(ImplicitLocOpBuilder &b,
                        /*rowsAreK=*/false);
   spec.b = makeOperand(shape.getB(op), shape.getMapB(op), shape.n,
                        /*rowsAreK=*/true);
-  Value result = op.getResult();
-  Type yielded = typeOf(builder.kb().getYielded(0)).getElementType();
-  spec.c.base = builder.getResultPointer();
-  spec.c.element = getCodeType(yielded);
-  spec.c.rowStride = groupStride(result, op.getMap(2), shape.m);
-  spec.c.offset = makeOffset(result, op.getMap(2));
-  SmallVector<DimGroup> strided(shape.batch);
-  strided.push_back(shape.m);
-  spec.c.alignment =
-      getAlignment(result, op.getMap(2), spec.c.element, strided);
-  spec.c.columnMultiple = known.groupDivisor(shape.n);
-  spec.c.compute = [this](ImplicitLocOpBuilder &b, Value sums,
-                          const tile::ResultPlace &place) {
-    return computeResult(b, sums, place);
-  };
+  spec.c = makeResult();
   return spec;
 }
 
-FailureOr<tile::KernelOp> ContractEmitter::emit() {
+FailureOr<tile::KernelOp>
+ContractEmitter::emit(tile::GemmScheduleAttr schedule) {
   return tile::buildGemmKernel(
       builder.b, builder.signature, schedule, builder.limits,
       [&](ImplicitLocOpBuilder &b, const tile::KernelArguments &arguments) {
@@ -292,10 +307,26 @@ FailureOr<tile::KernelOp> ContractEmitter::emit() {
       });
 }
 
+tile::KernelOp ContractEmitter::emitPartialSum(int64_t parts) {
+  return tile::buildSplitSumKernel(
+      builder.b, builder.signature,
+      [&](ImplicitLocOpBuilder &b, const tile::KernelArguments &arguments) {
+        builder.start(b, arguments);
+        tile::SplitSumSpec spec;
+        spec.partial = builder.getPartialSums();
+        spec.parts = parts;
+        spec.m = builder.getSize(groupSize(shape.m));
+        spec.n = builder.getSize(groupSize(shape.n));
+        for (const DimGroup &group : shape.batch) {
+          spec.batch.push_back(builder.getSize(groupSize(group)));
+        }
+        spec.c = makeResult();
+        return spec;
+      });
+}
+
 class TileContractFamily final : public TileKernelFamily {
 public:
-  std::string getObstacle(nn::DispatchOp dispatch) const override;
-
   Attribute chooseSchedule(nn::DispatchOp dispatch,
                            const tile::BlockLimits &limits) const override {
     StaticContract contract(dispatch);
@@ -307,25 +338,36 @@ public:
                               const tile::BlockLimits &limits,
                               tile::EmitErrorFn emitError) const override {
     auto gemm = dyn_cast<tile::GemmScheduleAttr>(schedule);
-    if (!gemm || gemm.getSplitK() != 1) {
-      return emitError()
-             << "expected a #tile.gemm_schedule with split_k 1, got "
-             << schedule;
+    if (!gemm) {
+      return emitError() << "expected a #tile.gemm_schedule, got " << schedule;
     }
     return tile::checkSchedule(gemm, StaticContract(dispatch).getTraits(),
                                limits, emitError);
   }
 
-  GPULaunch getLaunch(DispatchContext &context) const override;
-
   FailureOr<tile::KernelOp> build(TileKernelBuilder &builder) const override {
+    return ContractEmitter(builder).emit(
+        cast<tile::GemmScheduleAttr>(builder.dispatch.getScheduleAttr()));
+  }
+
+protected:
+  std::string findObstacle(nn::DispatchOp dispatch) const override;
+
+  OpFoldResult countBlocks(DispatchContext &context) const override {
+    kernel::IndexMath &math = context.math;
     auto schedule =
-        cast<tile::GemmScheduleAttr>(builder.dispatch.getScheduleAttr());
-    return ContractEmitter(builder, schedule).emit();
+        cast<tile::GemmScheduleAttr>(context.getDispatch().getScheduleAttr());
+    StaticContract known(context.getDispatch());
+    OpFoldResult blocks =
+        math.mul(math.ceilDiv(known.groupSize(context, known.shape->m),
+                              math.constant(schedule.getTileM())),
+                 math.ceilDiv(known.groupSize(context, known.shape->n),
+                              math.constant(schedule.getTileN())));
+    return math.mul(blocks, known.batchSize(context));
   }
 };
 
-std::string TileContractFamily::getObstacle(nn::DispatchOp dispatch) const {
+std::string TileContractFamily::findObstacle(nn::DispatchOp dispatch) const {
   StaticContract contract(dispatch);
   if (failed(contract.shape)) {
     return "not one matrix product";
@@ -337,9 +379,6 @@ std::string TileContractFamily::getObstacle(nn::DispatchOp dispatch) const {
            contract.isInnermost(tensor, map, rows) ||
            (shape.k.empty() && rows.empty());
   };
-  if (!isa<BlockArgument>(op.getLhs()) || !isa<BlockArgument>(op.getRhs())) {
-    return "an operand is not in memory";
-  }
   if (!isReadable(shape.getA(op), shape.getMapA(op), shape.m) ||
       !isReadable(shape.getB(op), shape.getMapB(op), shape.n)) {
     return "neighbours in an operand are neither rows nor columns";
@@ -354,41 +393,34 @@ std::string TileContractFamily::getObstacle(nn::DispatchOp dispatch) const {
   return {};
 }
 
-GPULaunch TileContractFamily::getLaunch(DispatchContext &context) const {
-  kernel::IndexMath &math = context.math;
-  auto schedule =
-      cast<tile::GemmScheduleAttr>(context.getDispatch().getScheduleAttr());
-  StaticContract contract(context.getDispatch());
-  nn::ContractOp op = contract.op;
-  auto groupSize = [&](ArrayRef<unsigned> group) {
-    OpFoldResult size = math.constant(1);
-    for (unsigned dim : group) {
-      AffineExpr expr = getAffineDimExpr(dim, op.getContext());
-      std::optional<unsigned> inLhs = op.getMap(0).getResultPosition(expr);
-      size = math.mul(
-          size, inLhs ? context.size(op.getLhs(), *inLhs)
-                      : context.size(op.getRhs(),
-                                     *op.getMap(1).getResultPosition(expr)));
-    }
-    return size;
-  };
-  OpFoldResult blocks =
-      math.mul(math.ceilDiv(groupSize(contract.shape->m),
-                            math.constant(schedule.getTileM())),
-               math.ceilDiv(groupSize(contract.shape->n),
-                            math.constant(schedule.getTileN())));
-  for (const DimGroup &group : contract.shape->batch) {
-    blocks = math.mul(blocks, groupSize(group));
-  }
-  return {blocks, schedule.getWarpsM() * schedule.getWarpsN() * 32,
-          math.constant(0)};
-}
-
 } // namespace
 
 const TileKernelFamily *getTileContractFamily() {
   static const TileContractFamily family;
   return &family;
+}
+
+OpFoldResult countPartialSums(DispatchContext &context, int64_t parts) {
+  StaticContract known(context.getDispatch());
+  kernel::IndexMath &math = context.math;
+  OpFoldResult results = math.mul(known.groupSize(context, known.shape->m),
+                                  known.groupSize(context, known.shape->n));
+  return math.mul(math.mul(results, known.batchSize(context)), parts);
+}
+
+GPULaunch getPartialSumLaunch(DispatchContext &context) {
+  StaticContract known(context.getDispatch());
+  kernel::IndexMath &math = context.math;
+  int64_t lanes = std::gcd(int64_t(4), known.groupDivisor(known.shape->n));
+  OpFoldResult units =
+      math.div(countPartialSums(context, 1), math.constant(lanes));
+  return {math.ceilDiv(units, math.constant(tile::kSplitSumThreads)),
+          tile::kSplitSumThreads, math.constant(0)};
+}
+
+tile::KernelOp buildPartialSumKernel(TileKernelBuilder &builder,
+                                     int64_t parts) {
+  return ContractEmitter(builder).emitPartialSum(parts);
 }
 
 } // namespace dlc

@@ -14,10 +14,6 @@ namespace {
 /// Fewer channels in a group leave most of a tensor core's tile unused.
 constexpr int64_t kMinChannels = 8;
 
-RankedTensorType typeOf(Value tensor) {
-  return cast<RankedTensorType>(tensor.getType());
-}
-
 /// What is known of a convolution without its run-time sizes.
 struct StaticConv {
   explicit StaticConv(nn::ConvOp op)
@@ -212,8 +208,6 @@ Value ConvEmitter::computeResult(ImplicitLocOpBuilder &b, Value sums,
 
 class TileConvFamily final : public TileKernelFamily {
 public:
-  std::string getObstacle(nn::DispatchOp dispatch) const override;
-
   Attribute chooseSchedule(nn::DispatchOp dispatch,
                            const tile::BlockLimits &limits) const override {
     StaticConv conv(cast<nn::ConvOp>(dispatch.getRootOp()));
@@ -232,7 +226,16 @@ public:
     return tile::checkSchedule(conv, known.getTraits(), limits, emitError);
   }
 
-  GPULaunch getLaunch(DispatchContext &context) const override {
+  FailureOr<tile::KernelOp> build(TileKernelBuilder &builder) const override {
+    auto schedule =
+        cast<tile::ConvScheduleAttr>(builder.dispatch.getScheduleAttr());
+    return ConvEmitter(builder, schedule).emit();
+  }
+
+protected:
+  std::string findObstacle(nn::DispatchOp dispatch) const override;
+
+  OpFoldResult countBlocks(DispatchContext &context) const override {
     kernel::IndexMath &math = context.math;
     auto schedule =
         cast<tile::ConvScheduleAttr>(context.getDispatch().getScheduleAttr());
@@ -244,18 +247,11 @@ public:
         math.mul(math.ceilDiv(pixels, math.constant(schedule.getTileM())),
                  math.ceilDiv(math.constant(conv.getColumns()),
                               math.constant(schedule.getTileN())));
-    return {math.mul(blocks, conv.groups),
-            schedule.getWarpsM() * schedule.getWarpsN() * 32, math.constant(0)};
-  }
-
-  FailureOr<tile::KernelOp> build(TileKernelBuilder &builder) const override {
-    auto schedule =
-        cast<tile::ConvScheduleAttr>(builder.dispatch.getScheduleAttr());
-    return ConvEmitter(builder, schedule).emit();
+    return math.mul(blocks, conv.groups);
   }
 };
 
-std::string TileConvFamily::getObstacle(nn::DispatchOp dispatch) const {
+std::string TileConvFamily::findObstacle(nn::DispatchOp dispatch) const {
   auto op = cast<nn::ConvOp>(dispatch.getRootOp());
   if (op.getTransposed()) {
     return "a transposed convolution";
@@ -267,11 +263,8 @@ std::string TileConvFamily::getObstacle(nn::DispatchOp dispatch) const {
     return "the filter's size is not static";
   }
   StaticConv conv(op);
-  auto packed = op.getFilter().getDefiningOp<nn::PackedOp>();
-  bool isPlain = isa<BlockArgument>(op.getFilter()) && conv.getTaps() == 1;
-  if (!isa<BlockArgument>(op.getInput()) || (!packed && !isPlain) ||
-      (packed && !isa<BlockArgument>(packed.getInput()))) {
-    return "an operand is not in memory, or the filter not a constant";
+  if (!conv.isPacked() && conv.getTaps() != 1) {
+    return "the filter is not a constant";
   }
   if (conv.getChannels() < kMinChannels || conv.getColumns() < kMinChannels) {
     return "too few channels in a group";

@@ -14,11 +14,13 @@ namespace dlc {
 TileKernelBuilder::TileKernelBuilder(ImplicitLocOpBuilder &b,
                                      nn::DispatchOp dispatch, StringRef name,
                                      unsigned indexBits,
-                                     const tile::BlockLimits &limits)
-    : b(b), dispatch(dispatch), limits(limits), indexBits(indexBits) {
+                                     const tile::BlockLimits &limits,
+                                     bool readsPartialSums)
+    : b(b), dispatch(dispatch), limits(limits), indexBits(indexBits),
+      readsPartialSums(readsPartialSums) {
   signature.name = name.str();
-  signature.buffers =
-      dispatch.getInputs().size() + dispatch.getOutputs().size();
+  signature.buffers = dispatch.getInputs().size() +
+                      dispatch.getOutputs().size() + readsPartialSums;
   signature.sizes = dispatch.getSizes().size();
 }
 
@@ -44,6 +46,11 @@ static Value viewPointer(ImplicitLocOpBuilder &b, Value pointer, Type element,
 void TileKernelBuilder::start(ImplicitLocOpBuilder &inside,
                               const tile::KernelArguments &arguments) {
   pointers = llvm::to_vector(arguments.buffers);
+  if (readsPartialSums) {
+    auto place = pointers.begin() + dispatch.getInputs().size();
+    partialSums = *place;
+    pointers.erase(place);
+  }
   SmallVector<Value> bases, sizes;
   for (auto [pointer, type] : llvm::zip_equal(
            pointers, llvm::concat<Type>(
@@ -104,6 +111,45 @@ Value TileKernelBuilder::emitEpilogue(
   return vector::FromElementsOp::create(kb().b, type, elements);
 }
 
+/// The factors come first in all roots.
+static ValueRange getFactors(Operation *root) {
+  return root->getOperands().take_front(isa<nn::AttentionOp>(root) ? 3 : 2);
+}
+
+std::string TileKernelFamily::getObstacle(nn::DispatchOp dispatch) const {
+  if (dispatch.getOutputs().size() != 1) {
+    return "several results";
+  }
+  Operation *root = dispatch.getRootOp();
+  for (Value factor : getFactors(root)) {
+    auto packed = factor.getDefiningOp<nn::PackedOp>();
+    if (packed && isa<nn::ConvOp>(root)) {
+      factor = packed.getInput();
+    }
+    if (!isa<BlockArgument>(factor)) {
+      return "an operand is not in memory";
+    }
+  }
+  return findObstacle(dispatch);
+}
+
+GPULaunch TileKernelFamily::getLaunch(DispatchContext &context) const {
+  GPULaunch launch{countBlocks(context), 0, context.math.constant(0)};
+  int64_t warps =
+      llvm::TypeSwitch<Attribute, int64_t>(
+          context.getDispatch().getScheduleAttr())
+          .Case<tile::GemmScheduleAttr, tile::ConvScheduleAttr>(
+              [](auto own) { return own.getWarpsM() * own.getWarpsN(); })
+          .Case([](tile::AttentionScheduleAttr own) { return own.getWarps(); });
+  launch.threads = warps * kWarpThreads;
+  if (auto gemm = dyn_cast<tile::GemmScheduleAttr>(
+          context.getDispatch().getScheduleAttr())) {
+    launch.parts = gemm.getSplitK();
+    launch.blocks = context.math.mul(launch.blocks, launch.parts);
+  }
+  return launch;
+}
+
 const TileKernelFamily *findTileKernelFamily(Operation *root) {
   return llvm::TypeSwitch<Operation *, const TileKernelFamily *>(root)
       .Case<nn::ContractOp>([](auto) { return getTileContractFamily(); })
@@ -125,11 +171,9 @@ Type getTensorCoreElement(Operation *root) {
   if (!findTileKernelFamily(root)) {
     return {};
   }
-  // The factors come first in all of these ops.
-  size_t factors = isa<nn::AttentionOp>(root) ? 3 : 2;
   Type element = getElementTypeOrSelf(root->getOperand(0).getType());
-  for (Value operand : root->getOperands().take_front(factors)) {
-    if (getElementTypeOrSelf(operand.getType()) != element) {
+  for (Value factor : getFactors(root)) {
+    if (getElementTypeOrSelf(factor.getType()) != element) {
       return {};
     }
   }

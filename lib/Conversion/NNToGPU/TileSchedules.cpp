@@ -37,26 +37,36 @@ struct Ring {
 };
 constexpr Ring kRings[] = {{64, 4}, {64, 3}, {64, 2}, {32, 3}, {32, 2}};
 
-/// Time of all blocks, in arbitrary units: waves of blocks, each as long as its
-/// tile is large.
-double estimateTime(const Tile &tile, const ProductSizes &sizes) {
-  auto sizeOr = [](int64_t size, int64_t assumed) {
-    return ShapedType::isDynamic(size) ? assumed : std::max<int64_t>(size, 1);
-  };
-  int64_t blocks = llvm::divideCeil(sizeOr(sizes.m, kAssumedRows), tile.m) *
-                   llvm::divideCeil(sizeOr(sizes.n, kAssumedRows), tile.n) *
-                   sizeOr(sizes.batch, kAssumedBatch);
-  return static_cast<double>(llvm::divideCeil(blocks, kMultiprocessors)) *
-         static_cast<double>(tile.m * tile.n) / tile.efficiency;
+/// Products that the tensor cores of one multiprocessor of an A100 make: 312
+/// TFLOP/s of 16-bit floats, half of it in tf32.
+double getProductRate(int64_t elementBytes) {
+  return 1.44e6 * 2 / static_cast<double>(elementBytes);
 }
 
-/// Tiles from the fastest on.
-SmallVector<Tile> rankTiles(const ProductSizes &sizes) {
-  SmallVector<Tile> tiles(std::begin(kTiles), std::end(kTiles));
-  llvm::stable_sort(tiles, [&](const Tile &a, const Tile &b) {
-    return estimateTime(a, sizes) < estimateTime(b, sizes);
-  });
-  return tiles;
+struct Candidate {
+  Tile tile;
+  int64_t parts;
+};
+
+/// Tiles and parts of k from the fastest on.
+SmallVector<Candidate> rankTiles(const ProductSizes &sizes,
+                                 int64_t elementBytes, bool splits) {
+  SmallVector<int64_t> counts =
+      splits ? getPartCounts(sizes) : SmallVector<int64_t>{1};
+  SmallVector<Candidate> candidates;
+  SmallVector<std::pair<double, size_t>> ranks;
+  for (const Tile &tile : kTiles) {
+    for (int64_t parts : counts) {
+      double time =
+          estimateProductTime(sizes, {tile.m, tile.n, tile.efficiency, parts},
+                              getProductRate(elementBytes));
+      ranks.push_back({time, candidates.size()});
+      candidates.push_back({tile, parts});
+    }
+  }
+  llvm::sort(ranks);
+  return llvm::map_to_vector(
+      ranks, [&](const auto &rank) { return candidates[rank.second]; });
 }
 
 /// The first of `candidates` that `check` accepts, without its complaints.
@@ -76,16 +86,52 @@ Schedule findLegal(
 
 } // namespace
 
+double estimateProductTime(const ProductSizes &sizes, const ProductForm &form,
+                           double productsPerMicrosecond) {
+  // Of the sum: a launch, and bytes per microsecond, mostly from the L2 cache.
+  constexpr double kSumTime = 3, kSumBytes = 2e6;
+  auto sizeOr = [](int64_t size, int64_t assumed) {
+    return ShapedType::isDynamic(size) ? assumed : std::max<int64_t>(size, 1);
+  };
+  int64_t m = sizeOr(sizes.m, kAssumedRows), n = sizeOr(sizes.n, kAssumedRows),
+          batch = sizeOr(sizes.batch, kAssumedBatch);
+  int64_t blocks = llvm::divideCeil(m, form.tileM) *
+                   llvm::divideCeil(n, form.tileN) * batch * form.parts;
+  double products = static_cast<double>(form.tileM * form.tileN) *
+                    llvm::divideCeil(sizeOr(sizes.k, 1), form.parts);
+  double time =
+      static_cast<double>(llvm::divideCeil(blocks, kMultiprocessors)) *
+      products / form.efficiency / productsPerMicrosecond;
+  if (form.parts == 1) {
+    return time;
+  }
+  // Each part is written and read.
+  double bytes = 8.0 * static_cast<double>(form.parts * m * n * batch);
+  return time + kSumTime + bytes / kSumBytes;
+}
+
+SmallVector<int64_t> getPartCounts(const ProductSizes &sizes) {
+  constexpr int64_t kLeastPart = 128;
+  SmallVector<int64_t> counts{1};
+  for (int64_t parts : {2, 3, 4, 6, 8, 12, 16}) {
+    if (sizes.areKnown() && parts * kLeastPart <= sizes.k) {
+      counts.push_back(parts);
+    }
+  }
+  return counts;
+}
+
 tile::GemmScheduleAttr chooseGemmSchedule(MLIRContext *context,
                                           const ProductSizes &sizes,
                                           const tile::ProductTraits &traits,
                                           const tile::BlockLimits &limits) {
   SmallVector<tile::GemmScheduleAttr> candidates;
-  for (const Tile &tile : rankTiles(sizes)) {
+  for (const auto &[tile, parts] :
+       rankTiles(sizes, traits.elementBytes, /*splits=*/true)) {
     for (const Ring &ring : kRings) {
       candidates.push_back(tile::GemmScheduleAttr::get(
           context, tile.m, tile.n, ring.bytesOfK / traits.elementBytes,
-          ring.stages, tile.warpsM, tile.warpsN, /*splitK=*/1));
+          ring.stages, tile.warpsM, tile.warpsN, parts));
     }
   }
   return findLegal<tile::GemmScheduleAttr>(
@@ -100,7 +146,8 @@ tile::ConvScheduleAttr chooseConvSchedule(MLIRContext *context,
                                           const tile::BlockLimits &limits) {
   SmallVector<tile::ConvScheduleAttr> candidates;
   int64_t channelBytes = sizes.k * traits.elementBytes;
-  for (const Tile &tile : rankTiles(sizes)) {
+  for (const auto &[tile, parts] :
+       rankTiles(sizes, traits.elementBytes, /*splits=*/false)) {
     for (const Ring &ring : kRings) {
       // Taps of few channels are padded as little as can be.
       if (ring.bytesOfK > 32 && ring.bytesOfK >= 2 * channelBytes) {
@@ -125,15 +172,20 @@ chooseAttentionSchedule(MLIRContext *context, int64_t rows,
   constexpr std::pair<int64_t, int64_t> kQueries[] = {
       {64, 4}, {32, 2}, {16, 1}};
   constexpr std::pair<int64_t, int64_t> kKeys[] = {{64, 2}, {32, 2}, {16, 2}};
+  // Last those of which half of the rows would not exist.
+  auto isMostlyEmpty = [&](int64_t queries) {
+    return !ShapedType::isDynamic(rows) && queries > 16 && 2 * rows <= queries;
+  };
   SmallVector<tile::AttentionScheduleAttr> candidates;
-  for (auto [queries, warps] : kQueries) {
-    // Half of the rows would not exist.
-    if (!ShapedType::isDynamic(rows) && queries > 16 && 2 * rows <= queries) {
-      continue;
-    }
-    for (auto [keys, stages] : kKeys) {
-      candidates.push_back(tile::AttentionScheduleAttr::get(
-          context, queries, keys, stages, warps));
+  for (bool empty : {false, true}) {
+    for (auto [queries, warps] : kQueries) {
+      if (isMostlyEmpty(queries) != empty) {
+        continue;
+      }
+      for (auto [keys, stages] : kKeys) {
+        candidates.push_back(tile::AttentionScheduleAttr::get(
+            context, queries, keys, stages, warps));
+      }
     }
   }
   return findLegal<tile::AttentionScheduleAttr>(
