@@ -74,9 +74,15 @@ LogicalResult KernelEmitter::emit() {
       NVVM::NVVMDialect::getReqntidAttrName(),
       b.getDenseI32ArrayAttr({static_cast<int32_t>(threads), 1, 1}));
   // Else ptxas aims at more blocks of a multiprocessor than shared memory may
-  // have room for, and spills registers for it.
-  function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
-                    b.getI32IntegerAttr(1));
+  // have room for, and spills registers for it. Where rows are reduced between
+  // products (attention), its choice is good.
+  bool reduces = kernel.getBody()
+                     .walk([](ReduceOp) { return WalkResult::interrupt(); })
+                     .wasInterrupted();
+  if (!reduces) {
+    function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
+                      b.getI32IntegerAttr(1));
+  }
   function->setAttr(kTileThreadsAttrName, b.getI64IntegerAttr(threads));
   function->setAttr(kSharedBytesAttrName,
                     b.getI64IntegerAttr(kernel.getSharedBytes().value_or(0)));
