@@ -3,6 +3,8 @@
 
   check-ptx.py [--ptxas=PATH] [--record] light/NAME | minilm | zoo/NAME-VARIANT ...
 
+A name that ends with @bf16, @fp16 or @tf32 is the model in that precision.
+
 No kernel may spill registers, and no warning of matrix instructions that ptxas
 had to serialise may appear. test/Models/ptx-sm_80.tsv has a line for each model:
 its kernels, the most registers of one, the sum of their static shared memory in
@@ -66,7 +68,7 @@ def find_tool(name: str) -> str | None:
 
 
 def model_of(name: str) -> tuple[Path, dict]:
-    """The file of a model, and the ranges of its dims."""
+    """The file of a model, and the ranges of its dims; without a precision."""
     group, _, one = name.partition("/")
     if group == "light":
         return light.make(one), {}
@@ -78,15 +80,19 @@ def model_of(name: str) -> tuple[Path, dict]:
 
 def kernels_of(name: str) -> list[str]:
     """The PTX of each of a model's kernels, as a text of its own."""
-    path, dims = model_of(name)
+    model, _, precision = name.partition("@")
+    path, dims = model_of(model)
     with tempfile.TemporaryDirectory() as folder:
         text = Path(folder) / "model.ptx"
         compiler = [BUILD / "bin" / "dlc-compile", path, "-o", text, "--emit=ptx"]
         options = ["--target=cuda", f"--gpu-arch={ARCH}"]
+        options.append(f"--precision={precision or 'fp32'}")
         options += [f"--dim={dim}={low}..{high}" for dim, (low, high) in dims.items()]
         subprocess.run([*compiler, *options], check=True)
         ptx = text.read_text()
     head = re.match(r".*?\.address_size 64\n", ptx, re.DOTALL)[0]
+    # Dynamic shared memory, which kernels have in common.
+    head += "".join(re.findall(r"^\.extern \.shared .*\n", ptx, re.MULTILINE))
     # Without names, equal kernels of two models are equal texts.
     return [
         head + re.sub(rf"\b{entry[1]}", "kernel", entry[0])
