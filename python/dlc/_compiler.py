@@ -19,7 +19,7 @@ from functools import cache
 
 from ._library import SizedStructure, load_library, text
 from ._model import Model
-from ._runtime import CPU, parse_device
+from ._runtime import CPU, check_threads, parse_device
 from .errors import Diagnostic, Error, InternalError, Status, error_class
 
 _LOG = logging.getLogger("dlc")
@@ -268,7 +268,7 @@ def compile(
         target = "cpu" if is_cpu else "cuda"
     call.options.target = target.encode()
     call.options.precision = precision.encode()
-    call.options.num_threads = num_threads
+    call.options.num_threads = check_threads(num_threads)
     call.set_cpus(cpu)
     if dump_ir is not None:
         call.options.dump_dir = os.fsencode(dump_ir)

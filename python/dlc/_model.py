@@ -7,7 +7,7 @@ import ctypes
 import os
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from ._runtime import (
     Tensor,
     ValueInfo,
     check,
+    check_threads,
     parse_device,
     runtime,
 )
@@ -129,6 +130,13 @@ class Model:
         if file := getattr(self, "_file", None):
             file.close()
 
+    def __reduce_ex__(self, protocol):
+        # Copies would free the same model; copy and pickle both come here.
+        raise TypeError(
+            "a dlc.Model cannot be copied or pickled: threads may share it; for "
+            "another process, save it and load it there"
+        )
+
     def __repr__(self) -> str:
         inputs = ", ".join(map(str, self.inputs))
         outputs = ", ".join(map(str, self.outputs))
@@ -166,10 +174,8 @@ class Model:
         return self._info.weights_bytes
 
     def set_threads(self, num_threads: int) -> None:
-        """The most threads a run uses; 0: all that the process may use."""
-        if num_threads < 0:
-            raise ValueError(f"expected num_threads >= 0, got {num_threads}")
-        self._num_threads = num_threads
+        """The most threads a run uses; 0: all that the process may use, 256 at most."""
+        self._num_threads = check_threads(num_threads)
 
     def save(self, path: str | os.PathLike) -> None:
         """Writes the model binary: beside its place first, and then renamed.
@@ -197,8 +203,13 @@ class Model:
             results = [_arrays.like(result, given[0]) for result in results]
         return results[0] if len(results) == 1 else tuple(results)
 
-    def run(self, feeds: dict[str, object]) -> dict[str, np.ndarray]:
+    def run(self, feeds: Mapping[str, object]) -> dict[str, np.ndarray]:
         """Runs the model: arrays by input name in, arrays by output name out."""
+        if not isinstance(feeds, Mapping):
+            raise TypeError(
+                "expected a mapping from input names to arrays, got "
+                f"{type(feeds).__name__}; model(...) takes arrays in order"
+            )
         results = self._run(self._order((), feeds))
         return {spec.name: r for spec, r in zip(self.outputs, results, strict=True)}
 
@@ -209,7 +220,7 @@ class Model:
         names = [spec.name for spec in self.inputs]
         return dict(zip(names, arrays, strict=False))
 
-    def _order(self, arrays: tuple, named: dict[str, object]) -> list:
+    def _order(self, arrays: tuple, named: Mapping[str, object]) -> list:
         """All inputs in the model's order."""
         expected = [spec.name for spec in self.inputs]
         values = self.named(arrays)

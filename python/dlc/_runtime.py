@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import operator
 from ctypes import POINTER, c_char_p, c_int32, c_int64, c_uint32, c_uint64, c_void_p
 from functools import cache
 
@@ -149,6 +150,19 @@ def parse_device(name: str) -> Device:
     device = Device()
     check(runtime().dlc_device_parse(name.encode(), ctypes.byref(device)))
     return device
+
+
+def check_threads(num_threads) -> int:
+    """A number of threads as an int: 0 for all, or how many."""
+    try:
+        count = operator.index(num_threads)
+    except TypeError:
+        raise TypeError(
+            f"expected an integer num_threads, got {type(num_threads).__name__}"
+        ) from None
+    if not 0 <= count < 1 << 32:
+        raise ValueError(f"expected num_threads >= 0 and below 2**32, got {count}")
+    return count
 
 
 def is_present(device: Device) -> bool:

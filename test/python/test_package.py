@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
+import copy
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -227,6 +229,20 @@ def test_set_threads(model):
         np.testing.assert_array_equal(model(a, b)[0], a + b)
     with pytest.raises(ValueError):
         model.set_threads(-1)
+    with pytest.raises(TypeError, match="integer"):
+        model.set_threads(1.5)
+    np.testing.assert_array_equal(model(a, b)[0], a + b)
+
+
+@pytest.mark.parametrize("copier", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_model_refuses_to_be_copied(model, copier):
+    with pytest.raises(TypeError, match="dlc.Model cannot be copied"):
+        copier(model)
+
+
+def test_run_expects_a_mapping(model):
+    with pytest.raises(TypeError, match="expected a mapping .*, got list"):
+        model.run(list(arrays(2)))
 
 
 CASES = {case.name: case for case in corpus.cases()}
