@@ -10,7 +10,8 @@ machine.
 
   bench.py                          those with a target, at 1 and 2 threads
   bench.py resnet50 --threads 1     some of them
-  bench.py FILE.onnx --dim batch=4  any model, on random inputs
+  bench.py FILE.onnx --dim batch=4  any model, on random inputs; integers are 0 or
+                                    1, or below N with --tokens N
 """
 
 from __future__ import annotations
@@ -88,12 +89,15 @@ def _serve(kind, connection, cores, arguments) -> None:
         engine = kind(*arguments)
         connection.send(engine.setup_seconds)
     except Exception as error:
-        connection.send(error)
+        connection.send(RuntimeError(str(error)))
         return
     feeds = connection.recv()
     while (request := connection.recv()) is not None:
         if request == "run":
-            connection.send(engine.run(feeds))
+            try:
+                connection.send(engine.run(feeds))
+            except Exception as error:
+                connection.send(RuntimeError(str(error)))
             continue
         times = []
         end = time.perf_counter() + request
@@ -122,48 +126,95 @@ class Remote:
 
     def ask(self, request):
         self.connection.send(request)
-        return self.connection.recv()
+        answer = self.connection.recv()
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
 
     def stop(self) -> None:
         self.connection.send(None)
         self.process.join()
 
 
-def random_feeds(path: str, dims: list[str]) -> dict[str, np.ndarray]:
-    """Values for the inputs of a model: normal floats, small integers."""
+def read_sizes(dims: list[str]) -> dict[str, int]:
+    """The sizes of --dim."""
+    sizes = {}
+    for text in dims:
+        name, _, size = text.partition("=")
+        if not name or not size.isdecimal():
+            raise SystemExit(f"--dim: expected NAME=N, got '{text}'")
+        sizes[name] = int(size)
+    return sizes
+
+
+def read_shape(value, sizes: dict[str, int]) -> list[int]:
+    """The shape of an input, whose dims may have their sizes from --dim."""
+    shape = []
+    for axis, dim in enumerate(value.type.tensor_type.shape.dim):
+        if dim.HasField("dim_value"):
+            shape.append(dim.dim_value)
+        elif dim.dim_param in sizes:
+            shape.append(sizes[dim.dim_param])
+        elif f"{value.name}[{axis}]" in sizes:  # as dlc-compile names it
+            shape.append(sizes[f"{value.name}[{axis}]"])
+        else:
+            name = dim.dim_param or f"{value.name}[{axis}]"
+            raise SystemExit(
+                f"input '{value.name}': the size of dim {axis} is open: "
+                f"give it by --dim {name}=N"
+            )
+    return shape
+
+
+def read_graph(path: str):
+    """The graph of an ONNX file, without its external data."""
+    import onnx
+    from google.protobuf.message import DecodeError
+
+    try:
+        return onnx.load(path, load_external_data=False).graph
+    except OSError as error:
+        raise SystemExit(f"cannot read '{path}': {error.strerror}") from None
+    except DecodeError:
+        raise SystemExit(f"'{path}' is no ONNX model") from None
+
+
+def random_feeds(path: str, dims: list[str], tokens: int) -> dict[str, np.ndarray]:
+    """Values for the inputs of a model: normal floats, integers below `tokens`."""
     import onnx
 
     from common import rng_for
 
-    sizes = dict(dim.split("=", 1) for dim in dims)
-    graph = onnx.load(path, load_external_data=False).graph
+    sizes = read_sizes(dims)
+    graph = read_graph(path)
     weights = {initializer.name for initializer in graph.initializer}
     feeds = {}
     for value in graph.input:
         if value.name in weights:
             continue
-        tensor = value.type.tensor_type
-        shape = [d.dim_value or int(sizes[d.dim_param]) for d in tensor.shape.dim]
-        dtype = onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)
+        shape = read_shape(value, sizes)
+        dtype = onnx.helper.tensor_dtype_to_np_dtype(value.type.tensor_type.elem_type)
         rng = rng_for(value.name, 0)
         if dtype.kind == "f":
             feeds[value.name] = rng.standard_normal(shape).astype(dtype)
         else:
-            high = 2 if "mask" in value.name else 1000
+            high = 2 if dtype.kind == "b" or "mask" in value.name else tokens
             feeds[value.name] = rng.integers(0, high, shape).astype(dtype)
     return feeds
 
 
-def resolve(model: str, dims: list[str]) -> tuple[str, str, dict[str, np.ndarray]]:
+def resolve(
+    model: str, dims: list[str], tokens: int
+) -> tuple[str, str, dict[str, np.ndarray]]:
     """The name, file and inputs of what the command line names."""
     if model.endswith(".onnx"):
-        return Path(model).stem, model, random_feeds(model, dims)
+        return Path(model).stem, model, random_feeds(model, dims, tokens)
     import light
     import zoo
 
     if model.startswith("light/"):
         path = str(light.make(model.removeprefix("light/")))
-        return model, path, random_feeds(path, dims)
+        return model, path, random_feeds(path, dims, tokens)
     folder = zoo.make(model, "opset20")
     path = str(folder / "model.onnx")
     import onnx
@@ -176,28 +227,33 @@ def resolve(model: str, dims: list[str]) -> tuple[str, str, dict[str, np.ndarray
     return model, path, feeds
 
 
-def bench(model: str, threads: int, dims: list[str], rounds: int, burst: float) -> Row:
+def bench(model: str, threads: int, options: argparse.Namespace) -> Row:
     """Measures one model at one number of threads."""
     from common import relative_error
 
-    name, path, feeds = resolve(model, dims)
+    dims = options.dim
+    name, path, feeds = resolve(model, dims, options.tokens)
     cores = sorted(os.sched_getaffinity(0))[:threads]
     if len(cores) < threads:
         raise SystemExit(f"expected {threads} cores, got {len(cores)}")
-    engines = [
-        Remote(kind, cores, (path, threads, dims)) for kind in (DlcEngine, OrtEngine)
-    ]
-    for engine in engines:
-        engine.connection.send(feeds)
-    ours, theirs = (engine.ask("run") for engine in engines)
+    try:
+        engines = [
+            Remote(kind, cores, (path, threads, dims))
+            for kind in (DlcEngine, OrtEngine)
+        ]
+        for engine in engines:
+            engine.connection.send(feeds)
+        ours, theirs = (engine.ask("run") for engine in engines)
+    except RuntimeError as error:  # of an engine that cannot take model or inputs
+        raise SystemExit(f"{name}: {error}") from None
     error = max(relative_error(a, b) for a, b in zip(ours, theirs, strict=True))
     if error > TOLERANCE:
         raise SystemExit(f"{name}: wrong by {error:.1e}, not worth timing")
     times: list[list[float]] = [[], []]
-    for _ in range(rounds):
+    for _ in range(options.rounds):
         for engine, kept in zip(engines, times, strict=True):
             time.sleep(PAUSE)
-            kept += engine.ask(burst)
+            kept += engine.ask(options.burst)
     for engine in engines:
         engine.stop()
     medians = [statistics.median(kept) * 1e3 for kept in times]
@@ -239,6 +295,13 @@ def main() -> None:
     parser.add_argument("models", nargs="*", default=TARGETS, metavar="MODEL")
     parser.add_argument("--threads", type=int, nargs="*", default=[1, 2])
     parser.add_argument("--dim", action="append", default=[], metavar="NAME=N")
+    parser.add_argument(
+        "--tokens",
+        type=int,
+        default=2,
+        metavar="N",
+        help="integer inputs of a FILE.onnx are below N (default: %(default)s)",
+    )
     parser.add_argument("--rounds", type=int, default=15)
     parser.add_argument("--burst", type=float, default=0.4, help="seconds")
     parser.add_argument("--output", type=Path, help="JSON; default: by the date")
@@ -247,7 +310,7 @@ def main() -> None:
     print(f"{'model':24}{'threads':>8}{'dlc ms':>10}{'ORT ms':>10}{'ratio':>8}")
     for model in options.models:
         for threads in options.threads:
-            row = bench(model, threads, options.dim, options.rounds, options.burst)
+            row = bench(model, threads, options)
             rows.append(asdict(row))
             print(
                 f"{row.model:24}{threads:8}{row.dlc_ms:10.2f}"

@@ -8,23 +8,27 @@ import subprocess
 import sys
 
 import numpy as np
+import onnx
 import pytest
 from conftest import ROOT
+from onnx import TensorProto, helper, numpy_helper
 
 import minilm
 from common import relative_error
 
 
-def load_script(name: str):
+def load_script(name: str, folder: str = "utils"):
     spec = importlib.util.spec_from_file_location(
-        name.replace("-", "_"), ROOT / "utils" / f"{name}.py"
+        name.replace("-", "_"), ROOT / folder / f"{name}.py"
     )
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look there
     spec.loader.exec_module(module)
     return module
 
 
 layers = load_script("check-layers")
+bench = load_script("bench", "benchmarks")
 
 
 @pytest.mark.parametrize(
@@ -117,3 +121,37 @@ def test_minilm_file_is_the_network():
     session = ort.InferenceSession(str(minilm.make()))
     for name, expected in minilm.reference(feeds).items():
         assert relative_error(session.run([name], feeds)[0], expected) <= 1e-5
+
+
+def write_embedding(folder) -> str:
+    """y = table[ids], with ten rows and an open length."""
+    ids = helper.make_tensor_value_info("ids", TensorProto.INT64, [None])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [None, 2])
+    table = numpy_helper.from_array(np.ones((10, 2), np.float32), "table")
+    node = helper.make_node("Gather", ["table", "ids"], ["y"])
+    graph = helper.make_graph([node], "embedding", [ids], [y], [table])
+    path = folder / "embedding.onnx"
+    onnx.save(helper.make_model(graph), path)
+    return str(path)
+
+
+def test_bench_draws_inputs_of_any_model(tmp_path):
+    path = write_embedding(tmp_path)
+    ids = bench.random_feeds(path, ["ids[0]=1000"], 10)["ids"]
+    assert ids.shape == (1000,) and set(ids) == set(range(10))
+
+
+@pytest.mark.parametrize(
+    ("name", "dims", "message"),
+    [
+        ("embedding.onnx", [], r"'ids': .* --dim ids\[0\]=N"),
+        ("embedding.onnx", ["ids"], "expected NAME=N, got 'ids'"),
+        ("nowhere.onnx", [], "cannot read '.*nowhere.onnx': No such file"),
+        ("broken.onnx", [], "broken.onnx' is no ONNX model"),
+    ],
+)
+def test_bench_says_what_is_wrong(name, dims, message, tmp_path):
+    write_embedding(tmp_path)
+    (tmp_path / "broken.onnx").write_bytes(b"\xff" * 9)
+    with pytest.raises(SystemExit, match=message):
+        bench.random_feeds(str(tmp_path / name), dims, 2)
