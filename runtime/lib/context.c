@@ -35,8 +35,10 @@ dlc_status dlc_set_parallel_for(dlc_parallel_for *function, void *user) {
   pthread_mutex_lock(&parallel.lock);
   parallel.function = function;
   parallel.user = user;
-  pthread_mutex_unlock(&parallel.lock);
+  /* Within the lock, or the last of two callers could set one, and the first
+     the other. */
   atomic_store(&parallel.set, function != NULL);
+  pthread_mutex_unlock(&parallel.lock);
   return DLC_OK;
 }
 

@@ -5,12 +5,14 @@
 
 #include <dlfcn.h>
 #include <limits.h>
+#include <link.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* The interface that cuda_abi.h describes: cuGetProcAddress gives each function
    in the form that it had then, whatever came later. Older drivers lack
@@ -72,12 +74,22 @@ static void *open_cuda(void) {
 /* The folder of the file that this code is in, with the slash. */
 static void own_folder(char *folder, size_t room) {
   Dl_info info;
-  const char *slash = NULL;
-  if (dladdr((void *)(uintptr_t)&dlc_version, &info) && info.dli_fname) {
-    slash = strrchr(info.dli_fname, '/');
+  struct link_map *map = NULL;
+  ssize_t length = 0;
+  if (dladdr1((void *)(uintptr_t)&dlc_version, &info, (void **)&map,
+              RTLD_DL_LINKMAP) &&
+      map && *map->l_name) {
+    length = snprintf(folder, room, "%s", map->l_name);
+  } else {
+    /* The program itself, whose name the dynamic linker takes from argv[0]:
+       that has no folder where the shell found the program in PATH. */
+    length = readlink("/proc/self/exe", folder, room - 1);
   }
-  int length = slash ? (int)(slash - info.dli_fname) + 1 : 0;
-  snprintf(folder, room, "%.*s", length, length ? info.dli_fname : "");
+  folder[length < 0              ? 0
+         : (size_t)length < room ? (size_t)length
+                                 : room - 1] = 0;
+  char *slash = strrchr(folder, '/');
+  folder[slash ? slash - folder + 1 : 0] = 0;
 }
 
 /* Beside libdlc.so, or in the lib folder beside a program's bin folder. */

@@ -285,7 +285,8 @@ typedef struct dlc_context_options {
   void *stream;      /* the CUstream to use; NULL: one of the context's own. On
                         the CPU: NULL */
   /* Most threads a run uses, the caller's included; 0 = as many as the
-     affinity mask and the cgroup's CPU quota allow. */
+     affinity mask and the cgroup's CPU quota allow. More than 256 count as
+     256, as dlc_context_info says. */
   uint32_t num_threads;
   /* Nonzero: note the time of every dispatch, see dlc_context_get_profile. */
   uint32_t profile;
