@@ -283,6 +283,57 @@ def test_run_compiles_an_onnx_file_into_the_cache(call, binary, onnx_file, tmp_p
     assert stamps == [path.stat().st_mtime_ns for path in files]
 
 
+@pytest.mark.parametrize("kind", ["cut short", "flipped in the middle", "empty"])
+def test_damaged_entry_of_the_cache_is_made_anew(
+    call, binary, onnx_file, kind, tmp_path
+):
+    environment = os.environ | {"DLC_CACHE_DIR": str(tmp_path)}
+    arguments = ("dlc-run", onnx_file, "--random")
+    first = call(*arguments, env=environment)
+    assert first.returncode == 0, first.stderr
+    (entry,) = tmp_path.iterdir()
+    good = entry.read_bytes()
+    entry.write_bytes(damage(good, kind))
+    again = call(*arguments, env=environment)
+    assert (again.returncode, again.stdout) == (0, first.stdout), again.stderr
+    assert entry.read_bytes() == good
+
+
+def test_verify_says_what_is_not_finite(call, binary, tmp_path):
+    write_data(tmp_path / "nan", "npy", error=np.nan)
+    done = call("dlc-run", binary, f"--verify={tmp_path}/nan")
+    assert done.returncode == 4
+    assert "largest error inf" in done.stdout
+    assert "1 of 20 elements differ, the first at 7: expected nan" in done.stdout
+
+
+def test_verify_of_broken_files(call, binary, tmp_path):
+    write_data(tmp_path / "data", "npy")
+    last = tmp_path / "data" / "out_1.npy"
+    last.write_bytes(last.read_bytes()[:-3])
+    done = call("dlc-run", binary, f"--verify={tmp_path}/data")
+    assert done.returncode == 6 and "out_1.npy" in done.stderr
+    last.unlink()
+    done = call("dlc-run", binary, f"--verify={tmp_path}/data")
+    assert done.returncode == 1
+    assert "out_1.npy" in done.stderr and "output_1.pb" in done.stderr
+
+
+def test_simulator_is_found_beside_a_tool_in_path(tool, tmp_path):
+    """Where the shell finds the tool in PATH, its name says no folder."""
+    program = tool("dlc-run")
+    if not (program.parents[1] / "lib" / "libptxsim.so").exists():
+        pytest.skip("the simulator is not built")
+    environment = {key: os.environ[key] for key in os.environ if key != "DLC_PTXSIM"}
+    environment["PATH"] = f"{program.parent}:{environment['PATH']}"
+    done = subprocess.run(
+        "dlc-run --devices", shell=True, cwd=tmp_path, env=environment,
+        capture_output=True, text=True, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "no simulator" not in done.stdout + done.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -295,7 +346,8 @@ def test_run_compiles_an_onnx_file_into_the_cache(call, binary, onnx_file, tmp_p
         (["--input=x=99x8xf32=0", "--input=ids=99xi64=0"], ["99", "32"]),
         (["--input=x=@nowhere.npy", "--input=ids=2xi64=0"], ["nowhere.npy"]),
         (["--verify=nowhere"], ["nowhere"]),
-        (["--verify=."], ["input_0.pb"]),
+        (["--verify=."], ["in_0.npy", "input_0.pb"]),
+        (["--threads=257"], ["threads", "'257'"]),
         (["--benchmark", "--iterations=0"], ["iterations", "'0'"]),
         (["--frobnicate"], ["frobnicate"]),
     ],
@@ -308,6 +360,8 @@ def test_wrong_use(call, binary, arguments, words):
 
 def damage(data: bytes, kind: str) -> bytes:
     changed = bytearray(data)
+    if kind == "empty":
+        return b""
     if kind == "cut short":
         return data[: len(data) // 2]
     if kind == "flipped in the middle":

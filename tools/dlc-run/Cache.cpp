@@ -122,7 +122,7 @@ static Error runCompiler(const std::string &compiler, const std::string &model,
 }
 
 Error dlc::run::compileCached(const std::string &model, dlc_device device,
-                              std::string &compiled) {
+                              bool anew, std::string &compiled) {
   std::string target =
       device.device_type == DLC_DEVICE_CPU ? "--target=cpu" : "--target=cuda";
   fs::path compiler = fs::path(programPath()).parent_path() / "dlc-compile";
@@ -136,7 +136,7 @@ Error dlc::run::compileCached(const std::string &model, dlc_device device,
   }
   compiled = folder / (key + ".dlc");
   std::error_code error;
-  if (fs::exists(compiled, error)) {
+  if (!anew && fs::exists(compiled, error)) {
     return {};
   }
   // The compiler writes beside the name and renames: two at once do no harm.

@@ -12,9 +12,9 @@ std::string programPath();
 
 /// Path of the compiled form of an ONNX file for a type of device. Runs the
 /// dlc-compile beside this program unless the same file was compiled before by
-/// the same compiler for the same kind of CPU and target. Its exit code becomes
-/// the error's.
-Error compileCached(const std::string &model, dlc_device device,
+/// the same compiler for the same kind of CPU and target; `anew`, even then.
+/// Its exit code becomes the error's.
+Error compileCached(const std::string &model, dlc_device device, bool anew,
                     std::string &compiled);
 
 } // namespace dlc::run

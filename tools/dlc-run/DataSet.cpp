@@ -24,6 +24,10 @@ static Error readTensors(const std::string &folder, const std::string &npyStem,
     std::string proto = folder + "/" + protoStem + number + ".pb";
     std::error_code ignored;
     bool isNpy = fs::exists(npy, ignored);
+    if (!isNpy && !fs::exists(proto, ignored)) {
+      return usage("expected '" + npy + "' or '" + proto +
+                   "', found neither of them");
+    }
     HostTensor tensor;
     if (Error error = isNpy ? readNpy(npy, values[i].type, tensor)
                             : readTensorProto(proto, tensor)) {

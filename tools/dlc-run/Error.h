@@ -21,6 +21,11 @@ inline Error usage(std::string message) {
   return {DLC_USAGE, std::move(message)};
 }
 
+/// A file whose contents are not what they should be.
+inline Error damaged(std::string message) {
+  return {DLC_CORRUPT, std::move(message)};
+}
+
 /// The runtime's status with its message; statuses that this tool does not
 /// know are internal errors.
 inline Error fromStatus(dlc_status status) {

@@ -111,7 +111,7 @@ Error dlc::run::readNpy(const std::string &path, dlc_data_type expected,
   if (!splitFile(bytes, header, data) ||
       !std::regex_search(header, type, descr) ||
       !std::regex_search(header, dims, shape)) {
-    return usage("'" + path + "' is not a .npy file of numbers");
+    return damaged("'" + path + "' is not a .npy file of numbers");
   }
   int size = std::atoi(type[3].str().c_str());
   tensor.type = typeOf(type[2].str()[0], size, expected);
@@ -129,9 +129,9 @@ Error dlc::run::readNpy(const std::string &path, dlc_data_type expected,
   auto elements = countElements(tensor.dims);
   if (!elements || countBytes(tensor.type, *elements) !=
                        static_cast<int64_t>(bytes.size() - data)) {
-    return usage("'" + path + "' is damaged: " +
-                 std::to_string(bytes.size() - data) + " bytes of data for " +
-                 dimsText(tensor.dims) + " " + typeName(tensor.type));
+    return damaged("'" + path + "' is damaged: " +
+                   std::to_string(bytes.size() - data) + " bytes of data for " +
+                   dimsText(tensor.dims) + " " + typeName(tensor.type));
   }
   tensor.data.assign(bytes.begin() + static_cast<int64_t>(data), bytes.end());
   if (type[1] == ">") {

@@ -72,7 +72,7 @@ static std::map<std::string, Setter> valueFlags(Options &o) {
       {"output", list(o.outputs)},
       {"verify", text(o.verify)},
       {"seed", count("seed", 9e15, o.seed)},
-      {"threads", count("threads", 1e6, o.threads)},
+      {"threads", count("threads", 256, o.threads)},
       {"iterations",
        [&](auto &t) {
          Error error = parseCount("iterations", t, 1e15, o.iterations);

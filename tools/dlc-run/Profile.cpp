@@ -45,21 +45,27 @@ static void report(const std::vector<Row> &rows, bool print, Json &json) {
   json.key("profile").open('[');
   for (const Row &row : rows) {
     double one = row.median(), all = row.total();
-    auto rate = [&](int64_t amount) {
-      return amount < 0 || one <= 0 ? 0
-                                    : static_cast<double>(amount) / one / 1e3;
+    auto rate = [&](int64_t amount) -> std::string {
+      if (amount < 0 || one <= 0) {
+        return "-"; // unknown
+      }
+      char text[32];
+      std::snprintf(text, sizeof(text), "%.1f",
+                    static_cast<double>(amount) / one / 1e3);
+      return text;
     };
     json.open('{').key("kernel").text(row.info.kernel);
     json.key("nodes").text(row.info.nodes).key("us").number(all);
     json.key("launches").integer(static_cast<int64_t>(row.launches));
     json.key("threads").integer(row.threads);
-    json.key("flops").integer(row.info.flops);
-    json.key("bytes").integer(row.info.bytes).close('}');
+    addAmount(json, "flops", row.info.flops);
+    addAmount(json, "bytes", row.info.bytes);
+    json.close('}');
     if (print) {
-      std::printf("%8.1f %5.1f %4u %6.1f %6.1f  %s  (%s)\n", all,
+      std::printf("%8.1f %5.1f %4u %6s %6s  %s  (%s)\n", all,
                   total > 0 ? 100 * all / total : 0, row.threads,
-                  rate(row.info.flops), rate(row.info.bytes), row.info.kernel,
-                  oneLine(row.info.nodes).c_str());
+                  rate(row.info.flops).c_str(), rate(row.info.bytes).c_str(),
+                  row.info.kernel, oneLine(row.info.nodes).c_str());
     }
   }
   json.close(']');

@@ -142,7 +142,8 @@ Error dlc::run::readTensorProto(const std::string &path, HostTensor &tensor) {
   if (!good || tensor.type.bits == 0 || !elements ||
       countBytes(tensor.type, *elements) !=
           static_cast<int64_t>(tensor.data.size())) {
-    return usage("'" + path + "' is not a tensor of numbers in ONNX's format");
+    return damaged("'" + path +
+                   "' is not a tensor of numbers in ONNX's format");
   }
   return {};
 }

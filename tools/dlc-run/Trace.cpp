@@ -2,8 +2,6 @@
 // Profiles as Chrome traces.
 #include "Trace.h"
 
-#include "Json.h"
-
 #include <algorithm>
 #include <cerrno>
 #include <cstdio>
@@ -15,6 +13,12 @@ std::string dlc::run::oneLine(const char *nodes) {
   std::string text = nodes;
   std::replace(text.begin(), text.end(), '\n', ' ');
   return text;
+}
+
+void dlc::run::addAmount(Json &json, const char *key, int64_t amount) {
+  if (amount >= 0) {
+    json.key(key).integer(amount);
+  }
 }
 
 Error dlc::run::writeTrace(const std::string &path, const Model &model,
@@ -35,7 +39,8 @@ Error dlc::run::writeTrace(const std::string &path, const Model &model,
                            1e-3);
     json.key("args").open('{').key("nodes").text(oneLine(info.nodes));
     json.key("threads").integer(event.num_threads);
-    json.key("flops").integer(info.flops).key("bytes").integer(info.bytes);
+    addAmount(json, "flops", info.flops);
+    addAmount(json, "bytes", info.bytes);
     json.close('}').close('}');
   }
   json.close(']').close('}');

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <cstdio>
 #include <cstring>
+#include <limits>
 
 using namespace dlc::run;
 
@@ -16,7 +17,10 @@ struct Comparison {
   int64_t elements = 0;
   int64_t wrong = 0;
   int64_t firstWrong = -1;
-  double maxError = 0;     // |y - ref|
+  // |y - ref|; infinite where they differ and one of them is not finite
+  double maxError = 0;
+  double firstValue = 0; // at firstWrong
+  double firstExpected = 0;
   double maxReference = 0; // |ref|
   std::string problem;     // type or dims differ
 };
@@ -53,10 +57,15 @@ static Comparison compare(const dlc_tensor &y, const HostTensor &reference,
   for (int64_t i = 0; i < result.elements; i++) {
     double value = getElement(y.dtype, y.data, i);
     double expected = getElement(y.dtype, reference.data.data(), i);
-    if (!isClose(value, expected, options)) {
-      result.firstWrong = result.wrong++ ? result.firstWrong : i;
+    bool wrong = !isClose(value, expected, options);
+    if (wrong && result.wrong++ == 0) {
+      result.firstWrong = i;
+      result.firstValue = value;
+      result.firstExpected = expected;
     }
-    if (std::isfinite(value) && std::isfinite(expected)) {
+    if (wrong && !(std::isfinite(value) && std::isfinite(expected))) {
+      result.maxError = std::numeric_limits<double>::infinity();
+    } else if (std::isfinite(value) && std::isfinite(expected)) {
       result.maxError = std::max(result.maxError, std::abs(value - expected));
       result.maxReference = std::max(result.maxReference, std::abs(expected));
     }
@@ -73,10 +82,14 @@ static void print(const std::string &name, const Comparison &c) {
               name.c_str(), c.wrong ? "WRONG" : "ok", c.maxError,
               c.maxReference);
   if (c.wrong) {
-    std::printf(", %lld of %lld elements differ, the first at %lld",
+    std::printf(", %lld of %lld elements differ",
                 static_cast<long long>(c.wrong),
-                static_cast<long long>(c.elements),
-                static_cast<long long>(c.firstWrong));
+                static_cast<long long>(c.elements));
+  }
+  if (c.firstWrong >= 0) {
+    std::printf(", the first at %lld: expected %.6g, got %.6g",
+                static_cast<long long>(c.firstWrong), c.firstExpected,
+                c.firstValue);
   }
   std::printf("\n");
 }

@@ -13,6 +13,7 @@
 
 #include <cstdio>
 #include <cstring>
+#include <memory>
 
 using namespace dlc::run;
 
@@ -83,27 +84,49 @@ static Error runOnce(Model &model, const Options &options, Json &json) {
   return {};
 }
 
-static Error runModel(const Options &options, Json &json) {
-  std::string path = options.model;
-  if (path.ends_with(".onnx")) {
-    if (Error error = compileCached(options.model, options.device, path)) {
+static Error openModel(const Options &options, const std::string &path,
+                       std::unique_ptr<Model> &model) {
+  model = std::make_unique<Model>();
+  if (Error error = model->load(path)) {
+    return error;
+  }
+  return options.info
+             ? Error()
+             : model->createContext(options.device, options.threads, false);
+}
+
+/// Opens what the command line names. An entry of the cache that was damaged is
+/// made anew.
+static Error openModel(const Options &options, std::unique_ptr<Model> &model) {
+  if (!options.model.ends_with(".onnx")) {
+    return openModel(options, options.model, model);
+  }
+  std::string path;
+  for (bool anew : {false, true}) {
+    if (Error error =
+            compileCached(options.model, options.device, anew, path)) {
+      return error;
+    }
+    Error error = openModel(options, path, model);
+    if (anew || error.code != DLC_CORRUPT) {
       return error;
     }
   }
-  Model model;
-  if (Error error = model.load(path)) {
+  return {};
+}
+
+static Error runModel(const Options &options, Json &json) {
+  std::unique_ptr<Model> opened;
+  if (Error error = openModel(options, opened)) {
     return error;
   }
+  Model &model = *opened;
   addInfo(model, json);
   if (options.info) {
     if (!options.json) {
       printInfo(model);
     }
     return {};
-  }
-  if (Error error =
-          model.createContext(options.device, options.threads, false)) {
-    return error;
   }
   if (!options.verify.empty()) {
     if (Error error = verify(model, options, json)) {
