@@ -15,7 +15,8 @@ using namespace llvm;
 
 namespace dlc {
 
-// The features that LLVM may use for plain vector code. AVX512-FP16 and
+// The features that LLVM may use for plain vector code; the loader compares
+// those that are on with the machine's. AVX512-FP16 and
 // AVX512-BF16 are left out on purpose: with them LLVM computes f16 and bf16 in
 // their own precision, while dlc's semantics are f32 with one rounding.
 static constexpr StringLiteral kCodeFeatures[] = {"avx",
@@ -45,8 +46,6 @@ static constexpr StringLiteral kCodeFeatures[] = {"avx",
                                                   "sse4.1",
                                                   "sse4.2",
                                                   "ssse3"};
-static constexpr StringLiteral kSuppressedFeatures[] = {
-    "avx512bf16", "avx512fp16", "amx-tile", "amx-bf16", "amx-int8"};
 
 void initializeX86BackEnd() {
   static std::once_flag once;
@@ -84,8 +83,41 @@ static bool isKnownCPU(StringRef name, const MCSubtargetInfo &subtarget) {
       [&](const SubtargetSubTypeKV &entry) { return name == entry.Key; });
 }
 
-static void setFeatures(CPUTarget &target,
+/// The instruction sets of a CPU, with those that they imply, which the
+/// baseline x86-64 lacks. What only tunes the code is not among them.
+static SmallVector<StringRef> getInstructionSets(const MCSubtargetInfo &table,
+                                                 StringRef cpu) {
+  auto findBits = [&](StringRef name) {
+    for (const SubtargetSubTypeKV &entry : table.getAllProcessorDescriptions())
+      if (name == entry.Key)
+        return entry.Implies.getAsBitset();
+    return FeatureBitset();
+  };
+  auto close = [&](FeatureBitset bits) {
+    for (FeatureBitset last; last != bits;) {
+      last = bits;
+      for (const SubtargetFeatureKV &feature : table.getAllProcessorFeatures())
+        if (bits.test(feature.Value))
+          bits |= feature.Implies.getAsBitset();
+    }
+    return bits;
+  };
+  FeatureBitset has = close(findBits(cpu)), base = close(findBits("x86-64"));
+  SmallVector<StringRef> names;
+  for (const SubtargetFeatureKV &feature : table.getAllProcessorFeatures())
+    if (has.test(feature.Value) && !base.test(feature.Value))
+      names.push_back(feature.Key);
+  return names;
+}
+
+/// Switches each feature that LLVM could use: what the loader does not check
+/// (FMA4, XOP, APX, ...) off, even where the CPU's name implies it.
+static void setFeatures(CPUTarget &target, const MCSubtargetInfo &table,
                         function_ref<bool(StringRef)> hasFeature) {
+  // First, as LLVM also turns off what needs the feature that is turned off.
+  for (StringRef feature : getInstructionSets(table, target.cpu))
+    if (!is_contained(kCodeFeatures, feature))
+      target.features += (target.features.empty() ? "-" : ",-") + feature.str();
   for (StringRef feature : kCodeFeatures) {
     bool on = hasFeature(feature);
     if (!target.features.empty())
@@ -94,8 +126,6 @@ static void setFeatures(CPUTarget &target,
     if (on)
       target.requiredFeatures.push_back(feature.str());
   }
-  for (StringRef feature : kSuppressedFeatures)
-    target.features += ",-" + feature.str();
 
   auto has = [&](StringRef feature) {
     return is_contained(target.requiredFeatures, feature);
@@ -124,7 +154,7 @@ Expected<CPUTarget> CPUTarget::create(StringRef name) {
     // The host's own list, since a virtual machine may mask features that its
     // CPU model has.
     StringMap<bool> host = sys::getHostCPUFeatures();
-    setFeatures(target,
+    setFeatures(target, *generic,
                 [&](StringRef feature) { return host.lookup(feature); });
     return target;
   }
@@ -134,7 +164,7 @@ Expected<CPUTarget> CPUTarget::create(StringRef name) {
   std::unique_ptr<MCSubtargetInfo> subtarget = createSubtarget(name);
   if (!subtarget->checkFeatures("+64bit"))
     return createStringError("cpu '" + name + "' has no 64-bit mode");
-  setFeatures(target, [&](StringRef feature) {
+  setFeatures(target, *generic, [&](StringRef feature) {
     return subtarget->checkFeatures(("+" + feature).str());
   });
   return target;
