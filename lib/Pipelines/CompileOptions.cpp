@@ -5,6 +5,8 @@
 #include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
 #include "llvm/ADT/Twine.h"
+#include "llvm/Support/FileSystem.h"
+#include "llvm/Support/Path.h"
 
 using namespace llvm;
 
@@ -71,10 +73,14 @@ bool CompileOptions::hasTarget(StringRef device) const {
 
 /// What is wrong with the devices and their architectures.
 static std::optional<std::string> checkTargets(CompileOptions &options) {
-  for (StringRef device : split(options.target, ',')) {
+  SmallVector<StringRef> devices(split(options.target, ','));
+  for (auto [i, device] : enumerate(devices)) {
     if (device != "cpu" && device != "cuda") {
       return ("unknown target '" + device + "', expected 'cpu' or 'cuda'")
           .str();
+    }
+    if (is_contained(ArrayRef(devices).take_front(i), device)) {
+      return ("expected each target once, got '" + device + "' again").str();
     }
   }
   if (!is_contained({"fp32", "tf32", "bf16", "fp16"}, options.precision)) {
@@ -100,7 +106,28 @@ static std::optional<std::string> checkTargets(CompileOptions &options) {
   return std::nullopt;
 }
 
+/// What is wrong with the paths.
+static std::optional<std::string> checkPaths(const CompileOptions &options) {
+  const std::string &input = options.inputPath, &output = options.outputPath;
+  bool isSame = false;
+  if (!input.empty() && sys::fs::is_regular_file(input) &&
+      !sys::fs::equivalent(input, output, isSame) && isSame) {
+    return "the output '" + output + "' is the model itself, '" + input + "'";
+  }
+  StringRef folder =
+      sys::path::parent_path(StringRef(options.dumpDir).rtrim('/'));
+  if (!folder.empty() && !sys::fs::is_directory(folder)) {
+    return ("cannot write IR into '" + Twine(options.dumpDir) +
+            "': there is no folder '" + folder + "'")
+        .str();
+  }
+  return std::nullopt;
+}
+
 std::optional<std::string> CompileOptions::complete() {
+  if (std::optional<std::string> wrong = checkPaths(*this)) {
+    return wrong;
+  }
   if (std::optional<std::string> wrong = checkTargets(*this)) {
     return wrong;
   }

@@ -2,23 +2,136 @@
 // The data of an embedded model, as globals of an LLVM module.
 #include "EmbeddedModel.h"
 
+#include "Target/CPU/CPUTarget.h"
 #include "Target/CPU/LowerToLLVM.h"
 #include "dlc/exec.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
 #include "mlir/IR/ImplicitLocOpBuilder.h"
+#include "llvm/ADT/STLExtras.h"
 #include "llvm/ADT/StringExtras.h"
+#include "llvm/Analysis/TargetLibraryInfo.h"
 #include "llvm/Support/Path.h"
+#include "llvm/TargetParser/Triple.h"
 
 using namespace mlir;
 
 namespace dlc {
+
+/// The keywords of C23 and C++23, in alphabetical order; without those that
+/// begin with '_'.
+static constexpr StringLiteral kKeywords[] = {"alignas",
+                                              "alignof",
+                                              "and",
+                                              "and_eq",
+                                              "asm",
+                                              "auto",
+                                              "bitand",
+                                              "bitor",
+                                              "bool",
+                                              "break",
+                                              "case",
+                                              "catch",
+                                              "char",
+                                              "char16_t",
+                                              "char32_t",
+                                              "char8_t",
+                                              "class",
+                                              "co_await",
+                                              "co_return",
+                                              "co_yield",
+                                              "compl",
+                                              "concept",
+                                              "const",
+                                              "const_cast",
+                                              "consteval",
+                                              "constexpr",
+                                              "constinit",
+                                              "continue",
+                                              "decltype",
+                                              "default",
+                                              "delete",
+                                              "do",
+                                              "double",
+                                              "dynamic_cast",
+                                              "else",
+                                              "enum",
+                                              "explicit",
+                                              "export",
+                                              "extern",
+                                              "false",
+                                              "float",
+                                              "for",
+                                              "friend",
+                                              "goto",
+                                              "if",
+                                              "inline",
+                                              "int",
+                                              "long",
+                                              "mutable",
+                                              "namespace",
+                                              "new",
+                                              "noexcept",
+                                              "not",
+                                              "not_eq",
+                                              "nullptr",
+                                              "operator",
+                                              "or",
+                                              "or_eq",
+                                              "private",
+                                              "protected",
+                                              "public",
+                                              "register",
+                                              "reinterpret_cast",
+                                              "requires",
+                                              "restrict",
+                                              "return",
+                                              "short",
+                                              "signed",
+                                              "sizeof",
+                                              "static",
+                                              "static_assert",
+                                              "static_cast",
+                                              "struct",
+                                              "switch",
+                                              "template",
+                                              "this",
+                                              "thread_local",
+                                              "throw",
+                                              "true",
+                                              "try",
+                                              "typedef",
+                                              "typeid",
+                                              "typename",
+                                              "typeof",
+                                              "typeof_unqual",
+                                              "union",
+                                              "unsigned",
+                                              "using",
+                                              "virtual",
+                                              "void",
+                                              "volatile",
+                                              "wchar_t",
+                                              "while",
+                                              "xor",
+                                              "xor_eq"};
+
+/// Whether a program may give an object this name.
+static bool isFreeName(StringRef name) {
+  if (name.empty() || llvm::isDigit(name[0]) || name[0] == '_') {
+    return false;
+  }
+  llvm::TargetLibraryInfoImpl library{llvm::Triple(kCPUTriple)};
+  llvm::LibFunc function;
+  return name != "main" && !llvm::is_contained(kKeywords, name) &&
+         !library.getLibFunc(name, function);
+}
 
 std::string getModelSymbol(StringRef path) {
   std::string name = llvm::sys::path::stem(path).str();
   for (char &c : name) {
     c = llvm::isAlnum(c) ? c : '_';
   }
-  return name.empty() || llvm::isDigit(name[0]) ? "model_" + name : name;
+  return isFreeName(name) ? name : "model_" + name;
 }
 
 namespace {

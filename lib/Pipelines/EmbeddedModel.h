@@ -9,7 +9,8 @@
 namespace dlc {
 
 /// The C name of a model in the object file `path`: its stem, with what C does
-/// not allow replaced.
+/// not allow replaced by '_'; behind "model_" where that is no name that C and
+/// C++ leave to programs (`int`, `main`, `exp`, `_x`, `1st`).
 std::string getModelSymbol(llvm::StringRef path);
 
 /// An object with the header, the weights, and the dlc_embedded_model `symbol`

@@ -57,8 +57,8 @@ static void writeOperators(llvm::json::OStream &j,
 CompileResult inspect(CompileOptions options, const CompileHooks &hooks) {
   CompileResult result;
   Session session(options, hooks, result);
-  if (options.inputPath.empty() && options.inputBytes.empty()) {
-    session.fail(Status::Usage, "expected an input");
+  if (std::optional<std::string> wrong = options.complete()) {
+    session.fail(Status::Usage, *wrong);
     return result;
   }
   onnx::InspectResult inspected =

@@ -26,6 +26,8 @@ Session::Session(const CompileOptions &options, const CompileHooks &hooks,
     : options(options), result(result), context(makeRegistry()), hooks(hooks) {
   context.getDiagEngine().registerHandler(
       [this](mlir::Diagnostic &diagnostic) { handle(diagnostic); });
+  // The IR at an error is for those who look at IR.
+  context.printOpOnDiagnostic(!options.dumpDir.empty());
   // Kernels are lowered on several threads, where no dialect may be loaded.
   context.loadAllAvailableDialects();
 }
@@ -164,7 +166,7 @@ bool Session::dump(mlir::ModuleOp module, Phase phase, StringRef suffix) {
   if (options.dumpDir.empty()) {
     return true;
   }
-  std::error_code error = sys::fs::create_directories(options.dumpDir);
+  std::error_code error = sys::fs::create_directory(options.dumpDir);
   SmallString<128> path(options.dumpDir);
   sys::path::append(path, formatv("{0:02}-{1}{2}.mlir",
                                   static_cast<unsigned>(phase) + 1,

@@ -422,6 +422,43 @@ def test_output_follows_links(call, onnx_file, tmp_path):
     assert (tmp_path / "model.dlc").read_bytes()[:4] == b"\x7fELF"
 
 
+def test_output_follows_a_link_to_nothing_yet(call, onnx_file, tmp_path):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link.dlc").symlink_to("folder/model.dlc")
+    done = call("dlc-compile", onnx_file, "-o", tmp_path / "link.dlc")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "link.dlc").is_symlink()
+    assert (tmp_path / "folder" / "model.dlc").read_bytes()[:4] == b"\x7fELF"
+
+
+def test_output_into_an_open_file_that_has_no_name(tool, onnx_file, tmp_path):
+    """As with "-o /dev/stdout": the link there is a link to stay."""
+    link = tmp_path / "stdout"
+    link.symlink_to("/proc/self/fd/1")
+    with open(tmp_path / "gone", "w+b") as output:
+        os.unlink(output.name)
+        done = subprocess.run(
+            [tool("dlc-compile"), onnx_file, "-o", link], stdout=output, timeout=120
+        )
+        assert done.returncode == 0
+        assert link.is_symlink() and os.listdir(tmp_path) == ["stdout"]
+        output.seek(0)
+        assert output.read(4) == b"\x7fELF"
+
+
+@pytest.mark.parametrize("arguments", [[], ["--inspect"]])
+@pytest.mark.parametrize("place", ["model.onnx", "./folder/../model.onnx", "link"])
+def test_output_must_not_be_the_model(call, onnx_file, place, arguments, tmp_path):
+    model = tmp_path / "model.onnx"
+    shutil.copy(onnx_file, model)
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "link").symlink_to("model.onnx")
+    done = call("dlc-compile", model, "-o", f"{tmp_path}/{place}", *arguments)
+    assert done.returncode == 1
+    assert "is the model itself" in done.stderr
+    assert model.read_bytes() == onnx_file.read_bytes()
+
+
 def test_output_into_a_pipe(call, onnx_file, tmp_path):
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
@@ -432,6 +469,28 @@ def test_output_into_a_pipe(call, onnx_file, tmp_path):
         assert done.returncode == 0, done.stderr
         assert reader.communicate()[0][:4] == b"\x7fELF"
     assert pipe.is_fifo()
+
+
+def test_remarks_show_no_ir_unless_it_is_dumped(call, tmp_path):
+    """A product of three columns is too narrow for tensor cores."""
+    weight = numpy_helper.from_array(np.ones((64, 3), np.float32), "w")
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"], name="product")],
+        "narrow",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, [64, 64])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, [64, 3])],
+        [weight],
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=9)
+    (tmp_path / "narrow.onnx").write_bytes(model.SerializeToString())
+    arguments = ["narrow.onnx", "--target=cuda", "--precision=bf16", "-o", "n.dlc"]
+    done = call("dlc-compile", *arguments, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "node 'product' (MatMul): computed without tensor cores" in done.stderr
+    assert done.stderr.count("\n") == 1
+    done = call("dlc-compile", *arguments, "--dump-ir=ir", cwd=tmp_path)
+    assert "nn.contract" in done.stderr
 
 
 def test_crash_writes_a_reproducer(tool, onnx_file, tmp_path):

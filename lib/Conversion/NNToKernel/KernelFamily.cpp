@@ -34,8 +34,14 @@ const KernelFamily *findKernelFamily(Operation *root) {
 std::string getKernelKey(nn::DispatchOp dispatch) {
   std::string key;
   llvm::raw_string_ostream os(key);
-  OpPrintingFlags flags =
-      OpPrintingFlags().useLocalScope().printGenericOpForm();
+  // Whole, whatever the command line of dlc-opt says of printing: kernels that
+  // differ in what is left out would be one.
+  OpPrintingFlags flags = OpPrintingFlags()
+                              .useLocalScope()
+                              .printGenericOpForm()
+                              .skipRegions(false)
+                              .elideLargeElementsAttrs(INT64_MAX)
+                              .elideLargeResourceString(INT64_MAX);
   os << dispatch.getScheduleAttr() << '\n';
   llvm::interleaveComma(dispatch.getBody().front().getArgumentTypes(), os);
   for (Operation &op : dispatch.getBody().front()) {

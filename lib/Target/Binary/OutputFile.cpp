@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cerrno>
+#include <climits>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -51,18 +52,41 @@ bool OutputFile::createTemporary() {
   return file >= 0;
 }
 
+/// Whether the file's name stands in /proc, as that of an open file does: the
+/// link there may name a file that is gone.
+static bool isInProc(const std::string &file) {
+  char *folder = realpath(getFolder(file).c_str(), nullptr);
+  bool is = folder && std::strncmp(folder, "/proc/", 6) == 0;
+  std::free(folder);
+  return is;
+}
+
+/// Where links lead, up to the first that the kernel follows by itself.
+static std::string followLinks(std::string file) {
+  constexpr int kMostLinks = 40; // as in Linux
+  std::array<char, PATH_MAX> link;
+  for (int i = 0; i < kMostLinks && !isInProc(file); ++i) {
+    ssize_t length = readlink(file.c_str(), link.data(), link.size());
+    if (length <= 0) {
+      break;
+    }
+    std::string next(link.data(), static_cast<size_t>(length));
+    file = next[0] == '/' ? next : getFolder(file) + "/" + next;
+  }
+  return file;
+}
+
 bool OutputFile::create(const std::string &name, std::string &message) {
   path = name;
+  std::string end = followLinks(path);
   struct stat status;
-  if (stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode)) {
-    file = open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (isInProc(end) ||
+      (stat(path.c_str(), &status) == 0 && !S_ISREG(status.st_mode))) {
+    // Behind what others wrote there, as after the shell's ">>".
+    file = open(path.c_str(), O_WRONLY | O_APPEND | O_CLOEXEC);
     return file >= 0 || fail("open", message);
   }
-  target = path;
-  if (char *resolved = realpath(path.c_str(), nullptr)) {
-    target = resolved;
-    std::free(resolved);
-  }
+  target = end;
   return createTemporary() || fail("create", message);
 }
 

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // A file that appears whole or not at all: written without a name in its
 // folder, then put in place of what is there. Without commit, nothing is left,
-// not even after a crash. Links are followed; what is no regular file (a
-// device, a pipe) is written to as it is.
+// not even after a crash. Links are followed, even to where nothing is yet;
+// what is no regular file (a device, a pipe, an open file of a process as in
+// /dev/stdout) is written to as it is.
 #ifndef DLC_LIB_TARGET_BINARY_OUTPUTFILE_H
 #define DLC_LIB_TARGET_BINARY_OUTPUTFILE_H
 
