@@ -158,11 +158,20 @@ static dlc_status check_own(const dlc_context *c, uint32_t output,
                     .shape = &bytes};
   for (uint32_t i = 0; i < h->num_inputs; i++) {
     if (overlaps(&own, &inputs[i])) {
+      /* Dims that are too large reach into what lies behind. */
+      const char *first = dlc_tensor_data(&inputs[i]);
+      bool is_own =
+          first >= (char *)own.data && first < (char *)own.data + bytes;
+      dlc_text dims = {0};
+      dlc_text_add_dims(&dims, inputs[i].shape, (uint32_t)inputs[i].ndim);
       return dlc_fail(
           DLC_USAGE,
-          "input '%s': it is output '%s' of this context, which the "
+          "input '%s': %s%s%s output '%s' of this context, which the "
           "run overwrites: give the output memory of your own",
-          dlc_input_name(c, i), dlc_output_name(c, output));
+          dlc_input_name(c, i),
+          is_own ? "it is" : "its memory reaches, with dims ",
+          is_own ? "" : dims.bytes, is_own ? "" : ", into",
+          dlc_output_name(c, output));
     }
   }
   return DLC_OK;

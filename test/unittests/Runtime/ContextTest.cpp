@@ -147,6 +147,20 @@ TEST_F(ContextTest, OwnOutputAsInput) {
                "overwrites: give the output memory of your own");
 }
 
+/// Dims larger than the memory that the caller has there.
+TEST_F(ContextTest, InputThatReachesIntoOwnOutput) {
+  Loaded m(affine());
+  Tensor<float> x({1, 3}, {1, 1, 1}, float32), large({32, 3}, {}, float32);
+  dlc_tensor input = x.get(), output{}, next{}, before = large.get();
+  ASSERT_EQ(dlc_context_run(m.context, &input, 1, &output, 1), DLC_OK);
+  before.data = static_cast<char *>(output.data) - 16;
+  EXPECT_EQ(dlc_context_run(m.context, &before, 1, &next, 1), DLC_USAGE);
+  EXPECT_STREQ(dlc_message(),
+               "input 'x': its memory reaches, with dims [32, 3], into output "
+               "'y' of this context, which the run overwrites: give the output "
+               "memory of your own");
+}
+
 /// What prepare says, with memory of the caller put in.
 TEST_F(ContextTest, PreparedOutputWithCallersMemory) {
   Loaded m(affine());
