@@ -311,9 +311,6 @@ private:
   mlir::FailureOr<OpFoldResult> inferDim(Value x, ArrayRef<OpFoldResult> spec,
                                          size_t unknown);
   Value sharedConstant(mlir::DenseElementsAttr elements);
-  /// The numbers as another type; null where they have no exact rule.
-  static mlir::DenseElementsAttr castConstant(mlir::DenseElementsAttr elements,
-                                              Type target);
 
   mlir::ModuleOp module;
   mlir::Block *entry;

@@ -215,11 +215,6 @@ Value GraphBuilder::cast(Value x, Type element, std::optional<bool> saturate) {
   if (!x || elementOf(x) == element) {
     return x;
   }
-  if (DenseElementsAttr elements = constantOf(x)) {
-    if (DenseElementsAttr folded = castConstant(elements, element)) {
-      return constant(folded);
-    }
-  }
   BoolAttr attribute;
   if (saturate && element.getIntOrFloatBitWidth() <= 8 &&
       isa<FloatType>(element)) {

@@ -263,52 +263,6 @@ Value GraphBuilder::constant(DenseElementsAttr elements, StringRef name) {
   return value;
 }
 
-DenseElementsAttr GraphBuilder::castConstant(DenseElementsAttr elements,
-                                             Type target) {
-  auto isFloat = [](Type type) {
-    return type.isF16() || type.isBF16() || type.isF32() || type.isF64();
-  };
-  auto isInt = [](Type type) {
-    return isa<IntegerType>(type) && type.getIntOrFloatBitWidth() >= 8;
-  };
-  Type source = elements.getElementType();
-  unsigned width = target.getIntOrFloatBitWidth();
-  bool fromUnsigned = source.isUnsignedInteger();
-  bool exact = true; // whether all numbers have a place in the target
-  auto toTarget = [&](APFloat value) {
-    if (isFloat(target)) {
-      bool lossy;
-      value.convert(cast<FloatType>(target).getFloatSemantics(),
-                    APFloat::rmNearestTiesToEven, &lossy);
-      return value.bitcastToAPInt();
-    }
-    llvm::APSInt number(width, target.isUnsignedInteger());
-    bool whole;
-    exact &= !(value.convertToInteger(number, APFloat::rmTowardZero, &whole) &
-               APFloat::opInvalidOp);
-    return APInt(number);
-  };
-  DenseElementsAttr result;
-  if (auto floats = dyn_cast<DenseFPElementsAttr>(elements);
-      floats && isFloat(source) && (isFloat(target) || isInt(target))) {
-    result = floats.mapValues(target, toTarget);
-  } else if (auto ints = dyn_cast<DenseIntElementsAttr>(elements);
-             ints && isInt(source) && isFloat(target)) {
-    result = ints.mapValues(target, [&](const APInt &number) {
-      APFloat value(cast<FloatType>(target).getFloatSemantics());
-      value.convertFromAPInt(number, !fromUnsigned,
-                             APFloat::rmNearestTiesToEven);
-      return value.bitcastToAPInt();
-    });
-  } else if (ints && isInt(source) && isInt(target)) {
-    result = ints.mapValues(target, [&](const APInt &number) {
-      return fromUnsigned ? number.zextOrTrunc(width)
-                          : number.sextOrTrunc(width);
-    });
-  }
-  return exact ? result : DenseElementsAttr();
-}
-
 Value GraphBuilder::scalar(Type element, double value) {
   auto type = RankedTensorType::get({}, element);
   if (auto floatType = dyn_cast<FloatType>(element)) {
