@@ -43,6 +43,12 @@ def compiler(runtime) -> Path:
     return _built(BUILD / "lib" / "libdlc-compiler.so")
 
 
+@pytest.fixture(scope="session")
+def simulator(runtime) -> Path:
+    """The simulator's library; for tests that run code for GPUs on it."""
+    return _built(BUILD / "lib" / "libptxsim.so")
+
+
 def _report(connection, function: Callable, arguments: tuple) -> None:
     try:
         function(*arguments)

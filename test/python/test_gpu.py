@@ -8,20 +8,14 @@ import re
 import subprocess
 
 import pytest
-from conftest import BUILD, check_ptx, run_in_child
+from conftest import check_ptx, run_in_child
 from test_operators import VARIANTS, check_operator
 
 import light
 import verify
 
-pytestmark = pytest.mark.usefixtures("compiler")
+pytestmark = pytest.mark.usefixtures("compiler", "simulator")
 DEVICE = "ptxsim"
-
-
-@pytest.fixture(autouse=True)
-def simulator():
-    if not (BUILD / "lib" / "libptxsim.so").exists():
-        pytest.skip("libptxsim.so is not built")
 
 
 def check_models(checks, *arguments) -> None:

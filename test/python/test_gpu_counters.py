@@ -10,12 +10,12 @@ import os
 
 import numpy as np
 import pytest
-from conftest import BUILD, run_in_child
+from conftest import run_in_child
 from test_operators import OpCase, f32
 
 import dlc
 
-pytestmark = pytest.mark.usefixtures("compiler")
+pytestmark = pytest.mark.usefixtures("compiler", "simulator")
 SECTOR = 32
 MOST_SECTORS = 1.1
 MOST_WAVEFRONTS = 1.05
@@ -77,12 +77,6 @@ TILED = {
         "odd_transpose", "Transpose", [f32(51, 3, 77)], {"perm": [2, 1, 0]}
     ),
 }
-
-
-@pytest.fixture(autouse=True)
-def simulator():
-    if not (BUILD / "lib" / "libptxsim.so").exists():
-        pytest.skip("libptxsim.so is not built")
 
 
 def run_counted(case: OpCase, file) -> tuple[dict, dict[str, np.ndarray]]:

@@ -9,21 +9,15 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import pytest
-from conftest import BUILD, run_in_child
+from conftest import run_in_child
 from test_operators import OpCase
 
 import dlc
 
-pytestmark = pytest.mark.usefixtures("compiler")
+pytestmark = pytest.mark.usefixtures("compiler", "simulator")
 DEVICE = "ptxsim"
 MAX_ULP = 3
 SPECIAL = [0.0, -0.0, np.inf, -np.inf, np.nan, 5e-324, 1.0, -1.0, -1e-20, 1e-300]
-
-
-@pytest.fixture(autouse=True)
-def simulator():
-    if not (BUILD / "lib" / "libptxsim.so").exists():
-        pytest.skip("libptxsim.so is not built")
 
 
 @dataclass

@@ -10,14 +10,14 @@ import subprocess
 import numpy as np
 import onnx
 import pytest
-from conftest import BUILD, run_in_child
+from conftest import run_in_child
 from onnx import TensorProto, helper, numpy_helper
 
 import dlc
 import precision
 from common import rng_for
 
-pytestmark = pytest.mark.usefixtures("compiler")
+pytestmark = pytest.mark.usefixtures("compiler", "simulator")
 # Rows, elements of a sum, columns, batch; the matrix stored by columns.
 SHAPES = [
     (37, 5000, 72, (), False),
@@ -29,12 +29,6 @@ SHAPES = [
 ]
 # Of max|y|: roundings of products' operands, which average out over the sum.
 TOLERANCES = {"fp32": 1e-6, "bf16": 1e-2, "fp16": 1e-3, "tf32": 1e-3}
-
-
-@pytest.fixture(autouse=True)
-def simulator():
-    if not (BUILD / "lib" / "libptxsim.so").exists():
-        pytest.skip("libptxsim.so is not built")
 
 
 def make(m: int, k: int, n: int, batch: tuple, turned: bool) -> onnx.ModelProto:

@@ -6,20 +6,14 @@ from __future__ import annotations
 import numpy as np
 import onnx
 import pytest
-from conftest import BUILD, run_in_child
+from conftest import run_in_child
 
 import dlc
 import minilm
 import precision
 
-pytestmark = pytest.mark.usefixtures("compiler")
+pytestmark = pytest.mark.usefixtures("compiler", "simulator")
 DEVICE = "ptxsim"
-
-
-@pytest.fixture(autouse=True)
-def simulator():
-    if not (BUILD / "lib" / "libptxsim.so").exists():
-        pytest.skip("libptxsim.so is not built")
 
 
 def check(name: str, kind: str, *cases: str) -> None:

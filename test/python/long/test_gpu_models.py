@@ -5,7 +5,7 @@ test.sh --long."""
 from __future__ import annotations
 
 import pytest
-from conftest import BUILD, ROOT, check_ptx, run_in_child
+from conftest import ROOT, check_ptx, run_in_child
 
 import light
 import verify
@@ -14,12 +14,6 @@ import zoo
 pytestmark = pytest.mark.usefixtures("compiler")
 TABLE = ROOT / "test" / "Models" / "ptx-sm_80.tsv"
 RECORDED = [line.split("\t")[0] for line in TABLE.read_text().splitlines()[1:]]
-
-
-@pytest.fixture
-def simulator():
-    if not (BUILD / "lib" / "libptxsim.so").exists():
-        pytest.skip("libptxsim.so is not built")
 
 
 def check_model(checks, *arguments) -> None:
