@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Puts every kernel of models through ptxas, and compares with what is recorded.
 
-  check-ptx.py [--ptxas=PATH] [--record] light/NAME | minilm | zoo/NAME-VARIANT ...
+  check-ptx.py [--ptxas=PATH] [--record [--because=REASON]] MODEL...
+
+MODEL is light/NAME, minilm, zoo/NAME-VARIANT, or `all` for every one of these.
 
 A name that ends with @bf16, @fp16 or @tf32 is the model in that precision.
 
@@ -9,8 +11,8 @@ No kernel may spill registers, and no warning of matrix instructions that ptxas
 had to serialise may appear. test/Models/ptx-sm_80.tsv has a line for each model:
 its kernels, the most registers of one, the sum of their static shared memory in
 bytes, and their machine instructions by kind. A figure above the recorded one
-fails; --record writes the figures of these models there, for a change that has
-a reason.
+fails; --record writes the figures of these models there. Figures that got worse
+are only recorded with a reason, which becomes the line's last column.
 
 ptxas and nvdisasm come with nvidia-cuda-nvcc and nvidia-cuda-nvdisasm of PyPI or
 with a CUDA toolkit. What they said of a kernel is kept in build/ptxas.
@@ -47,6 +49,9 @@ USED = re.compile(r"Used (\d+) registers")
 SHARED = re.compile(r"(\d+) bytes smem")
 # wgmma that was serialised, and setmaxnreg that was ignored.
 WARNING = re.compile(r"^.*C75(?:08|10|12|14).*$", re.MULTILINE)
+# The models whose low precisions have lines, too.
+LOW_MODELS = ("minilm", "zoo/gpt2-opset20", "zoo/llama-opset20", "zoo/resnet50-opset20")
+LOW = ("bf16", "fp16", "tf32")
 # An instruction of nvdisasm: its address, a predicate, its opcode.
 OPCODE = re.compile(r"^\s+/\*[0-9a-f]{4,}\*/\s+(?:@!?U?P\w+ )?\s*([A-Z][A-Z0-9_]*)")
 KINDS = {
@@ -151,24 +156,34 @@ class Assembler:
         }
 
 
-def read_table() -> dict[str, dict[str, int]]:
+def all_models() -> list[str]:
+    """The models that have a line, some in every precision."""
+    names = [f"light/{name}" for name in light.MODELS] + ["minilm"]
+    names += [f"zoo/{network}-{variant}" for network, variant in zoo.variants()]
+    return names + [f"{name}@{low}" for name in LOW_MODELS for low in LOW]
+
+
+def read_table() -> dict[str, dict]:
+    """The figures of each model, and `why` they are worse than they were."""
     if not TABLE.exists():
         return {}
     rows = [line.split("\t") for line in TABLE.read_text().splitlines()[1:]]
-    return {row[0]: dict(zip(COLUMNS, map(int, row[1:]), strict=True)) for row in rows}
+    return {
+        name: {**dict(zip(COLUMNS, map(int, figures), strict=True)), "why": why}
+        for name, *figures, why in rows
+    }
 
 
-def write_table(table: dict[str, dict[str, int]]) -> None:
-    lines = ["\t".join(("model", *COLUMNS))]
+def write_table(table: dict[str, dict]) -> None:
+    columns = (*COLUMNS, "why")
+    lines = ["\t".join(("model", *columns))]
     for name in sorted(table):
-        lines.append("\t".join([name, *(str(table[name][c]) for c in COLUMNS)]))
+        lines.append("\t".join([name, *(str(table[name][c]) for c in columns)]))
     TABLE.write_text("\n".join(lines) + "\n")
 
 
-def check(
-    name: str, assembler: Assembler, known: dict | None
-) -> tuple[dict, list[str]]:
-    """A model's figures and faults, compared with the figures `known`."""
+def examine(name: str, assembler: Assembler) -> tuple[dict, list[str]]:
+    """A model's figures, and its faults whatever is recorded."""
     texts = kernels_of(name)
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         results = list(pool.map(assembler.examine, texts))
@@ -179,36 +194,54 @@ def check(
         figures["kernels"] += 1
         figures["registers"] = max(figures["registers"], registers)
         figures.update(result)
-    for column in COLUMNS if known else ():
-        if figures[column] > known[column]:
-            worse = f"{column}: {figures[column]}, recorded {known[column]}"
-            faults.append(f"worse than recorded in {TABLE.name}: {worse}")
     return dict(figures), faults
+
+
+def compare(figures: dict, known: dict) -> list[str]:
+    """What is worse than recorded."""
+    return [
+        f"worse than recorded in {TABLE.name}: {c}: {figures[c]}, recorded {known[c]}"
+        for c in COLUMNS
+        if figures[c] > known[c]
+    ]
+
+
+def update(table: dict, name: str, figures: dict, options) -> list[str]:
+    """Compares with the table, and records there if asked to; gives the faults."""
+    known = table.get(name)
+    if known is None and not options.record:
+        return [f"expected a line in {TABLE.name}, run with --record"]
+    worse = compare(figures, known) if known else []
+    if not options.record:
+        return worse
+    if worse and not options.because:
+        return [f"{fault}; --because=REASON records it" for fault in worse]
+    why = options.because if worse else known["why"] if known else ""
+    table[name] = {**figures, "why": why}
+    write_table(table)
+    return []
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("models", nargs="+")
+    parser.add_argument("models", nargs="+", metavar="MODEL")
     parser.add_argument("--ptxas", default=find_tool("ptxas"))
     parser.add_argument("--nvdisasm", default=find_tool("nvdisasm"))
     parser.add_argument("--record", action="store_true")
+    parser.add_argument("--because", default="", metavar="REASON")
     options = parser.parse_args()
     if not options.ptxas or not options.nvdisasm:
         parser.error("expected ptxas and nvdisasm in PATH, or --ptxas and --nvdisasm")
     assembler = Assembler(options.ptxas, options.nvdisasm)
     table, failed = read_table(), False
-    for name in options.models:
-        known = None if options.record else table.get(name)
-        figures, faults = check(name, assembler, known)
-        if not options.record and known is None:
-            faults.append(f"expected a line in {TABLE.name}, run with --record")
+    names = all_models() if options.models == ["all"] else options.models
+    for name in names:
+        figures, faults = examine(name, assembler)
+        faults = faults or update(table, name, figures, options)
         print(name, *(f"{c} {figures[c]}" for c in COLUMNS), flush=True)
         for fault in faults:
-            print(f"  FAILED {fault}")
+            print(f"  FAILED {fault}", flush=True)
         failed |= bool(faults)
-        table[name] = figures
-    if options.record and not failed:
-        write_table(table)
     return 1 if failed else 0
 
 

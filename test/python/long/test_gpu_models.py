@@ -14,6 +14,8 @@ import zoo
 pytestmark = pytest.mark.usefixtures("compiler")
 TABLE = ROOT / "test" / "Models" / "ptx-sm_80.tsv"
 RECORDED = [line.split("\t")[0] for line in TABLE.read_text().splitlines()[1:]]
+MODELS = [f"light/{name}" for name in light.MODELS] + ["minilm"]
+MODELS += [f"zoo/{network}-{variant}" for network, variant in zoo.variants()]
 
 
 def check_model(checks, *arguments) -> None:
@@ -37,3 +39,7 @@ def test_exported_model(simulator, name, variant):
 @pytest.mark.parametrize("name", RECORDED)
 def test_ptxas(name):
     check_ptx(name)
+
+
+def test_every_model_is_recorded():
+    assert not set(MODELS) - set(RECORDED)
