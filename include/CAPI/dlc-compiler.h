@@ -112,7 +112,7 @@ typedef struct dlc_compiler_options {
    * into dlc_compiler_result.data. */
   const char *output_path;
 
-  /* "cpu" (the default). */
+  /* "cpu" (the default), "cuda" or "cuda,cpu". */
   const char *target;
   /* The CPU variants to put into one binary: "native" (the default),
    * "x86-64-v3", "x86-64-v4", ... */
@@ -122,7 +122,8 @@ typedef struct dlc_compiler_options {
    * "batch=1..32:8" (a range, and the size to tune for), "input[0]=1..32". */
   const char *const *dims;
   size_t num_dims;
-  /* "dlc" (the default), "so", "obj", "exe", "nn", "linalg", "llvm", "asm". */
+  /* "dlc" (the default), "so", "obj", "exe", "nn", "linalg", "llvm", "asm",
+   * "ptx". */
   const char *emit;
   /* The first and last phase to run: "import", "graph", "dispatch", "schedule",
    * "codegen", "binary". With from_phase later than "import" the input is MLIR
@@ -145,6 +146,13 @@ typedef struct dlc_compiler_options {
   /* What products of matrices read on a GPU: "fp32" (NULL), "tf32", "bf16",
    * "fp16". */
   const char *precision;
+  /* The architectures that PTX is written for: "sm_80", "sm_90a", ... A binary
+   * always has sm_80's, which every later GPU runs. */
+  const char *const *gpu_archs;
+  size_t num_gpu_archs;
+  /* Machine code for each of them beside its PTX, made by this ptxas; "": the
+   * one in PATH or the CUDA toolkit. NULL: none. */
+  const char *ptxas;
 } dlc_compiler_options;
 
 #define DLC_COMPILER_OPTIONS_INIT {.struct_size = sizeof(dlc_compiler_options)}

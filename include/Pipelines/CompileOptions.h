@@ -61,8 +61,11 @@ struct CompileOptions {
   /// The variants of the code, as CPUTarget::create takes them; none: native.
   std::vector<std::string> cpus;
   /// The architectures that PTX is written for, as GPUTarget::create takes
-  /// them; none: sm_80, which every later one runs.
+  /// them. A binary has sm_80's as well, which every later GPU runs.
   std::vector<std::string> gpuArchs;
+  /// Machine code beside the PTX, made by this ptxas; empty: by the one that
+  /// findAssembler finds. None: PTX alone, which needs no toolkit.
+  std::optional<std::string> ptxas;
   /// What products of matrices read on a GPU: "fp32", "tf32", "bf16", "fp16".
   /// CPU variants are fp32.
   std::string precision = "fp32";

@@ -63,6 +63,10 @@ bool translate(const dlc_compiler_options &from, CompileOptions &to,
   to.target = from.target ? from.target : "cpu";
   to.precision = from.precision ? from.precision : "fp32";
   to.cpus = toStrings(from.cpus, from.num_cpus);
+  to.gpuArchs = toStrings(from.gpu_archs, from.num_gpu_archs);
+  if (from.ptxas) {
+    to.ptxas = from.ptxas;
+  }
   to.dims = toStrings(from.dims, from.num_dims);
   to.dumpDir = toString(from.dump_dir);
   std::string weights = from.weights_file ? from.weights_file : "embed";

@@ -22,12 +22,20 @@ rt::ProgramOp Variant::getProgram() {
   return programs.empty() ? rt::ProgramOp() : *programs.begin();
 }
 
+/// The least of what `get` says of the architectures.
+static int64_t getLeast(ArrayRef<GPUTarget> gpus,
+                        unsigned (GPUTarget::*get)() const) {
+  auto all =
+      llvm::map_range(gpus, [&](const GPUTarget &gpu) { return (gpu.*get)(); });
+  return *llvm::min_element(all);
+}
+
 int64_t Variant::getSharedBytes() const {
-  unsigned least = gpus.front().getMaxSharedBytes();
-  for (const GPUTarget &gpu : gpus) {
-    least = std::min(least, gpu.getMaxSharedBytes());
-  }
-  return least;
+  return getLeast(gpus, &GPUTarget::getMaxSharedBytes);
+}
+
+int64_t Variant::getPortableSharedBytes() const {
+  return getLeast(gpus, &GPUTarget::getPortableSharedBytes);
 }
 
 std::vector<std::string> Variant::getExports() {
@@ -240,7 +248,7 @@ bool emitObjects(Session &session, std::vector<Variant> &variants) {
     }
   }
   joinImages(groups);
-  return good;
+  return good && assembleImages(session, variants);
 }
 
 bool emitText(Session &session, Variant &variant, EmitKind kind, Bytes &text) {

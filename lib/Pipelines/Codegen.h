@@ -34,11 +34,15 @@ struct Variant {
   std::vector<Bytes> objects;
   /// PTX for each of `gpus`, and the kernels in it by number.
   std::vector<std::string> images;
+  /// Machine code for each of `gpus`, where asked for.
+  std::vector<std::string> cubins;
   std::vector<DeviceKernel> deviceKernels;
 
   bool isGPU() const { return !gpus.empty(); }
   /// Shared memory that a block may have on all of `gpus`, in bytes.
   int64_t getSharedBytes() const;
+  /// The same on all GPUs that run the code for `gpus`.
+  int64_t getPortableSharedBytes() const;
   rt::ProgramOp getProgram();
   /// The functions that the runtime looks up.
   std::vector<std::string> getExports();
@@ -65,6 +69,8 @@ void makeGPUGroups(Variant &variant, std::vector<CodeGroup> &groups);
 bool emitGPUGroup(Session &session, CodeGroup &group);
 /// Joins the groups' PTX into the variants' images.
 void joinImages(std::vector<CodeGroup> &groups);
+/// Makes machine code of the variants' images, where the options ask for it.
+bool assembleImages(Session &session, std::vector<Variant> &variants);
 /// The text of a GPU variant's kernels: LLVM IR or PTX.
 bool emitGPUText(Session &session, Variant &variant, EmitKind kind,
                  Bytes &text);

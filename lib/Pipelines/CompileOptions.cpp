@@ -91,19 +91,26 @@ static std::optional<std::string> checkTargets(CompileOptions &options) {
   if (!options.hasTarget("cuda") && options.precision != "fp32") {
     return "precision '" + options.precision + "' needs the target 'cuda'";
   }
-  if (!options.hasTarget("cuda")) {
-    return options.gpuArchs.empty() ? std::nullopt
-                                    : std::optional<std::string>(
-                                          "a GPU architecture needs the target "
-                                          "'cuda'");
+  if (!options.hasTarget("cuda") && !options.gpuArchs.empty()) {
+    return "a GPU architecture needs the target 'cuda'";
+  }
+  if (!options.hasTarget("cuda") && options.ptxas) {
+    return "machine code for GPUs needs the target 'cuda'";
   }
   if (!options.hasTarget("cpu") && !options.cpus.empty()) {
     return "a CPU needs the target 'cpu'";
   }
-  if (options.gpuArchs.empty()) {
-    options.gpuArchs = {"sm_80"};
-  }
   return std::nullopt;
+}
+
+/// Code for sm_80 runs on every later GPU, so each binary has it.
+static void addFallback(CompileOptions &options) {
+  StringRef fallback = "sm_80";
+  bool isAsked = options.gpuArchs.empty() || *options.to == Phase::Binary;
+  if (options.hasTarget("cuda") && isAsked &&
+      !is_contained(options.gpuArchs, fallback)) {
+    options.gpuArchs.push_back(fallback.str());
+  }
 }
 
 /// What is wrong with the paths.
@@ -158,6 +165,7 @@ std::optional<std::string> CompileOptions::complete() {
   if (cpus.empty() && hasTarget("cpu")) {
     cpus = {"native"};
   }
+  addFallback(*this);
   bool one = *to < Phase::Binary && *to >= getSplitPhase();
   if (one && (cpus.size() > 1 || (hasTarget("cpu") && hasTarget("cuda")))) {
     return ("expected one CPU or one GPU for '" + getEmitKindName(*emit) +
@@ -167,6 +175,10 @@ std::optional<std::string> CompileOptions::complete() {
   if (one && gpuArchs.size() > 1) {
     return ("expected one GPU architecture for '" + getEmitKindName(*emit) +
             "', got " + Twine(gpuArchs.size()))
+        .str();
+  }
+  if (ptxas && *to < Phase::Binary) {
+    return ("'" + getEmitKindName(*emit) + "' has no machine code for GPUs")
         .str();
   }
   EmitKind others = hasTarget("cuda") ? EmitKind::Assembly : EmitKind::PTX;
@@ -192,6 +204,7 @@ std::string CompileOptions::describe() const {
   }
   if (hasTarget("cuda")) {
     text += " gpu=" + join(gpuArchs, ",") + " precision=" + precision;
+    text += ptxas ? " cubin" : "";
   }
   for (const std::string &dim : dims) {
     text += " dim=" + dim;

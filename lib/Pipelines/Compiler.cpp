@@ -157,7 +157,8 @@ bool Compiler::runPhase(Phase phase) {
   case Phase::Schedule:
     return runVariants(phase, [](PassManager &pm, const Variant &variant) {
       if (variant.isGPU()) {
-        buildGPUSchedulePhase(pm, variant.getSharedBytes());
+        buildGPUSchedulePhase(pm, variant.getSharedBytes(),
+                              variant.getPortableSharedBytes());
       } else {
         buildSchedulePhase(pm, variant.target);
       }

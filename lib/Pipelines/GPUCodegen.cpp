@@ -3,6 +3,7 @@
 #include "Codegen.h"
 
 #include "Conversion/RTToLLVM/RTToLLVM.h"
+#include "Target/NVPTX/Assemble.h"
 #include "Target/NVPTX/Emit.h"
 #include "Target/NVPTX/LowerToNVVM.h"
 #include "mlir/Dialect/LLVMIR/LLVMDialect.h"
@@ -154,6 +155,26 @@ void joinImages(std::vector<CodeGroup> &groups) {
       }
     }
   }
+}
+
+bool assembleImages(Session &session, std::vector<Variant> &variants) {
+  if (!session.options.ptxas) {
+    return true;
+  }
+  llvm::Expected<std::string> ptxas = findAssembler(*session.options.ptxas);
+  if (!ptxas) {
+    return session.fail(Status::Usage, ptxas.takeError());
+  }
+  for (Variant &variant : variants) {
+    for (auto [image, target] : llvm::zip(variant.images, variant.gpus)) {
+      llvm::Expected<std::string> code = assemblePTX(image, target, *ptxas);
+      if (!code) {
+        return session.fail(Status::Internal, code.takeError());
+      }
+      variant.cubins.push_back(std::move(*code));
+    }
+  }
+  return true;
 }
 
 bool emitGPUText(Session &session, Variant &variant, EmitKind kind,

@@ -211,16 +211,25 @@ static dlc_format_digest digestSource(const CompileOptions &options) {
               : dlc_format_digest{};
 }
 
+static binary::DeviceImage makeImage(dlc_format_image_kind kind,
+                                     const GPUTarget &target,
+                                     const std::string &bytes) {
+  binary::DeviceImage image;
+  image.kind = kind;
+  image.arch = target.arch;
+  image.archSuffix = target.specific ? 'a' : 0;
+  image.bytes = bytes;
+  return image;
+}
+
 /// The images and kernels of a GPU variant.
 static void addDeviceCode(Variant &variant, binary::Variant &record) {
   record.deviceType = DLC_DEVICE_CUDA;
   for (auto [target, text] : llvm::zip_equal(variant.gpus, variant.images)) {
-    binary::DeviceImage image;
-    image.kind = DLC_IMAGE_PTX;
-    image.arch = target.arch;
-    image.archSuffix = target.specific ? 'a' : 0;
-    image.bytes = text;
-    record.images.push_back(std::move(image));
+    record.images.push_back(makeImage(DLC_IMAGE_PTX, target, text));
+  }
+  for (auto [target, code] : llvm::zip(variant.gpus, variant.cubins)) {
+    record.images.push_back(makeImage(DLC_IMAGE_CUBIN, target, code));
   }
   for (const DeviceKernel &kernel : variant.deviceKernels) {
     record.kernels.push_back({kernel.name, kernel.staticSharedBytes,

@@ -34,8 +34,9 @@ void buildSchedulePhase(OpPassManager &pm, const CPUTarget &target) {
       {.lanes = target.vectorLanes, .registers = target.numVectorRegisters}));
 }
 
-void buildGPUSchedulePhase(OpPassManager &pm, int64_t sharedBytes) {
-  pm.addPass(createScheduleGPUKernelsPass({sharedBytes}));
+void buildGPUSchedulePhase(OpPassManager &pm, int64_t sharedBytes,
+                           int64_t portableSharedBytes) {
+  pm.addPass(createScheduleGPUKernelsPass({sharedBytes, portableSharedBytes}));
 }
 
 void buildGPUCodegenPhase(OpPassManager &pm, int64_t sharedBytes) {

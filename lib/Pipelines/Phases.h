@@ -15,8 +15,10 @@ void buildDispatchPhase(mlir::OpPassManager &pm);
 void buildGPUDispatchPhase(mlir::OpPassManager &pm, llvm::StringRef precision);
 /// A schedule for each dispatch, and params packed as they ask.
 void buildSchedulePhase(mlir::OpPassManager &pm, const CPUTarget &target);
-/// The same for GPUs whose blocks may have `sharedBytes` of shared memory.
-void buildGPUSchedulePhase(mlir::OpPassManager &pm, int64_t sharedBytes);
+/// The same for GPUs whose blocks may have `sharedBytes` of shared memory, by
+/// code for those with `portableSharedBytes`.
+void buildGPUSchedulePhase(mlir::OpPassManager &pm, int64_t sharedBytes,
+                           int64_t portableSharedBytes);
 /// Kernels as loops and vectors in the module @kernels, the rest as rt.program.
 /// What follows, LLVM and objects, is not a matter of passes on one module.
 void buildCodegenPhase(mlir::OpPassManager &pm, const CPUTarget &target);

@@ -44,6 +44,16 @@ struct GPUOptions : PassPipelineOptions<GPUOptions> {
       llvm::cl::desc("shared memory that a block may have"),
       llvm::cl::init(166912)};
 };
+struct GPUScheduleOptions : PassPipelineOptions<GPUScheduleOptions> {
+  Option<int64_t> sharedBytes{
+      *this, "shared-bytes",
+      llvm::cl::desc("shared memory that a block may have"),
+      llvm::cl::init(166912)};
+  Option<int64_t> portableSharedBytes{
+      *this, "portable-shared-bytes",
+      llvm::cl::desc("the same on all GPUs that run the code"),
+      llvm::cl::init(101376)};
+};
 } // namespace
 
 /// A phase whose passes depend on the CPU.
@@ -96,10 +106,11 @@ void registerPassesAndPipelines() {
   registerCPUPipeline("dlc-codegen-pipeline",
                       "The codegen phase up to kernels and rt.program",
                       buildCodegenPhase);
-  PassPipelineRegistration<GPUOptions>(
+  PassPipelineRegistration<GPUScheduleOptions>(
       "dlc-gpu-schedule-pipeline", "The schedule phase for a GPU",
-      [](OpPassManager &pm, const GPUOptions &options) {
-        buildGPUSchedulePhase(pm, options.sharedBytes);
+      [](OpPassManager &pm, const GPUScheduleOptions &options) {
+        buildGPUSchedulePhase(pm, options.sharedBytes,
+                              options.portableSharedBytes);
       });
   PassPipelineRegistration<GPUOptions>(
       "dlc-gpu-codegen-pipeline",

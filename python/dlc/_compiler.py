@@ -69,6 +69,9 @@ class _Options(SizedStructure):
         ("on_progress", _ProgressFn),
         ("is_cancelled", _CancelledFn),
         ("precision", c_char_p),
+        ("gpu_archs", POINTER(c_char_p)),
+        ("num_gpu_archs", c_size_t),
+        ("ptxas", c_char_p),
     ]
 
 
@@ -139,9 +142,14 @@ class _Call:
         setattr(self.options, field, array)
         setattr(self.options, count, len(values))
 
-    def set_cpus(self, cpu: str | Iterable[str] | None) -> None:
-        names = [] if cpu is None else [cpu] if isinstance(cpu, str) else list(cpu)
-        self._set_strings("cpus", "num_cpus", names)
+    def set_names(self, field: str, names: str | Iterable[str] | None) -> None:
+        """Sets "cpus" or "gpu_archs": one name, several, or the default."""
+        names = [names] if isinstance(names, str) else list(names or ())
+        self._set_strings(field, f"num_{field}", names)
+
+    def set_cubin(self, cubin: bool | str | os.PathLike) -> None:
+        if cubin is not False:
+            self.options.ptxas = b"" if cubin is True else os.fsencode(cubin)
 
     def set_progress(self, progress: Callable[[str, int, int], None]) -> None:
         def on_progress(_, phase, done, total) -> None:
@@ -239,7 +247,9 @@ def compile(
     *,
     device: str | None = None,
     cpu: str | Iterable[str] | None = None,
+    gpu_arch: str | Iterable[str] | None = None,
     precision: str = "fp32",
+    cubin: bool | str | os.PathLike = False,
     output: str | os.PathLike | None = None,
     model_dir: str | os.PathLike | None = None,
     dump_ir: str | os.PathLike | None = None,
@@ -254,9 +264,11 @@ def compile(
     {"batch": (1, 32, 8)} with the size to tune for. `device` is where the model
     runs, see dlc.load; `target`, what it is compiled for: "cpu", "cuda", or
     "cuda,cpu". Each is by default what the other needs. `cpu` names one or more
-    variants of the code, by default this machine's own. `precision` is what
-    products of matrices read on a GPU: "fp32", "tf32", "bf16" or "fp16".
-    `output` keeps the
+    variants of the code, by default this machine's own. `gpu_arch` names the
+    GPUs that there is PTX for besides "sm_80", which all later ones run, too;
+    with `cubin` there is machine code as well, made by the ptxas that is
+    installed, or by the one at this path. `precision` is what products of
+    matrices read on a GPU: "fp32", "tf32", "bf16" or "fp16". `output` keeps the
     binary in a file. `progress(phase, done, total)` is called from another
     thread; what it raises ends the compilation and is raised here.
     """
@@ -269,7 +281,9 @@ def compile(
     call.options.target = target.encode()
     call.options.precision = precision.encode()
     call.options.num_threads = check_threads(num_threads)
-    call.set_cpus(cpu)
+    call.set_names("cpus", cpu)
+    call.set_names("gpu_archs", gpu_arch)
+    call.set_cubin(cubin)
     if dump_ir is not None:
         call.options.dump_dir = os.fsencode(dump_ir)
     if progress is not None:

@@ -16,8 +16,9 @@ const char helpText[] =
   --target=cpu|cuda|cuda,cpu  what the code runs on
   --cpu=NAME[,NAME...]        native (default), x86-64-v3, x86-64-v4, or a CPU of LLVM's;
                               several make one file with a variant for each
-  --gpu-arch=NAME[,NAME...]   sm_80 (default), sm_86, sm_89, sm_90, sm_90a, sm_100, sm_120, ...; code for
-                              one without 'a' runs on later ones, too
+  --gpu-arch=NAME[,NAME...]   sm_86, sm_89, sm_90, sm_90a, sm_100, sm_120, ...; code for one without 'a' runs
+                              on later ones, too, and a binary always has that for sm_80
+  --cubin[=PTXAS]             machine code beside the PTX, by ptxas in PATH or CUDA_HOME, or by this one
   --precision=fp32|tf32|bf16|fp16
                               what products of matrices, convolutions and attention read on a GPU; sums,
                               norms and everything on a CPU stay fp32
@@ -85,6 +86,8 @@ static std::optional<std::string> parseValue(StringRef name, StringRef value,
     for (StringRef arch : split(value, ',')) {
       c.gpuArchs.push_back(arch.str());
     }
+  } else if (name == "--cubin") {
+    c.ptxas = value.str();
   } else if (name == "--precision") {
     c.precision = value.str();
   } else if (name == "--dim") {
@@ -135,6 +138,8 @@ std::optional<std::string> parseOptions(int argc, char **argv,
       options.help = true;
     } else if (argument == "--version") {
       options.version = true;
+    } else if (argument == "--cubin") {
+      c.ptxas = "";
     } else if (argument == "--memory-report") {
       c.memoryReport = ReportKind::Text;
     } else if (argument.starts_with("-") && argument != "-") {

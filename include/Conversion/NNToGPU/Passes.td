@@ -14,11 +14,15 @@ def ScheduleGPUKernelsPass : Pass<"dlc-schedule-gpu-kernels", "mlir::ModuleOp"> 
     Products, convolutions and attention of bf16, f16 or (by nn.product_type) tf32 get a schedule of the
     tile dialect, by which `dlc-outline-gpu-kernels` computes them on tensor cores. A remark says why one
     gets none; it is then computed as one of f32 is. A schedule that the dispatch has already stays if it
-    is legal; else a warning says what is missing, and a legal one takes its place.
+    is legal; else a warning says what is missing, and a legal one takes its place. Those chosen here
+    take `portable-shared-bytes` at most, so that the code runs on later GPUs, too, which may have less.
   }];
   let dependentDialects = ["::dlc::nn::NNDialect", "::dlc::tile::TileDialect"];
   let options = [Option<"sharedBytes", "shared-bytes", "int64_t", "166912",
-                        "shared memory that a block may have; the default is that of sm_80">];
+                        "shared memory that a block may have; the default is that of sm_80">,
+                 Option<"portableSharedBytes", "portable-shared-bytes", "int64_t", "101376",
+                        "shared memory that a block may have on all GPUs that run the code; the default "
+                        "is that of sm_80's code">];
 }
 
 def OutlineGPUKernelsPass : Pass<"dlc-outline-gpu-kernels", "mlir::ModuleOp"> {

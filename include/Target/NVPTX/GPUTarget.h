@@ -23,6 +23,8 @@ struct GPUTarget {
 
   /// Most shared memory of a block, in bytes, with the launch's consent.
   unsigned getMaxSharedBytes() const;
+  /// The same on each of the known GPUs that run this architecture's code.
+  unsigned getPortableSharedBytes() const;
 
   /// Looks up `name`; an unknown one is an error that lists the known names.
   static llvm::Expected<GPUTarget> create(llvm::StringRef name);

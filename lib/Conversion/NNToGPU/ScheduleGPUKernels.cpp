@@ -21,6 +21,7 @@ struct ScheduleGPUKernelsPass final
   void runOnOperation() override {
     ParamPacker packer(getOperation());
     limits.sharedBytes = sharedBytes;
+    portable.sharedBytes = std::min(sharedBytes, portableSharedBytes);
     getOperation().walk([&](nn::DispatchOp dispatch) {
       packFilter(packer, dispatch);
       schedule(dispatch);
@@ -64,7 +65,7 @@ private:
     }
     Attribute chosen;
     if (obstacle.empty()) {
-      chosen = family->chooseSchedule(dispatch, limits);
+      chosen = family->chooseSchedule(dispatch, portable);
       obstacle = chosen ? "" : "no schedule fits";
     }
     dispatch.setScheduleAttr(chosen);
@@ -73,7 +74,8 @@ private:
     }
   }
 
-  tile::BlockLimits limits;
+  /// Of given schedules, and of those chosen here.
+  tile::BlockLimits limits, portable;
 };
 
 } // namespace

@@ -57,6 +57,16 @@ unsigned GPUTarget::getMaxSharedBytes() const {
                                         : it->maxSharedKiB * 1024;
 }
 
+unsigned GPUTarget::getPortableSharedBytes() const {
+  unsigned least = getMaxSharedBytes();
+  for (const Architecture &other : kArchitectures) {
+    if (!specific && other.arch >= arch) {
+      least = std::min(least, other.maxSharedKiB * 1024);
+    }
+  }
+  return least;
+}
+
 void initializeNVPTXBackEnd() {
   static std::once_flag once;
   std::call_once(once, [] {

@@ -2,9 +2,12 @@
 // Schedules that dispatches bring: kept where they fit, else replaced.
 // RUN: dlc-opt %s -split-input-file -dlc-schedule-gpu-kernels -verify-diagnostics | FileCheck %s
 // RUN: dlc-opt %s -split-input-file -dlc-schedule-gpu-kernels=shared-bytes=101376 | FileCheck %s --check-prefix=SMALL
+// RUN: dlc-opt %s -split-input-file -dlc-schedule-gpu-kernels=portable-shared-bytes=65536 | FileCheck %s --check-prefix=PORTABLE
 
 // CHECK-LABEL: func.func @kept
 // CHECK: schedule(#tile.gemm_schedule<tile_m = 128, tile_n = 128, tile_k = 64, stages = 4, warps_m = 2, warps_n = 2>)
+// PORTABLE-LABEL: func.func @kept
+// PORTABLE: tile_k = 64, stages = 4
 // SMALL-LABEL: func.func @kept
 // SMALL-NOT: tile_k = 64, stages = 4
 // SMALL: schedule(#tile.gemm_schedule<
@@ -44,4 +47,22 @@ func.func @no_product(%x: tensor<64x64xf32>) -> tensor<64x64xf32> {
     nn.yield %1 : tensor<64x64xf32>
   }
   return %0 : tensor<64x64xf32>
+}
+
+// -----
+
+// Code that runs on GPUs with less shared memory takes no more than they have.
+// CHECK-LABEL: func.func @portable
+// CHECK: schedule(#tile.attention_schedule<queries = 64, keys = 32, stages = 2, warps = 4>)
+// PORTABLE-LABEL: func.func @portable
+// PORTABLE: schedule(#tile.attention_schedule<queries = 64, keys = 16, stages = 2, warps = 4>)
+func.func @portable(%q: tensor<2x128x3x1x256xbf16>, %k: tensor<2x128x3x256xbf16>, %v: tensor<2x128x3x256xbf16>) -> tensor<2x128x3x1x256xbf16> {
+  %0 = nn.dispatch(%q, %k, %v) sizes() result_sizes() : (tensor<2x128x3x1x256xbf16>, tensor<2x128x3x256xbf16>, tensor<2x128x3x256xbf16>) -> tensor<2x128x3x1x256xbf16> {
+  ^bb0(%a: tensor<2x128x3x1x256xbf16>, %b: tensor<2x128x3x256xbf16>, %c: tensor<2x128x3x256xbf16>):
+    %1 = nn.attention %a, %b, %c scale 6.250000e-02 maps [affine_map<(b, h, g, m, n, d, e) -> (b, m, h, g, d)>, affine_map<(b, h, g, m, n, d, e) -> (b, n, h, d)>, affine_map<(b, h, g, m, n, d, e) -> (b, n, h, e)>, affine_map<(b, h, g, m, n, d, e) -> (b, m, h, g, e)>] attributes {nn.product_type = bf16, nn.root} score {
+    } mask {
+    } : tensor<2x128x3x1x256xbf16>, tensor<2x128x3x256xbf16>, tensor<2x128x3x256xbf16> -> tensor<2x128x3x1x256xbf16>
+    nn.yield %1 : tensor<2x128x3x1x256xbf16>
+  }
+  return %0 : tensor<2x128x3x1x256xbf16>
 }
