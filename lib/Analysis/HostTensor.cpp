@@ -2,6 +2,7 @@
 // Element conversions and layout changes on host tensors.
 #include "Analysis/HostTensor.h"
 #include "Dialect/NN/ParamTransforms.h"
+#include "NarrowFloat.h"
 
 #include "llvm/ADT/APFloat.h"
 #include "llvm/Support/MathExtras.h"
@@ -220,8 +221,39 @@ void castElement(const ElementAccess &from, const char *source, Type target,
   to.storeFloat(result, value);
 }
 
+template <typename From, typename To>
+static void castAll(const HostTensor &input, HostTensor &result,
+                    To (*cast)(From)) {
+  const char *from = input.getBytes().data();
+  char *to = result.at(0);
+  for (int64_t i = 0, e = input.getNumElements(); i < e; ++i) {
+    To value = cast(loadAs<From>(from + i * sizeof(From)));
+    std::memcpy(to + i * sizeof(To), &value, sizeof(To));
+  }
+}
+
+/// The casts of large weights; false for others.
+static bool castWeights(const HostTensor &input, HostTensor &result) {
+  Type from = input.getElementType(), to = result.getElementType();
+  if (from.isF32() && to.isBF16()) {
+    castAll(input, result, toBFloat);
+  } else if (from.isF32() && to.isF16()) {
+    castAll(input, result, toHalf);
+  } else if (from.isBF16() && to.isF32()) {
+    castAll(input, result, fromBFloat);
+  } else if (from.isF16() && to.isF32()) {
+    castAll(input, result, fromHalf);
+  } else {
+    return false;
+  }
+  return true;
+}
+
 HostTensor castTensor(const HostTensor &input, Type element, bool saturate) {
   HostTensor result(input.getType().clone(element));
+  if (!saturate && castWeights(input, result)) {
+    return result;
+  }
   bool fromUnsigned64 = input.getElementType().isUnsignedInteger(64);
   for (int64_t i = 0; i < input.getNumElements(); ++i) {
     if (fromUnsigned64 && result.access().isFloat()) {
