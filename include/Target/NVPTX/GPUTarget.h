@@ -18,8 +18,8 @@ struct GPUTarget {
   /// The architecture's own instructions ('a'): the code runs on no other.
   bool specific = false;
   /// Ten times the version of the PTX ISA, the lowest that LLVM selects all
-  /// instructions of the architecture in: 80 is 8.0.
-  unsigned ptxVersion = 80;
+  /// instructions of the architecture in: 70 is 7.0.
+  unsigned ptxVersion = 70;
 
   /// Most shared memory of a block, in bytes, with the launch's consent.
   unsigned getMaxSharedBytes() const;

@@ -24,9 +24,9 @@ struct Architecture {
 // memory a block: CUDA Programming Guide, "Technical Specifications per Compute
 // Capability".
 static constexpr Architecture kArchitectures[] = {
-    {"sm_80", 80, 80, 163, false},   {"sm_86", 86, 80, 99, false},
-    {"sm_87", 87, 80, 163, false},   {"sm_89", 89, 80, 99, false},
-    {"sm_90", 90, 80, 227, false},   {"sm_90a", 90, 80, 227, true},
+    {"sm_80", 80, 70, 163, false},   {"sm_86", 86, 71, 99, false},
+    {"sm_87", 87, 74, 163, false},   {"sm_89", 89, 78, 99, false},
+    {"sm_90", 90, 78, 227, false},   {"sm_90a", 90, 80, 227, true},
     {"sm_100", 100, 86, 227, false}, {"sm_100a", 100, 86, 227, true},
     {"sm_120", 120, 87, 99, false},  {"sm_120a", 120, 87, 99, true},
 };

@@ -5,7 +5,7 @@
 // RUN: dlc-opt %s --dlc-lower-to-nvvm=index-bits=32 --dlc-emit-ptx=arch=sm_90a -o /dev/null | FileCheck %s --check-prefixes=CHECK,SM90A
 // RUN: dlc-opt %s --dlc-lower-to-nvvm=index-bits=32 --dlc-emit-ptx=arch=sm_120a -o /dev/null | FileCheck %s --check-prefixes=CHECK,SM120A
 
-// SM80: .version 8.0
+// SM80: .version 7.0
 // SM80: .target sm_80
 // SM90A: .version 8.0
 // SM90A: .target sm_90a
