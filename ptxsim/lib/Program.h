@@ -149,16 +149,22 @@ struct MmaPlan {
   uint32_t RowsA[4] = {}, RowsB[2] = {}; // rows of fragments
 };
 /// Products of one image of A that run together: column groups side by side.
+/// With two steps the products of two images follow each other on the same
+/// accumulators. Offsets count elements from the first image.
 struct MmaGroup {
-  static constexpr unsigned Most = 4;
-  uint16_t ImageA = 0, Count = 0;
-  uint16_t ImageB[Most] = {};
+  static constexpr unsigned Most = 4, MostSteps = 2;
+  uint16_t Count = 0, Steps = 1;
+  uint32_t OffsetA[MostSteps] = {}, OffsetB[MostSteps][Most] = {};
   uint32_t D[4 * Most] = {}, C[4 * Most] = {};
 };
 /// Consecutive mma.sync instructions that run as one. All images are made
-/// first, then the groups run in order.
+/// first, by the plans of a list, then the groups run in order. A run without
+/// groups leaves its products to the next one, its partner.
 struct MmaRun {
+  uint32_t Begin = 0; // in Program::Code
   uint32_t FirstPlan = 0, NumPlans = 0, FirstGroup = 0, NumGroups = 0;
+  uint32_t FirstBuilder = 0, NumBuilders = 0; // in Program::MmaBuilders
+  uint32_t Partner = MmaPlan::NoRun;
 };
 
 /// A virtual register that an instruction reads or writes.
@@ -183,6 +189,7 @@ struct Program {
   std::vector<MmaPlan> MmaPlans;
   std::vector<MmaGroup> MmaGroups;
   std::vector<MmaRun> MmaRuns;
+  std::vector<uint32_t> MmaBuilders; // plans of runs that make an image
   std::vector<ConstRow> Consts;
   std::vector<ImageRow> Image;
   uint32_t RowBytes = 0; // register file of one warp

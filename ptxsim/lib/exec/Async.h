@@ -44,6 +44,13 @@ private:
   size_t First = 0, Count = 0, Committed = 0;
 };
 
+/// Copies now.
+void performCopy(Cta *C, const CopyBatch &B);
+/// cp.async in all its forms, and the handler of the usual one for hosts with
+/// AVX-512: 16 bytes in every lane, from 64-bit addresses.
+void cpAsyncGeneral(PTXSIM_ARGS);
+void cpAsyncWide(PTXSIM_ARGS);
+
 /// A matrix product a warp has issued, with what its operands were then.
 struct WgmmaProduct {
   const Detail *D = nullptr;

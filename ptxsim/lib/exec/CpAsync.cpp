@@ -7,7 +7,7 @@
 
 using namespace ptxsim;
 
-static void performCopy(Cta *C, const CopyBatch &B) {
+void ptxsim::performCopy(Cta *C, const CopyBatch &B) {
   auto To = [&](uint32_t L) { return C->Shared + B.To[L]; };
   if (B.Bytes == 16 && B.Lanes == AllLanes && !B.Short)
     for (unsigned L = 0; L < 32; ++L)
@@ -202,7 +202,7 @@ static bool issueCopies(Warp *W, const Inst *I, const uint8_t *R, uint32_t On) {
   return true;
 }
 
-static void cpAsync(PTXSIM_ARGS) {
+void ptxsim::cpAsyncGeneral(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   if (On && !issueCopies(W, I, R, On))
     return;
@@ -278,13 +278,31 @@ static bool legalCopySize(const Lowered &L) {
   return Wide ? N == 16 : N == 4 || N == 8 || N == 16;
 }
 
+/// What the handler for wide hosts needs, in the instruction itself.
+static void fillWideCopy(Encoder &E, const Lowered &L, Inst &I) {
+  I.A = E.row(L, 0);
+  I.B = E.row(L, 1);
+  I.Target = uint32_t(L.Operands[0].Offset);
+  I.Imm = int32_t(L.Operands[1].Offset);
+  I.Wide = E.wide(L, 0);
+  I.Count = E.present(L, 2);
+  if (I.Count)
+    I.C = E.row(L, 2);
+}
+
 bool ptxsim::selectCopies(Encoder &E, const Lowered &L, Inst &I) {
   switch (L.Info.O) {
   case Op::CpAsync:
     I.X = E.addDetail(L);
     I.E = E.newAccessCache();
     E.newAccessCache(); // I.E + 1, of the source
-    I.Fn = legalCopySize(L) ? cpAsync : nullptr;
+    if (!legalCopySize(L))
+      return false;
+    I.Fn = cpAsyncGeneral;
+    if (hostHasAvx512() && L.Immediates[0] == 16 && E.wide(L, 1)) {
+      fillWideCopy(E, L, I);
+      I.Fn = cpAsyncWide;
+    }
     break;
   case Op::CpAsyncCommit: I.Fn = commitCopies; break;
   case Op::CpAsyncWait:

@@ -9,7 +9,7 @@ using namespace ptxsim;
 Encoder::Encoder(Program &P, const LoweredKernel &K,
                  const std::vector<uint32_t> &RegOffset, uint32_t RegBytes)
     : P(P), K(K), RegOffset(RegOffset), Next((RegBytes + 255) & ~255u),
-      Planner(std::make_unique<MmaPlanner>()) {
+      Planner(std::make_unique<MmaPlanner>(P)) {
   Ref Ones;
   Ones.Kind = Ref::Const;
   Ones.Value = ~0u;
@@ -256,6 +256,7 @@ bool Encoder::encodeAll(const FlowGraph &G, Diagnostic &Diag) {
       return false;
     Planner->passed(L, [&](const Ref &R) { return row(R); });
   }
+  Planner->forget();
   P.RowBytes = (Next + 255) & ~255u;
   P.NumCaches = NumCaches;
   P.FirstUse.push_back(uint32_t(P.Uses.size()));

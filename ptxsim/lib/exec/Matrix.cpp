@@ -18,18 +18,16 @@ bool ptxsim::wholeWarp(Warp *W, const Inst *I, uint32_t On) {
 }
 
 // ---- 8 x 8 matrices of 16-bit elements ------------------------------------
-/// Addresses of the rows: lane 8 q + r gives row r of matrix q.
+/// Lanes whose addresses count: lane 8 q + r has row r of matrix q.
+static uint32_t addressLanes(const Inst *I) {
+  return I->Count == 4 ? AllLanes : (1u << (8 * I->Count)) - 1;
+}
+
+/// Addresses of the rows, whatever they are.
 static bool rowAddresses(Warp *W, const Inst *I, const uint8_t *R,
                          AccessKind Kind, Lanes &Out) {
-  uint32_t Needed = I->Count == 4 ? AllLanes : (1u << (8 * I->Count)) - 1;
-  SharedOffsets Offset;
-  if (Kind == AccessKind::Read &&
-      Offset.resolve(W->C, I->Where, R + I->A, I->Wide, I->Imm, Needed, 16)) {
-    for (unsigned L = 0; L < 8u * I->Count; ++L)
-      Out.Ptr[L] = W->C->Shared + Offset.Lane[L];
-    return Offset.observe(W, I, Needed, 16, Kind);
-  }
-  return resolve(W, I, Needed, addressRow(I, R), I->Where, 16, Kind, I->E, Out);
+  return resolve(W, I, addressLanes(I), addressRow(I, R), I->Where, 16, Kind,
+                 I->E, Out);
 }
 
 /// 16 bytes at each of two places.
@@ -45,14 +43,14 @@ static void storePair(uint8_t *P, __m256i V) {
   _mm256_store_si256(reinterpret_cast<__m256i *>(P), V);
 }
 
-/// Two matrices of 8 rows of 8 elements of 16 bits: First[k] and Second[k] to
+/// Two matrices of 8 rows of 8 elements of 16 bits: First(k) and Second(k) to
 /// column k of the two results, 16 bytes apart.
-static void transpose8(const uint8_t *const *First,
-                       const uint8_t *const *Second, uint8_t *Out0,
-                       uint8_t *Out1) {
+template <class F, class G>
+[[gnu::always_inline]] static inline void
+transpose8(F First, G Second, uint8_t *Out0, uint8_t *Out1) {
   __m256i X[8], Y[8];
   for (unsigned K = 0; K < 8; ++K)
-    X[K] = loadPair(First[K], Second[K]);
+    X[K] = loadPair(First(K), Second(K));
   // Each pass interleaves rows K and K + 4 and so doubles the element size.
   for (unsigned Pass = 0; Pass < 3; ++Pass) {
     for (unsigned K = 0; K < 4; ++K) {
@@ -68,27 +66,48 @@ static void transpose8(const uint8_t *const *First,
 }
 
 /// Lane 4g + t holds elements 2t and 2t + 1 of row g; transposed, of column g.
-template <bool Trans> static void ldmatrix(PTXSIM_ARGS) {
-  uint32_t On = guarded(I, R, M);
-  if (!On)
-    PTXSIM_NEXT;
-  Lanes A;
-  if (!wholeWarp(W, I, On) || !rowAddresses(W, I, R, AccessKind::Read, A))
-    return;
+/// Row r of matrix q begins at From(8 q + r).
+template <bool Trans, class F>
+[[gnu::always_inline]] static inline void
+loadMatrices(const Warp *W, const Inst *I, uint8_t *R, F From) {
   const uint32_t *Rows = W->P->Extra.data() + I->X;
   for (unsigned Q = 0; Q < I->Count; Q += 2) {
     unsigned Next = std::min(Q + 1, I->Count - 1u);
-    const uint8_t *const *Low = A.Ptr + 8 * Q, *const *High = A.Ptr + 8 * Next;
+    auto Low = [=](unsigned K) { return From(8 * Q + K); };
+    auto High = [=](unsigned K) { return From(8 * Next + K); };
     uint8_t *Out0 = R + Rows[Q], *Out1 = R + Rows[Next];
     if (Trans) {
       transpose8(Low, High, Out0, Out1);
       continue;
     }
     for (unsigned K = 0; K < 8; K += 2) {
-      storePair(Out0 + 16 * K, loadPair(Low[K], Low[K + 1]));
-      storePair(Out1 + 16 * K, loadPair(High[K], High[K + 1]));
+      storePair(Out0 + 16 * K, loadPair(Low(K), Low(K + 1)));
+      storePair(Out1 + 16 * K, loadPair(High(K), High(K + 1)));
     }
   }
+}
+
+template <bool Trans> static void ldmatrix(PTXSIM_ARGS) {
+  uint32_t On = guarded(I, R, M), Needed = addressLanes(I);
+  if (!On)
+    PTXSIM_NEXT;
+  if (!wholeWarp(W, I, On))
+    return;
+  SharedOffsets Offset;
+  if (Offset.resolve(W->C, I->Where, R + I->A, I->Wide, I->Imm, Needed, 16)) {
+    if (!Offset.observe(W, I, Needed, 16, AccessKind::Read))
+      return;
+    loadMatrices<Trans>(
+        W, I, R, [Base = W->C->Shared, Lane = &Offset.Lane[0]](unsigned L) {
+          return Base + Lane[L];
+        });
+    PTXSIM_NEXT;
+  }
+  Lanes A;
+  if (!rowAddresses(W, I, R, AccessKind::Read, A))
+    return;
+  loadMatrices<Trans>(W, I, R,
+                      [Ptr = &A.Ptr[0]](unsigned L) { return Ptr[L]; });
   PTXSIM_NEXT;
 }
 
@@ -119,10 +138,8 @@ static void movmatrix(PTXSIM_ARGS) {
     PTXSIM_NEXT;
   if (!wholeWarp(W, I, On))
     return;
-  const uint8_t *Rows[8];
-  for (unsigned K = 0; K < 8; ++K)
-    Rows[K] = R + I->A + 16 * K;
-  transpose8(Rows, Rows, R + I->D, R + I->D);
+  auto Row = [=](unsigned K) { return R + I->A + 16 * K; };
+  transpose8(Row, Row, R + I->D, R + I->D);
   PTXSIM_NEXT;
 }
 

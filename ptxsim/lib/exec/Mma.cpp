@@ -84,14 +84,20 @@ static void makeImages(ImageMemory &Images, const MmaPlan &Plan,
                         imageB(Images, Plan));
 }
 
-/// f32 accumulators of 16 rows: a group of products of one A.
-static void runGroup(uint8_t *R, ImageMemory &Images, const MmaGroup &G,
-                     unsigned K, unsigned PerWord) {
-  uint32_t Offset[MmaGroup::Most];
-  for (unsigned J = 0; J < G.Count; ++J)
-    Offset[J] = G.ImageB[J] * 8 * K;
-  MmaOperands Operands{Images.A + G.ImageA * K / 4, Images.B, Offset};
-  multiplyFloat(R, G.D, G.C, &Operands, 1, G.Count, K, PerWord, true);
+/// Products of f32 accumulators of 16 rows that run together.
+static void runTogether(const Program &P, const MmaRun &Run, uint8_t *R,
+                        ImageMemory &Images, unsigned K, unsigned PerWord) {
+  const uint32_t *Builder = P.MmaBuilders.data() + Run.FirstBuilder;
+  for (unsigned J = 0; J < Run.NumBuilders; ++J)
+    makeImages(Images, P.MmaPlans[Builder[J]], R, true);
+  const MmaGroup *G = P.MmaGroups.data() + Run.FirstGroup;
+  for (const MmaGroup *End = G + Run.NumGroups; G != End; ++G) {
+    MmaOperands Operands[MmaGroup::MostSteps];
+    for (unsigned S = 0; S < G->Steps; ++S)
+      Operands[S] = {Images.A + G->OffsetA[S], Images.B, G->OffsetB[S]};
+    multiplyFloat(R, G->D, G->C, Operands, G->Steps, G->Count, K, PerWord,
+                  true);
+  }
 }
 
 /// This product, and those that run with it.
@@ -113,11 +119,7 @@ static void mmaFloat(PTXSIM_ARGS) {
   } else {
     const MmaRun &Run = P.MmaRuns[Plan->Run];
     Count = Run.NumPlans;
-    for (unsigned J = 0; J < Count; ++J)
-      if (Plan[J].BuildA | Plan[J].BuildB)
-        makeImages(Images, Plan[J], R, true);
-    for (unsigned J = 0; J < Run.NumGroups; ++J)
-      runGroup(R, Images, P.MmaGroups[Run.FirstGroup + J], K, PerWord);
+    runTogether(P, Run, R, Images, K, PerWord);
   }
   countProducts(W, Count, 16 * 8 * K);
   PTXSIM_GOTO(I + Count, M);
@@ -206,7 +208,7 @@ bool ptxsim::selectMma(Encoder &E, const Lowered &L, Inst &I) {
     Plan.C[K] = E.row(L, 3, K);
   }
   if (Float && !Guarded) {
-    E.planner().addToRun(E.program(), Plan);
+    E.planner().addToRun(Plan);
   } else {
     E.planner().endRun();
     E.program().MmaPlans.push_back(Plan);

@@ -2,6 +2,7 @@
 // Matrix kernels. The f32 kernel exists twice, for AVX2 and AVX-512 hosts.
 #include "MmaEngine.h"
 #include "Fp8.h"
+#include "Wide.h"
 #include <algorithm>
 #include <cstdlib>
 
@@ -17,21 +18,6 @@ bool ptxsim::hostHasAvx512() {
            __builtin_cpu_supports("avx512bw");
   }();
   return Have;
-}
-
-MatrixType ptxsim::matrixType(Type T) {
-  switch (T) {
-  case Type::F16: return MatrixType::F16;
-  case Type::BF16: return MatrixType::BF16;
-  case Type::E4M3: return MatrixType::E4M3;
-  case Type::E5M2: return MatrixType::E5M2;
-  case Type::S8: return MatrixType::S8;
-  case Type::U8: return MatrixType::U8;
-  case Type::S4: return MatrixType::S4;
-  case Type::U4: return MatrixType::U4;
-  case Type::F64: return MatrixType::F64;
-  default: return MatrixType::TF32;
-  }
 }
 
 // ---- elements ------------------------------------------------------------
@@ -94,11 +80,25 @@ decodeRows(MatrixType T, const uint8_t *const *Registers, unsigned K,
             decodeElement(T, Words, E);
     }
 }
-void ptxsim::decodeA(MatrixType T, const uint8_t *const *Registers, unsigned K,
-                     bool Sixteen, FragmentA *Out) {
+[[gnu::always_inline]] static inline void
+decodeTyped(MatrixType T, const uint8_t *const *Registers, unsigned K,
+            bool Sixteen, FragmentA *Out) {
   withType(T, [&](MatrixType Ty) __attribute__((always_inline)) {
     decodeRows(Ty, Registers, K, Sixteen, Out);
   });
+}
+/// Products read whole vectors of 64 bytes, and so they are written.
+PTXSIM_AVX512 static void decodeA512(MatrixType T,
+                                     const uint8_t *const *Registers,
+                                     unsigned K, bool Sixteen, FragmentA *Out) {
+  decodeTyped(T, Registers, K, Sixteen, Out);
+}
+void ptxsim::decodeA(MatrixType T, const uint8_t *const *Registers, unsigned K,
+                     bool Sixteen, FragmentA *Out) {
+  if (hostHasAvx512())
+    decodeA512(T, Registers, K, Sixteen, Out);
+  else
+    decodeTyped(T, Registers, K, Sixteen, Out);
 }
 
 /// Quad T of lane 4 g + T for g = 0 to 7, even g first: a transposition of
@@ -293,8 +293,7 @@ template <unsigned PerWord> static void multiplyAvx2(const Product &P) {
     multiplyTile<8, 1, 1, PerWord>(P, J);
 }
 template <unsigned PerWord>
-__attribute__((target("avx512f,avx512vl,avx512dq,avx512bw"))) static void
-multiplyAvx512(const Product &P) {
+PTXSIM_AVX512 static void multiplyAvx512(const Product &P) {
   unsigned J = 0;
   for (; J + 2 <= P.Groups; J += 2)
     multiplyTile<16, 2, 2, PerWord>(P, J);

@@ -24,7 +24,20 @@ enum class MatrixType : uint8_t {
   U4,
   F64,
 };
-MatrixType matrixType(Type T);
+constexpr MatrixType matrixType(Type T) {
+  switch (T) {
+  case Type::F16: return MatrixType::F16;
+  case Type::BF16: return MatrixType::BF16;
+  case Type::E4M3: return MatrixType::E4M3;
+  case Type::E5M2: return MatrixType::E5M2;
+  case Type::S8: return MatrixType::S8;
+  case Type::U8: return MatrixType::U8;
+  case Type::S4: return MatrixType::S4;
+  case Type::U4: return MatrixType::U4;
+  case Type::F64: return MatrixType::F64;
+  default: return MatrixType::TF32;
+  }
+}
 constexpr unsigned matrixBits(MatrixType T) {
   switch (T) {
   case MatrixType::F16:

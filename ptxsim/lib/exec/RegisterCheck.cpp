@@ -104,6 +104,10 @@ const Program &ptxsim::checkedProgram(const Program &P) {
   auto Watched = [&](size_t First, size_t Count) {
     return P.FirstUse[First] != P.FirstUse[First + Count];
   };
+  auto RunWatched = [&](uint32_t Run) {
+    return Run != MmaPlan::NoRun &&
+           Watched(P.MmaRuns[Run].Begin, P.MmaRuns[Run].NumPlans);
+  };
   for (size_t K = 0; K < C->Code.size(); ++K) {
     Inst &I = C->Code[K];
     Op O = Op(I.OpId);
@@ -112,7 +116,8 @@ const Program &ptxsim::checkedProgram(const Program &P) {
       C->Unchecked[K] = I.Fn = C->FmaRuns[I.X].Single;
     if (O == Op::Mma && P.Details[I.X].Info.Types[0] == Type::F32) {
       uint32_t &Run = C->MmaPlans[I.E].Run;
-      if (Run != MmaPlan::NoRun && Watched(K, C->MmaRuns[Run].NumPlans))
+      if (Run != MmaPlan::NoRun &&
+          (RunWatched(Run) || RunWatched(P.MmaRuns[Run].Partner)))
         Run = MmaPlan::NoRun;
     }
     if (Watched(K, 1) || O == Op::WgmmaFence)

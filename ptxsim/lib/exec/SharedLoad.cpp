@@ -4,59 +4,21 @@
 // multiply-adds. Half warps that read one place or that read side by side go by
 // whole vectors; everything else is the general handler's.
 #include "SharedOffsets.h"
+#include "Wide.h"
 
 using namespace ptxsim;
-
-#define PTXSIM_AVX512                                                          \
-  __attribute__((target("avx512f,avx512vl,avx512dq,avx512bw")))
-#define PTXSIM_INLINE_AVX512 [[gnu::always_inline]] PTXSIM_AVX512 static inline
 
 namespace {
 /// Offsets of half a warp from Cta::Shared.
 struct HalfWarp {
-  __m512i Offset;
+  HalfOffsets Offset;
   uint32_t First;
 };
 } // namespace
 
-/// The addresses of 16 lanes plus Shift, cut to 32 bits; High collects what is
-/// cut off.
-PTXSIM_INLINE_AVX512 __m512i halfAddresses(const uint8_t *Row, bool Wide,
-                                           int64_t Shift, __m512i &High) {
-  if (!Wide)
-    return _mm512_add_epi32(_mm512_load_si512(Row),
-                            _mm512_set1_epi32(int(Shift)));
-  __m512i Add = _mm512_set1_epi64(Shift);
-  __m512i X = _mm512_add_epi64(_mm512_load_si512(Row), Add);
-  __m512i Y = _mm512_add_epi64(_mm512_load_si512(Row + 64), Add);
-  High = _mm512_or_si512(High, _mm512_or_si512(_mm512_srli_epi64(X, 32),
-                                               _mm512_srli_epi64(Y, 32)));
-  return _mm512_inserti64x4(_mm512_castsi256_si512(_mm512_cvtepi64_epi32(X)),
-                            _mm512_cvtepi64_epi32(Y), 1);
+PTXSIM_INLINE_AVX512 HalfWarp halfWarp(HalfOffsets V) {
+  return {V, uint32_t(_mm_cvtsi128_si32(_mm512_castsi512_si128(V)))};
 }
-
-/// All lanes in bounds and aligned.
-PTXSIM_INLINE_AVX512 bool resolveHalves(const Warp *W, const Inst *I,
-                                        const uint8_t *R, HalfWarp (&Out)[2]) {
-  constexpr unsigned Bytes = 16;
-  uint32_t Size = W->C->SharedBytes;
-  if (Size < Bytes)
-    return false;
-  __m512i High = _mm512_setzero_si512();
-  int64_t Shift = int64_t(I->Imm) - int64_t(SharedBase);
-  __m512i Limit = _mm512_set1_epi32(int(Size - Bytes));
-  __m512i Unaligned = _mm512_set1_epi32(Bytes - 1);
-  __mmask16 Wrong = 0;
-  for (unsigned H = 0; H < 2; ++H) {
-    __m512i V = halfAddresses(R + I->A + H * (I->Wide ? 128 : 64), I->Wide,
-                              Shift, High);
-    Wrong |= _mm512_cmpgt_epu32_mask(V, Limit) |
-             _mm512_test_epi32_mask(V, Unaligned);
-    Out[H] = {V, uint32_t(_mm_cvtsi128_si32(_mm512_castsi512_si128(V)))};
-  }
-  return !(Wrong | _mm512_test_epi32_mask(High, High));
-}
-
 PTXSIM_INLINE_AVX512 bool isUniform(const HalfWarp &H) {
   return !_mm512_cmpneq_epi32_mask(H.Offset, _mm512_set1_epi32(int(H.First)));
 }
@@ -108,11 +70,14 @@ PTXSIM_INLINE_AVX512 bool loadHalf(const uint8_t *Shared, const HalfWarp &H,
 }
 
 PTXSIM_AVX512 static void loadQuads512(PTXSIM_ARGS) {
-  HalfWarp Half[2];
+  HalfOffsets Offset[2];
   __m512 V[2][4];
   if (guarded(I, R, M) != AllLanes || W->C->Observed ||
-      !resolveHalves(W, I, R, Half) || !loadHalf(W->C->Shared, Half[0], V[0]))
+      !resolveHalves(W->C, R + I->A, I->Wide, I->Imm, Offset))
       [[clang::musttail]]
+    return loadQuadsGeneral(I, R, W, M);
+  HalfWarp Half[2] = {halfWarp(Offset[0]), halfWarp(Offset[1])};
+  if (!loadHalf(W->C->Shared, Half[0], V[0])) [[clang::musttail]]
     return loadQuadsGeneral(I, R, W, M);
   bool Same = !_mm512_cmpneq_epi32_mask(Half[0].Offset, Half[1].Offset);
   if (!Same && !loadHalf(W->C->Shared, Half[1], V[1])) [[clang::musttail]]
