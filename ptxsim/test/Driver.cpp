@@ -33,6 +33,7 @@ static Api loadApi() {
 #define LOAD(Name) Load(A.Name, #Name)
   LOAD(cuInit);
   LOAD(cuDevicePrimaryCtxRetain);
+  LOAD(cuDevicePrimaryCtxRelease);
   LOAD(cuDevicePrimaryCtxReset);
   LOAD(cuCtxSetCurrent);
   LOAD(cuCtxSynchronize);
@@ -115,6 +116,13 @@ static void keepModule(const std::string &Ptx) {
   }
 }
 
+void test::renewContext() {
+  CUcontext Context;
+  api().cuDevicePrimaryCtxReset(0);
+  api().cuDevicePrimaryCtxRetain(&Context, 0);
+  api().cuDevicePrimaryCtxRelease(0);
+}
+
 Kernel::Kernel(const std::string &Ptx, const char *Entry) {
   char Log[2048] = "";
   int Options[] = {JitErrorLog, JitErrorLogSize};
@@ -154,10 +162,10 @@ CUresult Kernel::run(Dim Grid, Dim Block, unsigned Shared, Dim Cluster,
   CUlaunchConfig C{Grid.X,  Grid.Y, Grid.Z,  Block.X,    Block.Y,
                    Block.Z, Shared, nullptr, Attributes, 2};
   CUresult R = api().cuLaunchKernelEx(&C, Function, Params.data(), nullptr);
-  if (R == CUDA_SUCCESS)
-    R = api().cuCtxSynchronize();
-  api().cuDevicePrimaryCtxReset(0);
-  return R;
+  CUresult Sticky = api().cuCtxSynchronize();
+  if (Sticky != CUDA_SUCCESS && Sticky != CUDA_ERROR_DEVICE_UNAVAILABLE)
+    renewContext();
+  return R != CUDA_SUCCESS ? R : Sticky;
 }
 
 float test::bf16ToFloat(uint16_t V) {

@@ -23,6 +23,7 @@ using namespace ptxsim::abi;
 struct Api {
   CUresult (*cuInit)(unsigned);
   CUresult (*cuDevicePrimaryCtxRetain)(CUcontext *, CUdevice);
+  CUresult (*cuDevicePrimaryCtxRelease)(CUdevice);
   CUresult (*cuDevicePrimaryCtxReset)(CUdevice);
   CUresult (*cuCtxSetCurrent)(CUcontext);
   CUresult (*cuCtxSynchronize)();
@@ -59,6 +60,9 @@ void *librarySymbol(const char *Name);
 bool check(bool Ok, const std::string &What);
 /// Prints "N passed, M failed" and returns the exit status.
 int finish(const char *Program);
+
+/// Resets the primary context, which ends an error, and makes it usable again.
+void renewContext();
 
 // ---- memory --------------------------------------------------------------
 class Buffer {
@@ -98,7 +102,8 @@ public:
     Args.emplace_back(P, P + sizeof(T));
     return *this;
   }
-  /// Launches and synchronises; clears the arguments and the sticky error.
+  /// Launches and synchronises; clears the arguments. After a fault the context
+  /// is a new one: all buffers and kernels are gone.
   CUresult run(Dim Grid, Dim Block, unsigned Shared = 0, Dim Cluster = {},
                bool Cooperative = false);
   bool Ok = false;

@@ -56,7 +56,7 @@ static void launches() {
   check(std::string(api().ptxsimLastReport()).find("on request") !=
             std::string::npos,
         "the report says why");
-  check(K.run({1}, {32}) == CUDA_SUCCESS, "launch 3 works");
+  check(Kernel(Ptx, "k").run({1}, {32}) == CUDA_SUCCESS, "launch 3 works");
 }
 
 static void modules() {

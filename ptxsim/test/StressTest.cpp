@@ -249,7 +249,7 @@ void Session::launch() {
             static_cast<void **>(nullptr)));
   // An error stays until the context is reset.
   if (call("cuCtxSynchronize") != CUDA_SUCCESS)
-    note(call("cuDevicePrimaryCtxReset_v2", 0));
+    renewContext();
 }
 
 void Session::attributes() {
@@ -374,7 +374,6 @@ static void sessions() {
 static void manyLaunches() {
   void *Primary = nullptr;
   call("cuDevicePrimaryCtxRetain", &Primary, 0);
-  call("cuDevicePrimaryCtxReset_v2", 0);
   std::vector<std::thread> Pool;
   std::vector<int> Right(64);
   for (int &Mine : Right)

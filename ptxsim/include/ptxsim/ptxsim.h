@@ -40,6 +40,9 @@ typedef struct {
   uint64_t graph_execs;
   uint64_t contexts; /* created ones */
   uint64_t primary_context_retains;
+  /* Not alive: objects so far that went with their context, as the program had
+   * not released them before. */
+  uint64_t abandoned;
 } ptxsimLiveObjects;
 void ptxsimCountLive(ptxsimLiveObjects *live);
 

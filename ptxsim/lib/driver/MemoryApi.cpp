@@ -9,7 +9,7 @@ using namespace ptxsim;
 using namespace ptxsim::abi;
 
 // ---- allocation ----------------------------------------------------------
-PTXSIM_API CUresult cuMemAlloc_v2(CUdeviceptr *Out, size_t Bytes) {
+static CUresult allocate(CUdeviceptr *Out, size_t Bytes, bool Owned) {
   DriverState &S = state();
   std::lock_guard Guard(S.Lock);
   if (CUresult R = enter())
@@ -23,16 +23,50 @@ PTXSIM_API CUresult cuMemAlloc_v2(CUdeviceptr *Out, size_t Bytes) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   if (S.Config.Race)
     S.Memory.trackWrites(A);
+  if (Owned)
+    S.MemoryOwners[A] = currentContext();
   *Out = A;
   return CUDA_SUCCESS;
+}
+static bool releaseDevice(CUdeviceptr Address) {
+  state().MemoryOwners.erase(Address);
+  return state().Memory.release(Address);
+}
+static bool releasePinned(void *Host) {
+  DriverState &S = state();
+  if (!S.PinnedHost.erase(Host))
+    return false;
+  S.MemoryOwners.erase(uint64_t(Host));
+  S.Memory.unregisterHost(Host);
+  std::free(Host);
+  return true;
+}
+static bool unregister(void *Host) {
+  state().MemoryOwners.erase(uint64_t(Host));
+  return state().Memory.unregisterHost(Host);
+}
+uint64_t ptxsim::releaseMemoryOf(Context *C) {
+  std::vector<uint64_t> Owned;
+  for (auto [Address, Owner] : state().MemoryOwners)
+    if (Owner == C)
+      Owned.push_back(Address);
+  for (uint64_t Address : Owned) {
+    void *Host = reinterpret_cast<void *>(Address);
+    if (!releaseDevice(Address) && !releasePinned(Host))
+      unregister(Host);
+  }
+  return Owned.size();
+}
+
+PTXSIM_API CUresult cuMemAlloc_v2(CUdeviceptr *Out, size_t Bytes) {
+  return allocate(Out, Bytes, true);
 }
 PTXSIM_API CUresult cuMemFree_v2(CUdeviceptr Address) {
   DriverState &S = state();
   std::lock_guard Guard(S.Lock);
   if (!S.Initialised)
     return CUDA_ERROR_NOT_INITIALIZED;
-  return released(!Address || S.Memory.release(Address),
-                  CUDA_ERROR_INVALID_VALUE);
+  return released(!Address || releaseDevice(Address), CUDA_ERROR_INVALID_VALUE);
 }
 PTXSIM_API CUresult cuMemAllocPitch_v2(CUdeviceptr *Out, size_t *Pitch,
                                        size_t Width, size_t Height,
@@ -46,7 +80,7 @@ PTXSIM_API CUresult cuMemAllocPitch_v2(CUdeviceptr *Out, size_t *Pitch,
   return cuMemAlloc_v2(Out, *Pitch * Height);
 }
 PTXSIM_API CUresult cuMemAllocAsync(CUdeviceptr *Out, size_t Bytes, CUstream) {
-  return cuMemAlloc_v2(Out, Bytes);
+  return allocate(Out, Bytes, false);
 }
 PTXSIM_API CUresult cuMemFreeAsync(CUdeviceptr Address, CUstream) {
   return cuMemFree_v2(Address);
@@ -91,6 +125,7 @@ PTXSIM_API CUresult cuMemHostAlloc(void **Out, size_t Bytes, unsigned Flags) {
     return CUDA_ERROR_OUT_OF_MEMORY;
   S.Memory.registerHost(P, Bytes);
   S.PinnedHost[P] = P;
+  S.MemoryOwners[uint64_t(P)] = currentContext();
   *Out = P;
   return CUDA_SUCCESS;
 }
@@ -98,13 +133,8 @@ PTXSIM_API CUresult cuMemAllocHost_v2(void **Out, size_t Bytes) {
   return cuMemHostAlloc(Out, Bytes, 0);
 }
 PTXSIM_API CUresult cuMemFreeHost(void *Host) {
-  DriverState &S = state();
-  std::lock_guard Guard(S.Lock);
-  if (!S.PinnedHost.erase(Host))
-    return released(false, CUDA_ERROR_INVALID_VALUE);
-  S.Memory.unregisterHost(Host);
-  std::free(Host);
-  return released(true, CUDA_SUCCESS);
+  std::lock_guard Guard(state().Lock);
+  return released(releasePinned(Host), CUDA_ERROR_INVALID_VALUE);
 }
 /// The driver locks the pages, which must exist.
 static bool isMapped(void *Host, size_t Bytes) {
@@ -123,17 +153,17 @@ PTXSIM_API CUresult cuMemHostRegister_v2(void *Host, size_t Bytes, unsigned) {
     return CUDA_ERROR_INVALID_VALUE;
   if (!isMapped(Host, Bytes))
     return CUDA_ERROR_INVALID_VALUE;
-  return S.Memory.registerHost(Host, Bytes)
-             ? CUDA_SUCCESS
-             : CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED;
+  if (!S.Memory.registerHost(Host, Bytes))
+    return CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED;
+  S.MemoryOwners[uint64_t(Host)] = currentContext();
+  return CUDA_SUCCESS;
 }
 PTXSIM_API CUresult cuMemHostUnregister(void *Host) {
   DriverState &S = state();
   std::lock_guard Guard(S.Lock);
   if (S.PinnedHost.count(Host))
     return CUDA_ERROR_INVALID_VALUE;
-  return released(S.Memory.unregisterHost(Host),
-                  CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED);
+  return released(unregister(Host), CUDA_ERROR_HOST_MEMORY_NOT_REGISTERED);
 }
 PTXSIM_API CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr *Out, void *Host,
                                                  unsigned Flags) {
@@ -158,7 +188,12 @@ static CUresult pointerAttribute(void *Out, int Attribute, CUdeviceptr P) {
     return CUDA_ERROR_INVALID_VALUE;
   bool Device = S.Memory.isDevice(P);
   switch (Attribute) {
-  case 1: *static_cast<void **>(Out) = currentContext(); break;
+  case 1: {
+    auto It = S.MemoryOwners.find(A->Begin);
+    *static_cast<void **>(Out) =
+        It != S.MemoryOwners.end() ? It->second : currentContext();
+    break;
+  }
   case 2:
     *static_cast<unsigned *>(Out) = Device ? MemoryTypeDevice : MemoryTypeHost;
     break;

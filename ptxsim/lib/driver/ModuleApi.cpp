@@ -125,6 +125,16 @@ void ptxsim::unloadModule(LoadedModule *M) {
   delete M;
 }
 
+uint64_t ptxsim::releaseModulesOf(Context *C) {
+  std::vector<LoadedModule *> Owned;
+  for (LoadedModule *M : state().Modules)
+    if (M->Owner == C)
+      Owned.push_back(M);
+  for (LoadedModule *M : Owned)
+    unloadModule(M);
+  return Owned.size();
+}
+
 enum { JitInfoLog = 3, JitInfoSize = 4, JitErrorLog = 5, JitErrorSize = 6 };
 
 static void writeJitLog(unsigned N, const int *Options, void **Values,
@@ -196,10 +206,13 @@ PTXSIM_API CUresult cuModuleLoadDataEx(CUmodule *Out, const void *Image,
   LoadedModule *M = nullptr;
   if (!Out)
     return CUDA_ERROR_INVALID_VALUE;
+  std::lock_guard Guard(state().Lock);
   CUresult R = load(Image, N, Options, Values, M);
-  if (R == CUDA_SUCCESS)
-    *Out = reinterpret_cast<CUmodule>(M);
-  return R;
+  if (R != CUDA_SUCCESS)
+    return R;
+  M->Owner = currentContext();
+  *Out = reinterpret_cast<CUmodule>(M);
+  return CUDA_SUCCESS;
 }
 PTXSIM_API CUresult cuModuleLoadData(CUmodule *Out, const void *Image) {
   return cuModuleLoadDataEx(Out, Image, 0, nullptr, nullptr);

@@ -59,5 +59,6 @@ PTXSIM_API void ptxsimCountLive(ptxsimLiveObjects *Live) {
   Live->graphs = S.Graphs.size();
   Live->graph_execs = S.GraphExecs.size();
   Live->contexts = S.Contexts.size();
+  Live->abandoned = S.Abandoned;
   Live->primary_context_retains = uint64_t(S.PrimaryContext.RefCount);
 }

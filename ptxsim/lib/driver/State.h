@@ -64,9 +64,9 @@ private:
 };
 
 struct Context {
-  int RefCount = 0;
+  int RefCount = 0; // of the primary context
   unsigned Flags = 0;
-  bool Primary = false;
+  bool Active = false;                 // a primary context that is reset is not
   CUresult Sticky = abi::CUDA_SUCCESS; // error of an earlier launch
   std::map<int, size_t> Limits;
 };
@@ -84,6 +84,7 @@ struct Kernel {
 };
 
 struct LoadedModule {
+  Context *Owner = nullptr; // none of a library: it belongs to the process
   std::shared_ptr<const Module> Source;
   std::vector<std::unique_ptr<Kernel>> Kernels;
   SymbolTable Symbols;
@@ -123,6 +124,7 @@ struct GraphExecObject {
 };
 
 struct StreamObject {
+  Context *Owner = nullptr; // none of the default streams
   unsigned Flags = 0;
   int Priority = 0;
   std::shared_ptr<GraphObject> Capture; // non-null while capturing
@@ -130,6 +132,7 @@ struct StreamObject {
   bool CaptureOrigin = false;
 };
 struct EventObject {
+  Context *Owner = nullptr;
   unsigned Flags = 0;
   bool Recorded = false;
   uint64_t Nanoseconds = 0;
@@ -148,6 +151,8 @@ struct DriverState {
   DeviceMemory Memory;
   Context PrimaryContext;
   std::unordered_set<Context *> Contexts;
+  std::vector<std::unique_ptr<Context>> DestroyedContexts;
+  uint64_t Abandoned = 0; // objects that went with their context
   std::unordered_set<LoadedModule *> Modules;
   std::unordered_set<Kernel *> Kernels;
   std::unordered_set<StreamObject *> Streams;
@@ -155,6 +160,9 @@ struct DriverState {
   std::map<GraphObject *, std::shared_ptr<GraphObject>> Graphs;
   std::unordered_set<GraphExecObject *> GraphExecs;
   std::map<void *, void *> PinnedHost; // cuMemHostAlloc: address to base
+  // Contexts of allocations and of host memory, by address. Stream-ordered
+  // allocations and variables of libraries belong to none.
+  std::map<uint64_t, Context *> MemoryOwners;
   StreamObject LegacyStream;
   std::unordered_set<StreamObject *> PerThreadStreams; // one per host thread
   uint64_t NextGridId = 1, NextSerial = 1;
@@ -173,6 +181,15 @@ CUresult enterWork();
 /// Result of releasing something: done even after an error, so that leaks can
 /// be told from errors, but the error of an earlier call still shows.
 CUresult released(bool Found, CUresult NotFound);
+
+/// Success for device 0 of an initialised driver.
+CUresult checkDevice(abi::CUdevice D);
+
+/// Release what a context owns; all return how many objects they found.
+/// Captures in its streams end.
+uint64_t releaseStreamsOf(Context *C); // and events
+uint64_t releaseModulesOf(Context *C);
+uint64_t releaseMemoryOf(Context *C);
 
 /// Handle to object; null if unknown. Handles 0 and 1 are the legacy stream,
 /// 2 the per-thread one.

@@ -79,6 +79,7 @@ PTXSIM_API CUresult cuStreamCreateWithPriority(CUstream *Out, unsigned Flags,
   if (!Out || Flags > 1)
     return CUDA_ERROR_INVALID_VALUE;
   auto *New = new StreamObject;
+  New->Owner = currentContext();
   New->Flags = Flags;
   New->Priority = std::clamp(Priority, -5, 0);
   S.Streams.insert(New);
@@ -139,9 +140,9 @@ PTXSIM_API CUresult cuStreamGetPriority(CUstream Stream, int *Priority) {
   });
 }
 PTXSIM_API CUresult cuStreamGetCtx(CUstream Stream, CUcontext *Ctx) {
-  return readStream(Stream, [&](StreamObject &) {
+  return readStream(Stream, [&](StreamObject &S) {
     if (Ctx)
-      *Ctx = reinterpret_cast<CUcontext>(currentContext());
+      *Ctx = reinterpret_cast<CUcontext>(S.Owner ? S.Owner : currentContext());
     return Ctx != nullptr;
   });
 }
@@ -184,6 +185,7 @@ PTXSIM_API CUresult cuEventCreate(CUevent *Out, unsigned Flags) {
   if (!Out || Flags > 7)
     return CUDA_ERROR_INVALID_VALUE;
   auto *E = new EventObject;
+  E->Owner = currentContext();
   E->Flags = Flags;
   S.Events.insert(E);
   *Out = reinterpret_cast<CUevent>(E);
@@ -324,6 +326,22 @@ static void endCapture(const std::shared_ptr<GraphObject> &G) {
   for (EventObject *E : D.Events)
     if (E->Capture == G)
       E->Capture.reset();
+}
+uint64_t ptxsim::releaseStreamsOf(Context *C) {
+  DriverState &D = state();
+  uint64_t Before = D.Streams.size() + D.Events.size();
+  for (StreamObject *S : D.Streams)
+    if (S->Owner == C && S->Capture)
+      endCapture(std::shared_ptr<GraphObject>(S->Capture));
+  auto Release = [C](auto *Object) {
+    if (Object->Owner != C)
+      return false;
+    delete Object;
+    return true;
+  };
+  std::erase_if(D.Streams, Release);
+  std::erase_if(D.Events, Release);
+  return Before - D.Streams.size() - D.Events.size();
 }
 PTXSIM_API CUresult cuStreamEndCapture(CUstream Stream, CUgraph *Out) {
   DriverState &D = state();

@@ -168,6 +168,7 @@ void test::DeviceTest::expectNothingLives() {
   EXPECT_EQ(now.graphs, 0u);
   EXPECT_EQ(now.graph_execs, 0u);
   EXPECT_EQ(now.primary_context_retains, 0u);
+  EXPECT_EQ(now.abandoned, 0u);
 }
 
 test::CurrentContext::CurrentContext() {
