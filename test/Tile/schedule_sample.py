@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from tile_points import (
+    BYTES,
     AttentionPoint,
     ConvPoint,
     GemmPoint,
@@ -52,6 +53,36 @@ def short_points() -> list:
             1, (13, 13), 3, 16, (7, 7), (2, 2), pad=(3, 3),
             schedule=(32, 16, 16, 2, 2, 1),
         ),
+        # 8-bit integers: rows of any length, signs mixed, zero points or not.
+        GemmPoint(
+            100, 72, 80, "i8", "i32", transpose_b=True, schedule=(64, 64, 32, 3, 2, 2)
+        ),
+        GemmPoint(
+            65, 33, 41, "ui8", "i32", batch=2, transpose_b=True, dynamic=True,
+            epilogue=True, element_b="i8", zero_a=True, schedule=(64, 32, 32, 2, 2, 1),
+        ),
+        GemmPoint(
+            48, 40, 200, "i8", "i32", transpose_b=True, gap=4, element_b="ui8",
+            zero_a=True, zero_b=True, schedule=(32, 32, 64, 2, 2, 1, 3),
+        ),
+        GemmPoint(
+            20, 70, 300, "ui8", "i32", transpose_b=True, dynamic=True, zero_b=True,
+            schedule=(32, 64, 32, 3, 1, 2, 4),
+        ),
+        SplitSumPoint(50, 36, 3, batch=2, result="i32"),
+        ConvPoint(
+            2, (9, 7), 32, 40, element="ui8", result="i32", epilogue=True,
+            element_b="i8", zero_a=True,
+        ),
+        ConvPoint(
+            1, (11, 11), 20, 24, (3, 2), (2, 1), (1, 2), (1, 0), groups=2,
+            element="i8", result="i32", dynamic=True, zero_a=True, zero_b=True,
+            schedule=(32, 32, 32, 2, 2, 1),
+        ),
+        ConvPoint(
+            2, (1, 33), 12, 16, (1, 5), (1, 2), pad=(0, 2), element="i8",
+            result="i32", element_b="ui8", zero_b=True, schedule=(32, 16, 64, 3, 2, 1),
+        ),
         AttentionPoint(128, 128, 64, causal=True),
         AttentionPoint(
             37, 101, 40, 24, heads=2, shared=2, element="f16", bias=True,
@@ -70,7 +101,7 @@ def legal_schedules(
 ) -> list:
     """What the compiler says are the legal schedules of a product."""
     options = (
-        f"element-bytes={4 if element == 'f32' else 2} "
+        f"element-bytes={BYTES[element]} "
         f"contiguous-k-of-a={str(k_of_a).lower()} "
         f"contiguous-k-of-b={str(k_of_b).lower()} "
         f"for-conv={str(for_conv).lower()}"
@@ -128,6 +159,41 @@ def random_convs(rng: np.random.Generator, build: Path, count: int) -> list:
     return points
 
 
+def random_integers(rng: np.random.Generator, build: Path, count: int) -> list:
+    """Products and convolutions of 8-bit integers, half of them each."""
+    points = []
+    for schedules, is_conv in (
+        (legal_schedules(build, "i8", True, True), False),
+        (legal_schedules(build, "i8", True, True, for_conv=True), True),
+    ):
+        while len(points) < (count if is_conv else count // 2):
+            element, element_b = (str(x) for x in rng.choice(["i8", "ui8"], 2))
+            flags = ("dynamic", "epilogue", "zero_a", "zero_b")
+            values = {name: bool(rng.integers(0, 2)) for name in flags}
+            values |= {"element": element, "element_b": element_b, "result": "i32"}
+            values["schedule"] = schedules[rng.integers(len(schedules))]
+            if not is_conv:
+                sizes = rng.choice([1, 7, 16, 24, 33, 64, 100, 128, 200], 3)
+                gap = int(rng.choice([0, 0, 1, 2, 8]))
+                points.append(
+                    GemmPoint(*map(int, sizes), gap=gap, transpose_b=True, **values)
+                )
+                continue
+            kernel, stride, dilation, pad = (
+                (int(rng.integers(low, high)), int(rng.integers(low, high)))
+                for low, high in ((1, 5), (1, 4), (1, 3), (0, 3))
+            )
+            size = (int(rng.integers(1, 20)), int(rng.integers(1, 20)))
+            channels, outputs = rng.choice([1, 3, 8, 20, 32, 64], 2)
+            point = ConvPoint(
+                int(rng.integers(1, 4)), size, int(channels), int(outputs), kernel,
+                stride, dilation, pad, groups=int(rng.choice([1, 1, 2, 3])), **values,
+            )  # fmt: skip
+            if min(point.output) > 0:
+                points.append(point)
+    return points
+
+
 def random_attentions(rng: np.random.Generator, count: int) -> list:
     points = []
     for _ in range(count):
@@ -161,10 +227,11 @@ def random_attentions(rng: np.random.Generator, count: int) -> list:
 
 
 def long_points(build: Path) -> list:
-    """160 points beside the short ones; always the same."""
+    """220 points beside the short ones; always the same."""
     rng = np.random.default_rng(2026)
     return [
         *random_gemms(rng, build, 80),
         *random_convs(rng, build, 40),
         *random_attentions(rng, 40),
+        *random_integers(rng, build, 60),
     ]

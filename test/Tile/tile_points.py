@@ -2,7 +2,8 @@
 """Points of the kernels' search space: a problem, a schedule, data and what is right.
 
 A point knows the text that asks dlc-test-build-tile-kernels for its kernel, the
-arguments and grid of a launch, and checks the results against numpy in float64.
+arguments and grid of a launch, and checks the results against numpy in float64,
+those of integers exactly.
 """
 
 from __future__ import annotations
@@ -12,7 +13,8 @@ from math import gcd
 
 import numpy as np
 
-BYTES = {"bf16": 2, "f16": 2, "f32": 4}
+BYTES = {"bf16": 2, "f16": 2, "f32": 4, "i8": 1, "ui8": 1}
+INTEGERS = {"i8": np.int8, "ui8": np.uint8, "i32": np.int32}
 # Relative distance of a rounded value: half a unit in the last place.
 ROUNDING = {"bf16": 2.0**-8, "f16": 2.0**-11, "f32": 2.0**-24}
 SHARED_BYTES = 166912
@@ -36,6 +38,8 @@ def store(x: np.ndarray, element: str) -> np.ndarray:
     """The array that holds `x` in memory; bf16 as 16-bit integers."""
     if element == "bf16":
         return (round_bf16(x).view(np.uint32) >> 16).astype(np.uint16)
+    if element in INTEGERS:
+        return x.astype(INTEGERS[element])
     return x.astype(np.float16 if element == "f16" else np.float32)
 
 
@@ -53,7 +57,19 @@ def operand(x: np.ndarray, element: str) -> np.ndarray:
 
 
 def random(rng: np.random.Generator, shape, element: str) -> np.ndarray:
+    if element == "i32":
+        return rng.integers(-(10**6), 10**6, shape, np.int32)
+    if element in INTEGERS:
+        limits = np.iinfo(INTEGERS[element])
+        return rng.integers(limits.min, limits.max, shape, limits.dtype, endpoint=True)
     return store(rng.standard_normal(shape), element)
+
+
+def unwritten(shape, element: str) -> np.ndarray:
+    """Memory with values that no one should see."""
+    if element in INTEGERS:
+        return np.full(shape, 0x55, INTEGERS[element])
+    return store(np.full(shape, np.nan), element)
 
 
 def ceil_div(x: int, y: int) -> int:
@@ -105,8 +121,11 @@ class Launch:
 class Sums:
     """Results of a product with what the test's epilogue makes of them."""
 
-    def __init__(self, sums: np.ndarray, absolute: np.ndarray, terms: int):
+    def __init__(
+        self, sums: np.ndarray, absolute: np.ndarray, terms: int, exact: bool = False
+    ):
         self.values = sums
+        self.exact = exact
         # Each addition in f32 rounds, to zero at worst (PTX ISA, mma).
         self.tolerance = 2.0**-23 * terms * absolute + 1e-30
         self.operands: list[np.ndarray] = []
@@ -122,11 +141,14 @@ class Sums:
 
     def finish(self, element: str) -> np.ndarray:
         """Memory for the results; rounding takes part in the tolerance."""
+        if self.exact:
+            self.tolerance = np.zeros(self.values.shape)
+            return unwritten(self.values.shape, element)
         rounding = ROUNDING[element] * 1.01 * np.abs(self.values)
         self.tolerance = self.tolerance + rounding
         if element == "f16":
             self.tolerance = self.tolerance + 2.0**-25
-        return store(np.full(self.values.shape, np.nan), element)
+        return unwritten(self.values.shape, element)
 
 
 @dataclass
@@ -142,6 +164,10 @@ class GemmPoint:
     gap: int = 0
     dynamic: bool = False
     epilogue: bool = False
+    # B's, where it is another 8-bit integer; zero points per row and column.
+    element_b: str = ""
+    zero_a: bool = False
+    zero_b: bool = False
     # tile m, n, k, stages, warps m, n, and maybe split_k.
     schedule: tuple[int, ...] = (128, 128, 32, 4, 2, 2)
     name: str = field(default="", compare=False)
@@ -150,27 +176,43 @@ class GemmPoint:
     def split(self) -> int:
         return self.schedule[6] if len(self.schedule) > 6 else 1
 
+    def __post_init__(self) -> None:
+        self.element_b = self.element_b or self.element
+
     def request(self) -> str:
         values = {k: v for k, v in vars(self).items() if k != "schedule"}
         return request("gemm", product_schedule(self.schedule), values)
 
-    def _matrix(self, rng: np.random.Generator, shape: tuple[int, int], turn: bool):
+    def _matrix(
+        self, rng: np.random.Generator, shape: tuple[int, int], turn: bool, element: str
+    ):
         """Memory of a matrix with gaps that must not be read, and its values."""
         rows, columns = reversed(shape) if turn else shape
-        memory = np.full((self.batch, rows, columns + self.gap), np.nan)
-        memory[:, :, :columns] = rng.standard_normal((self.batch, rows, columns))
-        stored = store(memory, self.element)
-        values = operand(stored[:, :, :columns], self.element)
+        stored = unwritten((self.batch, rows, columns + self.gap), element)
+        stored[:, :, :columns] = random(rng, (self.batch, rows, columns), element)
+        values = operand(stored[:, :, :columns], element)
         return stored, np.swapaxes(values, 1, 2) if turn else values
 
     def launch(self, rng: np.random.Generator) -> Launch:
-        a, a_values = self._matrix(rng, (self.m, self.k), self.transpose_a)
-        b, b_values = self._matrix(rng, (self.k, self.n), self.transpose_b)
+        a, a_values = self._matrix(
+            rng, (self.m, self.k), self.transpose_a, self.element
+        )
+        b, b_values = self._matrix(
+            rng, (self.k, self.n), self.transpose_b, self.element_b
+        )
+        exact = self.element in INTEGERS
+        zeros = []
+        if self.zero_a:
+            zeros.append(random(rng, self.m, self.element).astype(np.int32))
+            a_values = a_values - zeros[-1][:, None]
+        if self.zero_b:
+            zeros.append(random(rng, self.n, self.element_b).astype(np.int32))
+            b_values = b_values - zeros[-1]
         tile_m, tile_n, tile_k, _, warps_m, warps_n = self.schedule[:6]
         element = self.result
         if self.split > 1:
             # Partial sums of equal parts of the steps.
-            element = "f32"
+            element = "i32" if exact else "f32"
             part = ceil_div(ceil_div(self.k, tile_k), self.split) * tile_k
             cuts = [part * (i + 1) for i in range(self.split - 1)]
             pairs = zip(
@@ -179,16 +221,16 @@ class GemmPoint:
             parts = [(x, y) for x, y in pairs]
             sums = np.stack([x @ y for x, y in parts])
             absolute = np.stack([np.abs(x) @ np.abs(y) for x, y in parts])
-            results = Sums(sums, absolute, self.k)
+            results = Sums(sums, absolute, self.k, exact)
         else:
             absolute = np.abs(a_values) @ np.abs(b_values)
-            results = Sums(a_values @ b_values, absolute, self.k)
+            results = Sums(a_values @ b_values, absolute, self.k, exact)
         if self.epilogue:
             results.epilogue(rng, element)
         memory = results.finish(element)
         tiles = ceil_div(self.m, tile_m) * ceil_div(self.n, tile_n)
         return Launch(
-            buffers=[a, b, *results.operands, memory],
+            buffers=[a, b, *zeros, *results.operands, memory],
             sizes=[self.batch, self.m, self.n, self.k] if self.dynamic else [],
             grid=self.batch * tiles * self.split,
             block=32 * warps_m * warps_n,
@@ -213,9 +255,11 @@ class SplitSumPoint:
         return request("split_sum", "", {**vars(self), "epilogue": True})
 
     def launch(self, rng: np.random.Generator) -> Launch:
-        partial = random(rng, (self.parts, self.batch, self.m, self.n), "f32")
+        exact = self.result in INTEGERS
+        shape = (self.parts, self.batch, self.m, self.n)
+        partial = random(rng, shape, "i32" if exact else "f32")
         values = partial.astype(np.float64)
-        results = Sums(values.sum(0), np.abs(values).sum(0), self.parts)
+        results = Sums(values.sum(0), np.abs(values).sum(0), self.parts, exact)
         results.epilogue(rng, self.result)
         memory = results.finish(self.result)
         lanes = 1 if self.dynamic else gcd(4, self.n)
@@ -247,9 +291,17 @@ class ConvPoint:
     transpose_b: bool = False
     dynamic: bool = False
     epilogue: bool = False
+    # The filter's, as of GemmPoint; a zero point of the input, and one per output
+    # channel.
+    element_b: str = ""
+    zero_a: bool = False
+    zero_b: bool = False
     # tile m, n, k, stages, warps m, n.
     schedule: tuple[int, ...] = (64, 64, 32, 3, 2, 2)
     name: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        self.element_b = self.element_b or self.element
 
     @property
     def output(self) -> tuple[int, int]:
@@ -267,7 +319,8 @@ class ConvPoint:
             name: getattr(self, name)
             for name in (
                 "name", "element", "result", "images", "channels", "output_channels",
-                "groups", "transpose_b", "dynamic", "epilogue",
+                "groups", "transpose_b", "dynamic", "epilogue", "element_b", "zero_a",
+                "zero_b",
             )
         }  # fmt: skip
         for name, pair in (
@@ -305,10 +358,19 @@ class ConvPoint:
             filter_shape = (self.groups, taps, self.channels, self.output_channels)
         else:
             filter_shape = (self.groups, self.output_channels, taps, self.channels)
-        weights = random(rng, filter_shape, self.element)
+        weights = random(rng, filter_shape, self.element_b)
         letters = "gtcj" if self.transpose_b else "gjtc"
-        windows = self._windows(operand(image, self.element))
-        values = operand(weights, self.element)
+        inputs = operand(image, self.element)
+        values = operand(weights, self.element_b)
+        zeros = []
+        if self.zero_a:
+            zeros.append(random(rng, 1, self.element).astype(np.int32))
+            inputs = inputs - zeros[-1]
+        if self.zero_b:
+            outputs = (self.groups, self.output_channels)
+            zeros.append(random(rng, outputs, self.element_b).astype(np.int32))
+            values = values - zeros[-1][:, :, None, None]
+        windows = self._windows(inputs)
         equation = f"nyxgtc,{letters}->nyxgj"
 
         def convolve(x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -319,6 +381,7 @@ class ConvPoint:
             convolve(windows, values),
             convolve(np.abs(windows), np.abs(values)),
             taps * self.channels,
+            self.element in INTEGERS,
         )
         if self.epilogue:
             results.epilogue(rng, self.result)
@@ -328,7 +391,7 @@ class ConvPoint:
         tiles = ceil_div(pixels, tile_m) * ceil_div(self.output_channels, tile_n)
         sizes = [self.images, *self.size, *self.output, *self.pad]
         return Launch(
-            buffers=[image, weights, *results.operands, memory],
+            buffers=[image, weights, *zeros, *results.operands, memory],
             sizes=sizes if self.dynamic else [],
             grid=self.groups * tiles,
             block=32 * self.schedule[4] * self.schedule[5],

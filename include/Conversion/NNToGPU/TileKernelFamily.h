@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Dispatches on tensor cores: products of matrices, convolutions and attention
-// of 16-bit floats or tf32, as kernels of the tile dialect. A dispatch takes
-// this way if its schedule is one of the tile dialect's.
+// of 16-bit floats or tf32, or (not attention) 8-bit integers, as kernels of
+// the tile dialect. A dispatch takes this way if its schedule is one of the
+// tile dialect's.
 #ifndef DLC_CONVERSION_NNTOGPU_TILEKERNELFAMILY_H
 #define DLC_CONVERSION_NNTOGPU_TILEKERNELFAMILY_H
 
@@ -44,9 +45,14 @@ public:
   /// An i32 or i64 as index.
   mlir::Value getIndex(mlir::ImplicitLocOpBuilder &inside, mlir::Value value);
 
+  /// A zero point of an 8-bit operand: one, or one for each of the rows or
+  /// columns that `index` counts, of which there are `count`, repeated every
+  /// `count`. To be called after start; `zero` may be null.
+  tile::ZeroPointFn getZeroPoint(mlir::Value zero, mlir::OpFoldResult count);
+
   /// What the dispatch yields for neighbouring elements of the root's result,
-  /// as a vector. `sums` is a vector of f32; `finish` gives the root's element
-  /// (of its code type) and sets its place, from the lane and its sum.
+  /// as a vector. `sums` is a vector of f32 or i32; `finish` gives the root's
+  /// element (of its code type) and sets its place, from the lane and its sum.
   mlir::Value emitEpilogue(
       mlir::ImplicitLocOpBuilder &inside, mlir::Value sums,
       llvm::function_ref<std::pair<mlir::Value, llvm::SmallVector<mlir::Value>>(
@@ -97,9 +103,17 @@ const TileKernelFamily *getTileContractFamily();
 const TileKernelFamily *getTileConvFamily();
 const TileKernelFamily *getTileAttentionFamily();
 
-/// What a root multiplies, if tensor cores can: bf16, f16, or f32 for tf32;
-/// else null.
+/// What a root multiplies, if tensor cores can: bf16, f16, f32 for tf32, or an
+/// 8-bit integer type, where the other factor may have the other one; else
+/// null.
 mlir::Type getTensorCoreElement(mlir::Operation *root);
+
+/// The zero point if elements change by it; null for none and a constant 0.
+mlir::Value getNonZero(mlir::Value zeroPoint);
+
+/// The transforms that bring a filter of 8-bit integers into the layout that
+/// tensor cores read: (groups, output channels, taps x channels).
+llvm::SmallVector<mlir::Attribute> getByteFilterTransforms(nn::ConvOp op);
 
 /// The product of the static ones among `sizes`: a number that surely divides
 /// the product of all.
@@ -156,7 +170,10 @@ chooseAttentionSchedule(mlir::MLIRContext *context, int64_t rows,
                         const tile::BlockLimits &limits);
 
 // The second kernel of a contract whose GPULaunch::parts is not 1; the first
-// leaves partial sums, [parts][batch][m][n] of f32, dense.
+// leaves partial sums, [parts][batch][m][n] of f32 or i32, dense.
+
+/// The type of the partial sums.
+mlir::Type getPartialSumType(nn::DispatchOp dispatch);
 
 /// Elements of the partial sums.
 mlir::OpFoldResult countPartialSums(DispatchContext &context, int64_t parts);

@@ -18,8 +18,16 @@ namespace dlc::tile {
 /// kernel, stride and dilation 1 in dimension 0. The number of output pixels of
 /// all images is less than 2^31.
 struct ConvSpec {
-  /// bf16, f16 or f32 (rounded to tf32), of input and filter.
-  mlir::Type element;
+  /// bf16, f16 or f32 (rounded to tf32), of input and filter; or i8 or ui8 of
+  /// the input, whose filter may have the other one.
+  mlir::Type element, filterElement;
+  /// Of 8-bit integers: what is subtracted from the input's elements (i32;
+  /// null: nothing) and from the filter's, of an output channel of all groups.
+  /// The positions outside count as zero after that.
+  mlir::Value inputZero;
+  ZeroPointFn filterZero;
+  /// Whether taps may lie outside of the image.
+  bool isPadded = true;
   mlir::Value input;
   Size images;
   /// Height and width.

@@ -9,10 +9,13 @@
 namespace dlc::tile {
 
 /// C[batch, m, n] = compute(sum over k of A[batch, m, k] * B[batch, k, n]). A
-/// and B have one element type; f32 ones are rounded to tf32. Sums are f32.
-/// Each size is at most 2^31 - 1 less a tile; offsets may be larger.
+/// and B have one element type; f32 ones are rounded to tf32. Sums are f32. Or
+/// both have 8-bit integers, signed or not, along k; zero points are subtracted
+/// from them, and sums are i32, which wrap around. Each size is at most 2^31 -
+/// 1 less a tile; offsets may be larger.
 struct GemmSpec {
   MatrixSpec a, b;
+  ZeroPoints zeros;
   ResultSpec c;
   llvm::SmallVector<Size> batch;
   Size m, n, k;
@@ -25,8 +28,8 @@ struct GemmSpec {
 /// blocks in dimension x, and `tile.threads` threads. Fails, with an error at
 /// b's location, on a schedule that is not legal.
 ///
-/// With split_k > 1 the result is partial sums, [split_k][batch][m][n] of f32,
-/// dense, at c.base; the rest of `c` is not used. A kernel made by
+/// With split_k > 1 the result is partial sums, [split_k][batch][m][n] of f32
+/// (or i32), dense, at c.base; the rest of `c` is not used. A kernel made by
 /// buildSplitSumKernel from the same spec adds them up and does the rest.
 mlir::FailureOr<KernelOp>
 buildGemmKernel(mlir::ImplicitLocOpBuilder &b, const KernelSignature &signature,
@@ -39,8 +42,9 @@ buildGemmKernel(mlir::ImplicitLocOpBuilder &b, const KernelSignature &signature,
 /// parts), in their order. product(batch) * m * n / gcd(4, n) is less than 2^31
 /// less a block.
 struct SplitSumSpec {
-  /// f32, [parts][batch][m][n], as the product left it.
+  /// [parts][batch][m][n] of `element`, f32 or i32, as the product left it.
   mlir::Value partial;
+  mlir::Type element;
   /// The product's split_k.
   int64_t parts = 1;
   ResultSpec c;

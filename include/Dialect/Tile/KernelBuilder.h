@@ -42,7 +42,7 @@ using OffsetFn =
 /// attribute 1.
 struct MatrixSpec {
   mlir::Value base;
-  /// bf16, f16 or f32.
+  /// bf16, f16, f32, i8 (signed) or ui8.
   mlir::Type element;
   Size rowStride, columnStride;
   /// Null: 0.
@@ -73,9 +73,9 @@ struct ResultPlace {
   mlir::Value offset;
 };
 
-/// Gets vector<lanes x f32> of neighbouring results of a row, all of which
-/// exist, and returns the vector to store, of any element. `lanes` is 1, 2, 4
-/// or 8, the kernel's choice.
+/// Gets a vector of `lanes` neighbouring sums of a row (f32, or i32 of products
+/// of 8-bit integers), all of which exist, and returns the vector to store, of
+/// any element. `lanes` is 1, 2, 4 or 8, the kernel's choice.
 using ResultFn = std::function<mlir::Value(mlir::ImplicitLocOpBuilder &,
                                            mlir::Value, const ResultPlace &)>;
 /// Stores what ResultFn returned.
@@ -158,6 +158,39 @@ mlir::Value createView(mlir::ImplicitLocOpBuilder &b, const MatrixSpec &matrix,
                        mlir::ValueRange batch, mlir::Value rows,
                        mlir::Value columns, Size stride);
 
+/// What is subtracted (i32) from the 8-bit elements of a row of A or a column
+/// of B, of which `index` (i32) may be beyond the last one.
+using ZeroPointFn = std::function<mlir::Value(
+    mlir::ImplicitLocOpBuilder &, mlir::ValueRange batch, mlir::Value index)>;
+
+/// Zero points of a product's operands; null: none.
+struct ZeroPoints {
+  ZeroPointFn a, b;
+};
+
+/// The type of a product's sums: i32 of integers, else f32.
+mlir::Type getSumType(mlir::Type element);
+
+/// What a product carries from step to step: `m` x `n` sums of `element`s'
+/// products, all zero, then what else the zero points need: the sums of A's
+/// rows, if B has one, those of B's columns, if A has one.
+llvm::SmallVector<mlir::Value> createSums(mlir::ImplicitLocOpBuilder &b,
+                                          mlir::Type element, int64_t m,
+                                          int64_t n, const ZeroPoints &zeros);
+/// These values after one more step.
+mlir::ValueRange createMma(mlir::ImplicitLocOpBuilder &b, mlir::Value x,
+                           mlir::Value y, mlir::ValueRange sums,
+                           const ZeroPoints &zeros, bool transposeA,
+                           bool transposeB);
+/// The sum of (a - za)(b - zb) over `terms` (i32), from these values:
+///   sum(a b) - za sum(b) - zb sum(a) + terms za zb,
+/// in i32, where what wraps around on the way does not matter. The tile begins
+/// at `row` and `column`.
+mlir::Value subtractZeroPoints(mlir::ImplicitLocOpBuilder &b,
+                               mlir::ValueRange sums, const ZeroPoints &zeros,
+                               mlir::ValueRange batch, mlir::Value row,
+                               mlir::Value column, mlir::Value terms);
+
 /// Computes and stores one vector of sums; place.offset is set here.
 void emitResult(mlir::ImplicitLocOpBuilder &b, const ResultSpec &result,
                 mlir::Value sums, ResultPlace place);
@@ -172,10 +205,11 @@ void emitResults(mlir::ImplicitLocOpBuilder &b, const ResultSpec &result,
                  bool staged, mlir::Value firstColumn = nullptr);
 
 /// Copies a part of `view` that begins at (row, column) to `slot`, starting at
-/// once; sizes say where all of it exists.
+/// once; sizes say where all of it exists. `fill` as of `tile.copy`.
 void createCopy(mlir::ImplicitLocOpBuilder &b, mlir::Value view,
                 mlir::Value row, mlir::Value column, mlir::Value slot,
-                Size rows, Size columns, mlir::ValueRange tap = {});
+                Size rows, Size columns, mlir::ValueRange tap = {},
+                mlir::Value fill = nullptr);
 
 /// Shared memory for `stages` tiles.
 mlir::Value createRing(mlir::ImplicitLocOpBuilder &b, mlir::Type element,

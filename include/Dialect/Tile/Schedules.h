@@ -20,10 +20,12 @@ struct BlockLimits {
 
 /// What the rules for a product depend on besides the schedule.
 struct ProductTraits {
-  /// 2 (bf16, f16) or 4 (f32, computed as tf32).
+  /// 1 (8-bit integers), 2 (bf16, f16) or 4 (f32, computed as tf32).
   int64_t elementBytes = 2;
   /// A has rows, B has columns with neighbouring elements of k.
   bool contiguousKOfA = true, contiguousKOfB = true;
+  /// For zero points, A's rows and B's columns are summed.
+  bool sumsRows = false, sumsColumns = false;
 };
 
 using EmitErrorFn = llvm::function_ref<mlir::InFlightDiagnostic()>;
@@ -32,6 +34,7 @@ using EmitErrorFn = llvm::function_ref<mlir::InFlightDiagnostic()>;
 ///  * tile_m is a multiple of 16 * warps_m, tile_n of 16 * warps_n, e * tile_k
 ///    of 32; with f32, tile_m is a multiple of 32 unless k is contiguous in A,
 ///    tile_n unless it is in B;
+///  * with 8-bit integers, k is contiguous in A and B;
 ///  * 2 <= stages <= 8; warps_m * warps_n * 32 threads at most; 1 <= split_k;
 ///  * accumulators and fragments fit a thread's registers;
 ///  * the ring of stages fits into shared memory.

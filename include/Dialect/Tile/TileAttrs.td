@@ -54,6 +54,16 @@ def Tile_OperandAAttr : Tile_RegisterLayoutAttr<"OperandA", "operand_a"> {
 def Tile_RowsAttr : Tile_RegisterLayoutAttr<"Rows", "rows"> {
   let summary = "one value per row of an accumulator, the same in all lanes that own the row";
 }
+def Tile_RowPartsAttr : Tile_RegisterLayoutAttr<"RowParts", "row_parts"> {
+  let summary = "one value per row, the sum of what the four lanes that own the row hold";
+}
+def Tile_ColumnsAttr : Tile_RegisterLayoutAttr<"Columns", "columns"> {
+  let summary = "one value per column of an accumulator, the same in all lanes that own the column";
+}
+def Tile_ColumnPartsAttr : Tile_RegisterLayoutAttr<"ColumnParts", "column_parts"> {
+  let summary = "one value per column, the sum of what four lanes hold";
+  let description = "Of a warp's block of 8 columns, column j belongs to lanes 4j to 4j + 3: the right operand of mma.sync.";
+}
 
 // Schedules. Schedules.h says which values are legal for which problem.
 def Tile_GemmScheduleAttr : Tile_Attr<"GemmSchedule", "gemm_schedule"> {

@@ -64,18 +64,20 @@ def Tile_SlotOp : Tile_Op<"slot", [Pure]> {
   let hasVerifier = 1;
 }
 
-def Tile_CopyOp : Tile_Op<"copy", [MemoryEffects<[MemRead, MemWrite]>]> {
+def Tile_CopyOp : Tile_Op<"copy", [MemoryEffects<[MemRead, MemWrite]>, AttrSizedOperandSegments]> {
   let summary = "start to copy a part of a global matrix to shared memory";
   let description = [{
     The part has the target's shape and begins at (`row`, `column`); what of it does not exist becomes
     zero. `rows_exist`, `columns_exist`: all of it does, in that direction. `tap` is where in a window, in
-    input positions; `row` is the window's `first` then.
-    c1: element types agree. c2: two values of `tap` with a `tile.window`, else none.
+    input positions; `row` is the window's `first` then. `fill`: four 8-bit elements, repeated where the
+    tap lies outside of the image.
+    c1: element types agree. c2: two values of `tap` with a `tile.window`, else none. c3: `fill` only with
+    8-bit elements and a `tap`.
   }];
   let arguments = (ins Tile_GlobalTile:$source, I32:$row, I32:$column, Tile_SharedTile:$target,
-                       Variadic<I32>:$tap, UnitAttr:$rows_exist, UnitAttr:$columns_exist);
+                       Variadic<I32>:$tap, Optional<I32>:$fill, UnitAttr:$rows_exist, UnitAttr:$columns_exist);
   let assemblyFormat = [{
-    $source `[` $row `,` $column `]` (`tap` `(` $tap^ `)`)? `to` $target (`rows_exist` $rows_exist^)?
+    $source `[` $row `,` $column `]` (`tap` `(` $tap^ `)`)? (`fill` $fill^)? `to` $target (`rows_exist` $rows_exist^)?
     (`columns_exist` $columns_exist^)? attr-dict `:` qualified(type($source)) `to` qualified(type($target))
   }];
   let hasVerifier = 1;
@@ -99,9 +101,10 @@ def Tile_EpilogueOp : Tile_Op<"epilogue", [MemoryEffects<[MemRead, MemWrite]>, R
     The region is run for each `lanes` neighbouring elements of a row, as a vector, with their row and
     first column, which count from (`row`, `column`). Elements at rows or columns from `rows` and
     `columns` on do not exist. It stores them. `staging`: shared memory to go through, so that threads
-    get longer runs of a row; it is f32 of the tile's shape.
+    get longer runs of a row; it has the tile's shape and element, f32 or i32.
     c1: the region's arguments are a vector of `lanes` elements, i32 and i32. c2: `lanes` is 1 or 2
-    without staging, with it a power of two up to 8. c3: `staging` has the tile's shape and f32.
+    without staging, with it a power of two up to 8. c3: `staging` has the tile's shape and
+    its element of 32 bits.
   }];
   let arguments = (ins Tile_RegisterTile:$tile, I32:$row, I32:$column, I32:$rows, I32:$columns,
                        Optional<Tile_SharedTile>:$staging, I64Attr:$lanes,

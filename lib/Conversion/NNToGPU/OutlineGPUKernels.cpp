@@ -206,7 +206,7 @@ FailureOr<ValueRange> GPUKernelOutliner::launchParts(DispatchContext &context,
   OpFoldResult count = countPartialSums(context, launch.parts);
   std::optional<int64_t> known = kernel::IndexMath::known(count);
   Type partial = RankedTensorType::get({known.value_or(ShapedType::kDynamic)},
-                                       context.b.getF32Type());
+                                       getPartialSumType(dispatch));
   SmallVector<Value> sizes;
   if (!known) {
     sizes.push_back(context.math.value(count));

@@ -23,18 +23,69 @@ struct ScheduleGPUKernelsPass final
     limits.sharedBytes = sharedBytes;
     portable.sharedBytes = std::min(sharedBytes, portableSharedBytes);
     getOperation().walk([&](nn::DispatchOp dispatch) {
-      packFilter(packer, dispatch);
-      schedule(dispatch);
+      if (isByteProduct(dispatch)) {
+        turnOperands(packer, dispatch);
+        schedule(dispatch);
+        packFilter(packer, dispatch);
+      } else {
+        packFilter(packer, dispatch);
+        schedule(dispatch);
+      }
     });
   }
 
 private:
+  /// Whether tensor cores might compute the dispatch from 8-bit integers.
+  static bool isByteProduct(nn::DispatchOp dispatch) {
+    Type element = getTensorCoreElement(dispatch.getRootOp());
+    return element && element.isInteger();
+  }
+
+  /// Brings the summed dims of a contraction's constants last: no matrix load
+  /// transposes 8-bit elements.
+  static void turnOperands(ParamPacker &packer, nn::DispatchOp dispatch) {
+    auto op = dyn_cast<nn::ContractOp>(dispatch.getRootOp());
+    if (!op) {
+      return;
+    }
+    for (unsigned i : {0, 1}) {
+      OpOperand &use = op->getOpOperand(i);
+      AffineMap map = op.getMap(i);
+      SmallVector<int64_t> order;
+      for (bool reduced : {false, true}) {
+        for (unsigned dim = 0; dim < map.getNumResults(); ++dim) {
+          auto loop = cast<AffineDimExpr>(map.getResult(dim)).getPosition();
+          if (op.isReduction(loop) == reduced) {
+            order.push_back(dim);
+          }
+        }
+      }
+      if (llvm::is_sorted(order) || !getParam(dispatch, use.get())) {
+        continue;
+      }
+      packer.pack(dispatch, use,
+                  {nn::PermuteAttr::get(op.getContext(), order)});
+      auto packed = use.get().getDefiningOp<nn::PackedOp>();
+      use.set(packed.getInput());
+      packed.erase();
+      SmallVector<Attribute> maps = llvm::to_vector(op.getMaps());
+      SmallVector<AffineExpr> results = llvm::map_to_vector(
+          order, [&](int64_t dim) { return map.getResult(dim); });
+      maps[i] = AffineMapAttr::get(AffineMap::get(
+          map.getNumDims(), /*symbolCount=*/0, results, op.getContext()));
+      op.setMapsAttr(ArrayAttr::get(op.getContext(), maps));
+    }
+  }
+
   static void packFilter(ParamPacker &packer, nn::DispatchOp dispatch) {
     auto conv = dyn_cast<nn::ConvOp>(dispatch.getRootOp());
     if (!conv || !getParam(dispatch, conv.getFilter())) {
       return;
     }
-    SmallVector<Attribute> transforms = getGPUFilterTransforms(conv);
+    bool isByteTile = isByteProduct(dispatch) && dispatch.getScheduleAttr();
+    SmallVector<Attribute> transforms = isByteTile
+                                            ? getByteFilterTransforms(conv)
+                                            : getGPUFilterTransforms(conv);
     if (!transforms.empty()) {
       packer.pack(dispatch, conv.getFilterMutable(), transforms);
     }

@@ -98,7 +98,36 @@ struct StaticContract {
     Type element = getElementTypeOrSelf(op.getLhs());
     return {static_cast<int64_t>(element.getIntOrFloatBitWidth() / 8),
             hasContiguousK(shape->getA(op), shape->getMapA(op), shape->m),
-            hasContiguousK(shape->getB(op), shape->getMapB(op), shape->n)};
+            hasContiguousK(shape->getB(op), shape->getMapB(op), shape->n),
+            getNonZero(getZeroB()) != nullptr,
+            getNonZero(getZeroA()) != nullptr};
+  }
+  Value getZeroA() const {
+    return shape->swapped ? op.getRhsZero() : op.getLhsZero();
+  }
+  Value getZeroB() const {
+    return shape->swapped ? op.getLhsZero() : op.getRhsZero();
+  }
+  /// The dim that a vector of zero points runs along: the operand's last one
+  /// that is not reduced.
+  std::optional<unsigned> getZeroDim(AffineMap map) const {
+    for (AffineExpr expr : llvm::reverse(map.getResults())) {
+      unsigned dim = cast<AffineDimExpr>(expr).getPosition();
+      if (!op.isReduction(dim)) {
+        return dim;
+      }
+    }
+    return std::nullopt;
+  }
+  /// Whether a zero point is one number, or one for each of the operand's rows
+  /// (or columns).
+  bool hasUsableZero(Value zero, AffineMap map, ArrayRef<unsigned> rows) const {
+    if (!getNonZero(zero) ||
+        (typeOf(zero).hasStaticShape() && typeOf(zero).getNumElements() == 1)) {
+      return true;
+    }
+    std::optional<unsigned> dim = getZeroDim(map);
+    return dim && !rows.empty() && rows.back() == *dim;
   }
 
   mutable nn::ContractOp op;
@@ -132,6 +161,7 @@ private:
                        ArrayRef<DimGroup> groups);
   tile::MatrixSpec makeOperand(Value tensor, AffineMap map,
                                const DimGroup &rows, bool rowsAreK);
+  tile::ZeroPointFn makeZeroPoint(Value zero, AffineMap map);
   Value computeResult(ImplicitLocOpBuilder &b, Value sums,
                       const tile::ResultPlace &place);
   void setIndices(MutableArrayRef<Value> loops, ArrayRef<unsigned> group,
@@ -202,6 +232,12 @@ tile::MatrixSpec ContractEmitter::makeOperand(Value tensor, AffineMap map,
   return matrix;
 }
 
+tile::ZeroPointFn ContractEmitter::makeZeroPoint(Value zero, AffineMap map) {
+  std::optional<unsigned> dim = known.getZeroDim(map);
+  return builder.getZeroPoint(zero, dim ? dimSize(*dim)
+                                        : builder.kb().math.constant(1));
+}
+
 void ContractEmitter::setIndices(MutableArrayRef<Value> loops,
                                  ArrayRef<unsigned> group, Value index,
                                  bool whole) {
@@ -248,7 +284,7 @@ Value ContractEmitter::computeResult(ImplicitLocOpBuilder &b, Value sums,
         llvm::map_to_vector(op.getMap(2).getResults(), [&](AffineExpr expr) {
           return loops[cast<AffineDimExpr>(expr).getPosition()];
         });
-    return std::pair(emitCast(kb.b, sum, kb.b.getF32Type(), element), at);
+    return std::pair(emitCast(kb.b, sum, sum.getType(), element), at);
   });
 }
 
@@ -294,6 +330,8 @@ ContractEmitter::makeSpec(ImplicitLocOpBuilder &b,
                        /*rowsAreK=*/false);
   spec.b = makeOperand(shape.getB(op), shape.getMapB(op), shape.n,
                        /*rowsAreK=*/true);
+  spec.zeros = {makeZeroPoint(known.getZeroA(), shape.getMapA(op)),
+                makeZeroPoint(known.getZeroB(), shape.getMapB(op))};
   spec.c = makeResult();
   return spec;
 }
@@ -314,6 +352,7 @@ tile::KernelOp ContractEmitter::emitPartialSum(int64_t parts) {
         builder.start(b, arguments);
         tile::SplitSumSpec spec;
         spec.partial = builder.getPartialSums();
+        spec.element = getPartialSumType(builder.dispatch);
         spec.parts = parts;
         spec.m = builder.getSize(groupSize(shape.m));
         spec.n = builder.getSize(groupSize(shape.n));
@@ -383,6 +422,18 @@ std::string TileContractFamily::findObstacle(nn::DispatchOp dispatch) const {
       !isReadable(shape.getB(op), shape.getMapB(op), shape.n)) {
     return "neighbours in an operand are neither rows nor columns";
   }
+  tile::ProductTraits traits = contract.getTraits();
+  if (traits.elementBytes == 1 &&
+      !(traits.contiguousKOfA && traits.contiguousKOfB)) {
+    return "8-bit operands that are not constants have neighbours in other "
+           "dims than the summed one";
+  }
+  if (!contract.hasUsableZero(contract.getZeroA(), shape.getMapA(op),
+                              shape.m) ||
+      !contract.hasUsableZero(contract.getZeroB(), shape.getMapB(op),
+                              shape.n)) {
+    return "zero points along neither rows nor columns";
+  }
   ProductSizes sizes = contract.getSizes();
   if (!ShapedType::isDynamic(sizes.n) && sizes.n < kMinColumns) {
     return "too few columns";
@@ -398,6 +449,11 @@ std::string TileContractFamily::findObstacle(nn::DispatchOp dispatch) const {
 const TileKernelFamily *getTileContractFamily() {
   static const TileContractFamily family;
   return &family;
+}
+
+Type getPartialSumType(nn::DispatchOp dispatch) {
+  return tile::getSumType(
+      getElementTypeOrSelf(dispatch.getRootOp()->getOperand(0)));
 }
 
 OpFoldResult countPartialSums(DispatchContext &context, int64_t parts) {

@@ -3,6 +3,7 @@
 // channels of a group, steps input channels of a tap.
 #include "Conversion/Common/ElementwiseFn.h"
 #include "Conversion/NNToGPU/TileKernelFamily.h"
+#include "Conversion/NNToKernel/ParamPacker.h"
 #include "Dialect/Tile/ConvKernel.h"
 
 using namespace mlir;
@@ -33,6 +34,9 @@ struct StaticConv {
   bool isPacked() const {
     return op.getFilter().getDefiningOp<nn::PackedOp>() != nullptr;
   }
+  bool hasBytes() const {
+    return op.getInput().getType().getElementType().isInteger(8);
+  }
   ProductSizes getSizes() const {
     ProductSizes sizes{1, getColumns(), getChannels(), groups};
     RankedTensorType result = op.getResult().getType();
@@ -46,7 +50,9 @@ struct StaticConv {
   tile::ProductTraits getTraits() const {
     Type element = op.getInput().getType().getElementType();
     return {static_cast<int64_t>(element.getIntOrFloatBitWidth() / 8), true,
-            !isPacked()};
+            hasBytes() || !isPacked(),
+            getNonZero(op.getFilterZero()) != nullptr,
+            getNonZero(op.getInputZero()) != nullptr};
   }
 
   mutable nn::ConvOp op;
@@ -70,6 +76,7 @@ public:
           setSizes(spec);
           setInput(spec);
           setFilter(spec);
+          setZeroPoints(spec);
           setOutput(spec);
           return spec;
         });
@@ -79,6 +86,7 @@ private:
   void setSizes(tile::ConvSpec &spec);
   void setInput(tile::ConvSpec &spec);
   void setFilter(tile::ConvSpec &spec);
+  void setZeroPoints(tile::ConvSpec &spec);
   void setOutput(tile::ConvSpec &spec);
   Value computeResult(ImplicitLocOpBuilder &b, Value sums,
                       const tile::ResultPlace &place);
@@ -99,6 +107,7 @@ private:
 void ConvEmitter::setSizes(tile::ConvSpec &spec) {
   KernelBuilder &kb = builder.kb();
   spec.element = op.getInput().getType().getElementType();
+  spec.filterElement = op.getFilter().getType().getElementType();
   spec.groups = known.groups;
   spec.inputChannels = known.getChannels();
   spec.outputChannels = known.getColumns();
@@ -142,10 +151,12 @@ void ConvEmitter::setFilter(tile::ConvSpec &spec) {
   spec.groupStride = taps * k * n;
   if (auto packed = op.getFilter().getDefiningOp<nn::PackedOp>()) {
     spec.filter = builder.getPointer(packed.getInput());
-    spec.tapStride = k * n;
-    spec.channelStride = n;
-    spec.outputStride = 1;
-    spec.filterAlignment = tile::getAlignment(spec.element, {number(n)});
+    bool channelsLast = known.hasBytes();
+    spec.tapStride = channelsLast ? k : k * n;
+    spec.channelStride = channelsLast ? 1 : n;
+    spec.outputStride = channelsLast ? taps * k : 1;
+    spec.filterAlignment =
+        tile::getAlignment(spec.element, {number(channelsLast ? k : n)});
   } else { // one tap
     spec.filter = builder.getPointer(op.getFilter());
     spec.tapStride = k;
@@ -153,6 +164,19 @@ void ConvEmitter::setFilter(tile::ConvSpec &spec) {
     spec.outputStride = k;
     spec.filterAlignment = tile::getAlignment(spec.element, {number(k)});
   }
+}
+
+void ConvEmitter::setZeroPoints(tile::ConvSpec &spec) {
+  KernelBuilder &kb = builder.kb();
+  OpFoldResult one = kb.math.constant(1);
+  if (tile::ZeroPointFn zero = builder.getZeroPoint(op.getInputZero(), one)) {
+    spec.inputZero = zero(kb.b, {}, Value());
+  }
+  spec.filterZero = builder.getZeroPoint(op.getFilterZero(),
+                                         kb.math.constant(known.filter[0]));
+  auto isZero = [](int64_t pad) { return pad == 0; };
+  spec.isPadded = !llvm::all_of(op.getPadLow(), isZero) ||
+                  !llvm::all_of(op.getPadHigh(), isZero);
 }
 
 void ConvEmitter::setOutput(tile::ConvSpec &spec) {
@@ -196,13 +220,13 @@ Value ConvEmitter::computeResult(ImplicitLocOpBuilder &b, Value sums,
     }
     Value channel = math.value(math.add(column, math.constant(lane)));
     at.back() = channel;
-    Type f32 = kb.b.getF32Type();
+    Type acc = sum.getType();
     if (op.getBias()) {
       Value bias = emitCast(kb.b, kb.load(op.getBias(), channel),
-                            typeOf(op.getBias()).getElementType(), f32);
-      sum = emitElementwise(kb.b, nn::Fn::add, {sum, bias}, {}, f32, f32);
+                            typeOf(op.getBias()).getElementType(), acc);
+      sum = emitElementwise(kb.b, nn::Fn::add, {sum, bias}, {}, acc, acc);
     }
-    return std::pair(emitCast(kb.b, sum, f32, element), at);
+    return std::pair(emitCast(kb.b, sum, acc, element), at);
   });
 }
 
@@ -263,8 +287,15 @@ std::string TileConvFamily::findObstacle(nn::DispatchOp dispatch) const {
     return "the filter's size is not static";
   }
   StaticConv conv(op);
-  if (!conv.isPacked() && conv.getTaps() != 1) {
+  bool isConstant = conv.isPacked() ||
+                    (conv.hasBytes() && getParam(dispatch, op.getFilter()));
+  if (!isConstant && conv.getTaps() != 1) {
     return "the filter is not a constant";
+  }
+  Value zero = getNonZero(op.getInputZero());
+  if (zero &&
+      !(typeOf(zero).hasStaticShape() && typeOf(zero).getNumElements() == 1)) {
+    return "several zero points of the input";
   }
   if (conv.getChannels() < kMinChannels || conv.getColumns() < kMinChannels) {
     return "too few channels in a group";
@@ -273,6 +304,18 @@ std::string TileConvFamily::findObstacle(nn::DispatchOp dispatch) const {
 }
 
 } // namespace
+
+SmallVector<Attribute> getByteFilterTransforms(nn::ConvOp op) {
+  StaticConv conv(op);
+  int64_t n = conv.getColumns(), k = conv.getChannels(), taps = conv.getTaps();
+  if (taps == 1) {
+    return {}; // as it is
+  }
+  MLIRContext *context = op.getContext();
+  return {nn::ReshapeToAttr::get(context, {conv.groups, n, k, taps}),
+          nn::PermuteAttr::get(context, {0, 1, 3, 2}),
+          nn::ReshapeToAttr::get(context, {conv.groups, n, taps * k})};
+}
 
 const TileKernelFamily *getTileConvFamily() {
   static const TileConvFamily family;

@@ -6,6 +6,7 @@
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 
@@ -111,6 +112,37 @@ Value TileKernelBuilder::emitEpilogue(
   return vector::FromElementsOp::create(kb().b, type, elements);
 }
 
+Value getNonZero(Value zeroPoint) {
+  return zeroPoint && !matchPattern(zeroPoint, m_Zero()) ? zeroPoint : Value();
+}
+
+tile::ZeroPointFn TileKernelBuilder::getZeroPoint(Value zero,
+                                                  OpFoldResult count) {
+  if (!getNonZero(zero)) {
+    return nullptr;
+  }
+  auto type = cast<RankedTensorType>(zero.getType());
+  auto load = [this, zero, type](Value index) {
+    SmallVector<Value> at(type.getRank(), index);
+    return emitCast(kb().b, kb().load(zero, at), type.getElementType(),
+                    kb().b.getI32Type());
+  };
+  if (type.hasStaticShape() && type.getNumElements() == 1) {
+    Value only = load(kb().math.value(0));
+    return [only](ImplicitLocOpBuilder &, ValueRange, Value) { return only; };
+  }
+  Value size = kb().math.value(count);
+  return [this, load, size](ImplicitLocOpBuilder &inside, ValueRange,
+                            Value index) {
+    OpBuilder::InsertionGuard guard(kb().b);
+    kb().b.restoreInsertionPoint(inside.saveInsertionPoint());
+    KernelBuilder::MemoScope scope(kb());
+    Value place = getIndex(inside, index);
+    // Rows beyond the last one read some zero point, too.
+    return load(arith::RemUIOp::create(kb().b, place, size));
+  };
+}
+
 /// The factors come first in all roots.
 static ValueRange getFactors(Operation *root) {
   return root->getOperands().take_front(isa<nn::AttentionOp>(root) ? 3 : 2);
@@ -172,12 +204,22 @@ Type getTensorCoreElement(Operation *root) {
     return {};
   }
   Type element = getElementTypeOrSelf(root->getOperand(0).getType());
+  auto acc = root->getAttrOfType<TypeAttr>("acc");
+  if (element.isInteger(8) && !isa<nn::AttentionOp>(root)) {
+    bool areBytes = llvm::all_of(getFactors(root), [](Value factor) {
+      return getElementTypeOrSelf(factor.getType()).isInteger(8);
+    });
+    bool hasSum =
+        getElementTypeOrSelf(root->getResult(0)).isSignlessInteger(32);
+    return areBytes && hasSum && (!acc || acc.getValue().isInteger(32))
+               ? element
+               : Type();
+  }
   for (Value factor : getFactors(root)) {
     if (getElementTypeOrSelf(factor.getType()) != element) {
       return {};
     }
   }
-  auto acc = root->getAttrOfType<TypeAttr>("acc");
   if (acc && !acc.getValue().isF32()) {
     return {};
   }

@@ -108,8 +108,15 @@ static Attribute getRegisterLayout(KernelOp kernel, Value value) {
   }
   MLIRContext *context = kernel.getContext();
   int64_t m = kernel.getWarps()[0], n = kernel.getWarps()[1];
+  // Products leave the sums of 8-bit operands in parts.
+  bool isPart = tile.getElementType().isInteger(32);
   if (tile.getRank() == 1) {
-    return RowsAttr::get(context, m, n);
+    return isPart ? Attribute(RowPartsAttr::get(context, m, n))
+                  : RowsAttr::get(context, m, n);
+  }
+  if (tile.getShape()[0] == 1) {
+    return isPart ? Attribute(ColumnPartsAttr::get(context, m, n))
+                  : ColumnsAttr::get(context, m, n);
   }
   if (value.getDefiningOp<LoadOp>()) {
     return OperandAAttr::get(context, m, n);
@@ -157,14 +164,36 @@ static LogicalResult convertOperands(KernelOp kernel) {
   return failure(walk.wasInterrupted());
 }
 
+/// Puts conversions where parts of sums are read as values.
+static void convertParts(KernelOp kernel) {
+  MLIRContext *context = kernel.getContext();
+  int64_t m = kernel.getWarps()[0], n = kernel.getWarps()[1];
+  kernel.walk([&](MapOp map) {
+    OpBuilder b(map);
+    for (OpOperand &operand : map.getTilesMutable()) {
+      auto tile = cast<TileType>(operand.get().getType());
+      Attribute whole = isa_and_present<RowPartsAttr>(tile.getLayout())
+                            ? Attribute(RowsAttr::get(context, m, n))
+                        : isa_and_present<ColumnPartsAttr>(tile.getLayout())
+                            ? ColumnsAttr::get(context, m, n)
+                            : Attribute();
+      if (whole) {
+        operand.set(ConvertLayoutOp::create(
+            b, map.getLoc(), tile.withLayout(whole), operand.get()));
+      }
+    }
+  });
+}
+
 /// Each warp has whole blocks of mma.sync.
 static LogicalResult checkShapes(KernelOp kernel) {
   int64_t rows = 16 * kernel.getWarps()[0], columns = 16 * kernel.getWarps()[1];
   WalkResult walk = kernel.walk([&](Operation *op) {
     for (Value value : op->getResults()) {
       auto tile = dyn_cast<TileType>(value.getType());
+      bool isOneRow = tile && tile.getRank() == 2 && tile.getShape()[0] == 1;
       if (tile && tile.isInRegisters() &&
-          (tile.getShape()[0] % rows != 0 ||
+          ((tile.getShape()[0] % rows != 0 && !isOneRow) ||
            (tile.getRank() == 2 && tile.getShape()[1] % columns != 0))) {
         op->emitOpError("expected rows and columns in multiples of ")
             << rows << " and " << columns << " for the kernel's warps, got "
@@ -196,6 +225,7 @@ struct AssignTileLayoutsPass final
         return signalPassFailure();
       }
       assignRegisterLayouts(kernel);
+      convertParts(kernel);
       if (failed(convertOperands(kernel))) {
         return signalPassFailure();
       }

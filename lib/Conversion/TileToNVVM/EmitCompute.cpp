@@ -3,6 +3,7 @@
 #include "KernelEmitter.h"
 
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
+#include "mlir/IR/Matchers.h"
 
 using namespace mlir;
 
@@ -25,8 +26,24 @@ std::pair<Value, Value> KernelEmitter::getLaneOrigin(TileType tile) {
 
 void KernelEmitter::emitSplat(SplatOp op) {
   TileType tile = op.getResult().getType();
-  tiles[op.getResult()] =
-      Registers(countRegisters(tile), mapping.lookupOrDefault(op.getValue()));
+  Value value = mapping.lookupOrDefault(op.getValue());
+  if (isa<RowPartsAttr, ColumnPartsAttr>(tile.getLayout()) &&
+      !matchPattern(value, m_Zero())) {
+    // One of the four lanes holds all of it.
+    Value isFirst = math.less(math.rem(lane, 4), math.constant(1));
+    value = arith::SelectOp::create(b, isFirst, value, math.constant(0));
+  }
+  tiles[op.getResult()] = Registers(countRegisters(tile), value);
+}
+
+int64_t KernelEmitter::getOperandIndex(TileType operand, TileType result,
+                                       const Place &place, int64_t index) {
+  if (operand.getRank() == result.getRank() &&
+      operand.getShape() == result.getShape()) {
+    return index;
+  }
+  return operand.getRank() == 1 ? place.row / 8
+                                : place.column / 8 * 2 + place.column % 2;
 }
 
 void KernelEmitter::emitMap(MapOp op) {
@@ -43,9 +60,9 @@ void KernelEmitter::emitMap(MapOp op) {
     Place place = isMatrix ? getPlace(result, i) : Place{0, 0, 0};
     SmallVector<Value> arguments;
     for (Value operand : op.getTiles()) {
-      bool perRow = cast<TileType>(operand.getType()).getRank() == 1;
+      auto tile = cast<TileType>(operand.getType());
       arguments.push_back(
-          tiles.at(operand)[perRow && isMatrix ? place.row / 8 : i]);
+          tiles.at(operand)[getOperandIndex(tile, result, place, i)]);
     }
     if (row) {
       arguments.push_back(math.add(row, place.row));
@@ -89,18 +106,51 @@ void KernelEmitter::emitReduce(ReduceOp op) {
   }
   for (Value &row : rows) {
     for (int64_t distance : {1, 2}) {
-      Value other = NVVM::ShflOp::create(
-          b, row.getType(), math.constant(-1), row, math.constant(distance),
-          math.constant(31), NVVM::ShflKind::bfly, UnitAttr());
-      row = combine(row, other);
+      row = combine(row, exchange(row, distance));
     }
   }
   tiles[op.getResult()] = rows;
 }
 
+Value KernelEmitter::exchange(Value value, int64_t distance) {
+  return NVVM::ShflOp::create(b, value.getType(), math.constant(-1), value,
+                              math.constant(distance), math.constant(31),
+                              NVVM::ShflKind::bfly, UnitAttr());
+}
+
+Value KernelEmitter::readLane(Value value, Value source) {
+  return NVVM::ShflOp::create(b, value.getType(), math.constant(-1), value,
+                              source, math.constant(31), NVVM::ShflKind::idx,
+                              UnitAttr());
+}
+
+/// Adds up what four lanes hold. A sum of column j is in lanes 4j to 4j + 3
+/// then; a lane wants those of the two columns that it has of an accumulator.
+void KernelEmitter::emitAddedParts(ConvertLayoutOp op) {
+  bool areRows = op.getResult().getType().getRank() == 1;
+  Value first = math.mul(math.rem(lane, 4), 8);
+  Registers sums;
+  for (Value sum : tiles.at(op.getSource())) {
+    for (int64_t distance : {1, 2}) {
+      sum = math.add(sum, exchange(sum, distance));
+    }
+    if (areRows) {
+      sums.push_back(sum);
+      continue;
+    }
+    sums.push_back(readLane(sum, first));
+    sums.push_back(readLane(sum, math.add(first, 4)));
+  }
+  tiles[op.getResult()] = sums;
+}
+
 /// Two neighbouring 8-column blocks of an accumulator have their elements in
 /// the lanes where a 16-column block of an operand wants them.
 void KernelEmitter::emitConvertLayout(ConvertLayoutOp op) {
+  if (isa<RowPartsAttr, ColumnPartsAttr>(
+          op.getSource().getType().getLayout())) {
+    return emitAddedParts(op);
+  }
   ArrayRef<Value> registers = tiles.at(op.getSource());
   auto pair = VectorType::get({2}, op.getSource().getType().getElementType());
   Registers packed;

@@ -59,7 +59,7 @@ void KernelEmitter::stageTile(EpilogueOp op) {
   Value memory = addresses.at(op.getStaging());
   auto [row, column] = getLaneOrigin(tile);
   ArrayRef<Value> registers = tiles.at(op.getTile());
-  auto type = VectorType::get({2}, b.getF32Type());
+  auto type = VectorType::get({2}, tile.getElementType());
   // Lanes hold pairs: half a chunk of four elements.
   Value half = math.mul(math.rem(math.div(column, 2), 2), 8);
   Value chunk = math.div(column, 4);
@@ -74,7 +74,7 @@ void KernelEmitter::stageTile(EpilogueOp op) {
   }
 }
 
-/// The part of a unit that lies in one chunk, as f32 elements. `chunk` counts
+/// The part of a unit that lies in one chunk, as elements. `chunk` counts
 /// from the unit's first one.
 Registers KernelEmitter::loadStaged(EpilogueOp op, Value row, Value column,
                                     Value chunk, int64_t count) {
@@ -82,10 +82,10 @@ Registers KernelEmitter::loadStaged(EpilogueOp op, Value row, Value column,
   Value offset =
       chunkOffset(staging, row, 0, math.add(math.div(column, 4), chunk), 0);
   offset = math.add(offset, math.mul(math.rem(column, 4), 4));
-  Value loaded =
-      LLVM::LoadOp::create(b, VectorType::get({count}, b.getF32Type()),
-                           byteAddress(addresses.at(op.getStaging()), offset),
-                           static_cast<unsigned>(4 * count));
+  Value loaded = LLVM::LoadOp::create(
+      b, VectorType::get({count}, staging.getElementType()),
+      byteAddress(addresses.at(op.getStaging()), offset),
+      static_cast<unsigned>(4 * count));
   auto elements = vector::ToElementsOp::create(b, loaded);
   return Registers(elements.getElements());
 }
@@ -115,7 +115,8 @@ void KernelEmitter::emitStagedUnit(EpilogueOp op, Value id) {
     elements = loadStaged(op, row, column, math.constant(0), lanes);
   }
   Value vector = vector::FromElementsOp::create(
-      b, VectorType::get({lanes}, b.getF32Type()), elements);
+      b, VectorType::get({lanes}, op.getTile().getType().getElementType()),
+      elements);
   emitUnit(op, vector, row, column);
 }
 

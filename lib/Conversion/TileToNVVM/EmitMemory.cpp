@@ -110,8 +110,12 @@ KernelEmitter::ChunkSource KernelEmitter::getSource(CopyOp op, Value row,
       b.createOrFold<arith::MulIOp>(math.extend(row), get(view.getRowStride()));
   offset = b.createOrFold<arith::AddIOp>(offset, math.extend(column));
   offset = b.createOrFold<arith::AddIOp>(offset, get(view.getOffset()));
-  return {get(view.getBase()), offset, bytes,
-          static_cast<int64_t>(view.getAlignment())};
+  return {get(view.getBase()),
+          offset,
+          bytes,
+          static_cast<int64_t>(view.getAlignment()),
+          Value(),
+          Value()};
 }
 
 /// What the rows of a thread's chunks are in the image, once for all taps.
@@ -161,9 +165,14 @@ KernelEmitter::getWindowSource(CopyOp op, int64_t round, Value column) {
   Value exists = arith::AndIOp::create(
       b, below(math.add(pixel.row, tapY), get(window.getHeight())),
       below(math.add(pixel.column, tapX), get(window.getWidth())));
-  Value bytes = getExistingBytes(op, get(window.getColumns()), column);
-  bytes = arith::SelectOp::create(
-      b, exists, bytes ? bytes : math.constant(kChunkBytes), math.constant(0));
+  Value columnBytes = getExistingBytes(op, get(window.getColumns()), column);
+  // With a fill, what is outside of the image is not copied at all.
+  Value bytes = columnBytes;
+  if (!op.getFill()) {
+    bytes = arith::SelectOp::create(b, exists,
+                                    bytes ? bytes : math.constant(kChunkBytes),
+                                    math.constant(0));
+  }
   Value tap = arith::AddIOp::create(
       b,
       arith::MulIOp::create(b, math.extend(tapY), get(window.getRowStride())),
@@ -171,12 +180,43 @@ KernelEmitter::getWindowSource(CopyOp op, int64_t round, Value column) {
                             get(window.getPixelStride())));
   Value offset = arith::AddIOp::create(b, pixel.offset, tap);
   offset = arith::AddIOp::create(b, offset, math.extend(column));
-  return {get(window.getBase()), offset, bytes,
-          static_cast<int64_t>(window.getAlignment())};
+  return {get(window.getBase()),
+          offset,
+          bytes,
+          static_cast<int64_t>(window.getAlignment()),
+          exists,
+          columnBytes};
+}
+
+/// 16 bytes of fill, as far as columns exist.
+void KernelEmitter::storeFill(const ChunkSource &source, Value fill,
+                              Value target) {
+  SmallVector<Value> words;
+  Type wide = b.getI64Type();
+  Value one = arith::ConstantIntOp::create(b, wide, 1);
+  for (int64_t at = 0; at != kChunkBytes; at += 4) {
+    Value word = fill;
+    if (source.columnBytes) {
+      // The lowest bytes of a word are its first elements.
+      Value count = math.max(math.min(math.add(source.columnBytes, -at), 4), 0);
+      Value mask =
+          arith::ShLIOp::create(b, one, math.extend(math.mul(count, 8)));
+      mask = arith::SubIOp::create(b, mask, one);
+      word = arith::AndIOp::create(
+          b, word, arith::TruncIOp::create(b, b.getI32Type(), mask));
+    }
+    words.push_back(word);
+  }
+  Value vector = vector::FromElementsOp::create(
+      b, VectorType::get({4}, b.getI32Type()), words);
+  LLVM::StoreOp::create(b, vector, target, kChunkBytes);
 }
 
 void KernelEmitter::copyChunk(const ChunkSource &source, Value target,
                               Type element) {
+  if (element.isInteger()) {
+    element = b.getIntegerType(element.getIntOrFloatBitWidth());
+  }
   Value address = LLVM::GEPOp::create(b, source.base.getType(), element,
                                       source.base, source.offset);
   int64_t width = source.alignment;
@@ -218,7 +258,16 @@ void KernelEmitter::copyRound(CopyOp op, Value id, int64_t addRow,
   } else {
     source = getWindowSource(op, round, column);
   }
+  if (!op.getFill()) {
+    copyChunk(source, target, tile.getElementType());
+    return;
+  }
+  auto inside = scf::IfOp::create(b, source.exists, /*withElseRegion=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(inside.thenBlock());
   copyChunk(source, target, tile.getElementType());
+  b.setInsertionPointToStart(inside.elseBlock());
+  storeFill(source, mapping.lookupOrDefault(op.getFill()), target);
 }
 
 void KernelEmitter::emitCopy(CopyOp op) {

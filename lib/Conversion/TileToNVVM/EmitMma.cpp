@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Fragments of shared tiles and products on tensor cores. The place of each
 // element in a fragment is that of the PTX ISA, section "Matrix Fragments for
-// mma.m16n8k16" (and m16n8k8 of tf32).
+// mma.m16n8k16" (m16n8k8 of tf32, m16n8k32 of 8-bit integers: the same bytes).
 #include "KernelEmitter.h"
 
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -110,11 +110,19 @@ void KernelEmitter::applyPrologue(Region &prologue, Type element,
   }
 }
 
+static NVVM::MMATypes getMmaType(Type element) {
+  if (element.isInteger(8)) {
+    return element.isUnsignedInteger() ? NVVM::MMATypes::u8
+                                       : NVVM::MMATypes::s8;
+  }
+  return element.isBF16()  ? NVVM::MMATypes::bf16
+         : element.isF16() ? NVVM::MMATypes::f16
+                           : NVVM::MMATypes::tf32;
+}
+
 Registers KernelEmitter::multiply(const Registers &a, ArrayRef<Value> b2,
-                                  ArrayRef<Value> acc, Type element) {
-  auto kind = element.isBF16()  ? NVVM::MMATypes::bf16
-              : element.isF16() ? NVVM::MMATypes::f16
-                                : NVVM::MMATypes::tf32;
+                                  ArrayRef<Value> acc, Type element,
+                                  Type elementB) {
   // Halves are passed as pairs, all others as 32 bits.
   auto prepare = [&](ArrayRef<Value> registers) {
     Registers prepared(registers);
@@ -126,12 +134,17 @@ Registers KernelEmitter::multiply(const Registers &a, ArrayRef<Value> b2,
     }
     return prepared;
   };
-  SmallVector<Type> four(4, b.getF32Type());
+  SmallVector<Type> four(4, acc.front().getType());
   auto type = LLVM::LLVMStructType::getLiteral(b.getContext(), four);
-  int64_t k = element.isF32() ? 8 : 16;
+  int64_t k = kStepChunks * kChunkBytes * 8 / element.getIntOrFloatBitWidth();
+  std::optional<NVVM::MMAIntOverflow> overflow;
+  if (element.isInteger(8)) {
+    overflow = NVVM::MMAIntOverflow::wrapped;
+  }
   auto product = NVVM::MmaOp::create(
       b, type, prepare(a), prepare(b2), acc, ArrayRef<int64_t>{16, 8, k},
-      std::nullopt, std::nullopt, std::array<NVVM::MMATypes, 2>{kind, kind},
+      std::nullopt, overflow,
+      std::array<NVVM::MMATypes, 2>{getMmaType(element), getMmaType(elementB)},
       std::array<NVVM::MMALayout, 2>{NVVM::MMALayout::row,
                                      NVVM::MMALayout::col});
   Registers results;
@@ -139,6 +152,40 @@ Registers KernelEmitter::multiply(const Registers &a, ArrayRef<Value> b2,
     results.push_back(LLVM::ExtractValueOp::create(b, product, i));
   }
   return results;
+}
+
+Value KernelEmitter::addBytes(Value bytes, Type element, Value sum) {
+  auto four = VectorType::get({4}, b.getI8Type());
+  Value ones =
+      arith::ConstantOp::create(b, DenseElementsAttr::get(four, int8_t(1)));
+  auto kind = element.isUnsignedInteger() ? NVVM::DotAccumulateType::UNSIGNED
+                                          : NVVM::DotAccumulateType::SIGNED;
+  return NVVM::DotAccumulate4WayOp::create(
+      b, b.getI32Type(), LLVM::BitcastOp::create(b, four, bytes), kind, ones,
+      kind, sum);
+}
+
+/// What one step adds to the parts of the sums of 8-bit operands: `as` are the
+/// fragments of A's blocks of 16 rows, `bs` of B's blocks of 16 columns.
+void KernelEmitter::addOperandSums(MmaOp op, ArrayRef<Registers> as,
+                                   ArrayRef<Registers> bs) {
+  if (Value next = op.getNextRowSums()) {
+    for (auto [i, sum] : llvm::enumerate(tiles[next])) {
+      // Rows g are in registers 0 and 2, rows g + 8 in 1 and 3.
+      for (int64_t chunk : {0, 2}) {
+        sum = addBytes(as[i / 2][i % 2 + chunk],
+                       op.getA().getType().getElementType(), sum);
+      }
+    }
+  }
+  if (Value next = op.getNextColumnSums()) {
+    for (auto [j, sum] : llvm::enumerate(tiles[next])) {
+      for (int64_t chunk : {0, 1}) {
+        sum = addBytes(bs[j / 2][2 * (j % 2) + chunk],
+                       op.getB().getType().getElementType(), sum);
+      }
+    }
+  }
 }
 
 void KernelEmitter::emitLoad(LoadOp op) {
@@ -164,6 +211,12 @@ void KernelEmitter::emitMma(MmaOp op) {
                   (kStepChunks * kChunkBytes);
   Registers sum = tiles.at(op.getAcc());
   Value bSlot = addresses.at(op.getB());
+  if (op.getRowSums()) {
+    tiles[op.getNextRowSums()] = Registers(tiles.at(op.getRowSums()));
+  }
+  if (op.getColumnSums()) {
+    tiles[op.getNextColumnSums()] = Registers(tiles.at(op.getColumnSums()));
+  }
   for (int64_t k = 0; k != steps; ++k) {
     SmallVector<Registers> as, bs;
     for (int64_t block = 0; block != rows / 16; ++block) {
@@ -182,12 +235,14 @@ void KernelEmitter::emitMma(MmaOp op) {
       bs.push_back(loadB(bSlot, bTile, op.getTransposeB(), block, k, columns));
       applyPrologue(op.getPrologueB(), element, bs.back());
     }
+    addOperandSums(op, as, bs);
     for (int64_t i = 0; i != rows / 16; ++i) {
       for (int64_t j = 0; j != columns / 8; ++j) {
         MutableArrayRef<Value> part =
             MutableArrayRef<Value>(sum).slice(4 * (i * columns / 8 + j), 4);
-        Registers next = multiply(
-            as[i], ArrayRef(bs[j / 2]).slice(2 * (j % 2), 2), part, element);
+        Registers next =
+            multiply(as[i], ArrayRef(bs[j / 2]).slice(2 * (j % 2), 2), part,
+                     element, bTile.getElementType());
         llvm::copy(next, part.begin());
       }
     }

@@ -111,7 +111,14 @@ int64_t KernelEmitter::countRegisters(TileType tile) {
   if (isa<OperandAAttr>(tile.getLayout())) {
     return rows * columns / 64;
   }
-  return rows * (columns / kernel.getWarps()[1]) / 32;
+  int64_t warpColumns = columns / kernel.getWarps()[1];
+  if (isa<ColumnPartsAttr>(tile.getLayout())) {
+    return warpColumns / 8;
+  }
+  if (isa<ColumnsAttr>(tile.getLayout())) {
+    return warpColumns / 4;
+  }
+  return rows * warpColumns / 32;
 }
 
 Type KernelEmitter::getRegisterType(TileType tile) {

@@ -93,9 +93,12 @@ private:
                           mlir::Value chunk, int64_t addChunk);
   mlir::Value byteAddress(mlir::Value pointer, mlir::Value bytes);
   /// Where a chunk's elements lie, and how many bytes of them exist; null: 16.
+  /// Of a window: whether the pixel is in the image, and the bytes before the
+  /// last column; `bytes` are 0 for others where there is no fill for them.
   struct ChunkSource {
     mlir::Value base, offset, bytes;
     int64_t alignment;
+    mlir::Value exists, columnBytes;
   };
   ChunkSource getSource(CopyOp op, mlir::Value row, mlir::Value column);
   ChunkSource getWindowSource(CopyOp op, int64_t round, mlir::Value column);
@@ -104,6 +107,8 @@ private:
   void copyRound(CopyOp op, mlir::Value id, int64_t addRow, int64_t round);
   void copyChunk(const ChunkSource &source, mlir::Value target,
                  mlir::Type element);
+  void storeFill(const ChunkSource &source, mlir::Value fill,
+                 mlir::Value target);
   void copyElements(const ChunkSource &source, mlir::Value address,
                     mlir::Value target, mlir::Type element);
 
@@ -137,7 +142,12 @@ private:
   void applyPrologue(mlir::Region &prologue, mlir::Type element,
                      Registers &registers);
   Registers multiply(const Registers &a, llvm::ArrayRef<mlir::Value> b2,
-                     llvm::ArrayRef<mlir::Value> acc, mlir::Type element);
+                     llvm::ArrayRef<mlir::Value> acc, mlir::Type element,
+                     mlir::Type elementB);
+  /// `sum` and four 8-bit elements.
+  mlir::Value addBytes(mlir::Value bytes, mlir::Type element, mlir::Value sum);
+  void addOperandSums(MmaOp op, llvm::ArrayRef<Registers> as,
+                      llvm::ArrayRef<Registers> bs);
 
   // EmitCompute.cpp: elementwise and rows.
   void emitSplat(SplatOp op);
@@ -145,12 +155,20 @@ private:
   void emitCast(CastOp op);
   void emitReduce(ReduceOp op);
   void emitConvertLayout(ConvertLayoutOp op);
+  void emitAddedParts(ConvertLayoutOp op);
+  /// A value of each lane's, from the lane whose number differs in `distance`,
+  /// or from lane `source`.
+  mlir::Value exchange(mlir::Value value, int64_t distance);
+  mlir::Value readLane(mlir::Value value, mlir::Value source);
 
   /// Row and column, within the tile, of a register of an accumulator, less
   /// the lane's part.
   struct Place {
     int64_t block, row, column;
   };
+  /// Which register of an operand of the element at `place` a map reads.
+  static int64_t getOperandIndex(TileType operand, TileType result,
+                                 const Place &place, int64_t index);
   /// Of register number `index` of a tile in accumulator layout.
   Place getPlace(TileType tile, int64_t index);
   /// Row and column of a warp's and lane's first element in such a tile.

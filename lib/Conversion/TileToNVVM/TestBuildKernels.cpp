@@ -39,6 +39,10 @@ public:
   Type type(StringRef name) const {
     return fields.getAs<TypeAttr>(name).getValue();
   }
+  /// `name`'s, or that of `otherwise`.
+  Type type(StringRef name, StringRef otherwise) const {
+    return type(fields.contains(name) ? name : otherwise);
+  }
   template <typename AttrT> AttrT schedule() const {
     return fields.getAs<AttrT>("schedule");
   }
@@ -87,27 +91,43 @@ static Size add(ImplicitLocOpBuilder &b, Size x, int64_t y) {
   return math.add(math.i64(x), math.i64(y));
 }
 
-/// Loads as many elements as `like` has, as f32.
+/// Loads as many elements as `like` has, as f32 or i32.
 static Value loadLike(ImplicitLocOpBuilder &b, Value base, Type element,
                       Value offset, Value like) {
   auto vector = cast<VectorType>(like.getType());
   Value address = LLVM::GEPOp::create(b, base.getType(), element, base, offset);
   Value loaded = LLVM::LoadOp::create(b, vector.clone(element), address,
                                       element.getIntOrFloatBitWidth() / 8);
-  return convertFloat(b, loaded, b.getF32Type());
+  return element.isInteger() ? loaded : convertFloat(b, loaded, b.getF32Type());
 }
 
-/// relu(x + bias[column]) + residual[row, column].
+/// relu(x + bias[column]) + residual[row, column]; of i32 sums, all are i32.
 static ResultFn makeEpilogue(const KernelRequest &request, Value bias,
                              Value residual) {
   Type element = request.type("result");
-  return [=](ImplicitLocOpBuilder &b, Value x, const ResultPlace &place) {
+  return [=](ImplicitLocOpBuilder &b, Value x,
+             const ResultPlace &place) -> Value {
     Value column = SizeMath(b).extend(place.column);
-    x = arith::AddFOp::create(b, x, loadLike(b, bias, element, column, x));
+    Value addend = loadLike(b, bias, element, column, x);
     Value zero = arith::ConstantOp::create(b, b.getZeroAttr(x.getType()));
-    x = arith::MaximumFOp::create(b, x, zero);
-    return arith::AddFOp::create(
-        b, x, loadLike(b, residual, element, place.offset, x));
+    Value more = loadLike(b, residual, element, place.offset, x);
+    if (element.isInteger()) {
+      x = arith::MaxSIOp::create(b, arith::AddIOp::create(b, x, addend), zero);
+      return arith::AddIOp::create(b, x, more);
+    }
+    x = arith::MaximumFOp::create(b, arith::AddFOp::create(b, x, addend), zero);
+    return arith::AddFOp::create(b, x, more);
+  };
+}
+
+/// A zero point per row or column, i32 at `base`, of which there are `count`.
+static ZeroPointFn makeZeroPoint(Value base, Size count) {
+  return [=](ImplicitLocOpBuilder &b, ValueRange, Value index) -> Value {
+    SizeMath math(b);
+    index = math.min(index, math.sub(math.i32(count), math.i32(1)));
+    Value address = LLVM::GEPOp::create(b, base.getType(), b.getI32Type(), base,
+                                        math.extend(index));
+    return LLVM::LoadOp::create(b, b.getI32Type(), address, 4);
   };
 }
 
@@ -138,13 +158,21 @@ static GemmSpec makeGemm(ImplicitLocOpBuilder &b, const KernelRequest &request,
   spec.m = sizes.next("m");
   spec.n = sizes.next("n");
   spec.k = sizes.next("k");
-  Type element = request.type("element");
   int64_t gap = request.number("gap");
   ValueRange buffers = arguments.buffers;
-  spec.a = makeMatrix(b, buffers[0], element, spec.m, spec.k,
+  spec.a = makeMatrix(b, buffers[0], request.type("element"), spec.m, spec.k,
                       request.flag("transpose_a"), gap);
-  spec.b = makeMatrix(b, buffers[1], element, spec.k, spec.n,
-                      request.flag("transpose_b"), gap);
+  spec.b = makeMatrix(b, buffers[1], request.type("element_b", "element"),
+                      spec.k, spec.n, request.flag("transpose_b"), gap);
+  ValueRange rest = buffers.drop_front(2);
+  if (request.flag("zero_a")) {
+    spec.zeros.a = makeZeroPoint(rest.front(), spec.m);
+    rest = rest.drop_front();
+  }
+  if (request.flag("zero_b")) {
+    spec.zeros.b = makeZeroPoint(rest.front(), spec.n);
+    rest = rest.drop_front();
+  }
   MatrixSpec c = makeMatrix(b, buffers.back(), request.type("result"), spec.m,
                             spec.n, false, 0);
   spec.c.base = c.base;
@@ -153,18 +181,20 @@ static GemmSpec makeGemm(ImplicitLocOpBuilder &b, const KernelRequest &request,
   spec.c.offset = c.offset;
   spec.c.alignment = c.alignment;
   if (request.flag("epilogue")) {
-    spec.c.compute = makeEpilogue(request, buffers[2], buffers[3]);
+    spec.c.compute = makeEpilogue(request, rest[0], rest[1]);
   }
   return spec;
 }
 
-/// [parts][batch][m][n] of f32, then the epilogue's operands and the result.
+/// [parts][batch][m][n] of f32 or i32, then the epilogue's operands and the
+/// result.
 static SplitSumSpec makeSplitSum(ImplicitLocOpBuilder &b,
                                  const KernelRequest &request,
                                  const KernelArguments &arguments) {
   Sizes sizes(b, request, arguments);
   SplitSumSpec spec;
   spec.partial = arguments.buffers[0];
+  spec.element = getSumType(request.type("result"));
   spec.parts = request.number("parts");
   spec.batch.push_back(sizes.next("batch"));
   spec.m = sizes.next("m");
@@ -187,12 +217,14 @@ static std::array<int64_t, 2> getPair(const KernelRequest &request,
 }
 
 /// Dense channels-last input and result; filter [g][j][r][s][c], or, with
-/// `transpose_b`, [g][r][s][c][j].
+/// `transpose_b`, [g][r][s][c][j]. One zero point of the input, one per output
+/// channel.
 static ConvSpec makeConv(ImplicitLocOpBuilder &b, const KernelRequest &request,
                          const KernelArguments &arguments) {
   Sizes sizes(b, request, arguments);
   ConvSpec spec;
   spec.element = request.type("element");
+  spec.filterElement = request.type("element_b", "element");
   spec.input = arguments.buffers[0];
   spec.filter = arguments.buffers[1];
   spec.images = sizes.next("images");
@@ -226,9 +258,17 @@ static ConvSpec makeConv(ImplicitLocOpBuilder &b, const KernelRequest &request,
   spec.output.rowStride = outputs;
   spec.output.alignment =
       getAlignment(spec.output.element, {outputs, b.getI64IntegerAttr(n)});
+  ValueRange rest = arguments.buffers.drop_front(2);
+  if (request.flag("zero_a")) {
+    spec.inputZero = LLVM::LoadOp::create(b, b.getI32Type(), rest.front(), 4);
+    rest = rest.drop_front();
+  }
+  if (request.flag("zero_b")) {
+    spec.filterZero = makeZeroPoint(rest.front(), outputs);
+    rest = rest.drop_front();
+  }
   if (request.flag("epilogue")) {
-    spec.output.compute =
-        makeEpilogue(request, arguments.buffers[2], arguments.buffers[3]);
+    spec.output.compute = makeEpilogue(request, rest[0], rest[1]);
   }
   return spec;
 }
@@ -362,7 +402,8 @@ static LogicalResult buildKernel(ImplicitLocOpBuilder &b,
   KernelSignature signature;
   signature.name = request.text("name").str();
   StringRef kind = request.text("kind");
-  unsigned extra = request.flag("epilogue") ? 2 : 0;
+  unsigned extra = (request.flag("epilogue") ? 2 : 0) + request.flag("zero_a") +
+                   request.flag("zero_b");
   bool dynamic = request.flag("dynamic");
   BlockLimits limits;
   auto bind = [&](auto make) {
@@ -425,6 +466,8 @@ struct TestPrintTileSchedulesPass final
 
   void runOnOperation() override {
     ProductTraits traits{elementBytes, contiguousKOfA, contiguousKOfB};
+    // Those that zero points leave registers for.
+    traits.sumsRows = traits.sumsColumns = elementBytes == 1;
     for (GemmScheduleAttr schedule :
          getGemmSchedules(&getContext(), traits, BlockLimits())) {
       if (forConv && !isLegalForConv(schedule, traits)) {

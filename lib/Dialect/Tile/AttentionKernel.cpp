@@ -272,7 +272,8 @@ RowState AttentionBuilder::update(RowState state, Value scores, Value values) {
       getTileType(spec.value.element, tile.getShape(), MemorySpace::Registers),
       weights);
   Value next = MmaOp::create(b, sums(valueHead), rounded, values, sofar,
-                             /*transpose_a=*/false, /*transpose_b=*/false);
+                             /*transpose_a=*/false, /*transpose_b=*/false)
+                   .getResult();
   return {next, maximum, sum};
 }
 
@@ -285,7 +286,8 @@ void AttentionBuilder::consume(PipelineOp pipeline, Value queries) {
   TileType tile = sums(schedule.getKeys());
   Value scores =
       MmaOp::create(b, tile, queries, keySlot, SplatOp::create(b, tile, f32(0)),
-                    /*transpose_a=*/false, /*transpose_b=*/true);
+                    /*transpose_a=*/false, /*transpose_b=*/true)
+          .getResult();
   ReleaseOp::create(b, pipeline.getToken(0));
   scores = maskScores(changeScores(scores, key), key);
   Value valueSlot = awaitChannel(b, pipeline, 1)[0];

@@ -55,6 +55,42 @@ static LogicalResult checkPrologue(MmaOp op, Region &region, TileType operand,
   return success();
 }
 
+static bool isByte(Type element) {
+  return element.isSignlessInteger(8) || element.isUnsignedInteger(8);
+}
+
+/// Sums of an operand's rows or columns: all there and alike, or none.
+static LogicalResult checkSums(MmaOp op, bool areBytes, Value sums, Value next,
+                               ArrayRef<int64_t> shape, StringRef name) {
+  if (!sums && !next) {
+    return success();
+  }
+  auto tile = sums ? cast<TileType>(sums.getType()) : TileType();
+  if (areBytes && tile && next && next.getType() == tile &&
+      tile.getElementType().isSignlessInteger(32) && tile.getShape() == shape) {
+    return success();
+  }
+  return op.emitOpError("expected '")
+         << name << "' only with 8-bit operands, of i32 and shape [" << shape
+         << "], with a result like them";
+}
+
+/// Operands along k, and sums of their rows and columns.
+static LogicalResult checkBytes(MmaOp op, bool areBytes) {
+  if (areBytes && (op.getTransposeA() || !op.getTransposeB() ||
+                   !op.getPrologueA().empty() || !op.getPrologueB().empty())) {
+    return op.emitOpError("expected 8-bit operands with 'transpose_b' alone "
+                          "and no prologues");
+  }
+  ArrayRef<int64_t> shape = op.getResult().getType().getShape();
+  if (failed(checkSums(op, areBytes, op.getRowSums(), op.getNextRowSums(),
+                       {shape[0]}, "row_sums"))) {
+    return failure();
+  }
+  return checkSums(op, areBytes, op.getColumnSums(), op.getNextColumnSums(),
+                   {1, shape[1]}, "column_sums");
+}
+
 LogicalResult MmaOp::verify() {
   TileType a = getA().getType(), b = getB().getType();
   TileType acc = getAcc().getType(), result = getResult().getType();
@@ -71,11 +107,14 @@ LogicalResult MmaOp::verify() {
            << acc;
   }
   Type element = a.getElementType();
-  if (element != b.getElementType() ||
-      !(element.isBF16() || element.isF16() || element.isF32()) ||
-      !acc.getElementType().isF32()) {
+  bool areFloats = element == b.getElementType() &&
+                   (element.isBF16() || element.isF16() || element.isF32()) &&
+                   acc.getElementType().isF32();
+  bool areBytes = isByte(element) && isByte(b.getElementType()) &&
+                  acc.getElementType().isSignlessInteger(32);
+  if (!areFloats && !areBytes) {
     return emitOpError("expected operands of bf16, f16 or f32 and an f32 "
-                       "accumulator, got ")
+                       "accumulator, or of i8 or ui8 and an i32 one, got ")
            << element << ", " << b.getElementType() << " and "
            << acc.getElementType();
   }
@@ -83,7 +122,8 @@ LogicalResult MmaOp::verify() {
     return emitOpError("expected 'a' in registers to have 16-bit elements and "
                        "no 'transpose_a'");
   }
-  if (failed(checkPrologue(*this, getPrologueA(), a, "prologue_a"))) {
+  if (failed(checkBytes(*this, areBytes)) ||
+      failed(checkPrologue(*this, getPrologueA(), a, "prologue_a"))) {
     return failure();
   }
   return checkPrologue(*this, getPrologueB(), b, "prologue_b");
@@ -94,8 +134,12 @@ LogicalResult MapOp::verify() {
   SmallVector<Type> expected;
   for (Value operand : getTiles()) {
     auto tile = cast<TileType>(operand.getType());
-    bool fits = tile.getRank() == 1 ? tile.getShape()[0] == result.getShape()[0]
-                                    : tile.getShape() == result.getShape();
+    bool isOneRow = tile.getRank() == 2 && result.getRank() == 2 &&
+                    tile.getShape()[0] == 1 &&
+                    tile.getShape()[1] == result.getShape()[1];
+    bool fits = tile.getRank() == 1
+                    ? tile.getShape()[0] == result.getShape()[0]
+                    : tile.getShape() == result.getShape() || isOneRow;
     if (!fits) {
       return emitOpError("expected an operand to go with ")
              << result << ", got " << tile;

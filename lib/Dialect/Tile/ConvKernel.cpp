@@ -19,6 +19,7 @@ public:
 
 private:
   void chooseTile();
+  void setZeroPoints();
   Value createWindow();
   Value createFilterView(Value tap);
   void fill(PipelineOp pipeline, Value window);
@@ -35,6 +36,11 @@ private:
   /// i32: pixels of all images, the block's group, first pixel and first output
   /// channel of the group.
   Value pixels, group, row, column;
+  /// The number of the group's first output channel among all.
+  Value firstColumn;
+  ZeroPoints zeros;
+  /// Four times the input's zero point; null where none is read.
+  Value fillBytes;
 };
 
 } // namespace
@@ -54,6 +60,21 @@ void ConvBuilder::chooseTile() {
   Value within = math.rem(block, perGroup);
   row = math.mul(math.div(within, tilesN), math.i32(schedule.getTileM()));
   column = math.mul(math.rem(within, tilesN), math.i32(schedule.getTileN()));
+  firstColumn = math.mul(group, math.i32(spec.outputChannels));
+}
+
+/// A pixel outside of the image has the zero point in all channels.
+void ConvBuilder::setZeroPoints() {
+  zeros.b = spec.filterZero;
+  if (spec.inputZero) {
+    zeros.a = [this](ImplicitLocOpBuilder &, ValueRange, Value) {
+      return spec.inputZero;
+    };
+  }
+  if (spec.inputZero && spec.isPadded) {
+    Value byte = arith::AndIOp::create(b, spec.inputZero, math.i32(0xff));
+    fillBytes = math.mul(byte, math.i32(0x01010101));
+  }
 }
 
 Value ConvBuilder::createWindow() {
@@ -74,7 +95,7 @@ Value ConvBuilder::createWindow() {
 Value ConvBuilder::createFilterView(Value tap) {
   MatrixSpec matrix;
   matrix.base = spec.filter;
-  matrix.element = spec.element;
+  matrix.element = spec.filterElement;
   matrix.alignment = spec.filterAlignment;
   matrix.offset = [&](ImplicitLocOpBuilder &, ValueRange) -> Size {
     return math.add(math.mul(math.extend(group), math.i64(spec.groupStride)),
@@ -106,7 +127,7 @@ void ConvBuilder::fill(PipelineOp pipeline, Value window) {
   Size channels = size(spec.inputChannels), outputs = size(spec.outputChannels);
   // Whether a pixel's part exists depends on the tap.
   createCopy(b, window, row, channel, body->getArgument(1), size(1), channels,
-             {tapY, tapX});
+             {tapY, tapX}, fillBytes);
   if (hasContiguousOutputs()) {
     createCopy(b, filter, channel, column, body->getArgument(2), channels,
                outputs);
@@ -121,9 +142,9 @@ void ConvBuilder::consume(PipelineOp pipeline) {
   OpBuilder::InsertionGuard guard(b);
   Block *body = createConsume(b, pipeline);
   ValueRange slots = awaitChannel(b, pipeline, 0);
-  Value sums = body->getArguments().back();
-  Value next = MmaOp::create(b, sums.getType(), slots[0], slots[1], sums,
-                             /*transpose_a=*/false, !hasContiguousOutputs());
+  ValueRange next =
+      createMma(b, slots[0], slots[1], body->getArguments().drop_front(2),
+                zeros, /*transposeA=*/false, !hasContiguousOutputs());
   ReleaseOp::create(b, pipeline.getToken(0));
   YieldOp::create(b, next);
 }
@@ -134,31 +155,31 @@ Value ConvBuilder::multiply() {
   bool outputsInRows = hasContiguousOutputs();
   Value window = createWindow();
   Value ringA = createRing(b, spec.element, stages, m, k);
-  Value ringB = createRing(b, spec.element, stages, outputsInRows ? k : n,
+  Value ringB = createRing(b, spec.filterElement, stages, outputsInRows ? k : n,
                            outputsInRows ? n : k);
-  TileType sums = getTileType(b.getF32Type(), {m, n}, MemorySpace::Registers);
-  Value zero = SplatOp::create(
-      b, sums, arith::ConstantOp::create(b, b.getF32FloatAttr(0)));
-  int64_t steps =
-      spec.kernel[0] * spec.kernel[1] * ((spec.inputChannels + k - 1) / k);
+  SmallVector<Value> zero = createSums(b, spec.element, m, n, zeros);
+  int64_t taps = spec.kernel[0] * spec.kernel[1];
+  int64_t steps = taps * ((spec.inputChannels + k - 1) / k);
   auto pipeline = PipelineOp::create(
-      b, TypeRange{sums}, math.i32(0), math.i32(steps),
-      ValueRange{ringA, ringB}, ValueRange{zero}, b.getDenseI64ArrayAttr({2}),
+      b, TypeRange(ValueRange(zero)), math.i32(0), math.i32(steps),
+      ValueRange{ringA, ringB}, zero, b.getDenseI64ArrayAttr({2}),
       /*fillsCount=*/1);
   fill(pipeline, window);
   consume(pipeline);
-  return pipeline.getResult(0);
+  return subtractZeroPoints(b, pipeline.getResults(), zeros, {}, row,
+                            math.add(column, firstColumn),
+                            math.i32(taps * spec.inputChannels));
 }
 
 void ConvBuilder::emit() {
   chooseTile();
+  setZeroPoints();
   Value sums = multiply();
   std::optional<int64_t> images = getConstantIntValue(spec.images);
   std::optional<int64_t> height = getConstantIntValue(spec.outputSizes[0]);
   std::optional<int64_t> width = getConstantIntValue(spec.outputSizes[1]);
   Size rows = images && height && width ? size(*images * *height * *width)
                                         : Size(math.extend(pixels));
-  Value firstColumn = math.mul(group, math.i32(spec.outputChannels));
   emitResults(b, spec.output, {}, sums, row, column, rows,
               size(spec.outputChannels),
               hasStaging(schedule.getTileM(), schedule.getTileN(), limits),
@@ -177,7 +198,8 @@ buildConvKernel(ImplicitLocOpBuilder &b, const KernelSignature &signature,
   ConvSpec spec = makeSpec(b, getArguments(kernel, signature));
   ProductTraits traits{
       static_cast<int64_t>(spec.element.getIntOrFloatBitWidth() / 8),
-      /*contiguousKOfA=*/true, spec.channelStride == 1};
+      /*contiguousKOfA=*/true, spec.channelStride == 1,
+      spec.filterZero != nullptr, spec.inputZero != nullptr};
   if (failed(checkSchedule(schedule, traits, limits,
                            [&] { return emitError(b.getLoc()); }))) {
     kernel.erase();

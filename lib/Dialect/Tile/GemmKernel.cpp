@@ -29,6 +29,7 @@ private:
   void fill(PipelineOp pipeline, Value viewA, Value viewB);
   void consume(PipelineOp pipeline);
   Value multiply();
+  Value countTerms();
   ResultSpec getPartialSums();
 
   ImplicitLocOpBuilder &b;
@@ -110,10 +111,9 @@ void GemmBuilder::consume(PipelineOp pipeline) {
   OpBuilder::InsertionGuard guard(b);
   Block *body = createConsume(b, pipeline);
   ValueRange slots = awaitChannel(b, pipeline, 0);
-  Value sums = body->getArguments().back();
-  Value next =
-      MmaOp::create(b, sums.getType(), slots[0], slots[1], sums,
-                    !spec.a.hasContiguousRows(), !spec.b.hasContiguousRows());
+  ValueRange next = createMma(
+      b, slots[0], slots[1], body->getArguments().drop_front(2), spec.zeros,
+      !spec.a.hasContiguousRows(), !spec.b.hasContiguousRows());
   ReleaseOp::create(b, pipeline.getToken(0));
   YieldOp::create(b, next);
 }
@@ -134,22 +134,29 @@ Value GemmBuilder::multiply() {
       createRing(b, spec.a.element, stages, rowsA ? m : k, rowsA ? k : m);
   Value ringB =
       createRing(b, spec.b.element, stages, rowsB ? k : n, rowsB ? n : k);
-  TileType sums = getTileType(b.getF32Type(), {m, n}, MemorySpace::Registers);
-  Value zero = SplatOp::create(
-      b, sums, arith::ConstantOp::create(b, b.getF32FloatAttr(0)));
-  auto pipeline = PipelineOp::create(
-      b, TypeRange{sums}, firstStep, lastStep, ValueRange{ringA, ringB},
-      ValueRange{zero}, b.getDenseI64ArrayAttr({2}), /*fillsCount=*/1);
+  SmallVector<Value> zero = createSums(b, spec.a.element, m, n, spec.zeros);
+  auto pipeline = PipelineOp::create(b, TypeRange(ValueRange(zero)), firstStep,
+                                     lastStep, ValueRange{ringA, ringB}, zero,
+                                     b.getDenseI64ArrayAttr({2}),
+                                     /*fillsCount=*/1);
   fill(pipeline, viewA, viewB);
   consume(pipeline);
-  return pipeline.getResult(0);
+  return subtractZeroPoints(b, pipeline.getResults(), spec.zeros, batch, row,
+                            column, countTerms());
 }
 
-/// [split_k][batch][m][n] of f32.
+/// i32: what the block adds up of k; parts may be empty.
+Value GemmBuilder::countTerms() {
+  Value tileK = math.i32(schedule.getTileK());
+  Value end = math.min(math.i32(spec.k), math.mul(lastStep, tileK));
+  return math.max(math.sub(end, math.mul(firstStep, tileK)), math.i32(0));
+}
+
+/// [split_k][batch][m][n] of the sums' type.
 ResultSpec GemmBuilder::getPartialSums() {
   ResultSpec partial;
   partial.base = spec.c.base;
-  partial.element = b.getF32Type();
+  partial.element = getSumType(spec.a.element);
   partial.rowStride = spec.n;
   partial.columnMultiple = spec.c.columnMultiple;
   partial.alignment = getAlignment(partial.element, {spec.n});
@@ -180,7 +187,8 @@ buildGemmKernel(ImplicitLocOpBuilder &b, const KernelSignature &signature,
   GemmSpec spec = makeSpec(b, getArguments(kernel, signature));
   ProductTraits traits{
       static_cast<int64_t>(spec.a.element.getIntOrFloatBitWidth() / 8),
-      spec.a.hasContiguousRows(), !spec.b.hasContiguousRows()};
+      spec.a.hasContiguousRows(), !spec.b.hasContiguousRows(),
+      spec.zeros.b != nullptr, spec.zeros.a != nullptr};
   if (failed(checkSchedule(schedule, traits, limits,
                            [&] { return emitError(b.getLoc()); }))) {
     kernel.erase();
@@ -204,14 +212,16 @@ static void sumUnit(ImplicitLocOpBuilder &b, const SplitSumSpec &spec,
       math.mul(math.extend(countProducts(b, spec.batch)), math.i64(spec.m)),
       math.i64(spec.n));
   Value offset = math.mul(math.extend(unit), math.i64(lanes));
-  Type vector = VectorType::get({lanes}, b.getF32Type());
+  Type vector = VectorType::get({lanes}, spec.element);
   Value sum;
   for (int64_t i = 0; i != spec.parts; ++i) {
-    Value address = LLVM::GEPOp::create(b, spec.partial.getType(),
-                                        b.getF32Type(), spec.partial, offset);
+    Value address = LLVM::GEPOp::create(b, spec.partial.getType(), spec.element,
+                                        spec.partial, offset);
     Value loaded = LLVM::LoadOp::create(b, vector, address,
                                         static_cast<unsigned>(4 * lanes));
-    sum = i ? arith::AddFOp::create(b, sum, loaded).getResult() : loaded;
+    sum = i == 0                     ? loaded
+          : spec.element.isInteger() ? math.add(sum, loaded)
+                                     : arith::AddFOp::create(b, sum, loaded);
     offset = math.add(offset, part);
   }
   emitResult(b, spec.c, sum, place);

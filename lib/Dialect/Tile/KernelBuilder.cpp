@@ -167,7 +167,9 @@ static int64_t chooseLanes(const ResultSpec &result, Size columns,
 
 static void storeResult(ImplicitLocOpBuilder &b, const ResultSpec &result,
                         Value vector, Value offset) {
-  vector = convertFloat(b, vector, result.element);
+  if (isa<FloatType>(result.element)) {
+    vector = convertFloat(b, vector, result.element);
+  }
   Value address = LLVM::GEPOp::create(b, result.base.getType(), result.element,
                                       result.base, offset);
   int64_t lanes = cast<VectorType>(vector.getType()).getNumElements();
@@ -200,8 +202,8 @@ void emitResults(ImplicitLocOpBuilder &b, const ResultSpec &result,
   auto tile = cast<TileType>(sums.getType());
   Value staging;
   if (staged) {
-    TileType memory =
-        getTileType(b.getF32Type(), tile.getShape(), MemorySpace::Shared);
+    TileType memory = getTileType(tile.getElementType(), tile.getShape(),
+                                  MemorySpace::Shared);
     auto alloc = AllocOp::create(b, RingType::get(b.getContext(), 1, memory),
                                  /*overlay=*/true, IntegerAttr());
     staging = SlotOp::create(b, memory, alloc, math.i32(0));
@@ -228,9 +230,10 @@ void emitResults(ImplicitLocOpBuilder &b, const ResultSpec &result,
 }
 
 void createCopy(ImplicitLocOpBuilder &b, Value view, Value row, Value column,
-                Value slot, Size rows, Size columns, ValueRange tap) {
+                Value slot, Size rows, Size columns, ValueRange tap,
+                Value fill) {
   auto tile = cast<TileType>(slot.getType());
-  CopyOp::create(b, view, row, column, slot, tap,
+  CopyOp::create(b, view, row, column, slot, tap, fill,
                  SizeMath::isMultiple(rows, tile.getShape()[0]),
                  SizeMath::isMultiple(columns, tile.getShape()[1]));
 }

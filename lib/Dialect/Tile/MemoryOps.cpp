@@ -50,6 +50,11 @@ LogicalResult CopyOp::verify() {
     return emitOpError("expected ")
            << taps << " values of 'tap', got " << getTap().size();
   }
+  if (getFill() && (taps == 0 || !source.isInteger(8))) {
+    return emitOpError("expected 'fill' only with a 'tap' and 8-bit "
+                       "elements, got it with ")
+           << source;
+  }
   return success();
 }
 
@@ -68,9 +73,12 @@ LogicalResult EpilogueOp::verify() {
            << expected << " of the region, got "
            << SmallVector<Type>(getBody().getArgumentTypes());
   }
+  Type element = tile.getElementType();
   if (getStaging() && (getStaging().getType().getShape() != tile.getShape() ||
-                       !getStaging().getType().getElementType().isF32())) {
-    return emitOpError("expected 'staging' of f32 with the shape of ")
+                       getStaging().getType().getElementType() != element ||
+                       !(element.isF32() || element.isSignlessInteger(32)))) {
+    return emitOpError("expected 'staging' of f32 or i32 with the shape and "
+                       "element of ")
            << tile << ", got " << getStaging().getType();
   }
   return success();

@@ -25,9 +25,13 @@ static constexpr int64_t kPlaceRegisters = 7;
 /// tiles; with 12 and more, ptxas spilled.
 static constexpr int64_t kMaxCopyChunks = 8;
 
-/// The sums of a warp's part of a product, and operands of one step.
-static int64_t getFragmentRegisters(int64_t rows, int64_t columns) {
-  return rows * columns / 32 + rows / 4 + columns / 4;
+/// The sums of a warp's part of a product, of its operands where needed, and
+/// operands of one step.
+static int64_t getFragmentRegisters(int64_t rows, int64_t columns,
+                                    const ProductTraits &traits) {
+  int64_t sums =
+      (traits.sumsRows ? rows / 8 : 0) + (traits.sumsColumns ? columns / 8 : 0);
+  return rows * columns / 32 + rows / 4 + columns / 4 + sums;
 }
 
 static LogicalResult checkMultiple(EmitErrorFn emitError, StringRef name,
@@ -105,6 +109,9 @@ LogicalResult checkSchedule(GemmScheduleAttr schedule,
       failed(checkMultiple(emitError, "tile_k", schedule.getTileK(), 32 / e))) {
     return failure();
   }
+  if (e == 1 && !(traits.contiguousKOfA && traits.contiguousKOfB)) {
+    return emitError() << "expected 8-bit operands with neighbours along k";
+  }
   if (e == 4 && !traits.contiguousKOfA &&
       failed(checkMultiple(emitError, "tile_m", schedule.getTileM(), 32))) {
     return failure();
@@ -116,7 +123,8 @@ LogicalResult checkSchedule(GemmScheduleAttr schedule,
   int64_t threads = schedule.getWarpsM() * schedule.getWarpsN() * 32;
   int64_t rows = schedule.getTileM() / schedule.getWarpsM();
   int64_t columns = schedule.getTileN() / schedule.getWarpsN();
-  if (failed(checkRegisters(emitError, getFragmentRegisters(rows, columns),
+  if (failed(checkRegisters(emitError,
+                            getFragmentRegisters(rows, columns, traits),
                             threads, limits))) {
     return failure();
   }
@@ -144,9 +152,10 @@ LogicalResult checkSchedule(ConvScheduleAttr schedule,
   int64_t rows = schedule.getTileM() / schedule.getWarpsM();
   int64_t columns = schedule.getTileN() / schedule.getWarpsN();
   int64_t places = (schedule.getTileM() * chunks + threads - 1) / threads;
-  return checkRegisters(
-      emitError, getFragmentRegisters(rows, columns) + kPlaceRegisters * places,
-      threads, limits);
+  return checkRegisters(emitError,
+                        getFragmentRegisters(rows, columns, traits) +
+                            kPlaceRegisters * places,
+                        threads, limits);
 }
 
 int64_t getSharedBytes(AttentionScheduleAttr schedule, int64_t head,

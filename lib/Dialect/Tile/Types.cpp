@@ -57,8 +57,11 @@ LogicalResult TileType::verify(EmitError emitError, ArrayRef<int64_t> shape,
     return success();
   }
   bool fits = isa<SwizzleAttr>(layout) ? space == MemorySpace::Shared
-              : isa<RowsAttr>(layout)
+              : isa<RowsAttr, RowPartsAttr>(layout)
                   ? space == MemorySpace::Registers && shape.size() == 1
+              : isa<ColumnsAttr, ColumnPartsAttr>(layout)
+                  ? space == MemorySpace::Registers && shape.size() == 2 &&
+                        shape[0] == 1
               : isa<AccumulatorAttr, OperandAAttr>(layout)
                   ? space == MemorySpace::Registers && shape.size() == 2
                   : false;

@@ -75,3 +75,31 @@ func.func @thin(%x: tensor<64x96xbf16>, %w: tensor<96x2xbf16>) -> tensor<64x2xf3
   %0 = nn.contract %x, %w maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] : tensor<64x96xbf16>, tensor<96x2xbf16> -> tensor<64x2xf32>
   return %0 : tensor<64x2xf32>
 }
+
+// -----
+
+// A constant is turned so that both operands lie along k; rows are not summed
+// for a zero point of 0.
+nn.param @w : tensor<96x128xi8> = (dense<1> : tensor<96x128xi8>) : tensor<96x128xi8>
+// CHECK-LABEL: func.func @bytes
+// CHECK: rt.dispatch @contract_0({{.*}}tensor<128x96xi8>
+// CHECK: tile.kernel @contract_0
+// CHECK: tile.mma {{.*}} transpose_b column_sums
+// CHECK-NOT: row_sums
+// CHECK: tile.epilogue
+func.func @bytes(%x: tensor<64x96xui8>, %z: tensor<ui8>) -> tensor<64x128xi32> {
+  %w = nn.param_ref @w : tensor<96x128xi8>
+  %zero = arith.constant dense<0> : tensor<i8>
+  %0 = nn.contract %x, %w lhs_zero %z : tensor<ui8> rhs_zero %zero : tensor<i8> maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] : tensor<64x96xui8>, tensor<96x128xi8> -> tensor<64x128xi32>
+  return %0 : tensor<64x128xi32>
+}
+
+// -----
+
+// CHECK-LABEL: func.func @bytes_across
+// CHECK: func.func @contract_0
+func.func @bytes_across(%x: tensor<64x96xi8>, %w: tensor<96x128xi8>) -> tensor<64x128xi32> {
+  // expected-remark @+1 {{computed without tensor cores: 8-bit operands that are not constants have neighbours in other dims than the summed one}}
+  %0 = nn.contract %x, %w maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] : tensor<64x96xi8>, tensor<96x128xi8> -> tensor<64x128xi32>
+  return %0 : tensor<64x128xi32>
+}

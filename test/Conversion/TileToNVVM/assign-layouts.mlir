@@ -41,3 +41,22 @@ tile.kernel @floats(%stage: i32, %one: f32) attributes {warps = array<i64: 1, 1>
   %o = tile.mma %sa, %sb, %zero : !tile.tile<16x16xf32, shared>, !tile.tile<16x64xf32, shared>, !tile.tile<16x64xf32, registers> -> !tile.tile<16x64xf32, registers>
   tile.return
 }
+
+// Sums of 8-bit operands lie in parts over lanes until something reads them.
+// CHECK-LABEL: tile.kernel @bytes
+tile.kernel @bytes(%stage: i32) attributes {warps = array<i64: 1, 2>} {
+  %a = tile.alloc : !tile.ring<2, !tile.tile<32x64xi8, shared>>
+  %s = tile.slot %a[%stage] : !tile.ring<2, !tile.tile<32x64xi8, shared>> -> !tile.tile<32x64xi8, shared>
+  %acc = tile.splat %stage : i32 -> !tile.tile<32x32xi32, registers>
+  // CHECK: tile.splat {{.*}} -> !tile.tile<1x32xi32, registers, #tile.column_parts<warps_m = 1, warps_n = 2>>
+  %columns = tile.splat %stage : i32 -> !tile.tile<1x32xi32, registers>
+  // CHECK: %[[SUM:.+]], %[[PARTS:.+]] = tile.mma
+  %t:2 = tile.mma %s, %s, %acc transpose_b column_sums(%columns : !tile.tile<1x32xi32, registers> -> !tile.tile<1x32xi32, registers>) : !tile.tile<32x64xi8, shared>, !tile.tile<32x64xi8, shared>, !tile.tile<32x32xi32, registers> -> !tile.tile<32x32xi32, registers>
+  // CHECK: %[[WHOLE:.+]] = tile.convert_layout %[[PARTS]] : {{.*}} -> !tile.tile<1x32xi32, registers, #tile.columns<warps_m = 1, warps_n = 2>>
+  // CHECK: tile.map %[[SUM]], %[[WHOLE]]
+  %m = tile.map %t#0, %t#1 : !tile.tile<32x32xi32, registers>, !tile.tile<1x32xi32, registers> -> !tile.tile<32x32xi32, registers> {
+  ^bb0(%x: i32, %y: i32):
+    tile.yield %x : i32
+  }
+  tile.return
+}

@@ -97,3 +97,26 @@ tile.kernel @epilogue(%base: !llvm.ptr<1>, %n: i32, %x: f32) attributes {shared_
   }
   tile.return
 }
+
+// Bytes of mixed signs: two instructions, and a dot product with ones for each register of the right operand.
+// CHECK-LABEL: llvm.func @bytes(
+tile.kernel @bytes(%n: i32, %acc: i32) attributes {shared_bytes = 512 : i64, warps = array<i64: 1, 1>} {
+  %ra = tile.alloc at 0 : !tile.ring<1, !tile.tile<16x32xui8, shared, #rows64>>
+  %a = tile.slot %ra[%n] : !tile.ring<1, !tile.tile<16x32xui8, shared, #rows64>> -> !tile.tile<16x32xui8, shared, #rows64>
+  %rb = tile.alloc at 512 : !tile.ring<1, !tile.tile<16x32xi8, shared, #rows64>>
+  %b = tile.slot %rb[%n] : !tile.ring<1, !tile.tile<16x32xi8, shared, #rows64>> -> !tile.tile<16x32xi8, shared, #rows64>
+  %zero = arith.constant 0 : i32
+  %sums = tile.splat %acc : i32 -> !tile.tile<16x16xi32, registers, #sums>
+  %columns = tile.splat %zero : i32 -> !tile.tile<1x16xi32, registers, #tile.column_parts<warps_m = 1, warps_n = 1>>
+  // CHECK-COUNT-4: nvvm.dot.accumulate.4way %{{.+}} <signed>
+  // CHECK-NOT: nvvm.dot.accumulate
+  // CHECK-COUNT-2: nvvm.mma.sync {{.*}}intOverflowBehavior = #nvvm.mma_int_overflow<wrapped>{{.*}}multiplicandAPtxType = #nvvm.mma_type<u8>, multiplicandBPtxType = #nvvm.mma_type<s8>, shape = #nvvm.shape<m = 16, n = 8, k = 32>
+  %t:2 = tile.mma %a, %b, %sums transpose_b column_sums(%columns : !tile.tile<1x16xi32, registers, #tile.column_parts<warps_m = 1, warps_n = 1>> -> !tile.tile<1x16xi32, registers, #tile.column_parts<warps_m = 1, warps_n = 1>>) : !tile.tile<16x32xui8, shared, #rows64>, !tile.tile<16x32xi8, shared, #rows64>, !tile.tile<16x16xi32, registers, #sums> -> !tile.tile<16x16xi32, registers, #sums>
+  // Two blocks of columns: each is added up over four lanes and read by the lanes of its columns.
+  // CHECK-COUNT-2: nvvm.shfl.sync bfly
+  // CHECK-COUNT-2: nvvm.shfl.sync idx
+  // CHECK-COUNT-2: nvvm.shfl.sync bfly
+  // CHECK-COUNT-2: nvvm.shfl.sync idx
+  %c = tile.convert_layout %t#1 : !tile.tile<1x16xi32, registers, #tile.column_parts<warps_m = 1, warps_n = 1>> -> !tile.tile<1x16xi32, registers, #tile.columns<warps_m = 1, warps_n = 1>>
+  tile.return
+}

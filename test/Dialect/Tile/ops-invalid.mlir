@@ -226,7 +226,7 @@ tile.kernel @epilogue_c2(%n: i32, %t: !tile.tile<16x16xf32, registers>) attribut
 // -----
 
 tile.kernel @epilogue_c3(%n: i32, %t: !tile.tile<16x16xf32, registers>, %s: !tile.tile<16x32xf32, shared>) attributes {warps = array<i64: 1, 1>} {
-  // expected-error @below {{expected 'staging' of f32 with the shape of}}
+  // expected-error @below {{expected 'staging' of f32 or i32 with the shape and element of}}
   tile.epilogue %t[%n, %n] below [%n, %n] lanes 2 staging(%s : !tile.tile<16x32xf32, shared>) : !tile.tile<16x16xf32, registers> {
   ^bb0(%v: vector<2xf32>, %row: i32, %column: i32):
     tile.yield
@@ -261,7 +261,7 @@ tile.kernel @mma_c1_k(%a: !tile.tile<16x32xf16, shared>, %b: !tile.tile<16x16xf1
 // -----
 
 tile.kernel @mma_c2_elements(%a: !tile.tile<16x16xf16, shared>, %b: !tile.tile<16x16xbf16, shared>, %c: !tile.tile<16x16xf32, registers>) attributes {warps = array<i64: 1, 1>} {
-  // expected-error @below {{expected operands of bf16, f16 or f32 and an f32 accumulator, got 'f16', 'bf16' and 'f32'}}
+  // expected-error @below {{expected operands of bf16, f16 or f32 and an f32 accumulator, or of i8 or ui8 and an i32 one, got 'f16', 'bf16' and 'f32'}}
   %t = tile.mma %a, %b, %c : !tile.tile<16x16xf16, shared>, !tile.tile<16x16xbf16, shared>, !tile.tile<16x16xf32, registers> -> !tile.tile<16x16xf32, registers>
   tile.return
 }
@@ -364,5 +364,46 @@ tile.kernel @window_c2_strides(%p: !llvm.ptr<1>, %o: i64, %n: i32) attributes {w
 tile.kernel @cast_c1(%a: !tile.tile<16x16xf32, registers>) attributes {warps = array<i64: 1, 1>} {
   // expected-error @below {{expected bf16 or f16 from f32 of the same shape}}
   %t = tile.cast %a : !tile.tile<16x16xf32, registers> -> !tile.tile<16x32xbf16, registers>
+  tile.return
+}
+
+// -----
+
+tile.kernel @mma_c2_integers(%a: !tile.tile<16x32xi8, shared>, %b: !tile.tile<16x32xui8, shared>, %c: !tile.tile<16x16xf32, registers>) attributes {warps = array<i64: 1, 1>} {
+  // expected-error @below {{or of i8 or ui8 and an i32 one, got 'i8', 'ui8' and 'f32'}}
+  %t = tile.mma %a, %b, %c transpose_b : !tile.tile<16x32xi8, shared>, !tile.tile<16x32xui8, shared>, !tile.tile<16x16xf32, registers> -> !tile.tile<16x16xf32, registers>
+  tile.return
+}
+
+// -----
+
+tile.kernel @mma_c5_along_k(%a: !tile.tile<16x32xi8, shared>, %b: !tile.tile<32x16xi8, shared>, %c: !tile.tile<16x16xi32, registers>) attributes {warps = array<i64: 1, 1>} {
+  // expected-error @below {{expected 8-bit operands with 'transpose_b' alone and no prologues}}
+  %t = tile.mma %a, %b, %c : !tile.tile<16x32xi8, shared>, !tile.tile<32x16xi8, shared>, !tile.tile<16x16xi32, registers> -> !tile.tile<16x16xi32, registers>
+  tile.return
+}
+
+// -----
+
+tile.kernel @mma_c6_element(%a: !tile.tile<16x16xf16, shared>, %c: !tile.tile<16x16xf32, registers>, %r: !tile.tile<16xi32, registers>) attributes {warps = array<i64: 1, 1>} {
+  // expected-error @below {{expected 'row_sums' only with 8-bit operands, of i32 and shape [16]}}
+  %t:2 = tile.mma %a, %a, %c transpose_b row_sums(%r : !tile.tile<16xi32, registers> -> !tile.tile<16xi32, registers>) : !tile.tile<16x16xf16, shared>, !tile.tile<16x16xf16, shared>, !tile.tile<16x16xf32, registers> -> !tile.tile<16x16xf32, registers>
+  tile.return
+}
+
+// -----
+
+tile.kernel @mma_c6_shape(%a: !tile.tile<16x32xi8, shared>, %c: !tile.tile<16x16xi32, registers>, %s: !tile.tile<1x32xi32, registers>) attributes {warps = array<i64: 1, 1>} {
+  // expected-error @below {{expected 'column_sums' only with 8-bit operands, of i32 and shape [1, 16]}}
+  %t:2 = tile.mma %a, %a, %c transpose_b column_sums(%s : !tile.tile<1x32xi32, registers> -> !tile.tile<1x32xi32, registers>) : !tile.tile<16x32xi8, shared>, !tile.tile<16x32xi8, shared>, !tile.tile<16x16xi32, registers> -> !tile.tile<16x16xi32, registers>
+  tile.return
+}
+
+// -----
+
+tile.kernel @copy_c3_fill(%p: !llvm.ptr<1>, %o: i64, %n: i32, %slot: !tile.tile<16x16xi8, shared>) attributes {warps = array<i64: 1, 1>} {
+  %v = tile.view %p[%o] rows %n stride %o columns %n alignment 16 : !llvm.ptr<1> -> !tile.tile<?x?xi8, global>
+  // expected-error @below {{expected 'fill' only with a 'tap' and 8-bit elements}}
+  tile.copy %v[%n, %n] fill %n to %slot : !tile.tile<?x?xi8, global> to !tile.tile<16x16xi8, shared>
   tile.return
 }

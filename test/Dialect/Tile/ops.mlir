@@ -99,4 +99,23 @@ tile.kernel @window(%base: !llvm.ptr<1>, %o: i64, %n: i32, %slot: !tile.tile<16x
   tile.return
 }
 
+// 8-bit integers: sums of operands go along, and a window has a value around it.
+// CHECK-LABEL: tile.kernel @bytes
+tile.kernel @bytes(%base: !llvm.ptr<1>, %o: i64, %n: i32, %a: !tile.tile<16x32xui8, shared>, %b: !tile.tile<16x32xi8, shared>) attributes {warps = array<i64: 1, 1>} {
+  %window = tile.window %base[%o] rows %n below %n columns %n input(%n, %n) output(%n, %n) pad(%n, %n) stride(%o, %o, %o) by [1, 2] alignment 8 : !llvm.ptr<1> -> !tile.tile<?x?xui8, global>
+  // CHECK: tile.copy %{{.*}}[%{{.*}}, %{{.*}}] tap(%{{.*}}, %{{.*}}) fill %{{.*}} to %{{.*}}
+  tile.copy %window[%n, %n] tap(%n, %n) fill %n to %a : !tile.tile<?x?xui8, global> to !tile.tile<16x32xui8, shared>
+  %acc = tile.splat %n : i32 -> !tile.tile<16x16xi32, registers>
+  %rows = tile.splat %n : i32 -> !tile.tile<16xi32, registers>
+  %columns = tile.splat %n : i32 -> !tile.tile<1x16xi32, registers>
+  // CHECK: tile.mma %{{.*}}, %{{.*}}, %{{.*}} transpose_b row_sums(%{{.*}} : !tile.tile<16xi32, registers> -> !tile.tile<16xi32, registers>) column_sums(%{{.*}} : !tile.tile<1x16xi32, registers> -> !tile.tile<1x16xi32, registers>) : !tile.tile<16x32xui8, shared>, !tile.tile<16x32xi8, shared>
+  %t:3 = tile.mma %a, %b, %acc transpose_b row_sums(%rows : !tile.tile<16xi32, registers> -> !tile.tile<16xi32, registers>) column_sums(%columns : !tile.tile<1x16xi32, registers> -> !tile.tile<1x16xi32, registers>) : !tile.tile<16x32xui8, shared>, !tile.tile<16x32xi8, shared>, !tile.tile<16x16xi32, registers> -> !tile.tile<16x16xi32, registers>
+  // CHECK: tile.map {{.*}} : !tile.tile<16x16xi32, registers>, !tile.tile<1x16xi32, registers> -> !tile.tile<16x16xi32, registers>
+  %m = tile.map %t#0, %t#2 : !tile.tile<16x16xi32, registers>, !tile.tile<1x16xi32, registers> -> !tile.tile<16x16xi32, registers> {
+  ^bb0(%x: i32, %y: i32):
+    tile.yield %x : i32
+  }
+  tile.return
+}
+
 }
