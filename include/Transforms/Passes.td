@@ -191,6 +191,31 @@ def SetPrecisionPass : Pass<"dlc-set-precision", "mlir::ModuleOp"> {
                         "fp32, tf32, bf16 or fp16">];
 }
 
+def FormIntegerProductsPass : Pass<"dlc-form-integer-products", "mlir::ModuleOp"> {
+  let summary = "Multiply quantised tensors as 8-bit integers, for GPUs";
+  let description = [{
+    The first pass of the dispatch phase of a GPU variant. Contractions and convolutions of f32 whose factors
+    are dequantised from 8 bits multiply the integers:
+
+    ```mlir
+    %a = nn.dequantize %x, %sx, %zx
+    %b = nn.dequantize %w, %sw
+    %0 = nn.contract %a, %b maps ... : tensor<8x64xf32>, tensor<64x32xf32> -> tensor<8x32xf32>
+    // becomes
+    %1 = nn.contract %x, %w lhs_zero %zx maps ... : tensor<8x64xui8>, tensor<64x32xi8> -> tensor<8x32xi32>
+    %2 = nn.cast %1 : tensor<8x32xi32> -> tensor<8x32xf32>
+    %3 = nn.elementwise mul(%2, %sx)
+    %0 = nn.elementwise mul(%3, %sw)
+    ```
+
+    The sum is exact, and three roundings follow, so the result is nearer to the real one than sums of f32 are.
+    Scales may change from one row or column of the result to the next, not within a sum, and sums must be
+    known to fit 32 bits; a remark says what stays. A bias is added to the scaled sums. Quantisation to
+    8 bits is written out as elementwise ops, which become ends of the products' kernels.
+  }];
+  let dependentDialects = ["::dlc::nn::NNDialect"];
+}
+
 def SplitReductionsPass : Pass<"dlc-split-reductions", "mlir::ModuleOp"> {
   let summary = "Reduce few long rows in two stages, for GPUs";
   let description = [{

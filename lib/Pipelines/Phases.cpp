@@ -21,6 +21,7 @@ void buildDispatchPhase(OpPassManager &pm) {
 }
 
 void buildGPUDispatchPhase(OpPassManager &pm, StringRef precision) {
+  pm.addPass(createFormIntegerProductsPass());
   if (precision != "fp32") {
     pm.addPass(createSetPrecisionPass({precision.str()}));
     pm.addPass(createFoldConstantsPass());

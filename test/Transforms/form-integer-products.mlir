@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// RUN: dlc-opt %s -split-input-file -dlc-form-integer-products | FileCheck %s
+
+// The scale per column of the right factor becomes one of the result's columns; a zero point of 0 is none.
+// CHECK-LABEL: func.func @contract
+// CHECK: %[[SUM:.+]] = nn.contract %arg0, %arg1 lhs_zero %arg3 : tensor<ui8> maps {{.*}} : tensor<?x64xui8>, tensor<64x32xi8> -> tensor<?x32xi32>
+// CHECK: %[[FLOAT:.+]] = nn.cast %[[SUM]]
+// CHECK: %[[SX:.+]] = nn.reshape %arg2[] : tensor<f32> -> tensor<1x1xf32>
+// CHECK: %[[SCALED:.+]] = nn.elementwise mul(%[[FLOAT]], %[[SX]])
+// CHECK: %[[SW:.+]] = nn.reshape %arg4[] : tensor<32xf32> -> tensor<1x32xf32>
+// CHECK: %[[RESULT:.+]] = nn.elementwise mul(%[[SCALED]], %[[SW]])
+// CHECK: return %[[RESULT]]
+func.func @contract(%x: tensor<?x64xui8>, %w: tensor<64x32xi8>, %sx: tensor<f32>, %zx: tensor<ui8>, %sw: tensor<32xf32>) -> tensor<?x32xf32> {
+  %zw = arith.constant dense<0> : tensor<32xi8>
+  %a = nn.dequantize %x, %sx, %zx : tensor<ui8> : tensor<?x64xui8>, tensor<f32> -> tensor<?x64xf32>
+  %b = nn.dequantize %w, %sw, %zw : tensor<32xi8> {axis = 1 : i64} : tensor<64x32xi8>, tensor<32xf32> -> tensor<64x32xf32>
+  %0 = nn.contract %a, %b maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] : tensor<?x64xf32>, tensor<64x32xf32> -> tensor<?x32xf32>
+  return %0 : tensor<?x32xf32>
+}
+
+// -----
+
+// Scales that change within a sum stay where they are.
+// CHECK-LABEL: func.func @scales_of_summed
+// CHECK: nn.contract {{.*}} -> tensor<8x32xf32>
+func.func @scales_of_summed(%x: tensor<8x64xui8>, %w: tensor<64x32xi8>, %sx: tensor<f32>, %sw: tensor<64xf32>) -> tensor<8x32xf32> {
+  %a = nn.dequantize %x, %sx : tensor<8x64xui8>, tensor<f32> -> tensor<8x64xf32>
+  %b = nn.dequantize %w, %sw {axis = 0 : i64} : tensor<64x32xi8>, tensor<64xf32> -> tensor<64x32xf32>
+  %0 = nn.contract %a, %b maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] : tensor<8x64xf32>, tensor<64x32xf32> -> tensor<8x32xf32>
+  return %0 : tensor<8x32xf32>
+}
+
+// -----
+
+// 33026 products of 255 * 255 do not fit 32 bits.
+// CHECK-LABEL: func.func @long_sum
+// CHECK: nn.contract {{.*}} -> tensor<8x8xf32>
+func.func @long_sum(%x: tensor<8x33026xui8>, %w: tensor<33026x8xi8>, %s: tensor<f32>) -> tensor<8x8xf32> {
+  %a = nn.dequantize %x, %s : tensor<8x33026xui8>, tensor<f32> -> tensor<8x33026xf32>
+  %b = nn.dequantize %w, %s : tensor<33026x8xi8>, tensor<f32> -> tensor<33026x8xf32>
+  %0 = nn.contract %a, %b maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] : tensor<8x33026xf32>, tensor<33026x8xf32> -> tensor<8x8xf32>
+  return %0 : tensor<8x8xf32>
+}
+
+// -----
+
+// The convolution reads transposed bytes; its bias is added to the scaled sum.
+// CHECK-LABEL: func.func @conv
+// CHECK: %[[X:.+]] = nn.transpose %arg0 [0, 2, 3, 1] : tensor<1x16x8x8xui8> -> tensor<1x8x8x16xui8>
+// CHECK: %[[SUM:.+]] = nn.conv %[[X]], %arg1 input_zero %arg3 : tensor<ui8> {channels_last, {{.*}}} : tensor<1x8x8x16xui8>, tensor<8x16x3x3xi8> -> tensor<1x6x6x8xi32>
+// CHECK: nn.cast %[[SUM]]
+// CHECK: nn.elementwise mul
+// CHECK: nn.elementwise mul
+// CHECK: nn.elementwise add({{.*}}) : (tensor<1x6x6x8xf32>, tensor<1x1x1x8xf32>)
+func.func @conv(%x: tensor<1x16x8x8xui8>, %w: tensor<8x16x3x3xi8>, %sx: tensor<f32>, %zx: tensor<ui8>, %sw: tensor<8xf32>, %bias: tensor<8xf32>) -> tensor<1x6x6x8xf32> {
+  %a = nn.dequantize %x, %sx, %zx : tensor<ui8> : tensor<1x16x8x8xui8>, tensor<f32> -> tensor<1x16x8x8xf32>
+  %t = nn.transpose %a [0, 2, 3, 1] : tensor<1x16x8x8xf32> -> tensor<1x8x8x16xf32>
+  %b = nn.dequantize %w, %sw {axis = 0 : i64} : tensor<8x16x3x3xi8>, tensor<8xf32> -> tensor<8x16x3x3xf32>
+  %0 = nn.conv %t, %b bias %bias : tensor<8xf32> {channels_last, dilations = array<i64: 1, 1>, pad_high = array<i64: 0, 0>, pad_low = array<i64: 0, 0>, strides = array<i64: 1, 1>} : tensor<1x8x8x16xf32>, tensor<8x16x3x3xf32> -> tensor<1x6x6x8xf32>
+  return %0 : tensor<1x6x6x8xf32>
+}
+
+// -----
+
+// Quantisation comes before a transpose, as elementwise ops.
+// CHECK-LABEL: func.func @quantize
+// CHECK: %[[DIV:.+]] = nn.elementwise div(%arg0, %{{.+}}) : (tensor<1x8x8x16xf32>, tensor<1x1x1x1xf32>)
+// CHECK: %[[ROUND:.+]] = nn.elementwise round_even(%[[DIV]])
+// CHECK: %[[SUM:.+]] = nn.elementwise add(%[[ROUND]], %{{.+}})
+// CHECK: %[[BYTES:.+]] = nn.cast %[[SUM]] : tensor<1x8x8x16xf32> -> tensor<1x8x8x16xui8>
+// CHECK: %[[T:.+]] = nn.transpose %[[BYTES]] [0, 3, 1, 2]
+// CHECK: return %[[T]]
+func.func @quantize(%x: tensor<1x8x8x16xf32>, %s: tensor<f32>, %z: tensor<ui8>) -> tensor<1x16x8x8xui8> {
+  %t = nn.transpose %x [0, 3, 1, 2] : tensor<1x8x8x16xf32> -> tensor<1x16x8x8xf32>
+  %0 = nn.quantize %t, %s, %z : tensor<ui8> : tensor<1x16x8x8xf32>, tensor<f32> -> tensor<1x16x8x8xui8>
+  return %0 : tensor<1x16x8x8xui8>
+}
