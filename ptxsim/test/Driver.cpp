@@ -26,7 +26,8 @@ static Api loadApi() {
   auto Load = [&](auto &Fn, const char *Name) {
     void *P = nullptr;
     int Status = 0;
-    if (Get(Name, &P, 13000, 0, &Status) != CUDA_SUCCESS || !P)
+    // The declarations in Api are those of CUDA 12.
+    if (Get(Name, &P, 12000, 0, &Status) != CUDA_SUCCESS || !P)
       P = librarySymbol(Name);
     Fn = reinterpret_cast<std::remove_reference_t<decltype(Fn)>>(P);
   };

@@ -5,6 +5,8 @@ Usage: check_abi.py <cuda.h> <directory of lib/driver> <libptxsim.so>
 
 Every function that cuda.h declares must be exported, and every implemented one
 must take arguments of the same number, width and kind (pointer or integer).
+The tables of versions must hold what cudaTypedefs.h, beside cuda.h, lists, and
+every error code must have its name.
 """
 
 import ctypes
@@ -25,7 +27,10 @@ def kind(argument: str) -> str:
         return ""
     if "*" in argument or "[" in argument or "(" in argument:
         return "pointer"
-    words = re.findall(r"\w+", argument)
+    # Types of cudaTypedefs.h have versions; addresses of the first had 32 bits.
+    words = re.findall(r"\w+", re.sub(r"_v(?!1\b)\d+\b", "", argument))
+    if "CUdeviceptr_v1" in words:
+        return "32"
     handles = (
         "CUcontext",
         "CUmodule",
@@ -103,10 +108,82 @@ def implemented(directory: Path) -> dict[str, list[str]]:
     return functions
 
 
+def per_thread(directory: Path) -> list[tuple[str, int, str, str | None]]:
+    """Base name, version, exported function and parameters of the forms with a
+    default stream per thread."""
+    text = without_comments((directory / "PerThread.def").read_text())
+    rows = [
+        (base, int(version), name + suffix, parameters)
+        for base, version, name, suffix, parameters in re.findall(
+            r"^PER_THREAD\((\w+),\s*(\d+),\s*(\w+),\s*(\w+),\s*\(([^)]*)\)",
+            text,
+            re.M,
+        )
+    ]
+    for base, version, name in re.findall(
+        r"^PER_THREAD_UNSUPPORTED\((\w+), (\d+), (\w+)\)", text, re.M
+    ):
+        rows.append((base, int(version), name, None))
+    return rows
+
+
+def typedefs(path: Path) -> dict[tuple[str, int, bool], list[str]]:
+    """Arguments by base name, version and whether stream 0 is the thread's."""
+    return {
+        (base, int(version), bool(suffix)): split_arguments(arguments)
+        for base, version, suffix, arguments in re.findall(
+            r"typedef\s+CUresult\s*\(CUDAAPI\s*\*PFN_(cu\w+?)_v(\d+)(_pt[ds][sz])?\)"
+            r"\s*\((.*?)\);",
+            without_comments(path.read_text()),
+            re.S,
+        )
+    }
+
+
+def check_versions(
+    listed: dict, directory: Path, signatures: dict[str, list[str]]
+) -> list[str]:
+    """Each version that the toolkit lists has a row, and the row's function takes
+    the arguments of that version."""
+    entries = (directory / "Entries.def").read_text()
+    rows = {
+        (base, int(version), False): name
+        for base, version, name in re.findall(
+            r"^ENTRY\((\w+), (\d+), (\w+)\)", entries, re.M
+        )
+    }
+    for base, version, name, _ in per_thread(directory):
+        rows[base, version, True] = name
+    problems = [f"{key} has no row" for key in listed if key not in rows]
+    for key, name in rows.items():
+        if key not in listed:
+            if not key[0].startswith("cuProfiler"):  # in a header of its own
+                problems.append(f"{key} is in no header")
+        elif name in signatures and signatures[name] != listed[key]:
+            problems.append(f"{key} is {name}, which takes {signatures[name]}")
+    return problems
+
+
+def check_errors(header: str, exported: ctypes.CDLL) -> list[str]:
+    """cuGetErrorName knows each CUresult."""
+    body = re.search(r"enum cudaError_enum \{(.*?)\}", without_comments(header), re.S)
+    problems = []
+    for name, code in re.findall(r"(CUDA_\w+)\s*=\s*(\d+)", body[1]):
+        text = ctypes.c_char_p()
+        exported.cuGetErrorName(int(code), ctypes.byref(text))
+        if text.value != name.encode():
+            problems.append(f"error {code} is {text.value}, cuda.h says {name}")
+    return problems
+
+
 def main() -> int:
     header, directory, library = sys.argv[1:4]
     wanted, _ = declared(Path(header).read_text())
-    have = implemented(Path(directory))
+    directory = Path(directory)
+    have = implemented(directory)
+    for _, _, name, parameters in per_thread(directory):
+        if parameters is not None:
+            have[name] = split_arguments(parameters)
     exported = ctypes.CDLL(library)
     passed = failed = 0
     for name, arguments in sorted(wanted.items()):
@@ -120,6 +197,18 @@ def main() -> int:
             print(f"FAILED: {name} {problem}")
         else:
             passed += 1
+    signatures = wanted | have
+    listed = typedefs(Path(header).with_name("cudaTypedefs.h"))
+    problems = check_versions(listed, directory, signatures)
+    problems += check_errors(Path(header).read_text(), exported)
+    problems += [
+        f"{name} not exported"
+        for _, _, name, _ in per_thread(directory)
+        if not hasattr(exported, name)
+    ]
+    print(*(f"FAILED: {p}" for p in problems), sep="\n", end="\n" * bool(problems))
+    failed += len(problems)
+    passed += len(listed)
     print(
         f"check_abi: {passed} passed, {failed} failed "
         f"({len(set(wanted) & set(have))} signatures compared)"

@@ -207,6 +207,21 @@ PTXSIM_API CUresult cuCtxGetDevice(CUdevice *Device) {
   *Device = 0;
   return CUDA_SUCCESS;
 }
+/// A null context is the current one.
+static CUresult checkContext(CUcontext Ctx) {
+  if (!Ctx)
+    return currentContext() ? CUDA_SUCCESS : CUDA_ERROR_INVALID_CONTEXT;
+  return isLive(object(Ctx)) ? CUDA_SUCCESS : CUDA_ERROR_CONTEXT_IS_DESTROYED;
+}
+PTXSIM_API CUresult cuCtxGetDevice_v2(CUdevice *Device, CUcontext Ctx) {
+  std::lock_guard Guard(state().Lock);
+  if (!Device)
+    return CUDA_ERROR_INVALID_VALUE;
+  CUresult R = checkContext(Ctx);
+  if (R == CUDA_SUCCESS)
+    *Device = 0;
+  return R;
+}
 PTXSIM_API CUresult cuCtxGetFlags(unsigned *Flags) {
   std::lock_guard Guard(state().Lock);
   Context *C = currentContext();
@@ -233,6 +248,16 @@ PTXSIM_API CUresult cuCtxGetId(CUcontext Ctx, unsigned long long *Id) {
 PTXSIM_API CUresult cuCtxSynchronize(void) {
   std::lock_guard Guard(state().Lock);
   return enterWork();
+}
+PTXSIM_API CUresult cuCtxSynchronize_v2(CUcontext Ctx) {
+  std::lock_guard Guard(state().Lock);
+  if (!Ctx)
+    return enterWork();
+  if (CUresult R = checkContext(Ctx))
+    return R;
+  state().Faults.countWork();
+  return state().Faults.lost() ? CUDA_ERROR_DEVICE_UNAVAILABLE
+                               : object(Ctx)->Sticky;
 }
 PTXSIM_API CUresult cuCtxGetLimit(size_t *Value, int Limit) {
   std::lock_guard Guard(state().Lock);

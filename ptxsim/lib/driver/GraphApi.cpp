@@ -111,9 +111,13 @@ PTXSIM_API CUresult cuGraphUpload(CUgraphExec Exec, CUstream) {
   return liveExec(Exec) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE;
 }
 static CUresult runNodes(const std::vector<GraphNode> &Nodes) {
-  for (const GraphNode &N : Nodes)
+  for (const GraphNode &N : Nodes) {
+    Context *C = currentContext();
+    if (C && C->Sticky)
+      break; // a fault ends the graph, and shows at the next synchronisation
     if (CUresult R = N.Run())
       return R;
+  }
   return CUDA_SUCCESS;
 }
 PTXSIM_API CUresult cuGraphLaunch(CUgraphExec Exec, CUstream Stream) {

@@ -66,7 +66,9 @@ PTXSIM_API CUresult cuMemFree_v2(CUdeviceptr Address) {
   std::lock_guard Guard(S.Lock);
   if (!S.Initialised)
     return CUDA_ERROR_NOT_INITIALIZED;
-  return released(!Address || releaseDevice(Address), CUDA_ERROR_INVALID_VALUE);
+  bool Releasable = !S.Variables.count(Address);
+  return released(!Address || (Releasable && releaseDevice(Address)),
+                  CUDA_ERROR_INVALID_VALUE);
 }
 PTXSIM_API CUresult cuMemAllocPitch_v2(CUdeviceptr *Out, size_t *Pitch,
                                        size_t Width, size_t Height,

@@ -31,6 +31,7 @@ static bool placeVariables(LoadedModule &L, std::string &Log) {
       return false;
     }
     L.Storage.push_back(A);
+    S.Variables.insert(A);
     L.Symbols[std::string(V.Name)] = A;
     L.Sizes[std::string(V.Name)] = V.Size;
     uint8_t *P = reinterpret_cast<uint8_t *>(A);
@@ -54,6 +55,13 @@ static bool placeVariables(LoadedModule &L, std::string &Log) {
                   &Value, 8);
     }
   return true;
+}
+
+static void releaseVariables(const LoadedModule &L) {
+  for (uint64_t A : L.Storage) {
+    state().Variables.erase(A);
+    state().Memory.release(A);
+  }
 }
 
 /// PTX for sm_90 runs on every later device, sm_90a only on its own.
@@ -86,12 +94,8 @@ CUresult ptxsim::loadModule(const char *Text, size_t Bytes, std::string &Log,
   }
   auto L = std::make_unique<LoadedModule>();
   L->Source = M;
-  auto ReleaseVariables = [&] {
-    for (uint64_t A : L->Storage)
-      S.Memory.release(A);
-  };
   if (!placeVariables(*L, Log)) {
-    ReleaseVariables();
+    releaseVariables(*L);
     return CUDA_ERROR_OUT_OF_MEMORY;
   }
   for (const auto &F : M->Functions) {
@@ -102,7 +106,7 @@ CUresult ptxsim::loadModule(const char *Text, size_t Bytes, std::string &Log,
     K->Name = std::string(F->Name);
     K->Code = decodeKernel(M, *F, L->Symbols, Diag);
     if (!K->Code) {
-      ReleaseVariables();
+      releaseVariables(*L);
       return Fail(CUDA_ERROR_INVALID_PTX);
     }
     K->Serial = S.NextSerial++;
@@ -119,8 +123,7 @@ void ptxsim::unloadModule(LoadedModule *M) {
   DriverState &S = state();
   for (auto &K : M->Kernels)
     S.Kernels.erase(K.get());
-  for (uint64_t A : M->Storage)
-    S.Memory.release(A);
+  releaseVariables(*M);
   S.Modules.erase(M);
   delete M;
 }
@@ -162,9 +165,6 @@ static void writeJitLog(unsigned N, const int *Options, void **Values,
 static CUresult load(const void *Image, unsigned N, const int *Options,
                      void **Values, LoadedModule *&Out) {
   DriverState &S = state();
-  std::lock_guard Guard(S.Lock);
-  if (CUresult R = enter())
-    return R;
   if (!Image || (N && (!Options || !Values)))
     return CUDA_ERROR_INVALID_VALUE;
   std::string Log;
@@ -207,6 +207,8 @@ PTXSIM_API CUresult cuModuleLoadDataEx(CUmodule *Out, const void *Image,
   if (!Out)
     return CUDA_ERROR_INVALID_VALUE;
   std::lock_guard Guard(state().Lock);
+  if (CUresult R = enter())
+    return R;
   CUresult R = load(Image, N, Options, Values, M);
   if (R != CUDA_SUCCESS)
     return R;
@@ -314,6 +316,7 @@ PTXSIM_API CUresult cuModuleGetLoadingMode(int *Mode) {
 }
 
 // ---- libraries -----------------------------------------------------------
+/// Libraries belong to the process: no context is needed.
 PTXSIM_API CUresult cuLibraryLoadData(CUlibrary *Out, const void *Code,
                                       int *JitOptions, void **JitValues,
                                       unsigned NumJit, int *, void **,
@@ -321,6 +324,12 @@ PTXSIM_API CUresult cuLibraryLoadData(CUlibrary *Out, const void *Code,
   LoadedModule *M = nullptr;
   if (!Out)
     return CUDA_ERROR_INVALID_VALUE;
+  DriverState &S = state();
+  std::lock_guard Guard(S.Lock);
+  if (!S.Initialised)
+    return CUDA_ERROR_NOT_INITIALIZED;
+  if (S.Faults.lost())
+    return CUDA_ERROR_DEVICE_UNAVAILABLE;
   CUresult R = load(Code, NumJit, JitOptions, JitValues, M);
   if (R == CUDA_SUCCESS)
     *Out = reinterpret_cast<CUlibrary>(M);

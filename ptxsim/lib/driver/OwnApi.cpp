@@ -41,14 +41,11 @@ PTXSIM_API void ptxsimCountLive(ptxsimLiveObjects *Live) {
   if (!Live)
     return;
   *Live = {};
-  std::unordered_set<uint64_t> Variables;
-  for (const LoadedModule *M : S.Modules)
-    Variables.insert(M->Storage.begin(), M->Storage.end());
   for (const Allocation &A : S.Memory.snapshot()) {
     if (!S.Memory.isDevice(A.Begin)) {
       bool Pinned = S.PinnedHost.count(reinterpret_cast<void *>(A.Begin));
       ++(Pinned ? Live->host_allocations : Live->host_registrations);
-    } else if (!Variables.count(A.Begin)) {
+    } else if (!S.Variables.count(A.Begin)) {
       ++Live->allocations;
       Live->allocated_bytes += A.End - A.Begin;
     }

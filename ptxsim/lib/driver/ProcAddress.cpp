@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // cuGetProcAddress, and entry points that only return a named error.
 #include "State.h"
-#include <cstdio>
-#include <cstring>
+#include <map>
 #include <string>
 #include <unordered_map>
 
@@ -21,50 +20,80 @@ static CUresult unsupported(const char *Name) {
   PTXSIM_API CUresult Name(void) { return unsupported(#Name); }
 #include "Unsupported.def"
 
-PTXSIM_API CUresult cuGetProcAddress_v2(const char *Symbol, void **Out,
-                                        int Version, uint64_t Flags,
-                                        int *Status);
-
 // Only the addresses are wanted, so every entry is declared without types,
 // under a name of its own bound to the exported symbol.
-#define ENTRY(Base, Name)                                                      \
-  extern "C" void ptxsimEntry_##Base(void) __asm__(#Name);
+#define ENTRY(Base, Version, Name)                                             \
+  extern "C" void ptxsimEntry_##Name(void) __asm__(#Name);
 #include "Entries.def"
-#define UNSUPPORTED(Name)                                                      \
-  extern "C" void ptxsimUnsupported_##Name(void) __asm__(#Name);
-#include "Unsupported.def"
+#define PER_THREAD(Base, Version, Name, Suffix, Params, Args)                  \
+  extern "C" void ptxsimEntry_##Name##Suffix(void) __asm__(#Name #Suffix);
+#define PER_THREAD_UNSUPPORTED(Base, Version, Name)                            \
+  PTXSIM_API CUresult Name(void) { return unsupported(#Name); }                \
+  extern "C" void ptxsimEntry_##Name(void) __asm__(#Name);
+#include "PerThread.def"
 
-using EntryTable = std::unordered_map<std::string_view, void (*)()>;
+namespace {
+/// The forms that an entry has had, by the version of CUDA they came with.
+using Forms = std::map<int, void (*)()>;
+struct Entry {
+  Forms Legacy, PerThread;
+};
+} // namespace
+using EntryTable = std::unordered_map<std::string_view, Entry>;
 static const EntryTable &entries() {
   static const EntryTable Table = [] {
     EntryTable T;
-#define ENTRY(Base, Name) T.emplace(#Base, ptxsimEntry_##Base);
+#define ENTRY(Base, Version, Name)                                             \
+  T[#Base].Legacy[Version] = ptxsimEntry_##Name;
 #include "Entries.def"
-#define UNSUPPORTED(Name) T.emplace(#Name, ptxsimUnsupported_##Name);
-#include "Unsupported.def"
+#define PER_THREAD(Base, Version, Name, Suffix, Params, Args)                  \
+  T[#Base].PerThread[Version] = ptxsimEntry_##Name##Suffix;
+#define PER_THREAD_UNSUPPORTED(Base, Version, Name)                            \
+  T[#Base].PerThread[Version] = ptxsimEntry_##Name;
+#include "PerThread.def"
     return T;
   }();
   return Table;
 }
+/// The newest form that a program of this version knows, or null.
+static void *newest(const Forms &All, int Version) {
+  auto It = All.upper_bound(Version);
+  return It == All.begin() ? nullptr
+                           : reinterpret_cast<void *>(std::prev(It)->second);
+}
 
-static constexpr int SymbolNotFound = 1;
+namespace {
+enum QueryStatus { Found = 0, SymbolNotFound = 1, VersionNotSufficient = 2 };
+enum QueryFlag : uint64_t { LegacyStream = 1, PerThreadStream = 2 };
+} // namespace
+
+static QueryStatus query(const char *Symbol, int Version, uint64_t Flags,
+                         void *&Out) {
+  Out = nullptr;
+  auto It = entries().find(Symbol);
+  if (It == entries().end())
+    return SymbolNotFound;
+  if (Flags & PerThreadStream)
+    Out = newest(It->second.PerThread, Version);
+  if (!Out)
+    Out = newest(It->second.Legacy, Version);
+  return Out ? Found : VersionNotSufficient;
+}
 
 PTXSIM_API CUresult cuGetProcAddress_v2(const char *Symbol, void **Out,
                                         int Version, uint64_t Flags,
                                         int *Status) {
-  if (!Symbol || !Out || Version <= 0 || Flags > 2)
+  if (!Symbol || !Out || Version <= 0 ||
+      Flags >= (LegacyStream | PerThreadStream))
     return CUDA_ERROR_INVALID_VALUE;
-  auto It = entries().find(Symbol);
-  bool Found = It != entries().end();
-  *Out = Found ? reinterpret_cast<void *>(It->second) : nullptr;
-  // Version 2 of the query itself came with CUDA 12.
-  if (Found && Version < 12000 && !std::strcmp(Symbol, "cuGetProcAddress"))
-    *Out = reinterpret_cast<void *>(entries().at("cuGetProcAddress_v1"));
+  QueryStatus Result = query(Symbol, Version, Flags, *Out);
   if (Status)
-    *Status = Found ? 0 : SymbolNotFound;
-  return Found || Status ? CUDA_SUCCESS : CUDA_ERROR_NOT_FOUND;
+    *Status = Result;
+  return CUDA_SUCCESS;
 }
+/// Has no status to tell that there is no such entry.
 PTXSIM_API CUresult cuGetProcAddress(const char *Symbol, void **Out,
                                      int Version, uint64_t Flags) {
-  return cuGetProcAddress_v2(Symbol, Out, Version, Flags, nullptr);
+  CUresult R = cuGetProcAddress_v2(Symbol, Out, Version, Flags, nullptr);
+  return R == CUDA_SUCCESS && !*Out ? CUDA_ERROR_NOT_FOUND : R;
 }

@@ -155,6 +155,7 @@ struct DriverState {
   uint64_t Abandoned = 0; // objects that went with their context
   std::unordered_set<LoadedModule *> Modules;
   std::unordered_set<Kernel *> Kernels;
+  std::unordered_set<uint64_t> Variables; // of modules, by address
   std::unordered_set<StreamObject *> Streams;
   std::unordered_set<EventObject *> Events;
   std::map<GraphObject *, std::shared_ptr<GraphObject>> Graphs;
@@ -191,9 +192,12 @@ uint64_t releaseStreamsOf(Context *C); // and events
 uint64_t releaseModulesOf(Context *C);
 uint64_t releaseMemoryOf(Context *C);
 
-/// Handle to object; null if unknown. Handles 0 and 1 are the legacy stream,
-/// 2 the per-thread one.
+/// Handle to object; null if unknown. Handle 1 is the legacy stream, 2 the
+/// per-thread one, and 0 one of the two.
 StreamObject *findStream(abi::CUstream S);
+/// Whether the running call is one of the forms for programs in which stream 0
+/// is the thread's own.
+bool defaultStreamIsPerThread();
 
 /// Reads PTXSIM_* variables; false with a message for a bad value.
 bool configure(DriverState &S, std::string_view Key, std::string_view Value,

@@ -42,9 +42,9 @@ static StreamObject &threadStream() {
 StreamObject *ptxsim::findStream(CUstream S) {
   DriverState &D = state();
   uintptr_t V = reinterpret_cast<uintptr_t>(S);
-  if (V <= 1)
+  if (V == 1 || (V == 0 && !defaultStreamIsPerThread()))
     return &D.LegacyStream;
-  if (V == 2)
+  if (V == 2 || V == 0)
     return &threadStream();
   auto *Object = reinterpret_cast<StreamObject *>(S);
   return D.Streams.count(Object) ? Object : nullptr;
@@ -146,6 +146,13 @@ PTXSIM_API CUresult cuStreamGetCtx(CUstream Stream, CUcontext *Ctx) {
     return Ctx != nullptr;
   });
 }
+PTXSIM_API CUresult cuStreamGetCtx_v2(CUstream Stream, CUcontext *Ctx,
+                                      void **Green) {
+  if (!Green)
+    return CUDA_ERROR_INVALID_VALUE;
+  *Green = nullptr; // there are no green contexts
+  return cuStreamGetCtx(Stream, Ctx);
+}
 PTXSIM_API CUresult cuStreamGetId(CUstream Stream, unsigned long long *Id) {
   return readStream(Stream, [&](StreamObject &S) {
     if (Id)
@@ -164,6 +171,12 @@ PTXSIM_API CUresult cuLaunchHostFunc(CUstream Stream, CUhostFn Fn, void *Data) {
     Fn(Data);
     return CUDA_SUCCESS;
   });
+}
+/// How the host thread waits for tasks does not matter here.
+PTXSIM_API CUresult cuLaunchHostFunc_v2(CUstream Stream, CUhostFn Fn,
+                                        void *Data, unsigned Waiting) {
+  return Waiting > 1 ? CUDA_ERROR_INVALID_VALUE
+                     : cuLaunchHostFunc(Stream, Fn, Data);
 }
 PTXSIM_API CUresult cuStreamAddCallback(CUstream Stream, CUstreamCallback Fn,
                                         void *Data, unsigned Flags) {
