@@ -104,9 +104,17 @@ PTXSIM_API CUresult cuDevicePrimaryCtxReset_v2(CUdevice Device) {
 PTXSIM_API CUresult cuDevicePrimaryCtxReset(CUdevice Device) {
   return cuDevicePrimaryCtxReset_v2(Device);
 }
+/// How the host waits (at most one of three), and the other known flags.
+static bool validFlags(unsigned Flags) {
+  unsigned Waiting = Flags & 7;
+  return Flags <= 0xff &&
+         (Waiting == 0 || Waiting == 1 || Waiting == 2 || Waiting == 4);
+}
 PTXSIM_API CUresult cuDevicePrimaryCtxSetFlags_v2(CUdevice Device,
                                                   unsigned Flags) {
   std::lock_guard Guard(state().Lock);
+  if (!validFlags(Flags))
+    return CUDA_ERROR_INVALID_VALUE;
   state().PrimaryContext.Flags = Flags;
   return checkDevice(Device);
 }
@@ -124,7 +132,7 @@ PTXSIM_API CUresult cuDevicePrimaryCtxGetState(CUdevice Device, unsigned *Flags,
 }
 
 static CUresult createContext(CUcontext *Ctx, unsigned Flags, CUdevice Device) {
-  if (!Ctx)
+  if (!Ctx || !validFlags(Flags))
     return CUDA_ERROR_INVALID_VALUE;
   DriverState &S = state();
   std::lock_guard Guard(S.Lock);
@@ -247,17 +255,19 @@ PTXSIM_API CUresult cuCtxGetId(CUcontext Ctx, unsigned long long *Id) {
 }
 PTXSIM_API CUresult cuCtxSynchronize(void) {
   std::lock_guard Guard(state().Lock);
-  return enterWork();
+  CUresult R = enterWork();
+  return R ? R : checkNoCapture();
 }
 PTXSIM_API CUresult cuCtxSynchronize_v2(CUcontext Ctx) {
   std::lock_guard Guard(state().Lock);
   if (!Ctx)
-    return enterWork();
+    return cuCtxSynchronize();
   if (CUresult R = checkContext(Ctx))
     return R;
   state().Faults.countWork();
-  return state().Faults.lost() ? CUDA_ERROR_DEVICE_UNAVAILABLE
-                               : object(Ctx)->Sticky;
+  if (state().Faults.lost())
+    return CUDA_ERROR_DEVICE_UNAVAILABLE;
+  return object(Ctx)->Sticky ? object(Ctx)->Sticky : checkNoCapture();
 }
 PTXSIM_API CUresult cuCtxGetLimit(size_t *Value, int Limit) {
   std::lock_guard Guard(state().Lock);

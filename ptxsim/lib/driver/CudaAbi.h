@@ -50,6 +50,9 @@ struct CUlaunchAttribute {
 enum {
   LaunchAttributeCooperative = 2,
   LaunchAttributeClusterDimension = 4,
+  LaunchAttributeProgrammaticEvent = 7,
+  LaunchAttributeLaunchCompletionEvent = 12,
+  NumLaunchAttributes = 19,
 };
 struct CUlaunchConfig {
   unsigned gridDimX, gridDimY, gridDimZ;

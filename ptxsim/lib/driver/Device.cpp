@@ -136,7 +136,7 @@ static int deviceAttribute(const DeviceModel &D, int Attribute) {
       {11, INT32_MAX}, {12, 65536}, {14, 512},  {15, 1},    {19, 1},
       {31, 1},         {40, 1},     {41, 1},    {78, 1},    {79, 1},
       {80, 1},         {82, 65536}, {91, 1},    {95, 1},    {99, 1},
-      {111, 1024},     {115, 1},
+      {111, 1024},
   };
   for (const auto &F : Fixed)
     if (F.Attribute == Attribute)

@@ -296,6 +296,18 @@ PTXSIM_API CUresult cuLaunchCooperativeKernel(CUfunction F, unsigned GX,
   L.Cooperative = true;
   return launch(std::move(L), S, Params, nullptr);
 }
+/// Ids of cuda.h; an event must exist.
+static CUresult checkAttribute(const CUlaunchAttribute &A) {
+  if (A.id < 0 || A.id >= NumLaunchAttributes)
+    return CUDA_ERROR_INVALID_VALUE;
+  if (A.id != LaunchAttributeProgrammaticEvent &&
+      A.id != LaunchAttributeLaunchCompletionEvent)
+    return CUDA_SUCCESS;
+  EventObject *Event;
+  std::memcpy(&Event, A.value.bytes, sizeof(Event));
+  std::lock_guard Guard(state().Lock);
+  return state().Events.count(Event) ? CUDA_SUCCESS : CUDA_ERROR_INVALID_HANDLE;
+}
 PTXSIM_API CUresult cuLaunchKernelEx(const CUlaunchConfig *Config, CUfunction F,
                                      void **Params, void **Extra) {
   if (!Config || (Config->numAttrs && !Config->attrs))
@@ -307,6 +319,8 @@ PTXSIM_API CUresult cuLaunchKernelEx(const CUlaunchConfig *Config, CUfunction F,
   L.SharedBytes = Config->sharedMemBytes;
   for (unsigned K = 0; K < Config->numAttrs; ++K) {
     const CUlaunchAttribute &A = Config->attrs[K];
+    if (CUresult R = checkAttribute(A))
+      return R;
     if (A.id == LaunchAttributeCooperative)
       L.Cooperative = A.value.cooperative != 0;
     else if (A.id == LaunchAttributeClusterDimension)

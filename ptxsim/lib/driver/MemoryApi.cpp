@@ -16,6 +16,9 @@ static CUresult allocate(CUdeviceptr *Out, size_t Bytes, bool Owned) {
     return R;
   if (!Out || !Bytes)
     return CUDA_ERROR_INVALID_VALUE;
+  if (Owned)
+    if (CUresult R = checkUnsafe())
+      return R;
   if (S.Faults.count(FaultPlan::Alloc))
     return CUDA_ERROR_OUT_OF_MEMORY;
   uint64_t A = S.Memory.allocate(Bytes, S.Device.Memory);
@@ -61,14 +64,18 @@ uint64_t ptxsim::releaseMemoryOf(Context *C) {
 PTXSIM_API CUresult cuMemAlloc_v2(CUdeviceptr *Out, size_t Bytes) {
   return allocate(Out, Bytes, true);
 }
-PTXSIM_API CUresult cuMemFree_v2(CUdeviceptr Address) {
+static CUresult releaseMemory(CUdeviceptr Address) {
   DriverState &S = state();
-  std::lock_guard Guard(S.Lock);
   if (!S.Initialised)
     return CUDA_ERROR_NOT_INITIALIZED;
   bool Releasable = !S.Variables.count(Address);
   return released(!Address || (Releasable && releaseDevice(Address)),
                   CUDA_ERROR_INVALID_VALUE);
+}
+PTXSIM_API CUresult cuMemFree_v2(CUdeviceptr Address) {
+  std::lock_guard Guard(state().Lock);
+  CUresult R = checkUnsafe();
+  return R ? R : releaseMemory(Address);
 }
 PTXSIM_API CUresult cuMemAllocPitch_v2(CUdeviceptr *Out, size_t *Pitch,
                                        size_t Width, size_t Height,
@@ -81,11 +88,27 @@ PTXSIM_API CUresult cuMemAllocPitch_v2(CUdeviceptr *Out, size_t *Pitch,
     return CUDA_ERROR_INVALID_VALUE;
   return cuMemAlloc_v2(Out, *Pitch * Height);
 }
-PTXSIM_API CUresult cuMemAllocAsync(CUdeviceptr *Out, size_t Bytes, CUstream) {
-  return allocate(Out, Bytes, false);
+/// Entry of stream-ordered allocation and release, which have no graph nodes
+/// here.
+static CUresult checkOrdered(const char *Name, CUstream Stream) {
+  StreamObject *S = findStream(Stream);
+  if (!S)
+    return CUDA_ERROR_INVALID_HANDLE;
+  if (!S->Capture)
+    return checkLegacyUse(*S);
+  report(std::string(Name) + " in a captured stream is not supported");
+  return invalidate(*S->Capture, CUDA_ERROR_NOT_SUPPORTED);
 }
-PTXSIM_API CUresult cuMemFreeAsync(CUdeviceptr Address, CUstream) {
-  return cuMemFree_v2(Address);
+PTXSIM_API CUresult cuMemAllocAsync(CUdeviceptr *Out, size_t Bytes,
+                                    CUstream Stream) {
+  std::lock_guard Guard(state().Lock);
+  CUresult R = checkOrdered("cuMemAllocAsync", Stream);
+  return R ? R : allocate(Out, Bytes, false);
+}
+PTXSIM_API CUresult cuMemFreeAsync(CUdeviceptr Address, CUstream Stream) {
+  std::lock_guard Guard(state().Lock);
+  CUresult R = checkOrdered("cuMemFreeAsync", Stream);
+  return R ? R : releaseMemory(Address);
 }
 PTXSIM_API CUresult cuMemGetInfo_v2(size_t *Free, size_t *Total) {
   DriverState &S = state();
@@ -122,11 +145,13 @@ PTXSIM_API CUresult cuMemHostAlloc(void **Out, size_t Bytes, unsigned Flags) {
     return R;
   if (!Out || !Bytes || Flags > 7)
     return CUDA_ERROR_INVALID_VALUE;
+  if (CUresult R = checkUnsafe())
+    return R;
   void *P = nullptr;
   if (S.Faults.count(FaultPlan::Alloc) || posix_memalign(&P, 4096, Bytes))
     return CUDA_ERROR_OUT_OF_MEMORY;
   S.Memory.registerHost(P, Bytes);
-  S.PinnedHost[P] = P;
+  S.PinnedHost[P] = Flags;
   S.MemoryOwners[uint64_t(P)] = currentContext();
   *Out = P;
   return CUDA_SUCCESS;
@@ -136,6 +161,8 @@ PTXSIM_API CUresult cuMemAllocHost_v2(void **Out, size_t Bytes) {
 }
 PTXSIM_API CUresult cuMemFreeHost(void *Host) {
   std::lock_guard Guard(state().Lock);
+  if (CUresult R = checkUnsafe())
+    return R;
   return released(releasePinned(Host), CUDA_ERROR_INVALID_VALUE);
 }
 /// The driver locks the pages, which must exist.
@@ -146,13 +173,16 @@ static bool isMapped(void *Host, size_t Bytes) {
   return Last > uintptr_t(Host) &&
          !msync(reinterpret_cast<void *>(First), Last - First, MS_ASYNC);
 }
-PTXSIM_API CUresult cuMemHostRegister_v2(void *Host, size_t Bytes, unsigned) {
+PTXSIM_API CUresult cuMemHostRegister_v2(void *Host, size_t Bytes,
+                                         unsigned Flags) {
   DriverState &S = state();
   std::lock_guard Guard(S.Lock);
   if (CUresult R = enter())
     return R;
-  if (!Host || !Bytes)
+  if (!Host || !Bytes || Flags > 15)
     return CUDA_ERROR_INVALID_VALUE;
+  if (CUresult R = checkUnsafe())
+    return R;
   if (!isMapped(Host, Bytes))
     return CUDA_ERROR_INVALID_VALUE;
   if (!S.Memory.registerHost(Host, Bytes))
@@ -176,11 +206,14 @@ PTXSIM_API CUresult cuMemHostGetDevicePointer_v2(CUdeviceptr *Out, void *Host,
   *Out = uint64_t(Host);
   return CUDA_SUCCESS;
 }
+/// CU_MEMHOSTALLOC_DEVICEMAP: all is mapped where addresses are unified.
+static constexpr unsigned MappedHost = 2;
 PTXSIM_API CUresult cuMemHostGetFlags(unsigned *Flags, void *Host) {
   std::lock_guard Guard(state().Lock);
-  if (!Flags || !state().PinnedHost.count(Host))
+  auto It = state().PinnedHost.find(Host);
+  if (!Flags || It == state().PinnedHost.end())
     return CUDA_ERROR_INVALID_VALUE;
-  *Flags = 2;
+  *Flags = It->second | MappedHost;
   return CUDA_SUCCESS;
 }
 static CUresult pointerAttribute(void *Out, int Attribute, CUdeviceptr P) {
@@ -304,6 +337,14 @@ static CUresult copy(void *Dst, const void *Src, size_t Bytes, bool DstDevice,
     return CUDA_SUCCESS;
   });
 }
+/// A copy that has ended when the call returns.
+static CUresult copyNow(void *Dst, const void *Src, size_t Bytes,
+                        bool DstDevice, bool SrcDevice) {
+  std::lock_guard Guard(state().Lock);
+  if (CUresult R = checkSynchronous())
+    return R;
+  return copy(Dst, Src, Bytes, DstDevice, SrcDevice, nullptr);
+}
 static void *ptr(CUdeviceptr P) { return reinterpret_cast<void *>(P); }
 
 PTXSIM_API CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr D, const void *H, size_t N,
@@ -311,24 +352,24 @@ PTXSIM_API CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr D, const void *H, size_t N,
   return copy(ptr(D), H, N, true, false, S);
 }
 PTXSIM_API CUresult cuMemcpyHtoD_v2(CUdeviceptr D, const void *H, size_t N) {
-  return copy(ptr(D), H, N, true, false, nullptr);
+  return copyNow(ptr(D), H, N, true, false);
 }
 PTXSIM_API CUresult cuMemcpyDtoHAsync_v2(void *H, CUdeviceptr D, size_t N,
                                          CUstream S) {
   return copy(H, ptr(D), N, false, true, S);
 }
 PTXSIM_API CUresult cuMemcpyDtoH_v2(void *H, CUdeviceptr D, size_t N) {
-  return copy(H, ptr(D), N, false, true, nullptr);
+  return copyNow(H, ptr(D), N, false, true);
 }
 PTXSIM_API CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr D, CUdeviceptr S, size_t N,
                                          CUstream Stream) {
   return copy(ptr(D), ptr(S), N, true, true, Stream);
 }
 PTXSIM_API CUresult cuMemcpyDtoD_v2(CUdeviceptr D, CUdeviceptr S, size_t N) {
-  return copy(ptr(D), ptr(S), N, true, true, nullptr);
+  return copyNow(ptr(D), ptr(S), N, true, true);
 }
 PTXSIM_API CUresult cuMemcpy(CUdeviceptr D, CUdeviceptr S, size_t N) {
-  return copy(ptr(D), ptr(S), N, false, false, nullptr);
+  return copyNow(ptr(D), ptr(S), N, false, false);
 }
 PTXSIM_API CUresult cuMemcpyAsync(CUdeviceptr D, CUdeviceptr S, size_t N,
                                   CUstream Stream) {
@@ -394,7 +435,7 @@ static CUresult copy3D(const CUDA_MEMCPY3D &C, CUstream Stream) {
   return R ? R : submit(Stream, GraphNode::Memcpy, std::move(Copy));
 }
 static CUresult copy2D(const CUDA_MEMCPY2D *C, CUstream Stream) {
-  if (!C)
+  if (!C || (C->Height > 1 && (!C->srcPitch || !C->dstPitch)))
     return CUDA_ERROR_INVALID_VALUE;
   CUDA_MEMCPY3D T{};
   T.srcXInBytes = C->srcXInBytes;
@@ -415,16 +456,19 @@ static CUresult copy2D(const CUDA_MEMCPY2D *C, CUstream Stream) {
   return copy3D(T, Stream);
 }
 PTXSIM_API CUresult cuMemcpy2D_v2(const CUDA_MEMCPY2D *C) {
-  return copy2D(C, nullptr);
+  CUresult R = checkSynchronous();
+  return R ? R : copy2D(C, nullptr);
 }
 PTXSIM_API CUresult cuMemcpy2DUnaligned_v2(const CUDA_MEMCPY2D *C) {
-  return copy2D(C, nullptr);
+  CUresult R = checkSynchronous();
+  return R ? R : copy2D(C, nullptr);
 }
 PTXSIM_API CUresult cuMemcpy2DAsync_v2(const CUDA_MEMCPY2D *C, CUstream S) {
   return copy2D(C, S);
 }
 PTXSIM_API CUresult cuMemcpy3D_v2(const CUDA_MEMCPY3D *C) {
-  return C ? copy3D(*C, nullptr) : CUDA_ERROR_INVALID_VALUE;
+  CUresult R = C ? checkSynchronous() : CUDA_ERROR_INVALID_VALUE;
+  return R ? R : copy3D(*C, nullptr);
 }
 PTXSIM_API CUresult cuMemcpy3DAsync_v2(const CUDA_MEMCPY3D *C, CUstream S) {
   return C ? copy3D(*C, S) : CUDA_ERROR_INVALID_VALUE;

@@ -138,21 +138,27 @@ uint64_t ptxsim::releaseModulesOf(Context *C) {
   return Owned.size();
 }
 
-enum { JitInfoLog = 3, JitInfoSize = 4, JitErrorLog = 5, JitErrorSize = 6 };
+enum {
+  JitInfoLog = 3,
+  JitInfoSize = 4,
+  JitErrorLog = 5,
+  JitErrorSize = 6,
+  JitNumOptions = 36
+};
 
+/// Writes a log to the buffer of a pair of options, and its length to the size.
 static void writeJitLog(unsigned N, const int *Options, void **Values,
+                        int BufferOption, int SizeOption,
                         const std::string &Log) {
   char *Buffer = nullptr;
   size_t Size = 0, SizeAt = N;
   for (unsigned K = 0; K < N; ++K) {
-    if (Options[K] == JitErrorLog)
+    if (Options[K] == BufferOption)
       Buffer = static_cast<char *>(Values[K]);
-    if (Options[K] == JitErrorSize) {
+    if (Options[K] == SizeOption) {
       Size = reinterpret_cast<uintptr_t>(Values[K]) & 0xffffffffu;
       SizeAt = K;
     }
-    if (Options[K] == JitInfoSize)
-      Values[K] = nullptr;
   }
   if (Buffer && Size)
     std::snprintf(Buffer, Size, "%s", Log.c_str());
@@ -167,6 +173,11 @@ static CUresult load(const void *Image, unsigned N, const int *Options,
   DriverState &S = state();
   if (!Image || (N && (!Options || !Values)))
     return CUDA_ERROR_INVALID_VALUE;
+  for (unsigned K = 0; K < N; ++K)
+    if (Options[K] < 0 || Options[K] >= JitNumOptions)
+      return CUDA_ERROR_INVALID_VALUE;
+  if (CUresult R = checkUnsafe())
+    return R;
   std::string Log;
   CUresult R;
   const char *Text = static_cast<const char *>(Image);
@@ -184,7 +195,8 @@ static CUresult load(const void *Image, unsigned N, const int *Options,
   } else {
     R = loadModule(Text, std::strlen(Text), Log, Out);
   }
-  writeJitLog(N, Options, Values, Log);
+  writeJitLog(N, Options, Values, JitErrorLog, JitErrorSize, Log);
+  writeJitLog(N, Options, Values, JitInfoLog, JitInfoSize, ""); // no remarks
   if (R != CUDA_SUCCESS)
     report("module load: " + Log);
   return R;

@@ -13,6 +13,7 @@
 #include <memory>
 #include <mutex>
 #include <set>
+#include <thread>
 #include <unordered_set>
 
 namespace ptxsim {
@@ -116,8 +117,16 @@ struct GraphNode {
   std::function<CUresult()> Run;
   std::vector<size_t> Dependencies; // indices of nodes
 };
+/// How a graph is being captured.
+struct CaptureState {
+  int Mode = 0; // CUstreamCaptureMode
+  std::thread::id Thread;
+  uint64_t Id = 0;      // unique in the process
+  bool Invalid = false; // after an illegal call
+};
 struct GraphObject {
   std::deque<GraphNode> Nodes; // handles point to them
+  CaptureState Capturing;
 };
 struct GraphExecObject {
   std::vector<GraphNode> Nodes;
@@ -160,7 +169,7 @@ struct DriverState {
   std::unordered_set<EventObject *> Events;
   std::map<GraphObject *, std::shared_ptr<GraphObject>> Graphs;
   std::unordered_set<GraphExecObject *> GraphExecs;
-  std::map<void *, void *> PinnedHost; // cuMemHostAlloc: address to base
+  std::map<void *, unsigned> PinnedHost; // cuMemHostAlloc: address to flags
   // Contexts of allocations and of host memory, by address. Stream-ordered
   // allocations and variables of libraries belong to none.
   std::map<uint64_t, Context *> MemoryOwners;
@@ -213,6 +222,20 @@ void unloadModule(LoadedModule *M);
 CUresult runKernel(const KernelLaunch &K);
 /// Runs Fn now, or adds it to the capture of the stream.
 CUresult submit(abi::CUstream S, int Kind, std::function<CUresult()> Fn);
+
+/// Marks a capture as spoilt by an illegal call; returns Why.
+CUresult invalidate(GraphObject &G, CUresult Why);
+/// Work in the legacy stream waits for all streams that are not non-blocking,
+/// none of which may be captured.
+CUresult checkLegacyUse(const StreamObject &S);
+/// Calls that are potentially unsafe during a capture (allocation, release,
+/// loading, queries of events), unless the modes of capture and thread allow
+/// them.
+CUresult checkUnsafe();
+/// Calls that concern all streams.
+CUresult checkNoCapture();
+/// Copies that end before the call does, in the default stream.
+CUresult checkSynchronous();
 
 /// Work that has been checked and can be run any number of times.
 using Work = std::function<CUresult()>;

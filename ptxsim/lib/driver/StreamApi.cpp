@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Streams, events, host functions and stream capture. Work runs when
-// it is submitted, unless its stream is being captured.
+// Streams, events and host functions. Work runs when it is submitted, unless
+// its stream is being captured (CaptureApi.cpp).
 #include "State.h"
 #include <algorithm>
 #include <chrono>
@@ -31,6 +31,7 @@ struct ThreadStream {
     state().PerThreadStreams.erase(&Stream);
     if (Stream.Capture)
       --state().CapturingStreams;
+    Stream.Capture.reset();
   }
 };
 } // namespace
@@ -55,11 +56,11 @@ CUresult ptxsim::submit(CUstream S, int Kind, std::function<CUresult()> Fn) {
   if (!Stream)
     return CUDA_ERROR_INVALID_HANDLE;
   if (!Stream->Capture) {
-    // The legacy stream waits for all others, which a capture forbids.
-    if (Stream == &state().LegacyStream && state().CapturingStreams)
-      return CUDA_ERROR_STREAM_CAPTURE_IMPLICIT;
-    return Fn();
+    CUresult R = checkLegacyUse(*Stream);
+    return R ? R : Fn();
   }
+  if (Stream->Capture->Capturing.Invalid)
+    return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
   GraphNode N;
   N.Kind = Kind;
   N.Run = std::move(Fn);
@@ -108,7 +109,17 @@ static CUresult drained(CUstream Stream) {
   StreamObject *S = findStream(Stream);
   if (!S)
     return CUDA_ERROR_INVALID_HANDLE;
-  return S->Capture ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED : CUDA_SUCCESS;
+  return S->Capture
+             ? invalidate(*S->Capture, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED)
+             : checkLegacyUse(*S);
+}
+CUresult ptxsim::checkSynchronous() {
+  std::lock_guard Guard(state().Lock);
+  StreamObject *S = findStream(nullptr);
+  if (S->Capture)
+    return invalidate(*S->Capture, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+  CUresult R = checkLegacyUse(*S);
+  return R ? R : checkUnsafe();
 }
 PTXSIM_API CUresult cuStreamSynchronize(CUstream Stream) {
   std::lock_guard Guard(state().Lock);
@@ -212,6 +223,23 @@ PTXSIM_API CUresult cuEventDestroy_v2(CUevent Event) {
   delete object(Event);
   return released(true, CUDA_SUCCESS);
 }
+static void recordNow(EventObject &E) {
+  E.Recorded = true;
+  E.Nanoseconds = now();
+}
+/// The flag of records and waits that become nodes of the graph.
+static constexpr unsigned External = 1;
+static CUresult recordExternally(StreamObject &S, EventObject &E,
+                                 CUstream Stream) {
+  if (!S.Capture)
+    return CUDA_ERROR_INVALID_VALUE; // there is no graph
+  return submit(Stream, GraphNode::EventRecord, [Event = &E] {
+    if (!state().Events.count(Event))
+      return CUDA_ERROR_INVALID_HANDLE;
+    recordNow(*Event);
+    return CUDA_SUCCESS;
+  });
+}
 PTXSIM_API CUresult cuEventRecordWithFlags(CUevent Event, CUstream Stream,
                                            unsigned Flags) {
   DriverState &D = state();
@@ -224,12 +252,17 @@ PTXSIM_API CUresult cuEventRecordWithFlags(CUevent Event, CUstream Stream,
   if (Flags > 1)
     return CUDA_ERROR_INVALID_VALUE;
   EventObject &E = *object(Event);
+  if (Flags == External)
+    return recordExternally(*S, E, Stream);
+  if (!S->Capture)
+    if (CUresult R = checkLegacyUse(*S))
+      return R;
+  if (S->Capture && S->Capture->Capturing.Invalid)
+    return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
   E.Capture = S->Capture;
   E.CaptureTail = S->CaptureTail;
-  if (S->Capture)
-    return CUDA_SUCCESS;
-  E.Recorded = true;
-  E.Nanoseconds = now();
+  if (!S->Capture)
+    recordNow(E);
   return CUDA_SUCCESS;
 }
 PTXSIM_API CUresult cuEventRecord(CUevent Event, CUstream Stream) {
@@ -239,8 +272,10 @@ PTXSIM_API CUresult cuEventQuery(CUevent Event) {
   std::lock_guard Guard(state().Lock);
   if (!state().Events.count(object(Event)))
     return CUDA_ERROR_INVALID_HANDLE;
-  return object(Event)->Capture ? CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED
-                                : enterWork();
+  if (auto Capture = object(Event)->Capture)
+    return invalidate(*Capture, CUDA_ERROR_CAPTURED_EVENT);
+  CUresult R = enterWork();
+  return R ? R : checkUnsafe();
 }
 PTXSIM_API CUresult cuEventSynchronize(CUevent Event) {
   return cuEventQuery(Event);
@@ -261,6 +296,39 @@ PTXSIM_API CUresult cuEventElapsedTime_v2(float *Ms, CUevent A, CUevent B) {
 PTXSIM_API CUresult cuEventElapsedTime(float *Ms, CUevent A, CUevent B) {
   return cuEventElapsedTime_v2(Ms, A, B);
 }
+static CUresult waitExternally(StreamObject &S, CUstream Stream) {
+  if (!S.Capture)
+    return CUDA_ERROR_INVALID_VALUE; // there is no graph
+  // What was recorded before the graph runs has then run.
+  return submit(Stream, GraphNode::WaitEvent, [] { return CUDA_SUCCESS; });
+}
+/// The stream joins the capture of an event, unless it is in another one.
+static CUresult waitFor(StreamObject &S, EventObject &E) {
+  auto &D = state();
+  if ((S.Capture && S.Capture->Capturing.Invalid) ||
+      (E.Capture && E.Capture->Capturing.Invalid))
+    return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
+  if (!E.Capture && S.Capture && E.Recorded)
+    return invalidate(*S.Capture, CUDA_ERROR_STREAM_CAPTURE_ISOLATION);
+  if (!E.Capture) // the work before the event has run
+    return S.Capture ? CUDA_SUCCESS : checkLegacyUse(S);
+  if (S.Capture && S.Capture != E.Capture) {
+    invalidate(*S.Capture, CUDA_ERROR_STREAM_CAPTURE_MERGE);
+    return invalidate(*E.Capture, CUDA_ERROR_STREAM_CAPTURE_MERGE);
+  }
+  if (&S == &D.LegacyStream)
+    return invalidate(*E.Capture, CUDA_ERROR_STREAM_CAPTURE_IMPLICIT);
+  if (!S.Capture) {
+    S.Capture = E.Capture;
+    S.CaptureTail.clear();
+    ++D.CapturingStreams;
+  }
+  for (size_t N : E.CaptureTail)
+    if (std::find(S.CaptureTail.begin(), S.CaptureTail.end(), N) ==
+        S.CaptureTail.end())
+      S.CaptureTail.push_back(N);
+  return CUDA_SUCCESS;
+}
 PTXSIM_API CUresult cuStreamWaitEvent(CUstream Stream, CUevent Event,
                                       unsigned Flags) {
   DriverState &D = state();
@@ -270,123 +338,6 @@ PTXSIM_API CUresult cuStreamWaitEvent(CUstream Stream, CUevent Event,
     return CUDA_ERROR_INVALID_HANDLE;
   if (Flags > 1)
     return CUDA_ERROR_INVALID_VALUE;
-  EventObject &E = *object(Event);
-  if (!E.Capture)
-    return CUDA_SUCCESS; // the work before the event has run
-  if (S->Capture && S->Capture != E.Capture)
-    return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
-  if (!S->Capture) { // the stream joins the capture
-    S->Capture = E.Capture;
-    S->CaptureTail.clear();
-    ++D.CapturingStreams;
-  }
-  for (size_t N : E.CaptureTail)
-    if (std::find(S->CaptureTail.begin(), S->CaptureTail.end(), N) ==
-        S->CaptureTail.end())
-      S->CaptureTail.push_back(N);
-  return CUDA_SUCCESS;
-}
-
-// ---- capture -------------------------------------------------------------
-PTXSIM_API CUresult cuStreamBeginCapture_v2(CUstream Stream, int Mode) {
-  DriverState &D = state();
-  std::lock_guard Guard(D.Lock);
-  if (CUresult R = enter())
-    return R;
-  StreamObject *S = findStream(Stream);
-  if (!S)
-    return CUDA_ERROR_INVALID_HANDLE;
-  if (Mode < 0 || Mode > 2)
-    return CUDA_ERROR_INVALID_VALUE;
-  if (S == &D.LegacyStream)
-    return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
-  if (S->Capture)
-    return CUDA_ERROR_ILLEGAL_STATE;
-  S->Capture = std::make_shared<GraphObject>();
-  S->CaptureTail.clear();
-  S->CaptureOrigin = true;
-  ++D.CapturingStreams;
-  return CUDA_SUCCESS;
-}
-/// Every node must lead to the origin stream's last ones.
-static bool allJoined(const GraphObject &G, std::vector<size_t> Work) {
-  std::vector<bool> Seen(G.Nodes.size());
-  while (!Work.empty()) {
-    size_t N = Work.back();
-    Work.pop_back();
-    if (Seen[N])
-      continue;
-    Seen[N] = true;
-    Work.insert(Work.end(), G.Nodes[N].Dependencies.begin(),
-                G.Nodes[N].Dependencies.end());
-  }
-  return std::find(Seen.begin(), Seen.end(), false) == Seen.end();
-}
-static void endCapture(const std::shared_ptr<GraphObject> &G) {
-  DriverState &D = state();
-  auto End = [&](StreamObject &S) {
-    if (S.Capture != G)
-      return;
-    S.Capture.reset();
-    S.CaptureTail.clear();
-    S.CaptureOrigin = false;
-    --D.CapturingStreams;
-  };
-  for (StreamObject *S : D.Streams)
-    End(*S);
-  for (StreamObject *S : D.PerThreadStreams)
-    End(*S);
-  for (EventObject *E : D.Events)
-    if (E->Capture == G)
-      E->Capture.reset();
-}
-uint64_t ptxsim::releaseStreamsOf(Context *C) {
-  DriverState &D = state();
-  uint64_t Before = D.Streams.size() + D.Events.size();
-  for (StreamObject *S : D.Streams)
-    if (S->Owner == C && S->Capture)
-      endCapture(std::shared_ptr<GraphObject>(S->Capture));
-  auto Release = [C](auto *Object) {
-    if (Object->Owner != C)
-      return false;
-    delete Object;
-    return true;
-  };
-  std::erase_if(D.Streams, Release);
-  std::erase_if(D.Events, Release);
-  return Before - D.Streams.size() - D.Events.size();
-}
-PTXSIM_API CUresult cuStreamEndCapture(CUstream Stream, CUgraph *Out) {
-  DriverState &D = state();
-  std::lock_guard Guard(D.Lock);
-  StreamObject *S = findStream(Stream);
-  if (!S)
-    return CUDA_ERROR_INVALID_HANDLE;
-  if (!Out || !S->Capture)
-    return CUDA_ERROR_ILLEGAL_STATE;
-  if (!S->CaptureOrigin)
-    return CUDA_ERROR_STREAM_CAPTURE_UNMATCHED;
-  std::shared_ptr<GraphObject> G = S->Capture;
-  bool Joined = allJoined(*G, S->CaptureTail);
-  endCapture(G);
-  *Out = nullptr;
-  if (!Joined)
-    return CUDA_ERROR_STREAM_CAPTURE_UNJOINED;
-  D.Graphs[G.get()] = G;
-  *Out = reinterpret_cast<CUgraph>(G.get());
-  return CUDA_SUCCESS;
-}
-PTXSIM_API CUresult cuStreamIsCapturing(CUstream Stream, int *Status) {
-  return readStream(Stream, [&](StreamObject &S) {
-    if (Status)
-      *Status = S.Capture != nullptr;
-    return Status != nullptr;
-  });
-}
-PTXSIM_API CUresult cuThreadExchangeStreamCaptureMode(int *Mode) {
-  thread_local int Current = 0;
-  if (!Mode || *Mode < 0 || *Mode > 2)
-    return CUDA_ERROR_INVALID_VALUE;
-  std::swap(*Mode, Current);
-  return CUDA_SUCCESS;
+  return Flags == External ? waitExternally(*S, Stream)
+                           : waitFor(*S, *object(Event));
 }
