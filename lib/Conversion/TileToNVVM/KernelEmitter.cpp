@@ -237,11 +237,35 @@ LogicalResult KernelEmitter::emitOp(Operation *op) {
       });
 }
 
+/// Keeps a loop as it is. ptxas unrolls short ones, and over the branches of
+/// copies with a fill that takes so many registers that it spills (148 grew to
+/// 255).
+static void forbidUnrolling(scf::ForOp loop) {
+  MLIRContext *context = loop.getContext();
+  auto unroll = LLVM::LoopUnrollAttr::get(
+      context, /*disable=*/BoolAttr::get(context, true), /*count=*/{},
+      /*runtimeDisable=*/{}, /*full=*/{}, /*followupUnrolled=*/{},
+      /*followupRemainder=*/{}, /*followupAll=*/{});
+  loop->setAttr("llvm.loop_annotation",
+                LLVM::LoopAnnotationAttr::get(
+                    context, /*disableNonforced=*/{}, /*vectorize=*/{},
+                    /*interleave=*/{}, unroll, /*unrollAndJam=*/{}, /*licm=*/{},
+                    /*distribute=*/{}, /*pipeline=*/{}, /*peeled=*/{},
+                    /*unswitch=*/{}, /*mustProgress=*/{}, /*isVectorized=*/{},
+                    /*startLoc=*/{}, /*endLoc=*/{}, /*parallelAccesses=*/{}));
+}
+
 LogicalResult KernelEmitter::emitFor(scf::ForOp op) {
   auto loop = scf::ForOp::create(b, mapping.lookupOrDefault(op.getLowerBound()),
                                  mapping.lookupOrDefault(op.getUpperBound()),
                                  mapping.lookupOrDefault(op.getStep()),
                                  flatten(op.getInitArgs()));
+  WalkResult fills = op.walk([](CopyOp copy) {
+    return copy.getFill() ? WalkResult::interrupt() : WalkResult::advance();
+  });
+  if (fills.wasInterrupted()) {
+    forbidUnrolling(loop);
+  }
   Block *body = loop.getBody();
   if (!body->empty()) {
     body->back().erase();

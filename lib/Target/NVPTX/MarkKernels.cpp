@@ -32,6 +32,16 @@ struct MarkNoWrapPass final
   }
 };
 
+/// An annotation that the op had as a loop becomes the branch's own, which the
+/// translation reads.
+template <typename OpTy> void moveLoopAnnotation(OpTy branch) {
+  if (Attribute annotation =
+          branch->removeDiscardableAttr("llvm.loop_annotation")) {
+    branch.setLoopAnnotationAttr(
+        dyn_cast<LLVM::LoopAnnotationAttr>(annotation));
+  }
+}
+
 /// dlc.kernel on a function becomes nvvm.kernel.
 struct MarkKernelsPass final
     : PassWrapper<MarkKernelsPass, OperationPass<ModuleOp>> {
@@ -39,6 +49,13 @@ struct MarkKernelsPass final
 
   void runOnOperation() override {
     OpBuilder b(&getContext());
+    getOperation().walk([](Operation *op) {
+      if (auto branch = dyn_cast<LLVM::BrOp>(op)) {
+        moveLoopAnnotation(branch);
+      } else if (auto branch = dyn_cast<LLVM::CondBrOp>(op)) {
+        moveLoopAnnotation(branch);
+      }
+    });
     for (auto function : getOperation().getOps<LLVM::LLVMFuncOp>()) {
       if (!function->removeAttr(rt::kKernelAttrName)) {
         continue;

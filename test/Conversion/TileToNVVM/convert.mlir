@@ -120,3 +120,23 @@ tile.kernel @bytes(%n: i32, %acc: i32) attributes {shared_bytes = 512 : i64, war
   %c = tile.convert_layout %t#1 : !tile.tile<1x16xi32, registers, #tile.column_parts<warps_m = 1, warps_n = 1>> -> !tile.tile<1x16xi32, registers, #tile.columns<warps_m = 1, warps_n = 1>>
   tile.return
 }
+
+// What lies outside of an image is stored, not copied; loops with such copies are not unrolled.
+// CHECK-LABEL: llvm.func @fill(
+tile.kernel @fill(%base: !llvm.ptr<1>, %o: i64, %n: i32, %bytes: i32) attributes {shared_bytes = 512 : i64, warps = array<i64: 1, 1>} {
+  %zero = arith.constant 0 : i32
+  %one = arith.constant 1 : i32
+  %ring = tile.alloc at 0 : !tile.ring<1, !tile.tile<16x32xi8, shared, #rows64>>
+  %slot = tile.slot %ring[%zero] : !tile.ring<1, !tile.tile<16x32xi8, shared, #rows64>> -> !tile.tile<16x32xi8, shared, #rows64>
+  %window = tile.window %base[%o] rows %n below %n columns %n input(%n, %n) output(%n, %n) pad(%n, %n) stride(%o, %o, %o) by [1, 1] alignment 16 : !llvm.ptr<1> -> !tile.tile<?x?xi8, global>
+  // CHECK: scf.for
+  scf.for %i = %zero to %n step %one : i32 {
+    // CHECK: scf.if
+    // CHECK: nvvm.cp.async.shared.global
+    // CHECK: else
+    // CHECK: llvm.store %{{.+}} {alignment = 16 : i64} : vector<4xi32>, !llvm.ptr<3>
+    tile.copy %window[%n, %zero] tap(%i, %i) fill %bytes to %slot columns_exist : !tile.tile<?x?xi8, global> to !tile.tile<16x32xi8, shared, #rows64>
+    // CHECK: } {llvm.loop_annotation = {{.+}}}
+  }
+  tile.return
+}
