@@ -49,9 +49,10 @@ suite conformance-dynamic "$PYTHON" "$ROOT/test/Conformance/run.py" --dynamic \
 suite conformance-ptxsim "$PYTHON" "$ROOT/test/Conformance/run.py" --device=PTXSIM \
   --junitxml "$RESULTS/conformance-ptxsim.xml"
 if [ $long = yes ]; then
-  # The importer and the runtime over the broken models, and the runtime's threads.
+  # The importer and the runtime over the broken models, the simulator, and the
+  # runtime's threads.
   DLC_BUILD=$ROOT/build-asan DLC_SANITIZE=address,undefined "$ROOT/utils/build.sh" \
-    dlc-compile dlc-run dlc-runtime-tests
+    dlc-compile dlc-run dlc-runtime-tests ptxsim-tests
   # LLVM's allocators would mark memory that Debian's LLVM, built without ASan, uses.
   suite asan env DLC_BUILD="$ROOT/build-asan" \
     ASAN_OPTIONS=detect_leaks=0:allow_user_poisoning=0 UBSAN_OPTIONS=halt_on_error=1 \
@@ -59,6 +60,10 @@ if [ $long = yes ]; then
     "$ROOT/test/python/test_bad_input.py" "$ROOT/test/python/test_tools.py"
   suite asan-runtime env GTEST_OUTPUT="xml:$RESULTS/asan-runtime.xml" \
     "$ROOT/build-asan/bin/dlc-runtime-tests"
+  # Its own programs: Python, which runs the other tests, has no sanitizer.
+  suite asan-ptxsim env UBSAN_OPTIONS=halt_on_error=1 \
+    ctest --test-dir "$ROOT/build-asan" -R '^ptxsim\.' -E 'check_|bindings' \
+    --output-on-failure --output-junit "$RESULTS/asan-ptxsim.xml"
   DLC_BUILD=$ROOT/build-tsan DLC_SANITIZE=thread "$ROOT/utils/build.sh" dlc-runtime-tests
   suite tsan-runtime env GTEST_OUTPUT="xml:$RESULTS/tsan-runtime.xml" \
     "$ROOT/build-tsan/bin/dlc-runtime-tests"

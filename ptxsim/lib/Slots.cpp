@@ -248,8 +248,8 @@ uint32_t ptxsim::assignRows(LoweredKernel &K, const FlowGraph &G,
   for (uint32_t R = 0; R < I.size(); ++R)
     if (I[R].Begin <= I[R].End)
       Order.push_back(R);
-  std::stable_sort(Order.begin(), Order.end(), [&](uint32_t A, uint32_t B) {
-    return I[A].Begin < I[B].Begin;
+  std::sort(Order.begin(), Order.end(), [&](uint32_t A, uint32_t B) {
+    return std::pair(I[A].Begin, A) < std::pair(I[B].Begin, B);
   });
   // Rows are numbered per class first, then laid out: wide, narrow, predicate.
   std::vector<uint32_t> Free[3], Number(I.size(), 0);

@@ -115,7 +115,8 @@ static void handOver() {
   Ints X = randomInts(16 * Rounds, -100, 100, 4), Want(32);
   for (int L = 16; L < 32; ++L)
     for (int K = 0; K < Rounds; ++K)
-      Want[L] = Want[L] * 7 + 3 * X[K * 16 + 31 - L];
+      Want[L] = int(unsigned(Want[L]) * 7 + // wraps around, as on the device
+                    3 * unsigned(X[K * 16 + 31 - L]));
   same("handOver",
        runProgram<int>("divergent", "handOver",
                        [&](Kernel &Fn) {
@@ -163,7 +164,7 @@ static void locked() {
 static void chain() {
   Ints X = randomInts(32, -100, 100, 8), Want = X;
   for (int I = 30; I >= 0; --I)
-    Want[I] = X[I] + 2 * Want[I + 1];
+    Want[I] = int(unsigned(X[I]) + 2 * unsigned(Want[I + 1]));
   same("chain", runXOut("chain", X, 32, {1}, {32}, Ints(32)), Want);
 }
 

@@ -20,9 +20,6 @@ static std::vector<std::string> split(const std::string &Opcode) {
   }
   return Parts;
 }
-static bool has(const std::vector<std::string> &Parts, const char *What) {
-  return std::find(Parts.begin(), Parts.end(), What) != Parts.end();
-}
 /// The element types among the parts, in order.
 static std::vector<ElementType> typesOf(const std::vector<std::string> &Parts) {
   static const std::set<std::string> Names = {

@@ -270,8 +270,10 @@ void Session::attributes() {
     note(call("cuFuncGetParamInfo", pick(), size(), &Offset, &Bytes));
     break;
   case 4: {
-    uint64_t Extent[] = {size(), size(), size()}, Stride[] = {size(), size()};
-    uint32_t Box[] = {below(300), below(300), 1}, Ones[] = {1, below(10), 1};
+    uint64_t Extent[] = {size(), size(), size(), size(), size()},
+             Stride[] = {size(), size(), size(), size()};
+    uint32_t Box[] = {below(300), below(300), 1, 1, below(3)},
+             Ones[] = {1, below(10), 1, 1, 1};
     note(call("cuTensorMapEncodeTiled", &Map, int(below(15)),
               uint32_t(below(7)), reinterpret_cast<void *>(address()), Extent,
               Stride, Box, Ones, int(below(3)), int(below(5)), int(below(5)),

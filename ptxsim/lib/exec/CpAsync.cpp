@@ -21,7 +21,8 @@ void ptxsim::performCopy(Cta *C, const CopyBatch &B) {
     });
   forLanes(B.Short, [&](uint32_t L) {
     uint32_t N = B.SourceBytes[L];
-    std::memcpy(To(L), B.From + B.Source[L], N);
+    if (N) // else there may be no source
+      std::memcpy(To(L), B.From + B.Source[L], N);
     std::memset(To(L) + N, 0, B.Bytes - N);
   });
   touchShared(C);
