@@ -11,10 +11,11 @@ extern "C" {
 #endif
 
 /* Sets an option as the environment variable PTXSIM_<key> would. Keys: MODE
- * (eager, late, seed:N), RACE (0, 1), COUNTERS (file), LOG (file), THREADS,
- * BUDGET, DEVICE (before modules are loaded), FAULT (faults on request, see the
- * README; counting starts anew, "" ends them). Returns 0, or 1 for an unknown
- * key or a bad value. */
+ * (eager, late, seed:N), RACE (0, 1), UNINITIALISED (1; 0: race mode lets
+ * uninitialised values be read), COUNTERS (file), LOG (file), THREADS, BUDGET,
+ * DEVICE (before modules are loaded), FAULT (faults on request, see the README;
+ * counting starts anew, "" ends them). Returns 0, or 1 for an unknown key or a
+ * bad value. */
 int ptxsimConfigure(const char *key, const char *value);
 
 /* The last report (fault, race, refused launch or module), "" if none. The

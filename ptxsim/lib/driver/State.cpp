@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Device models, configuration, device memory and reports.
 #include "State.h"
+#include "exec/Race.h"
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -83,6 +84,8 @@ bool ptxsim::configure(DriverState &S, std::string_view Key,
   }
   if (Key == "RACE")
     S.Config.Race = N != 0;
+  else if (Key == "UNINITIALISED")
+    goOnAfterUnwritten(N == 0);
   else if (Key == "THREADS")
     S.Config.Threads = uint32_t(N);
   else if (Key == "BUDGET")
@@ -95,8 +98,8 @@ bool ptxsim::configure(DriverState &S, std::string_view Key,
 static void configureFromEnvironment(DriverState &S) {
   std::string Why;
   configure(S, "DEVICE", "sm_90a", Why);
-  for (const char *Key : {"DEVICE", "MODE", "RACE", "COUNTERS", "LOG",
-                          "THREADS", "BUDGET", "FAULT"}) {
+  for (const char *Key : {"DEVICE", "MODE", "RACE", "UNINITIALISED", "COUNTERS",
+                          "LOG", "THREADS", "BUDGET", "FAULT"}) {
     std::string Name = std::string("PTXSIM_") + Key;
     const char *Value = std::getenv(Name.c_str());
     Why.clear();

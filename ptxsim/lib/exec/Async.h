@@ -84,6 +84,7 @@ struct Mbarrier {
   uint64_t Phase = 0;
   // Race checks: clocks of this phase's arrivals, and of completed phases.
   std::vector<uint32_t> Arriving, Released;
+  uint32_t InitAgent = 0, InitClock = 0, InitPc = 0;
 };
 struct MbarTable {
   std::map<uint32_t, Mbarrier> Objects; // by shared memory address

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // atom and red. Lanes act one after the other, in ascending order; host
 // atomics protect against other clusters' threads.
+#include "AccessFlags.h"
 #include "FloatOps.h"
 #include "Resolve.h"
 
@@ -213,6 +214,7 @@ bool ptxsim::selectAtomic(Encoder &E, const Lowered &L, Inst &I) {
   if (Info.O != Op::Atom && Info.O != Op::AtomCas && Info.O != Op::Red)
     return false;
   I.X = E.newAccessCache();
+  I.Aux = accessFlags(Info);
   noteOrder(E, Info);
   if (Info.O == Op::AtomCas)
     I.Fn = bitWidth(Info.Types[0]) == 64   ? compareAndSwap<uint64_t>

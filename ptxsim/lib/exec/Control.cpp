@@ -2,6 +2,7 @@
 // Branches and the end of threads. The paths of a divergent branch meet at its
 // immediate post-dominator.
 #include "Paths.h"
+#include "Race.h"
 #include "Runtime.h"
 
 using namespace ptxsim;
@@ -97,6 +98,8 @@ static void ret(PTXSIM_ARGS) {
   uint32_t Pc = pcOf(I, W), Ending = guarded(I, R, M);
   if (!Ending)
     PTXSIM_NEXT;
+  if (Ending == W->Alive && !raceExit(W, I))
+    return;
   account(W, Pc + 1);
   W->Segment = Pc + 1;
   W->Alive &= ~Ending;

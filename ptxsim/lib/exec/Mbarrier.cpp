@@ -36,7 +36,7 @@ Mbarrier *ptxsim::findMbarrier(Warp *W, const Inst *I, uint32_t Lane, Cta *C,
   if (C->Mbars) {
     auto It = C->Mbars->Objects.find(Offset);
     if (It != C->Mbars->Objects.end())
-      return &It->second;
+      return raceUseMbarrier(W, I, Lane, &It->second) ? &It->second : nullptr;
   }
   fault(W, I, FaultKind::Illegal, Lane,
         "no mbarrier object at shared address " + hex(Offset));
@@ -115,7 +115,9 @@ static void mbarInit(PTXSIM_ARGS) {
                        std::to_string(Count));
     if (!C->Mbars)
       C->Mbars = std::make_shared<MbarTable>();
-    C->Mbars->Objects[Offset] = {Count, Count, 0, 0, {}, {}};
+    Mbarrier &B = C->Mbars->Objects[Offset] = Mbarrier();
+    B.Expected = B.Pending = Count;
+    raceInitMbarrier(W, I, &B);
     ++W->Effects;
   }
   PTXSIM_NEXT;

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // ld, st, prefetch and fences.
+#include "AccessFlags.h"
+#include "Race.h"
 #include "SharedOffsets.h"
 
 using namespace ptxsim;
@@ -256,6 +258,13 @@ template <unsigned Bytes, unsigned Count> static void store(PTXSIM_ARGS) {
 }
 
 static void noOperation(PTXSIM_ARGS) { PTXSIM_NEXT; }
+/// One host thread runs a cluster and stores are immediate, so a fence of the
+/// generic proxy changes nothing but what race checks know.
+static void fence(PTXSIM_ARGS) {
+  if (guarded(I, R, M))
+    raceFence(W);
+  PTXSIM_NEXT;
+}
 
 template <unsigned Count> static Handler pickBytes(unsigned Bytes, bool Store) {
   switch (Bytes) {
@@ -298,8 +307,7 @@ static bool selectAccess(Encoder &E, const Lowered &L, Inst &I) {
   I.Fn = pickAccess(Bytes, Count, Store);
   bool Ordered = Info.has(Mod::Volatile) || Info.has(Mod::Acquire) ||
                  Info.has(Mod::Relaxed);
-  if (Ordered || Info.has(Mod::Release))
-    I.Aux |= StrongAccess;
+  I.Aux |= accessFlags(Info);
   E.program().MaySpin |= !Store && Ordered;
   if (!Store && Ordered && I.Where != Space::Shared)
     E.program().WaitsOnGlobal = true;
@@ -313,12 +321,8 @@ bool ptxsim::selectMemory(Encoder &E, const Lowered &L, Inst &I) {
   case Op::Ld:
   case Op::St: return selectAccess(E, L, I);
   case Op::Prefetch:
-  case Op::Discard:
-  case Op::Membar:
-    // One host thread runs a cluster and stores are immediate, so prefetches
-    // and fences of the generic proxy change nothing a program can see.
-    I.Fn = noOperation;
-    return true;
+  case Op::Discard: I.Fn = noOperation; return true;
+  case Op::Membar: I.Fn = fence; return true;
   default: return false;
   }
 }

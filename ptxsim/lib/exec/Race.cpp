@@ -3,6 +3,7 @@
 // asynchronous agents.
 #include "RaceState.h"
 #include <algorithm>
+#include <atomic>
 
 using namespace ptxsim;
 
@@ -13,6 +14,7 @@ std::shared_ptr<RaceState> ptxsim::makeRaceState(Cluster &G) {
   S->Ctas.resize(G.Ctas.size());
   for (size_t K = 0; K < G.Ctas.size(); ++K)
     S->Ctas[K].init(G.Ctas[K]->SharedBytes, S->WarpsPerCta);
+  S->MayGuess = comparesAndSwaps(*G.Ctas[0]->L);
   S->Clocks.resize(S->Warps);
   for (uint32_t K = 0; K < S->Warps; ++K) {
     S->Clocks[K].Now.assign(4 * S->Warps, 0);
@@ -20,6 +22,92 @@ std::shared_ptr<RaceState> ptxsim::makeRaceState(Cluster &G) {
     S->Clocks[K].FenceView.assign(4 * S->Warps, 0);
   }
   return S;
+}
+
+// ---- fences and ends ------------------------------------------------------
+void ptxsim::raceFence(Warp *W) {
+  RaceState *S = raceOf(W);
+  if (!S)
+    return;
+  WarpClock &C = clockOf(*S, W);
+  join(C.Now, C.Found);
+  C.Found.clear();
+  C.Fenced = C.Now;
+  tick(*S, W);
+  fenceGlobal(W);
+}
+
+/// Warps of other CTAs have come to the end of their accesses to C's memory.
+static bool checkRemoteEnded(Warp *W, const Inst *I, const RaceState &S) {
+  Cta *C = W->C;
+  VectorClock Known;
+  for (const Warp &Other : C->Warps)
+    join(Known, clockOf(*raceOf(W), &Other).Now);
+  for (const RemoteAccess &X : S.Ctas[C->Rank].Remote)
+    if (X.Clock > Known[X.Agent]) {
+      fault(W, I, FaultKind::Race, 0,
+            "the CTA ends, which is not ordered after the access to its shared "
+            "memory by warp " +
+                std::to_string(X.Agent % S.WarpsPerCta) + " of CTA " +
+                std::to_string(X.Agent / S.WarpsPerCta) +
+                "\n  earlier: " + describeSource(*W->P, X.Pc));
+      return false;
+    }
+  return true;
+}
+
+bool ptxsim::raceExit(Warp *W, const Inst *I) {
+  RaceState *S = raceOf(W);
+  if (!S || W->C->LiveWarps > 1)
+    return true;
+  for (const Warp &Other : W->C->Warps) {
+    const WarpClock &C = clockOf(*S, &Other);
+    if (C.StoreClock <= C.Now[agentOf(*S, &Other, AgentKind::Bulk)])
+      continue;
+    fault(W, I, FaultKind::Race, 0,
+          "the CTA ends before a bulk copy by warp " +
+              std::to_string(Other.Id) +
+              " has read its shared memory (cp.async.bulk.wait_group)" +
+              "\n  earlier: " + describeSource(*W->P, C.StorePc));
+    return false;
+  }
+  return checkRemoteEnded(W, I, *S);
+}
+
+// ---- memory that nobody has written ----------------------------------------
+static std::atomic<bool> GoOnAfterUnwritten{false};
+
+void ptxsim::goOnAfterUnwritten(bool GoOn) { GoOnAfterUnwritten = GoOn; }
+bool ptxsim::mayReadUnwritten(Warp *W, const Inst *I, uint32_t Lane,
+                              const std::string &What) {
+  if (GoOnAfterUnwritten)
+    return true;
+  fault(W, I, FaultKind::Uninitialised, Lane, "read of " + What);
+  return false;
+}
+
+/// Copies of records carry bytes between their members along: only elements
+/// that are unwritten as a whole count.
+bool ptxsim::raceLocal(Warp *W, const Inst *I, uint32_t Lane, uint64_t At,
+                       unsigned Bytes, AccessKind Kind) {
+  RaceState *S = raceOf(W);
+  if (!S)
+    return true;
+  std::vector<uint8_t> &Written = S->Ctas[W->C->Rank].LocalWritten;
+  Written.resize(W->C->Storage->Local.size());
+  uint8_t *First = Written.data() + At;
+  if (Kind != AccessKind::Read) {
+    std::memset(First, 1, Bytes);
+    return true;
+  }
+  unsigned Element = Op(I->OpId) == Op::Ld ? I->Bytes : Bytes;
+  for (unsigned K = 0; K < Bytes; K += Element)
+    if (!std::memchr(First + K, 1, Element))
+      return mayReadUnwritten(W, I, Lane,
+                              "uninitialised local memory, byte " +
+                                  std::to_string((At + K) % W->P->LocalBytes) +
+                                  " of the thread's");
+  return true;
 }
 
 // ---- barriers ------------------------------------------------------------
@@ -30,6 +118,7 @@ void ptxsim::raceWarpSync(Warp *W) {
 void ptxsim::raceArriveBarrier(Warp *W, unsigned Id) {
   if (RaceState *S = raceOf(W)) {
     join(S->Ctas[W->C->Rank].Barriers[Id], clockOf(*S, W).Now);
+    giveFences(*S, clockOf(*S, W));
     tick(*S, W);
   }
 }
@@ -39,13 +128,16 @@ void ptxsim::raceJoinBarrier(Cta *C, unsigned Id) {
     return;
   VectorClock &B = S->Ctas[C->Rank].Barriers[Id];
   for (Warp &W : C->Warps)
-    if (W.State == WarpState::Barrier && W.BarrierId == Id)
+    if (W.State == WarpState::Barrier && W.BarrierId == Id) {
       join(clockOf(*S, &W).Now, B);
+      takeFences(*S, clockOf(*S, &W));
+    }
   B.clear();
 }
 void ptxsim::raceArriveCluster(Warp *W) {
   if (RaceState *S = raceOf(W)) {
     join(S->ClusterBarrier, clockOf(*S, W).Now);
+    giveFences(*S, clockOf(*S, W));
     tick(*S, W);
   }
 }
@@ -56,8 +148,10 @@ void ptxsim::raceJoinCluster(Cluster *G) {
   }
 }
 void ptxsim::raceWaitCluster(Warp *W) {
-  if (RaceState *S = raceOf(W))
+  if (RaceState *S = raceOf(W)) {
     join(clockOf(*S, W).Now, S->ClusterReleased);
+    takeFences(*S, clockOf(*S, W));
+  }
 }
 
 // ---- cp.async ------------------------------------------------------------
@@ -92,11 +186,32 @@ void ptxsim::raceWaitCopies(Warp *W, size_t Keep) {
 }
 
 // ---- mbarrier objects ----------------------------------------------------
+void ptxsim::raceInitMbarrier(Warp *W, const Inst *I, Mbarrier *B) {
+  if (RaceState *S = raceOf(W)) {
+    B->InitAgent = warpIndex(*S, W);
+    B->InitClock = clockOf(*S, W).Now[B->InitAgent];
+    B->InitPc = pcOf(I, W);
+  }
+}
+bool ptxsim::raceUseMbarrier(Warp *W, const Inst *I, uint32_t Lane,
+                             const Mbarrier *B) {
+  RaceState *S = raceOf(W);
+  if (!S || warpIndex(*S, W) == B->InitAgent ||
+      B->InitClock <= clockOf(*S, W).Now[B->InitAgent])
+    return true;
+  fault(W, I, FaultKind::Race, Lane,
+        "use of an mbarrier object is not ordered after its initialisation by "
+        "warp " +
+            std::to_string(B->InitAgent % S->WarpsPerCta) +
+            "\n  earlier: " + describeSource(*W->P, B->InitPc));
+  return false;
+}
 void ptxsim::raceArriveMbarrier(Warp *W, Mbarrier *B, bool WithCopies) {
   RaceState *S = raceOf(W);
   if (!S)
     return;
   join(B->Arriving, clockOf(*S, W).Now);
+  giveFences(*S, clockOf(*S, W));
   if (WithCopies) {
     uint32_t &Seen = B->Arriving[agentOf(*S, W, AgentKind::Copy)];
     Seen = std::max(Seen, clockOf(*S, W).CopyClock++);
@@ -110,8 +225,10 @@ void ptxsim::raceCompletePhase(Cta *C, Mbarrier *B) {
   }
 }
 void ptxsim::raceWaitMbarrier(Warp *W, Mbarrier *B) {
-  if (RaceState *S = raceOf(W))
+  if (RaceState *S = raceOf(W)) {
     join(clockOf(*S, W).Now, B->Released);
+    takeFences(*S, clockOf(*S, W));
+  }
 }
 
 // ---- bulk copies ---------------------------------------------------------
@@ -126,6 +243,11 @@ uint32_t ptxsim::raceBulk(Warp *W, const Inst *I, Cta *C, uint32_t Offset,
   A.Pc = pcOf(I, W);
   A.Write = Write;
   A.AsyncProxy = true;
+  // Op::BulkShared completes on an mbarrier, the other reads in a bulk group.
+  if (!Write && Op(I->OpId) != Op::BulkShared) {
+    clockOf(*S, W).StoreClock = A.Clock;
+    clockOf(*S, W).StorePc = A.Pc;
+  }
   return checkCells(W, I, C, 1, &Offset, Bytes, A) ? A.Clock : 0;
 }
 void ptxsim::raceReleaseBulk(Warp *W, Mbarrier *B, uint32_t Clock) {

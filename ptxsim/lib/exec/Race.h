@@ -24,6 +24,8 @@ struct RaceAccess {
   uint32_t Agent = 0, Clock = 0, Pc = 0;
   uint8_t Lane = 0;
   bool Write = false, Atomic = false;
+  bool Strong = false;     // volatile, relaxed, acquire, release or atomic
+  bool Exchange = false;   // atomic, and independent of the old value
   bool AsyncProxy = false; // reads or writes through the asynchronous proxy
 };
 
@@ -43,6 +45,22 @@ bool raceGlobal(Warp *W, const Inst *I, uint32_t M, const uint64_t *Address,
 bool raceGlobalRange(Warp *W, const Inst *I, uint32_t Lane, uint64_t Address,
                      uint64_t Bytes, AccessKind Kind);
 
+/// A lane reads or writes its local memory, from byte At of the CTA's on.
+bool raceLocal(Warp *W, const Inst *I, uint32_t Lane, uint64_t At,
+               unsigned Bytes, AccessKind Kind);
+
+/// Lanes of W read What, which nobody has written. True if the launch goes on,
+/// false after recording a fault.
+void goOnAfterUnwritten(bool GoOn); // of the whole process
+bool mayReadUnwritten(Warp *W, const Inst *I, uint32_t Lane,
+                      const std::string &What);
+
+/// A fence of the generic proxy: later relaxed writes publish what came before
+/// it, and what earlier relaxed reads found is known behind it.
+void raceFence(Warp *W);
+/// All lanes of W end at I. False after recording a fault.
+bool raceExit(Warp *W, const Inst *I);
+
 void raceWarpSync(Warp *W);
 void raceArriveBarrier(Warp *W, unsigned Id);
 void raceJoinBarrier(Cta *C, unsigned Id);
@@ -55,6 +73,9 @@ bool raceAsyncCopy(Warp *W, const Inst *I, uint32_t M, const uint32_t *Offset,
 void raceCommitCopies(Warp *W);
 void raceWaitCopies(Warp *W, size_t Keep);
 
+void raceInitMbarrier(Warp *W, const Inst *I, Mbarrier *B);
+/// Checks that the use of an object follows its initialisation.
+bool raceUseMbarrier(Warp *W, const Inst *I, uint32_t Lane, const Mbarrier *B);
 void raceArriveMbarrier(Warp *W, Mbarrier *B, bool WithCopies);
 void raceCompletePhase(Cta *C, Mbarrier *B);
 void raceWaitMbarrier(Warp *W, Mbarrier *B);

@@ -94,7 +94,26 @@ void CellCheck::recordRead(uint32_t At, uint8_t Bytes) {
   Sh.Reads[X.MoreReads].push_back({A.Agent, A.Clock, A.Pc});
 }
 
-void CellCheck::recordWrite(Cell &X, uint8_t Bytes) {
+/// The cell's plain write is about to give way to a strong one.
+void CellCheck::keepReplaced(uint32_t At) {
+  const Cell &X = Sh.Cells[At];
+  bool KnownToAll =
+      std::all_of(S.Clocks.begin(), S.Clocks.end(), [&](const WarpClock &C) {
+        return X.WriteClock <= C.Now[X.WriteAgent];
+      });
+  bool LanesMatter = X.WriteAgent < S.Warps &&
+                     X.WriteClock == S.Clocks[X.WriteAgent].Now[X.WriteAgent];
+  if (KnownToAll && !LanesMatter)
+    Sh.Replaced.erase(At);
+  else
+    Sh.Replaced[At] = {
+        {X.WriteAgent, X.WriteClock, X.WritePc}, X.WriteBytes, X.WriteLane};
+}
+
+void CellCheck::recordWrite(uint32_t At, uint8_t Bytes) {
+  Cell &X = Sh.Cells[At];
+  if (A.Strong && !X.WriteStrong && X.WriteAgent != NoAgent)
+    keepReplaced(At);
   bool Same = X.WriteAgent == A.Agent && X.WriteClock == A.Clock;
   X.WriteLane = !Same || X.WriteLane == A.Lane || X.WriteBytes == Bytes
                     ? A.Lane
@@ -104,6 +123,7 @@ void CellCheck::recordWrite(Cell &X, uint8_t Bytes) {
   X.WriteClock = A.Clock;
   X.WritePc = A.Pc;
   X.WriteAtomic = A.Atomic;
+  X.WriteStrong = A.Strong;
   X.WriteAsync = A.AsyncProxy;
   X.Initialised |= Bytes;
   X.ReadAgent = NoAgent;
@@ -111,6 +131,14 @@ void CellCheck::recordWrite(Cell &X, uint8_t Bytes) {
   X.ReadBytes = X.LastBytes = 0;
   X.Readers = 0;
   X.ClocksDiffer = 0;
+}
+
+/// Neither of two strong accesses is a race with the other, and a plain read
+/// beside an atomic operation may be the guess that a loop of compare-and-swap
+/// starts with, which the operation then proves or disproves.
+bool CellCheck::harmless(const Cell &X) const {
+  return (A.Strong && X.WriteStrong) ||
+         (S.MayGuess && !A.Write && X.WriteAtomic);
 }
 
 /// Another lane of the same warp accessed the bytes since the warp's last
@@ -124,14 +152,29 @@ bool CellCheck::findLaneConflict(const Cell &X, uint8_t Bytes) {
   OldWrite = true;
   Old = {X.WriteAgent, X.WriteClock, X.WritePc};
   if (X.WriteAgent == A.Agent && X.WriteClock == A.Clock &&
-      (X.WriteBytes & Bytes) && !(A.Atomic && X.WriteAtomic) &&
-      X.WritePc != A.Pc && lanesConflict(X.WriteLane, A.Lane))
+      (X.WriteBytes & Bytes) && !harmless(X) && X.WritePc != A.Pc &&
+      lanesConflict(X.WriteLane, A.Lane))
     return true;
   OldWrite = false;
   Old = {X.ReadAgent, X.ReadClock, X.ReadPc};
-  return A.Write && X.ReadAgent == A.Agent && X.ReadClock == A.Clock &&
-         (X.LastBytes & Bytes) && X.ReadPc != A.Pc &&
+  return A.Write && !mayBeGuessed() && X.ReadAgent == A.Agent &&
+         X.ReadClock == A.Clock && (X.LastBytes & Bytes) && X.ReadPc != A.Pc &&
          lanesConflict(X.ReadLane, A.Lane);
+}
+
+/// Finds a plain write that the cell's strong one has replaced and that the
+/// access does not follow.
+bool CellCheck::findReplaced(uint32_t At, uint8_t Bytes) {
+  if (!Sh.Cells[At].WriteStrong || Sh.Replaced.empty())
+    return false;
+  auto It = Sh.Replaced.find(At);
+  if (It == Sh.Replaced.end() || !(It->second.Bytes & Bytes))
+    return false;
+  Old = It->second.Who;
+  OldWrite = true;
+  if (Old.Agent != A.Agent)
+    return !ordered(Now, Old.Agent, Old.Clock);
+  return Old.Clock == A.Clock && lanesConflict(It->second.Lane, A.Lane);
 }
 
 /// Finds a read since the last write that the access does not follow. Of
@@ -162,14 +205,15 @@ bool CellCheck::findConflict(uint32_t At, uint8_t Bytes) {
   if ((X.WriteBytes & Bytes) && !ordered(Now, X.WriteAgent, X.WriteClock)) {
     OldWrite = true;
     Old = {X.WriteAgent, X.WriteClock, X.WritePc};
-    if (X.WriteAgent != A.Agent && !(A.Atomic && X.WriteAtomic))
+    if (X.WriteAgent != A.Agent && !harmless(X))
       return true;
     // Two operations of one asynchronous agent are not ordered by themselves.
     if (A.Agent >= S.Warps && X.WriteAgent == A.Agent &&
         X.WriteClock != A.Clock)
       return true;
   }
-  return A.Write && (X.ReadBytes & Bytes) && findUnorderedRead(At);
+  return A.Write && !mayBeGuessed() && (X.ReadBytes & Bytes) &&
+         findUnorderedRead(At);
 }
 
 /// The asynchronous proxy sees a generic write only behind a proxy fence of
@@ -189,7 +233,8 @@ bool CellCheck::check(uint32_t Lane, uint32_t At, uint32_t Address,
                       uint8_t Bytes) {
   const Cell &X = Sh.Cells[At];
   auto Where = [&] { return "shared address " + hex(Address); };
-  if (findConflict(At, Bytes) || findLaneConflict(X, Bytes)) {
+  if (findConflict(At, Bytes) || findLaneConflict(X, Bytes) ||
+      findReplaced(At, Bytes)) {
     report(W, I, S, Lane, Where(), A, Old.Agent, Old.Pc, OldWrite, false);
     return false;
   }
@@ -197,10 +242,8 @@ bool CellCheck::check(uint32_t Lane, uint32_t At, uint32_t Address,
     report(W, I, S, Lane, Where(), A, X.WriteAgent, X.WritePc, true, true);
     return false;
   }
-  if (!A.Write && (X.Initialised & Bytes) != Bytes) {
-    fault(W, I, FaultKind::Uninitialised, Lane,
-          "read of uninitialised shared memory at " + hex(Address));
-    return false;
-  }
-  return true;
+  bool Reads = !A.Write || (A.Atomic && !A.Exchange);
+  return !Reads || (X.Initialised & Bytes) == Bytes ||
+         mayReadUnwritten(W, I, Lane,
+                          "uninitialised shared memory at " + hex(Address));
 }

@@ -37,18 +37,22 @@ struct CellCheck {
   /// Adds it to the history.
   void record(uint32_t At, uint8_t Bytes) {
     if (A.Write)
-      recordWrite(Sh.Cells[At], Bytes);
+      recordWrite(At, Bytes);
     else
       recordRead(At, Bytes);
   }
   bool ownWarp() const { return A.Agent - FirstWarp < S.WarpsPerCta; }
+  bool harmless(const Cell &X) const;
+  bool mayBeGuessed() const { return S.MayGuess && A.Atomic; }
   bool findConflict(uint32_t At, uint8_t Bytes);
   bool findUnorderedRead(uint32_t At);
   bool readersOrdered(const Cell &X) const;
   void noteReader(uint32_t At, Cell &X);
   bool findLaneConflict(const Cell &X, uint8_t Bytes);
   void recordRead(uint32_t At, uint8_t Bytes);
-  void recordWrite(Cell &X, uint8_t Bytes);
+  void recordWrite(uint32_t At, uint8_t Bytes);
+  void keepReplaced(uint32_t At);
+  bool findReplaced(uint32_t At, uint8_t Bytes);
 };
 
 /// Tells the summaries of the blocks of a write that is about to be checked.

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Race checks of global memory. Clusters of a launch are ordered only by
-// synchronisation through global memory: an atomic, volatile, relaxed, acquire
-// or release access of an address publishes what its cluster has done and
-// learns what earlier ones published there. (That is coarser than the memory
-// model, which also wants fences: it never reports a race that is none.) Warps
-// of one cluster are ordered by its own clocks. Also: reads of global memory
-// that nobody has written.
+// synchronisation through global memory: a release, or a fence followed by a
+// relaxed, volatile or atomic write, publishes at an address what its cluster
+// has done so far; an acquire, or a relaxed read followed by a fence, learns
+// what was published there. (Clusters stand for all their warps and scopes are
+// not looked at, which is coarser than the memory model: races may be missed,
+// none is made up.) Warps of one cluster are ordered by its own clocks. Also:
+// reads of global memory that nobody has written.
+#include "AccessFlags.h"
 #include "RaceState.h"
 #include <algorithm>
 #include <unordered_map>
@@ -50,16 +52,30 @@ struct Page {
   void addRead(const Access &A, uint64_t Which);
   Granule *granules();
 };
+using ReleaseMap = std::unordered_map<uint32_t, uint32_t>; // by task
 /// What has been published at an address: releases by task, and the clocks of
 /// the warps of each task.
 struct SyncObject {
-  std::unordered_map<uint32_t, uint32_t> Releases;
+  ReleaseMap Releases;
   std::unordered_map<uint32_t, VectorClock> Clocks;
 };
 struct TaskState {
   uint32_t Release = 1;
-  std::unordered_map<uint32_t, uint32_t> Seen; // releases of other tasks
+  uint32_t Fenced = 0; // the release that the last fence made
+  /// Releases of other tasks: known, and found by relaxed reads since the last
+  /// fence.
+  ReleaseMap Seen, Found;
 };
+void joinReleases(ReleaseMap &To, const ReleaseMap &From) {
+  for (auto [Task, Release] : From) {
+    uint32_t &Out = To[Task];
+    Out = std::max(Out, Release);
+  }
+}
+bool knows(const ReleaseMap &Map, uint32_t Task, uint32_t Release) {
+  auto It = Map.find(Task);
+  return It != Map.end() && It->second >= Release;
+}
 } // namespace
 
 void Page::addRead(const Access &A, uint64_t Which) {
@@ -98,6 +114,10 @@ struct GlobalShadow {
   Recent Cache[256];
   std::unordered_map<uint64_t, SyncObject> Sync; // by address
   std::unordered_map<uint32_t, TaskState> Tasks;
+  /// Plain writes that the strong write in a granule has replaced, by its
+  /// address: strong accesses race with these only.
+  std::unordered_map<uint64_t, Access> Replaced;
+  enum { Unknown, No, Yes } ComparesAndSwaps = Unknown;
 
   Page &page(const LaunchState &L, uint64_t Address) {
     uint64_t Number = Address / PageBytes;
@@ -136,6 +156,12 @@ struct GlobalCheck {
   bool guess(const Access &Old) const {
     return (Old.Atomic && !IsWrite) || (A.Atomic && !OldWrites);
   }
+  const Access *replaced(const Granule &G, uint64_t Address) const {
+    if (!G.Write.Strong || S.Replaced.empty())
+      return nullptr;
+    auto It = S.Replaced.find(Address / GranuleBytes);
+    return It == S.Replaced.end() ? nullptr : &It->second;
+  }
   bool conflict(const Access &Old) const {
     return Old.Task && (Old.Bytes & A.Bytes) && !(Old.Strong && A.Strong) &&
            !guess(Old) && !ordered(Old);
@@ -150,11 +176,13 @@ struct GlobalCheck {
 } // namespace
 
 bool GlobalCheck::ordered(const Access &Old) const {
-  if (Old.Task == A.Task)
-    return Old.Agent == A.Agent ||
-           Old.Clock <= R.Clocks[A.Agent % R.Warps].Now[Old.Agent];
-  auto It = Mine.Seen.find(Old.Task);
-  return It != Mine.Seen.end() && It->second >= Old.Release;
+  if (Old.Task != A.Task)
+    return knows(Mine.Seen, Old.Task, Old.Release) ||
+           (A.Strong && knows(Mine.Found, Old.Task, Old.Release));
+  const WarpClock &C = R.Clocks[A.Agent % R.Warps];
+  return Old.Agent == A.Agent || Old.Clock <= C.Now[Old.Agent] ||
+         (A.Strong && Old.Agent < C.Found.size() &&
+          Old.Clock <= C.Found[Old.Agent]);
 }
 
 void GlobalCheck::record(Granule &G) {
@@ -178,6 +206,9 @@ bool GlobalCheck::checkGranule(uint32_t Lane, Granule &G, uint64_t Address) {
   OldWrites = true;
   if (conflict(G.Write))
     Old = &G.Write;
+  else if (const Access *Plain = replaced(G, Address);
+           Plain && conflict(*Plain))
+    Old = Plain;
   for (const Access &Read : G.Reads) {
     if (!IsWrite || Old)
       break;
@@ -186,13 +217,17 @@ bool GlobalCheck::checkGranule(uint32_t Lane, Granule &G, uint64_t Address) {
       Old = &Read;
   }
   if (!Old) {
+    if (IsWrite && A.Strong && G.Write.Task && !G.Write.Strong)
+      S.Replaced[Address / GranuleBytes] = G.Write;
     record(G);
     return true;
   }
-  std::string Who = Old->Task == A.Task
-                        ? "warp " + std::to_string(Old->Agent % R.WarpsPerCta) +
-                              " of the same cluster"
-                        : "cluster " + std::to_string(Old->Task - 1);
+  std::string Who =
+      Old->Task == A.Task
+          ? std::string(Old->Agent < R.Warps ? "" : "cp.async of ") + "warp " +
+                std::to_string(Old->Agent % R.WarpsPerCta) +
+                " of the same cluster"
+          : "cluster " + std::to_string(Old->Task - 1);
   fault(W, I, FaultKind::Race, Lane,
         "race on global address " + hex(Address) + ": " +
             (IsWrite ? "write" : "read") + " is not ordered after the " +
@@ -212,11 +247,12 @@ bool GlobalCheck::checkWritten(uint32_t Lane, const Allocation *Owner,
   uint8_t Missing = uint8_t(A.Bytes & ~Bits);
   if (Missing && (!IsWrite || A.Atomic)) {
     uint64_t Byte = First + uint64_t(std::countr_zero(Missing));
-    fault(W, I, FaultKind::Uninitialised, Lane,
-          "read of uninitialised global memory at " + hex(Owner->Begin + Byte) +
-              ", byte " + std::to_string(Byte) + " of allocation " +
-              std::to_string(Owner->Id));
-    return false;
+    if (!mayReadUnwritten(W, I, Lane,
+                          "uninitialised global memory at " +
+                              hex(Owner->Begin + Byte) + ", byte " +
+                              std::to_string(Byte) + " of allocation " +
+                              std::to_string(Owner->Id)))
+      return false;
   }
   if (IsWrite)
     Bits |= A.Bytes;
@@ -266,38 +302,70 @@ bool GlobalCheck::range(uint32_t Lane, uint64_t Address, uint64_t Bytes,
   return true;
 }
 
-/// Learns what was published at the address, and publishes.
-static void synchronise(GlobalCheck &K, RaceState &R, uint64_t Address) {
+/// Finds what was published at the address, and publishes.
+static void synchronise(GlobalCheck &K, WarpClock &Mine, uint16_t Flags,
+                        uint64_t Address) {
   SyncObject &O = K.S.Sync[Address];
+  bool Acquires = Flags & AcquireAccess, Releases = Flags & ReleaseAccess;
   uint32_t Task = K.A.Task;
-  for (auto [Other, Release] : O.Releases) {
-    uint32_t &Seen = K.Mine.Seen[Other];
-    Seen = std::max(Seen, Release);
+  if (!K.IsWrite || K.A.Atomic) {
+    joinReleases(Acquires ? K.Mine.Seen : K.Mine.Found, O.Releases);
+    auto It = O.Clocks.find(Task);
+    if (It != O.Clocks.end())
+      join(Acquires ? Mine.Now : Mine.Found, It->second);
   }
-  // What is known of third clusters travels along.
-  for (auto [Other, Release] : K.Mine.Seen) {
-    uint32_t &Out = O.Releases[Other];
-    Out = std::max(Out, Release);
+  if (!K.IsWrite)
+    return;
+  uint32_t Release = Releases ? K.Mine.Release : K.Mine.Fenced;
+  if (Release) {
+    // What is known of third clusters travels along.
+    joinReleases(O.Releases, K.Mine.Seen);
+    joinReleases(O.Releases, {{Task, Release}});
   }
-  O.Releases[Task] = K.Mine.Release;
-  VectorClock &Mine = clockOf(R, K.W).Now;
-  VectorClock &Published = O.Clocks[Task];
-  join(Mine, Published);
-  join(Published, Mine);
+  const VectorClock &Out = Releases ? Mine.Now : Mine.Fenced;
+  if (!Out.empty())
+    join(O.Clocks[Task], Out);
+}
+
+void ptxsim::fenceGlobal(Warp *W) {
+  if (!W->C->L->Shadow)
+    return;
+  TaskState &T = W->C->L->Shadow->Tasks[uint32_t(W->C->Group->Task) + 1];
+  joinReleases(T.Seen, T.Found);
+  T.Found.clear();
+  T.Fenced = T.Release++;
+}
+
+bool ptxsim::comparesAndSwaps(const LaunchState &L) {
+  if (!L.Shadow)
+    return false;
+  auto &Known = L.Shadow->ComparesAndSwaps;
+  if (Known == GlobalShadow::Unknown) {
+    bool Any =
+        std::any_of(L.P->Code.begin(), L.P->Code.end(),
+                    [](const Inst &I) { return Op(I.OpId) == Op::AtomCas; });
+    Known = Any ? GlobalShadow::Yes : GlobalShadow::No;
+  }
+  return Known == GlobalShadow::Yes;
 }
 
 static GlobalCheck begin(Warp *W, const Inst *I, AccessKind Kind, bool Strong) {
   RaceState &R = *raceOf(W);
   GlobalShadow &S = *W->C->L->Shadow;
+  const WarpClock &C = clockOf(R, W);
   uint32_t Task = uint32_t(W->C->Group->Task) + 1, Agent = warpIndex(R, W);
   TaskState &Mine = S.Tasks[Task];
   Access A{};
   A.Task = Task;
   A.Release = Mine.Release;
   A.Agent = uint16_t(Agent);
-  A.Clock = clockOf(R, W).Now[Agent];
+  A.Clock = C.Now[Agent];
+  if (Op(I->OpId) == Op::CpAsync) { // reads until the copy is waited for
+    A.Agent = uint16_t(agentOf(R, W, AgentKind::Copy));
+    A.Clock = C.CopyClock;
+  }
   A.Pc = pcOf(I, W);
-  A.Strong = Strong || Kind == AccessKind::Atomic;
+  A.Strong = Strong;
   A.Atomic = Kind == AccessKind::Atomic;
   return {W, I, S, R, Mine, A, Kind != AccessKind::Read};
 }
@@ -307,13 +375,13 @@ bool ptxsim::raceGlobal(Warp *W, const Inst *I, uint32_t M,
                         AccessKind Kind) {
   if (!W->C->L->Shadow)
     return true;
-  bool Plain = Op(I->OpId) == Op::Ld || Op(I->OpId) == Op::St;
-  GlobalCheck K = begin(W, I, Kind, Plain && (I->Aux & StrongAccess));
+  uint16_t Flags = accessFlags(I);
+  GlobalCheck K = begin(W, I, Kind, Flags & StrongAccess);
   RaceState &R = *raceOf(W);
   for (uint32_t Left = M; Left;) {
     uint32_t L = uint32_t(std::countr_zero(Left)), Next = L + 1;
     if (K.A.Strong)
-      synchronise(K, R, Address[L]);
+      synchronise(K, clockOf(R, W), Flags, Address[L]);
     else // neighbours that access one piece of memory together
       while (Next < 32 && (M >> Next & 1) &&
              Address[Next] == Address[Next - 1] + Bytes)
@@ -322,7 +390,7 @@ bool ptxsim::raceGlobal(Warp *W, const Inst *I, uint32_t M,
       return false;
     Left = Next == 32 ? 0 : Left & (AllLanes << Next);
   }
-  if (K.A.Strong) {
+  if (Flags & ReleaseAccess) {
     ++K.Mine.Release;
     tick(R, W);
   }
@@ -334,5 +402,6 @@ bool ptxsim::raceGlobalRange(Warp *W, const Inst *I, uint32_t Lane,
                              AccessKind Kind) {
   if (!W->C->L->Shadow)
     return true;
-  return begin(W, I, Kind, false).range(Lane, Address, Bytes, Bytes);
+  bool Atomic = Kind == AccessKind::Atomic;
+  return begin(W, I, Kind, Atomic).range(Lane, Address, Bytes, Bytes);
 }

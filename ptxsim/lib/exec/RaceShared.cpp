@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Race checker: ranges of shared memory and the accesses of warps to them.
+#include "AccessFlags.h"
 #include "RaceCell.h"
 
 using namespace ptxsim;
@@ -47,8 +48,9 @@ namespace {
 /// An access to ranges of shared memory, one after the other.
 class RangeCheck {
 public:
-  RangeCheck(Warp *W, const Inst *I, RaceState &S, Cta &C, const RaceAccess &A)
-      : C(C), K(W, I, S, C, A), Sh(K.Sh), Fast(K) {}
+  RangeCheck(Warp *W, const Inst *I, RaceState &S, Cta &C, const RaceAccess &A,
+             const VectorClock &Now)
+      : C(C), K(W, I, S, C, A, Now), Sh(K.Sh), Fast(K) {}
   /// Checks and records Bytes at shared address Offset.
   bool range(uint32_t Lane, uint32_t Offset, uint32_t Bytes) {
     if (K.A.Write)
@@ -111,15 +113,15 @@ bool RangeCheck::block(uint32_t Lane, uint32_t Block, uint32_t Address) {
 /// One cell: of a word, or of an alike quad.
 bool RangeCheck::one(uint32_t Lane, uint32_t At, uint32_t Address,
                      uint8_t Mask) {
-  bool Read = !K.A.Write, Store = K.A.Write && !K.A.Atomic;
+  bool Read = !K.A.Write, Store = K.A.Write;
   Cell &X = Sh.Cells[At];
-  if (Mask == 0xf) {
+  if (Mask == 0xf && !K.A.Strong) {
     if (Last.repeat(X, K.A.Lane))
       return true;
     Cell Before = X;
     bool Written = Store && Fast.mayWrite(X);
     if (Written)
-      K.recordWrite(X, Mask);
+      K.recordWrite(At, Mask);
     if (Written || (Read && Fast.read(X, K.A.Lane))) {
       Last.learn(Before, X, Fast, Store);
       return true;
@@ -127,7 +129,9 @@ bool RangeCheck::one(uint32_t Lane, uint32_t At, uint32_t Address,
   }
   if (!K.check(Lane, At, Address, Mask))
     return false;
-  K.record(At, Mask);
+  // Polling reads race with plain writes only, and the next one will see them.
+  if (!(K.A.Strong && Read))
+    K.record(At, Mask);
   return true;
 }
 
@@ -217,7 +221,8 @@ bool RangeCheck::repeatLast(uint32_t Offset, uint32_t Bytes) {
 bool ptxsim::checkCells(Warp *W, const Inst *I, Cta *C, uint32_t M,
                         const uint32_t *Offset, uint32_t Bytes,
                         const RaceAccess &A) {
-  RangeCheck K(W, I, *raceOf(W), *C, A);
+  RaceState &S = *raceOf(W);
+  RangeCheck K(W, I, S, *C, A, clockOf(S, W).Now);
   for (uint32_t Left = M; Left; Left &= Left - 1) {
     uint32_t L = uint32_t(std::countr_zero(Left));
     if (!K.range(L, Offset[L], Bytes))
@@ -227,12 +232,59 @@ bool ptxsim::checkCells(Warp *W, const Inst *I, Cta *C, uint32_t M,
 }
 
 // ---- accesses of warps ---------------------------------------------------
-/// An atomic orders its warp after all earlier ones on the same address.
-static void orderAtomic(RaceState &S, Warp *W, Cta *C, uint32_t Offset) {
-  VectorClock &Object = S.Ctas[C->Rank].Atomics[Offset];
-  VectorClock &Now = clockOf(S, W).Now;
-  join(Now, Object);
-  join(Object, Now);
+/// A strong access of an address finds what was published there, and publishes.
+/// Without acquire and release it takes fences for that to count.
+static void synchronise(WarpClock &Mine, CtaShadow &Sh, const RaceAccess &A,
+                        uint16_t Flags, uint32_t Offset) {
+  const VectorClock &Out = Flags & ReleaseAccess ? Mine.Now : Mine.Fenced;
+  auto It = Sh.Published.find(Offset);
+  if (It != Sh.Published.end() && (!A.Write || A.Atomic))
+    join(Flags & AcquireAccess ? Mine.Now : Mine.Found, It->second);
+  if (A.Write && !Out.empty())
+    join(Sh.Published[Offset], Out);
+}
+
+/// An access of another CTA's shared memory has to come before that CTA's end.
+static bool checkRemote(Warp *W, const Inst *I, RaceState &S, Cta *C,
+                        uint32_t Lane, const RaceAccess &A) {
+  if (!C->LiveWarps) {
+    fault(W, I, FaultKind::Race, Lane,
+          "access to the shared memory of CTA " + std::to_string(C->Rank) +
+              " of the cluster, which has ended");
+    return false;
+  }
+  std::vector<RemoteAccess> &Remote = S.Ctas[C->Rank].Remote;
+  for (RemoteAccess &X : Remote)
+    if (X.Agent == A.Agent) {
+      X = {A.Agent, A.Clock, A.Pc};
+      return true;
+    }
+  Remote.push_back({A.Agent, A.Clock, A.Pc});
+  return true;
+}
+
+/// A store to an mbarrier object that has not been invalidated.
+static bool checkObjects(Warp *W, const Inst *I, Cta *C, uint32_t M,
+                         const uint32_t *Offset, unsigned Bytes) {
+  constexpr uint32_t ObjectBytes = 8;
+  if (!C->Mbars || C->Mbars->Objects.empty())
+    return true;
+  const auto &Objects = C->Mbars->Objects;
+  uint32_t First = Objects.begin()->first,
+           End = Objects.rbegin()->first + ObjectBytes;
+  for (; M; M &= M - 1) {
+    uint32_t L = uint32_t(std::countr_zero(M)), At = Offset[L];
+    if (At + Bytes <= First || At >= End)
+      continue;
+    auto It = Objects.lower_bound(At >= ObjectBytes ? At - ObjectBytes + 1 : 0);
+    if (It == Objects.end() || It->first >= At + Bytes)
+      continue;
+    fault(W, I, FaultKind::Race, L,
+          "store to the mbarrier object at shared address " + hex(It->first) +
+              ", which has not been invalidated");
+    return false;
+  }
+  return true;
 }
 
 void ptxsim::mergeReads(uint32_t M, const uint32_t *Offset, uint32_t &Rest,
@@ -274,28 +326,42 @@ bool ptxsim::raceShared(Warp *W, const Inst *I, Cta *C, uint32_t M,
   RaceState *S = raceOf(W);
   if (!S)
     return true;
+  uint16_t Flags = accessFlags(I);
   RaceAccess A;
   A.Agent = warpIndex(*S, W);
   A.Pc = pcOf(I, W);
-  if (Kind == AccessKind::Read && M == AllLanes &&
+  A.Strong = Flags & StrongAccess;
+  if (Kind == AccessKind::Read && M == AllLanes && !A.Strong &&
       logRead(*S, *C, A.Agent, A.Pc, Offset, Bytes))
     return true;
+  WarpClock &Mine = clockOf(*S, W);
   A.Write = Kind != AccessKind::Read;
   A.Atomic = Kind == AccessKind::Atomic;
-  A.Clock = clockOf(*S, W).Now[A.Agent];
+  A.Exchange = Flags & ExchangeAccess;
+  A.Clock = Mine.Now[A.Agent];
   uint32_t Left = M, Several = 0;
+  if (C != W->C && !checkRemote(W, I, *S, C, uint32_t(std::countr_zero(M)), A))
+    return false;
+  if (A.Write && !checkObjects(W, I, C, M, Offset, Bytes))
+    return false;
   if (!A.Write)
     mergeReads(M, Offset, Left, Several);
-  RangeCheck K(W, I, *S, *C, A);
+  VectorClock Known; // to a strong access: also what others have found
+  if (A.Strong) {
+    forLanes(M, [&](uint32_t L) {
+      synchronise(Mine, S->Ctas[C->Rank], A, Flags, Offset[L]);
+    });
+    Known = Mine.Now;
+    join(Known, Mine.Found);
+  }
+  RangeCheck K(W, I, *S, *C, A, A.Strong ? Known : Mine.Now);
   for (; Left; Left &= Left - 1) {
     uint32_t L = uint32_t(std::countr_zero(Left));
-    if (A.Atomic)
-      orderAtomic(*S, W, C, Offset[L]);
     A.Lane = Several >> L & 1 ? SeveralLanes : uint8_t(L);
     if (!K.range(L, Offset[L], Bytes))
       return false;
   }
-  if (A.Atomic)
+  if (Flags & ReleaseAccess)
     tick(*S, W);
   return true;
 }

@@ -7,6 +7,7 @@
 #include "Async.h"
 #include "Race.h"
 #include <memory>
+#include <unordered_map>
 
 namespace ptxsim {
 
@@ -21,7 +22,7 @@ struct Cell {
   uint16_t WriteAgent, ReadAgent;
   uint32_t WriteClock, ReadClock, ReadPc;
   uint32_t WritePc : 24;
-  uint32_t WriteAtomic : 1, WriteAsync : 1;
+  uint32_t WriteAtomic : 1, WriteStrong : 1, WriteAsync : 1;
   uint32_t ClocksDiffer : 1; // CtaShadow::Clocks holds the reads of warps
   /// Warps of the CTA that have read at ReadClock; earlier reads are ordered
   /// before these. Warps step their clocks together, at barriers.
@@ -40,6 +41,10 @@ struct Cell {
 static_assert(sizeof(Cell) == 32);
 struct ReadEpoch {
   uint32_t Agent, Clock, Pc;
+};
+struct PlainWrite {
+  ReadEpoch Who;
+  uint8_t Bytes, Lane;
 };
 
 /// What is known of all cells of a block, so that reads of it can be logged.
@@ -69,6 +74,11 @@ struct ReadLog {
   std::vector<LoggedRead> Reads;
 };
 
+/// The last access of a warp to shared memory of another CTA.
+struct RemoteAccess {
+  uint32_t Agent, Clock, Pc;
+};
+
 /// Cells of a CTA. A block of 1 KiB whose cells are all alike has one cell
 /// only, so that copies and matrix products of whole tiles are cheap, and so
 /// has a quad of 16 bytes. The first access to a part spreads the cell out.
@@ -85,7 +95,12 @@ struct CtaShadow {
   std::vector<BlockSummary> Summaries; // by block
   std::vector<ReadLog> Logs;           // by warp; none in clusters of CTAs
   VectorClock Barriers[16];
-  std::map<uint32_t, VectorClock> Atomics; // by address
+  std::map<uint32_t, VectorClock> Published; // by address of strong writes
+  /// Plain writes that the strong write in a cell has replaced, by cell: strong
+  /// accesses race with these only.
+  std::unordered_map<uint32_t, PlainWrite> Replaced;
+  std::vector<uint8_t> LocalWritten; // by byte of the CTA's local memory
+  std::vector<RemoteAccess> Remote;  // by warps of other CTAs
 
   void init(uint32_t SharedBytes, uint32_t Warps);
   uint32_t quadCell(uint32_t Quad) const { return Blocks * BlockCells + Quad; }
@@ -101,7 +116,11 @@ private:
 
 struct WarpClock {
   VectorClock Now, FenceView;
+  /// What relaxed writes publish: all that came before the last fence. And what
+  /// relaxed reads have found since then. Empty until there is something.
+  VectorClock Fenced, Found;
   uint32_t CopyClock = 1, BulkClock = 1;
+  uint32_t StoreClock = 0, StorePc = 0; // the last bulk copy in a bulk group
   std::deque<uint32_t> CopyCommits, BulkCommits;
 };
 
@@ -111,6 +130,10 @@ struct RaceState {
   std::vector<CtaShadow> Ctas;
   std::vector<WarpClock> Clocks;
   VectorClock ClusterBarrier, ClusterReleased;
+  /// Fenced and Found of all warps that have arrived at any barrier: a fence
+  /// also orders on behalf of the warps that a barrier joins with its own.
+  VectorClock Fenced, Found;
+  bool MayGuess = false; // loops of compare-and-swap start with a plain read
 };
 
 inline void join(VectorClock &To, const VectorClock &From) {
@@ -133,6 +156,21 @@ inline uint32_t agentOf(const RaceState &S, const Warp *W, AgentKind K) {
 inline void tick(RaceState &S, const Warp *W) {
   ++clockOf(S, W).Now[warpIndex(S, W)];
 }
+
+/// What arriving at a barrier gives to the others, and waiting takes.
+inline void giveFences(RaceState &S, const WarpClock &C) {
+  join(S.Fenced, C.Fenced);
+  join(S.Found, C.Found);
+}
+inline void takeFences(const RaceState &S, WarpClock &C) {
+  join(C.Fenced, S.Fenced);
+  join(C.Found, S.Found);
+}
+
+/// The kernel has a compare-and-swap.
+bool comparesAndSwaps(const LaunchState &L);
+/// The warp's cluster has met a fence of the generic proxy.
+void fenceGlobal(Warp *W);
 
 /// Logs a read by all lanes of a warp if it is ordered after all writes of the
 /// blocks it touches; false if its cells have to be looked at.

@@ -5,6 +5,8 @@
 // then its own handler.
 #include "RegisterCheck.h"
 #include "Async.h"
+#include "Race.h"
+#include "Shuffle.h"
 
 using namespace ptxsim;
 
@@ -60,6 +62,36 @@ static bool startsAtZero(const Inst *I, const uint8_t *R, const Warp *W) {
   return !((Scale & 1) ^ D.Operands[3].Negated);
 }
 
+/// Lanes of On whose value a shuffle reads on behalf of lanes of On.
+static uint32_t shuffledLanes(const Inst *I, const uint8_t *R, uint32_t On) {
+  auto Read = [&](const ShuffleSource &From) {
+    uint32_t Lanes = 0;
+    forLanes(On, [&](uint32_t L) { Lanes |= 1u << From.Lane[L]; });
+    return Lanes & On;
+  };
+  switch (Shuffle(I->Aux)) {
+  case Shuffle::Up: return Read(shuffleSource<Shuffle::Up>(I, R));
+  case Shuffle::Down: return Read(shuffleSource<Shuffle::Down>(I, R));
+  case Shuffle::Bfly: return Read(shuffleSource<Shuffle::Bfly>(I, R));
+  case Shuffle::Idx: return Read(shuffleSource<Shuffle::Idx>(I, R));
+  }
+  return On;
+}
+
+/// Lanes whose value of the register the instruction reads.
+static uint32_t lanesRead(const Inst *I, const uint8_t *R, const Warp *W,
+                          const RegisterUse &U, uint32_t Lanes) {
+  constexpr uint8_t ShuffledValue = 2; // shfl d|p, a, ...
+  if (!U.Reads)
+    return 0;
+  if (Op(I->OpId) == Op::Shfl && U.Operand == ShuffledValue)
+    return shuffledLanes(I, R, Lanes);
+  if (Op(I->OpId) == Op::Wgmma && U.Operand == 0 && Lanes &&
+      startsAtZero(I, R, W))
+    return 0;
+  return Lanes;
+}
+
 static void checkRegisters(PTXSIM_ARGS) {
   uint32_t Pc = pcOf(I, W), On = guarded(I, R, M);
   const Program &P = *W->P;
@@ -74,15 +106,17 @@ static void checkRegisters(PTXSIM_ARGS) {
   bool IsCopy = Op(I->OpId) == Op::Mov;
   const RegisterUse *Begin = P.Uses.data() + P.FirstUse[Pc],
                     *End = P.Uses.data() + P.FirstUse[Pc + 1];
+  if (IsProduct && On && !S.Fences)
+    return fault(W, I, FaultKind::Race, 0,
+                 "the warp's first wgmma has no wgmma.fence before it");
   for (const RegisterUse *U = Begin; U != End; ++U) {
     uint32_t Lanes = U->Operand == RegisterUse::Guard ? M : On;
-    bool Reads = U->Reads && !(IsProduct && U->Operand == 0 && Lanes &&
-                               startsAtZero(I, R, W));
-    uint32_t Missing = Lanes & ~S.Registers[U->Register].Written;
-    if (Reads && Missing)
-      return fault(W, I, FaultKind::Uninitialised,
-                   uint32_t(std::countr_zero(Missing)),
-                   "read of an uninitialised register, " + operandName(*U));
+    uint32_t Missing =
+        lanesRead(I, R, W, *U, Lanes) & ~S.Registers[U->Register].Written;
+    if (Missing &&
+        !mayReadUnwritten(W, I, uint32_t(std::countr_zero(Missing)),
+                          "an uninitialised register, " + operandName(*U)))
+      return;
     if (P.UsesWgmma && Lanes && !checkProduct(W, I, S, *U, IsProduct))
       return;
   }

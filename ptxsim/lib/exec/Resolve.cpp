@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Address checks: allocation bounds, windows of the generic space, alignment.
 #include "Resolve.h"
+#include "Race.h"
 #include <algorithm>
 
 using namespace ptxsim;
@@ -239,6 +240,9 @@ static bool resolveLanes(Warp *W, const Inst *I, uint32_t M, RowU64 Address,
     Addresses[L] = Address[L];
     bool IsGlobal = !(Address[L] & WindowMask) && Where != Space::Local;
     if (Owner && !observeShared(W, I, Owner, 1u << L, Offsets, Bytes, Kind))
+      return false;
+    bool IsLocal = !Owner && !IsGlobal;
+    if (IsLocal && !raceLocal(W, I, L, uint64_t(P - W->C->Local), Bytes, Kind))
       return false;
     if (!Owner && IsGlobal &&
         !observeGlobal(W, I, 1u << L, Addresses, Bytes, Kind))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Faults, reports, and the device run-time functions printf and assert.
 #include "Runtime.h"
-#include "Resolve.h"
+#include "Race.h"
 #include <algorithm>
 #include <cstdio>
 
@@ -190,9 +190,10 @@ bool ptxsim::runtimePrint(Warp *W, const Inst *I, uint8_t *, uint32_t M) {
         !formatText(W, I, L, Format, Args, Text))
       return false;
     int32_t Count = int32_t(Text.size());
-    std::memcpy(W->C->Local + (uint64_t(W->Id) * 32 + L) * W->P->LocalBytes +
-                    D.Immediates[0],
-                &Count, 4);
+    uint64_t At = (uint64_t(W->Id) * 32 + L) * W->P->LocalBytes +
+                  uint64_t(D.Immediates[0]);
+    std::memcpy(W->C->Local + At, &Count, 4);
+    raceLocal(W, I, L, At, 4, AccessKind::Write);
     All += Text;
   }
   std::fwrite(All.data(), 1, All.size(), stdout);

@@ -1,41 +1,24 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Operations between the lanes of a warp, and cluster addresses.
 #include "Paths.h"
+#include "Shuffle.h"
 #include <algorithm>
 
 using namespace ptxsim;
 
 // ---- shuffles ------------------------------------------------------------
-enum class Shuffle : uint8_t { Up, Down, Bfly, Idx };
-
 template <Shuffle K> static void shfl(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   if (!On)
     PTXSIM_NEXT;
   PTXSIM_NEED_MEMBERS(On, I->E);
-  RowU32 Source = rowAt<RowU32>(R + I->A), B = rowAt<RowU32>(R + I->B) & 31u,
-         C = rowAt<RowU32>(R + I->C), Lane = laneNumbers();
-  RowU32 Segment = C >> 8 & 31u, Clamp = C & 31u;
-  RowU32 MaxLane = (Lane & Segment) | (Clamp & ~Segment);
-  RowU32 MinLane = Lane & Segment;
-  RowI32 In;
-  RowU32 J;
-  if constexpr (K == Shuffle::Up) {
-    J = Lane - B;
-    In = (RowI32)((RowI32)J >= (RowI32)MaxLane);
-  } else {
-    J = K == Shuffle::Down   ? Lane + B
-        : K == Shuffle::Bfly ? Lane ^ B
-                             : MinLane | (B & ~Segment);
-    In = (RowI32)((RowI32)J <= (RowI32)MaxLane);
-  }
-  J = In ? J & 31u : Lane;
-  RowU32 D;
+  RowU32 Source = rowAt<RowU32>(R + I->A), D;
+  ShuffleSource From = shuffleSource<K>(I, R);
   for (int L = 0; L < 32; ++L)
-    D[L] = Source[J[L]];
+    D[L] = Source[From.Lane[L]];
   store32(R + I->D, D, On);
   if (I->X != ~0u)
-    storePred(R + I->X, toMask(In), On);
+    storePred(R + I->X, toMask(From.In), On);
   PTXSIM_NEXT;
 }
 
@@ -174,14 +157,20 @@ template <class T> static Handler pickRedux(const OpcodeInfo &Info) {
     return redux<T, Mod::OrMod>;
   return redux<T, Mod::XorMod>;
 }
-static Handler pickShuffle(const OpcodeInfo &Info) {
-  if (Info.has(Mod::Up))
-    return shfl<Shuffle::Up>;
-  if (Info.has(Mod::Down))
-    return shfl<Shuffle::Down>;
-  if (Info.has(Mod::Bfly))
-    return shfl<Shuffle::Bfly>;
-  return shfl<Shuffle::Idx>;
+static Shuffle shuffleKind(const OpcodeInfo &Info) {
+  return Info.has(Mod::Up)     ? Shuffle::Up
+         : Info.has(Mod::Down) ? Shuffle::Down
+         : Info.has(Mod::Bfly) ? Shuffle::Bfly
+                               : Shuffle::Idx;
+}
+static Handler pickShuffle(Shuffle Kind) {
+  switch (Kind) {
+  case Shuffle::Up: return shfl<Shuffle::Up>;
+  case Shuffle::Down: return shfl<Shuffle::Down>;
+  case Shuffle::Bfly: return shfl<Shuffle::Bfly>;
+  case Shuffle::Idx: return shfl<Shuffle::Idx>;
+  }
+  return nullptr;
 }
 static Handler pickMatch(const OpcodeInfo &Info) {
   bool Long = bitWidth(Info.Types[0]) == 64;
@@ -209,7 +198,8 @@ bool ptxsim::selectWarp(Encoder &E, const Lowered &L, Inst &I) {
   switch (Info.O) {
   case Op::Shfl:
     I.X = Second();
-    I.Fn = pickShuffle(Info);
+    I.Aux = uint16_t(shuffleKind(Info));
+    I.Fn = pickShuffle(shuffleKind(Info));
     return true;
   case Op::Vote:
     I.Aux = Info.has(Mod::All)   ? 0
