@@ -87,8 +87,8 @@ static void badAccesses() {
          "call of 0x40, which is no function with these parameters");
   api().ptxsimConfigure("BUDGET", "100000");
   faults("L:\nadd.u32 %r1, %r1, 1;\nbra L;\n", CUDA_ERROR_LAUNCH_TIMEOUT,
-         "did not end");
-  api().ptxsimConfigure("BUDGET", "17179869184");
+         "did not end within 100000 warp instructions (PTXSIM_BUDGET)");
+  api().ptxsimConfigure("BUDGET", "4294967296");
   Kernel K(module("ld.param.u64 %rd1, [p];\nst.global.u32 [%rd1], 1;\n"), "k");
   CUdeviceptr Freed;
   {

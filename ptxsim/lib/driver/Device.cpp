@@ -113,11 +113,24 @@ PTXSIM_API CUresult cuDeviceGetUuid_v2(CUuuid *Uuid, CUdevice Device) {
 PTXSIM_API CUresult cuDeviceGetUuid(CUuuid *Uuid, CUdevice Device) {
   return cuDeviceGetUuid_v2(Uuid, Device);
 }
+static constexpr char BusId[] = "0000:00:00.0";
 PTXSIM_API CUresult cuDeviceGetPCIBusId(char *Id, int Length, CUdevice Device) {
   if (!Id || Length <= 0)
     return CUDA_ERROR_INVALID_VALUE;
-  std::snprintf(Id, size_t(Length), "0000:00:00.0");
+  std::snprintf(Id, size_t(Length), "%s", BusId);
   return checkDevice(Device);
+}
+/// The domain, and the function, may be left out.
+PTXSIM_API CUresult cuDeviceGetByPCIBusId(CUdevice *Device, const char *Id) {
+  if (!Device || !Id)
+    return CUDA_ERROR_INVALID_VALUE;
+  if (CUresult R = checkDevice(0))
+    return R;
+  std::string_view Asked = Id, Full = BusId, Short = Full.substr(5);
+  if (Asked != Full && Asked != Short && Asked != Short.substr(0, 5))
+    return CUDA_ERROR_INVALID_DEVICE;
+  *Device = 0;
+  return CUDA_SUCCESS;
 }
 PTXSIM_API CUresult cuDeviceCanAccessPeer(int *Can, CUdevice A, CUdevice B) {
   if (!Can)

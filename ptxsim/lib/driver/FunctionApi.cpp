@@ -143,6 +143,20 @@ PTXSIM_API CUresult cuKernelGetParamInfo(CUkernel K, size_t Index,
   return paramInfo(object(K), Index, Offset, Bytes);
 }
 
+static CUresult paramCount(Kernel *K, size_t *Count) {
+  std::lock_guard Guard(state().Lock);
+  if (!Count || !state().Kernels.count(K))
+    return CUDA_ERROR_INVALID_VALUE;
+  *Count = K->Code->Source->Params.size();
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuFuncGetParamCount(CUfunction F, size_t *Count) {
+  return paramCount(object(F), Count);
+}
+PTXSIM_API CUresult cuKernelGetParamCount(CUkernel K, size_t *Count) {
+  return paramCount(object(K), Count);
+}
+
 // ---- occupancy -----------------------------------------------------------
 static int activeBlocks(const Kernel &K, int BlockSize, size_t Shared) {
   const DeviceModel &D = state().Device;
@@ -194,5 +208,33 @@ PTXSIM_API CUresult cuOccupancyMaxPotentialBlockSize(int *MinGrid,
   }
   *BlockSize = Best;
   *MinGrid = int(state().Device.SmCount) * (BestThreads / Best);
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuOccupancyMaxPotentialBlockSizeWithFlags(
+    int *MinGrid, int *BlockSize, CUfunction F, size_t (*SharedOf)(int),
+    size_t Shared, int Limit, unsigned Flags) {
+  constexpr unsigned DisableCachingOverride = 1;
+  if (Flags > DisableCachingOverride)
+    return CUDA_ERROR_INVALID_VALUE;
+  return cuOccupancyMaxPotentialBlockSize(MinGrid, BlockSize, F, SharedOf,
+                                          Shared, Limit);
+}
+/// The most dynamic shared memory with which so many blocks fit a processor.
+PTXSIM_API CUresult cuOccupancyAvailableDynamicSMemPerBlock(size_t *Bytes,
+                                                            CUfunction F,
+                                                            int Blocks,
+                                                            int BlockSize) {
+  std::lock_guard Guard(state().Lock);
+  if (!Bytes || Blocks <= 0 || BlockSize <= 0 || BlockSize > 1024)
+    return CUDA_ERROR_INVALID_VALUE;
+  if (!state().Kernels.count(object(F)))
+    return CUDA_ERROR_INVALID_HANDLE;
+  const Kernel &K = *object(F);
+  if (Blocks > activeBlocks(K, BlockSize, 0))
+    return CUDA_ERROR_INVALID_VALUE;
+  const DeviceModel &D = state().Device;
+  size_t Each = std::min<size_t>(D.SharedPerSm / unsigned(Blocks) - 1024,
+                                 D.SharedPerBlockOptin);
+  *Bytes = Each - K.Code->StaticShared;
   return CUDA_SUCCESS;
 }

@@ -325,12 +325,65 @@ PTXSIM_API CUresult cuGraphNodeGetDependencies(CUgraphNode Node,
   return G ? listNodes(*G, G->Nodes[indexOf(*G, Node)].Dependencies, Out, Count)
            : CUDA_ERROR_INVALID_VALUE;
 }
+static CUresult listDependents(CUgraphNode Node, CUgraphNode *Out,
+                               size_t *Count) {
+  std::lock_guard Guard(state().Lock);
+  GraphObject *G = graphOf(Node);
+  if (!G)
+    return CUDA_ERROR_INVALID_VALUE;
+  std::vector<size_t> After;
+  size_t This = indexOf(*G, Node);
+  for (size_t K = 0; K < G->Nodes.size(); ++K) {
+    const std::vector<size_t> &Before = G->Nodes[K].Dependencies;
+    if (std::find(Before.begin(), Before.end(), This) != Before.end())
+      After.push_back(K);
+  }
+  return listNodes(*G, After, Out, Count);
+}
+PTXSIM_API CUresult cuGraphNodeGetDependentNodes(CUgraphNode Node,
+                                                 CUgraphNode *Out,
+                                                 size_t *Count) {
+  return listDependents(Node, Out, Count);
+}
+/// No edge has data: all wait for full completion.
+static CUresult clearEdges(CUresult R, void *Edges, bool Written,
+                           const size_t *Count) {
+  constexpr size_t EdgeBytes = 8;
+  if (R == CUDA_SUCCESS && Edges && Written)
+    std::memset(Edges, 0, *Count * EdgeBytes);
+  return R;
+}
 PTXSIM_API CUresult cuGraphNodeGetDependencies_v2(CUgraphNode Node,
                                                   CUgraphNode *Out, void *Edges,
                                                   size_t *Count) {
-  constexpr size_t EdgeBytes = 8;
-  CUresult R = cuGraphNodeGetDependencies(Node, Out, Count);
-  if (R == CUDA_SUCCESS && Edges && Out)
-    std::memset(Edges, 0, *Count * EdgeBytes);
-  return R;
+  return clearEdges(cuGraphNodeGetDependencies(Node, Out, Count), Edges, Out,
+                    Count);
+}
+PTXSIM_API CUresult cuGraphNodeGetDependentNodes_v2(CUgraphNode Node,
+                                                    CUgraphNode *Out,
+                                                    void *Edges,
+                                                    size_t *Count) {
+  return clearEdges(listDependents(Node, Out, Count), Edges, Out, Count);
+}
+PTXSIM_API CUresult cuGraphGetEdges(CUgraph Graph, CUgraphNode *From,
+                                    CUgraphNode *To, size_t *Count) {
+  std::lock_guard Guard(state().Lock);
+  GraphObject *G = liveGraph(Graph);
+  if (!G || !Count || !From != !To)
+    return CUDA_ERROR_INVALID_VALUE;
+  std::vector<size_t> Before, After;
+  for (size_t K = 0; K < G->Nodes.size(); ++K)
+    for (size_t D : G->Nodes[K].Dependencies) {
+      Before.push_back(D);
+      After.push_back(K);
+    }
+  size_t Room = *Count;
+  CUresult R = listNodes(*G, Before, From, Count);
+  return R ? R : listNodes(*G, After, To, &Room);
+}
+PTXSIM_API CUresult cuGraphGetEdges_v2(CUgraph Graph, CUgraphNode *From,
+                                       CUgraphNode *To, void *Edges,
+                                       size_t *Count) {
+  return clearEdges(cuGraphGetEdges(Graph, From, To, Count), Edges, From,
+                    Count);
 }

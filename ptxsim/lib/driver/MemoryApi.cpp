@@ -376,6 +376,27 @@ PTXSIM_API CUresult cuMemcpyAsync(CUdeviceptr D, CUdeviceptr S, size_t N,
   return copy(ptr(D), ptr(S), N, false, false, Stream);
 }
 
+/// All contexts share the one device's memory.
+static bool areContexts(CUcontext A, CUcontext B) {
+  auto Known = [](CUcontext C) {
+    auto *Object = reinterpret_cast<Context *>(C);
+    return Object == &state().PrimaryContext || state().Contexts.count(Object);
+  };
+  std::lock_guard Guard(state().Lock);
+  return Known(A) && Known(B);
+}
+PTXSIM_API CUresult cuMemcpyPeer(CUdeviceptr D, CUcontext To, CUdeviceptr S,
+                                 CUcontext From, size_t N) {
+  return areContexts(To, From) ? copyNow(ptr(D), ptr(S), N, true, true)
+                               : CUDA_ERROR_INVALID_CONTEXT;
+}
+PTXSIM_API CUresult cuMemcpyPeerAsync(CUdeviceptr D, CUcontext To,
+                                      CUdeviceptr S, CUcontext From, size_t N,
+                                      CUstream Stream) {
+  return areContexts(To, From) ? copy(ptr(D), ptr(S), N, true, true, Stream)
+                               : CUDA_ERROR_INVALID_CONTEXT;
+}
+
 /// One side of a 2-D or 3-D copy.
 static bool side(int Kind, const void *Host, CUdeviceptr Device,
                  uint64_t &Out) {

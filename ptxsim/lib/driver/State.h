@@ -111,7 +111,8 @@ struct GraphNode {
     Graph,
     Empty,
     WaitEvent,
-    EventRecord
+    EventRecord,
+    BatchMemOp = 12
   };
   int Kind = Empty;
   std::function<CUresult()> Run;

@@ -164,6 +164,13 @@ PTXSIM_API CUresult cuStreamGetCtx_v2(CUstream Stream, CUcontext *Ctx,
   *Green = nullptr; // there are no green contexts
   return cuStreamGetCtx(Stream, Ctx);
 }
+PTXSIM_API CUresult cuStreamGetDevice(CUstream Stream, CUdevice *Device) {
+  return readStream(Stream, [&](StreamObject &) {
+    if (Device)
+      *Device = 0;
+    return Device != nullptr;
+  });
+}
 PTXSIM_API CUresult cuStreamGetId(CUstream Stream, unsigned long long *Id) {
   return readStream(Stream, [&](StreamObject &S) {
     if (Id)

@@ -155,6 +155,7 @@ void ptxsim::runResident(LaunchState &L, Worker &Work,
     if (Round % 64 == 0 && executed(Resident) > L.Config.Budget)
       report(L, FaultKind::Budget, *Resident[0],
              "the kernel did not end within " +
-                 std::to_string(L.Config.Budget) + " warp instructions:");
+                 std::to_string(L.Config.Budget) +
+                 " warp instructions (PTXSIM_BUDGET):");
   }
 }
