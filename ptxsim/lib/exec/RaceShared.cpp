@@ -320,48 +320,64 @@ void ptxsim::mergeReads(uint32_t M, const uint32_t *Offset, uint32_t &Rest,
   });
 }
 
-bool ptxsim::raceShared(Warp *W, const Inst *I, Cta *C, uint32_t M,
-                        const uint32_t *Offset, unsigned Bytes,
-                        AccessKind Kind) {
-  RaceState *S = raceOf(W);
-  if (!S)
-    return true;
-  uint16_t Flags = accessFlags(I);
-  RaceAccess A;
-  A.Agent = warpIndex(*S, W);
-  A.Pc = pcOf(I, W);
-  A.Strong = Flags & StrongAccess;
-  if (Kind == AccessKind::Read && M == AllLanes && !A.Strong &&
-      logRead(*S, *C, A.Agent, A.Pc, Offset, Bytes))
-    return true;
-  WarpClock &Mine = clockOf(*S, W);
-  A.Write = Kind != AccessKind::Read;
-  A.Atomic = Kind == AccessKind::Atomic;
-  A.Exchange = Flags & ExchangeAccess;
-  A.Clock = Mine.Now[A.Agent];
+/// Checks the lanes of M; Now is what the warp knows.
+static bool checkLanes(Warp *W, const Inst *I, RaceState &S, Cta *C, uint32_t M,
+                       const uint32_t *Offset, unsigned Bytes, RaceAccess &A,
+                       const VectorClock &Now) {
   uint32_t Left = M, Several = 0;
-  if (C != W->C && !checkRemote(W, I, *S, C, uint32_t(std::countr_zero(M)), A))
-    return false;
-  if (A.Write && !checkObjects(W, I, C, M, Offset, Bytes))
-    return false;
   if (!A.Write)
     mergeReads(M, Offset, Left, Several);
-  VectorClock Known; // to a strong access: also what others have found
-  if (A.Strong) {
-    forLanes(M, [&](uint32_t L) {
-      synchronise(Mine, S->Ctas[C->Rank], A, Flags, Offset[L]);
-    });
-    Known = Mine.Now;
-    join(Known, Mine.Found);
-  }
-  RangeCheck K(W, I, *S, *C, A, A.Strong ? Known : Mine.Now);
+  RangeCheck K(W, I, S, *C, A, Now);
   for (; Left; Left &= Left - 1) {
     uint32_t L = uint32_t(std::countr_zero(Left));
     A.Lane = Several >> L & 1 ? SeveralLanes : uint8_t(L);
     if (!K.range(L, Offset[L], Bytes))
       return false;
   }
-  if (Flags & ReleaseAccess)
-    tick(*S, W);
   return true;
+}
+
+/// A strong access also knows what the warp has found without a fence so far.
+static bool checkStrong(Warp *W, const Inst *I, RaceState &S, Cta *C,
+                        uint32_t M, const uint32_t *Offset, unsigned Bytes,
+                        RaceAccess &A) {
+  WarpClock &Mine = clockOf(S, W);
+  uint16_t Flags = accessFlags(I);
+  A.Strong = true;
+  A.Exchange = Flags & ExchangeAccess;
+  forLanes(M, [&](uint32_t L) {
+    synchronise(Mine, S.Ctas[C->Rank], A, Flags, Offset[L]);
+  });
+  VectorClock Known = Mine.Now;
+  join(Known, Mine.Found);
+  if (!checkLanes(W, I, S, C, M, Offset, Bytes, A, Known))
+    return false;
+  if (Flags & ReleaseAccess)
+    tick(S, W);
+  return true;
+}
+
+bool ptxsim::raceShared(Warp *W, const Inst *I, Cta *C, uint32_t M,
+                        const uint32_t *Offset, unsigned Bytes,
+                        AccessKind Kind) {
+  RaceState *S = raceOf(W);
+  if (!S)
+    return true;
+  bool Strong = accessFlags(I) & StrongAccess;
+  RaceAccess A;
+  A.Agent = warpIndex(*S, W);
+  A.Pc = pcOf(I, W);
+  if (Kind == AccessKind::Read && M == AllLanes && !Strong &&
+      logRead(*S, *C, A.Agent, A.Pc, Offset, Bytes))
+    return true;
+  A.Write = Kind != AccessKind::Read;
+  A.Atomic = Kind == AccessKind::Atomic;
+  const VectorClock &Now = clockOf(*S, W).Now;
+  A.Clock = Now[A.Agent];
+  if (C != W->C && !checkRemote(W, I, *S, C, uint32_t(std::countr_zero(M)), A))
+    return false;
+  if (A.Write && !checkObjects(W, I, C, M, Offset, Bytes))
+    return false;
+  return Strong ? checkStrong(W, I, *S, C, M, Offset, Bytes, A)
+                : checkLanes(W, I, *S, C, M, Offset, Bytes, A, Now);
 }
