@@ -93,6 +93,19 @@ def short_points() -> list:
             65, 65, 36, causal=True, window=20, cap=True, result="f32",
             schedule=(64, 16, 2, 2),
         ),
+        AttentionPoint(70, 90, 64, element="f32", result="f32", causal=True),
+        AttentionPoint(
+            37, 101, 40, 24, heads=2, shared=2, element="f32", result="f32",
+            bias=True, dynamic=True, schedule=(32, 32, 3, 2),
+        ),
+        AttentionPoint(
+            33, 40, 256, element="f32", result="f32", mask=True,
+            schedule=(64, 16, 2, 4),
+        ),
+        AttentionPoint(
+            65, 65, 33, 80, element="f32", result="bf16", window=20, cap=True,
+            schedule=(32, 16, 2, 2),
+        ),
     ]  # fmt: skip
 
 
@@ -197,6 +210,7 @@ def random_integers(rng: np.random.Generator, build: Path, count: int) -> list:
 def random_attentions(rng: np.random.Generator, count: int) -> list:
     points = []
     for _ in range(count):
+        element = str(rng.choice(["bf16", "f16", "f32"]))
         head = int(rng.choice([32, 48, 64, 80, 96, 128, 192, 256, 36, 33]))
         value_head = int(rng.choice([head, head, head, 64]))
         # Wide heads leave registers for few rows and keys at a time.
@@ -204,7 +218,7 @@ def random_attentions(rng: np.random.Generator, count: int) -> list:
         warps = int(rng.choice([1, 2, 4]))
         keys = 16 if wide else int(rng.choice([16, 32, 64]))
         # A thread copies at most 8 chunks of 16 bytes of keys or values.
-        row = ceil_div(max(head, value_head), 16) * 2
+        row = ceil_div(max(head, value_head), 32) * 2 * BYTES[element]
         while keys * row > 8 * 32 * warps:
             keys, warps = (keys // 2, warps) if keys > 16 else (keys, 2 * warps)
         flags = dict.fromkeys(["bias", "mask", "cap"], False)
@@ -215,8 +229,7 @@ def random_attentions(rng: np.random.Generator, count: int) -> list:
                 int(rng.integers(1, 150)), int(rng.integers(1, 150)), head, value_head,
                 batch=int(rng.integers(1, 3)), heads=int(rng.integers(1, 3)),
                 shared=int(rng.integers(1, 3)),
-                element=str(rng.choice(["bf16", "f16"])),
-                result=str(rng.choice(["bf16", "f16", "f32"])),
+                element=element, result=str(rng.choice(["bf16", "f16", "f32"])),
                 causal=bool(rng.integers(0, 2)),
                 window=int(rng.choice([0, 0, 17, 64])),
                 dynamic=bool(rng.integers(0, 2)),

@@ -457,7 +457,7 @@ class AttentionPoint:
         if self.mask:
             extra = rng.integers(0, 2, (self.rows, self.keys), np.uint8)
             extra[self.rows // 2] = 0
-        q, k, v = (load(x, self.element) for x in (query, key, value))
+        q, k, v = (operand(x, self.element) for x in (query, key, value))
         scores = np.einsum("bhgmd,bhnd->bhgmn", q, k) / np.sqrt(self.head)
         if self.bias:
             scores = scores + extra
@@ -475,13 +475,16 @@ class AttentionPoint:
         )
         # Weights are rounded to the element; the sum of their errors is at worst
         # that much of the absolute result.
-        slack = 1.1 * ROUNDING[self.element] + 1e-5
+        rounding = 2.0**-11 if self.element == "f32" else ROUNDING[self.element]
+        slack = 1.1 * rounding + 1e-5
         spread = np.einsum("bhgmn,bhne->bhgme", weights, np.abs(v))
         results.tolerance = results.tolerance + slack * spread
         memory = results.finish(self.result)
         queries, step, stages, warps = self.schedule
-        head, value_head = (ceil_div(x, 16) * 16 for x in (self.head, self.value_head))
-        ring = 2 * (queries * head + stages * step * (head + value_head))
+        head = ceil_div(self.head, 16) * 16
+        unit = 32 if self.element == "f32" else 16
+        value_head = ceil_div(self.value_head, unit) * unit
+        ring = queries * head + stages * step * (head + value_head)
         count = self.batch * self.heads * self.shared
         sizes = [self.batch, self.heads, self.shared, self.rows, self.keys]
         return Launch(
@@ -489,7 +492,7 @@ class AttentionPoint:
             sizes=sizes if self.dynamic else [],
             grid=count * ceil_div(self.rows, queries),
             block=32 * warps,
-            shared=ring,
+            shared=BYTES[self.element] * ring,
             expected=results.values,
             tolerance=results.tolerance,
             element=self.result,

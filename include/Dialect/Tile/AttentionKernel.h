@@ -40,8 +40,9 @@ struct AttentionSpec {
   Size rows, keys;
   /// Columns of Q and K, and of V and the result.
   int64_t head = 0, valueHead = 0;
-  /// rows x head, keys x head, keys x valueHead; bf16 or f16. Columns are
-  /// neighbours; offsets get ScorePlace::batch.
+  /// rows x head, keys x head, keys x valueHead; bf16, f16 or f32 (rounded to
+  /// tf32, and so are the probabilities). Columns are neighbours; offsets get
+  /// ScorePlace::batch.
   MatrixSpec query, key, value;
   ResultSpec result;
   /// f32.

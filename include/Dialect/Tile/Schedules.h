@@ -53,10 +53,17 @@ mlir::LogicalResult checkSchedule(ConvScheduleAttr schedule,
 
 /// What the rules for attention depend on besides the schedule.
 struct AttentionTraits {
-  /// Columns of queries and keys, and of values; 16-bit elements.
+  /// Columns of queries and keys, and of values.
   int64_t head = 0, valueHead = 0;
   /// The caller changes scores or hides keys, which takes registers.
   bool hasScoreCode = false;
+  /// 2 (bf16, f16) or 4 (f32, computed as tf32).
+  int64_t elementBytes = 2;
+
+  /// The same columns in shared memory, whole blocks of the product; values of
+  /// f32 in whole rows of its banks.
+  int64_t getPaddedHead() const;
+  int64_t getPaddedValueHead() const;
 };
 
 /// Rules for attention: queries are a multiple of 16 * warps, keys of 16;
@@ -69,8 +76,8 @@ mlir::LogicalResult checkSchedule(AttentionScheduleAttr schedule,
 
 /// Bytes of shared memory of a kernel with that schedule.
 int64_t getSharedBytes(GemmScheduleAttr schedule, const ProductTraits &traits);
-int64_t getSharedBytes(AttentionScheduleAttr schedule, int64_t head,
-                       int64_t valueHead);
+int64_t getSharedBytes(AttentionScheduleAttr schedule,
+                       const AttentionTraits &traits);
 
 /// Whether the results go through shared memory on their way out, for longer
 /// accesses: where an f32 tile of them fits.

@@ -49,7 +49,15 @@ def Tile_AccumulatorAttr : Tile_RegisterLayoutAttr<"Accumulator", "accumulator">
   }];
 }
 def Tile_OperandAAttr : Tile_RegisterLayoutAttr<"OperandA", "operand_a"> {
-  let summary = "left operand of mma.sync m16n8k16: pairs of neighbouring columns in one register";
+  let summary = "left operand of mma.sync m16n8k16: pairs of neighbouring columns in one register; or of m16n8k8, of f32";
+}
+def Tile_PairedOperandAAttr : Tile_RegisterLayoutAttr<"PairedOperandA", "paired_operand_a"> {
+  let summary = "left operand of mma.sync m16n8k8 in the order of an accumulator's columns";
+  let description = [{
+    Columns 2i and 2i + 1 of a 16x8 block are k = i and i + 4 of the instruction: each lane of an accumulator
+    holds what it holds of the operand. The right operand's rows are read in the same order, so sums only
+    change their order.
+  }];
 }
 def Tile_RowsAttr : Tile_RegisterLayoutAttr<"Rows", "rows"> {
   let summary = "one value per row of an accumulator, the same in all lanes that own the row";

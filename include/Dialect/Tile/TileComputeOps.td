@@ -16,7 +16,7 @@ def Tile_SplatOp : Tile_Op<"splat", [Pure]> {
 
 def Tile_LoadOp : Tile_Op<"load", [MemoryEffects<[MemRead]>]> {
   let summary = "a shared tile as left operands of products";
-  let description = "c1: shape and 16-bit element type agree.";
+  let description = "f32 is rounded as by `mma`. c1: shape and element type agree.";
   let arguments = (ins Tile_SharedTile:$source);
   let results = (outs Tile_RegisterTile:$result);
   let assemblyFormat = "$source attr-dict `:` qualified(type($source)) `->` qualified(type($result))";
@@ -33,8 +33,8 @@ def Tile_MmaOp : Tile_Op<"mma", [MemoryEffects<[MemRead]>, AttrSizedOperandSegme
     `row_sums` grow by the sums of `a`'s rows, `column_sums` by those of `b`'s columns: what products of
     a - za and b - zb need.
     c1: shapes agree. c2: a and b have the same element type of bf16, f16 and f32, and acc has f32; or both
-    have one of i8 and ui8, and acc has i32. c3: `a` in registers has 16-bit elements and is not
-    transposed. c4: a prologue maps vectors of its operand's elements. c5: 8-bit operands lie along k,
+    have one of i8 and ui8, and acc has i32. c3: `a` in registers has elements of 16 or 32
+    bits and is not transposed. c4: a prologue maps vectors of its operand's elements. c5: 8-bit operands lie along k,
     with `transpose_b` and no `transpose_a`, for no matrix load transposes them; they have no prologues.
     c6: only these have `row_sums` ([m]) and `column_sums` ([1][n]), of i32.
   }];
@@ -100,7 +100,7 @@ def Tile_ReduceOp : Tile_Op<"reduce", [Pure]> {
 
 def Tile_ConvertLayoutOp : Tile_Op<"convert_layout", [Pure]> {
   let summary = "the same tile in another register layout";
-  let description = "c1: shape and element type agree, both types have a layout.";
+  let description = "f32 that becomes an operand is rounded as by `mma`. c1: shape and element type agree, both types have a layout.";
   let arguments = (ins Tile_RegisterTile:$source);
   let results = (outs Tile_RegisterTile:$result);
   let assemblyFormat = "$source attr-dict `:` qualified(type($source)) `->` qualified(type($result))";

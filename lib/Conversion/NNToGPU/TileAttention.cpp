@@ -47,7 +47,8 @@ struct StaticAttention {
   }
   tile::AttentionTraits getTraits() const {
     return {getSize(0, nn::kDepth), getSize(2, nn::kColumn),
-            !op.getScore().empty() || !op.getMask().empty()};
+            !op.getScore().empty() || !op.getMask().empty(),
+            typeOf(op.getQuery()).getElementTypeBitWidth() / 8};
   }
 
   mutable nn::AttentionOp op;
@@ -346,9 +347,6 @@ protected:
 std::string TileAttentionFamily::findObstacle(nn::DispatchOp dispatch) const {
   StaticAttention known(dispatch);
   nn::AttentionOp op = known.op;
-  if (typeOf(op.getQuery()).getElementType().isF32()) {
-    return "attention in tf32";
-  }
   if (op.getLse()) {
     return "the logarithms of the sums are asked for";
   }

@@ -24,13 +24,15 @@ static SwizzleAttr getMatrixSwizzle(TileType tile) {
 }
 
 /// Four rows of 32 bytes each, read or written by one warp at once: the same
-/// with pairs of chunks, of which a row of all banks has four.
-static SwizzleAttr getElementSwizzle(TileType tile) {
+/// with pairs of chunks, of which a row of all banks has four. Rows are
+/// neighbours, or `distance` apart, where they are free of conflicts if a row
+/// is as long as all banks.
+static SwizzleAttr getElementSwizzle(TileType tile, int64_t distance = 1) {
   if (tile.getRowBytes() % (2 * kChunkBytes) != 0) {
     return getMatrixSwizzle(tile);
   }
   int64_t count = std::gcd(tile.getRowBytes() / (2 * kChunkBytes), int64_t(4));
-  return SwizzleAttr::get(tile.getContext(), 4 / count, count, 2);
+  return SwizzleAttr::get(tile.getContext(), distance * 4 / count, count, 2);
 }
 
 /// The swizzle that a reader or writer of a slot wants; null: any.
@@ -41,7 +43,12 @@ static SwizzleAttr getWantedSwizzle(OpOperand &use) {
     bool isA = use.getOperandNumber() == 0;
     bool byElement = tile.getElementBytes() == 4 &&
                      (isA ? mma.getTransposeA() : !mma.getTransposeB());
-    return byElement ? getElementSwizzle(tile) : getMatrixSwizzle(tile);
+    if (!byElement) {
+      return getMatrixSwizzle(tile);
+    }
+    bool inPairs =
+        isa_and_present<PairedOperandAAttr>(mma.getA().getType().getLayout());
+    return getElementSwizzle(tile, inPairs ? 2 : 1);
   }
   if (isa<LoadOp>(use.getOwner())) {
     return getMatrixSwizzle(tile);
@@ -153,9 +160,19 @@ static LogicalResult convertOperands(KernelOp kernel) {
             << warps;
         return WalkResult::interrupt();
       }
+      bool isFloat = a.getElementBytes() == 4;
+      if (isFloat && mma.getTransposeB()) {
+        mma.emitOpError(
+            "expected no 'transpose_b' where sums of f32 are an operand");
+        return WalkResult::interrupt();
+      }
       OpBuilder b(mma);
-      TileType wanted = a.withLayout(
-          OperandAAttr::get(b.getContext(), kernel.getWarps()[0], warps));
+      int64_t warpsM = kernel.getWarps()[0];
+      Attribute layout = OperandAAttr::get(b.getContext(), warpsM, warps);
+      if (isFloat) {
+        layout = PairedOperandAAttr::get(b.getContext(), warpsM, warps);
+      }
+      TileType wanted = a.withLayout(layout);
       mma.getAMutable().assign(
           ConvertLayoutOp::create(b, mma.getLoc(), wanted, mma.getA()));
     }
@@ -216,17 +233,17 @@ struct AssignTileLayoutsPass final
       if (failed(checkShapes(kernel))) {
         return signalPassFailure();
       }
+      assignRegisterLayouts(kernel);
+      convertParts(kernel);
+      if (failed(convertOperands(kernel))) {
+        return signalPassFailure();
+      }
       WalkResult walk = kernel.walk([](AllocOp alloc) {
         return failed(assignSwizzle(alloc)) ? WalkResult::interrupt()
                                             : WalkResult::advance();
       });
       if (walk.wasInterrupted() ||
           failed(assignOffsets(kernel, maxSharedBytes))) {
-        return signalPassFailure();
-      }
-      assignRegisterLayouts(kernel);
-      convertParts(kernel);
-      if (failed(convertOperands(kernel))) {
         return signalPassFailure();
       }
     }

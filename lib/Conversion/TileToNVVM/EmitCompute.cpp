@@ -146,13 +146,8 @@ void KernelEmitter::emitAddedParts(ConvertLayoutOp op) {
 
 /// Two neighbouring 8-column blocks of an accumulator have their elements in
 /// the lanes where a 16-column block of an operand wants them.
-void KernelEmitter::emitConvertLayout(ConvertLayoutOp op) {
-  if (isa<RowPartsAttr, ColumnPartsAttr>(
-          op.getSource().getType().getLayout())) {
-    return emitAddedParts(op);
-  }
-  ArrayRef<Value> registers = tiles.at(op.getSource());
-  auto pair = VectorType::get({2}, op.getSource().getType().getElementType());
+Registers KernelEmitter::packPairs(ArrayRef<Value> registers) {
+  auto pair = VectorType::get({2}, registers.front().getType());
   Registers packed;
   for (size_t i = 0; i != registers.size(); i += 2) {
     Value vector =
@@ -161,7 +156,29 @@ void KernelEmitter::emitConvertLayout(ConvertLayoutOp op) {
   }
   // An accumulator's (rows g, rows g + 8) of one 8-column block are the first
   // two registers of an operand, those of the next block the other two.
-  tiles[op.getResult()] = packed;
+  return packed;
+}
+
+/// An accumulator's (row g, columns 2i and 2i + 1), (row g + 8, the same) are
+/// an operand's (rows g and g + 8, k = i), (the same, k = i + 4).
+Registers KernelEmitter::roundSums(ArrayRef<Value> registers) {
+  Registers rounded;
+  for (size_t block = 0; block != registers.size(); block += 4) {
+    for (size_t i : {0, 2, 1, 3}) {
+      rounded.push_back(roundToTF32(registers[block + i]));
+    }
+  }
+  return rounded;
+}
+
+void KernelEmitter::emitConvertLayout(ConvertLayoutOp op) {
+  if (isa<RowPartsAttr, ColumnPartsAttr>(
+          op.getSource().getType().getLayout())) {
+    return emitAddedParts(op);
+  }
+  ArrayRef<Value> registers = tiles.at(op.getSource());
+  bool isFloat = op.getSource().getType().getElementType().isF32();
+  tiles[op.getResult()] = isFloat ? roundSums(registers) : packPairs(registers);
 }
 
 } // namespace dlc::tile

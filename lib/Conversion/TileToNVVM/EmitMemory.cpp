@@ -39,21 +39,20 @@ Value KernelEmitter::chunkOffset(TileType tile, Value row, int64_t addRow,
                                  Value chunk, int64_t addChunk) {
   auto swizzle = cast<SwizzleAttr>(tile.getLayout());
   int64_t pitch = tile.getRowBytes();
-  int64_t constantRows = 0;
-  // Whole periods of the swizzle become a constant of the address.
-  if (addRow % (swizzle.getPeriod() * swizzle.getCount()) == 0) {
-    constantRows = addRow;
-  } else {
-    row = math.add(row, addRow);
-  }
-  chunk = math.add(chunk, addChunk);
+  // Whole periods of the swizzle, and whole groups of the chunks that it
+  // permutes, become a constant of the address.
+  int64_t someRows = addRow % (swizzle.getPeriod() * swizzle.getCount());
+  int64_t someChunks = addChunk % (swizzle.getCount() * swizzle.getStep());
+  row = math.add(row, someRows);
+  chunk = math.add(chunk, someChunks);
   if (swizzle.getCount() > 1) {
     Value turn =
         math.rem(math.div(row, swizzle.getPeriod()), swizzle.getCount());
     chunk = math.exclusiveOr(chunk, math.mul(turn, swizzle.getStep()));
   }
   Value offset = math.add(math.mul(row, pitch), math.mul(chunk, kChunkBytes));
-  return math.add(offset, constantRows * pitch);
+  return math.add(offset, (addRow - someRows) * pitch +
+                              (addChunk - someChunks) * kChunkBytes);
 }
 
 /// 16 bytes, one element at a time: rows begin at any element, so no wider
@@ -285,9 +284,10 @@ void KernelEmitter::emitCopy(CopyOp op) {
     return;
   }
   for (int64_t i = 0; i != map.perThread(); ++i) {
-    bool regular = map.isRegular();
-    Value id = regular ? thread : math.add(thread, i * map.threads);
-    int64_t addRow = regular ? i * (map.threads / map.rowChunks) : 0;
+    // Places within a row come again after a few rounds.
+    Value id = math.add(thread, i % map.period() * map.threads);
+    int64_t addRow =
+        i / map.period() * (map.period() * map.threads / map.rowChunks);
     // The last round may have fewer chunks than threads.
     int64_t left = map.total - i * map.threads;
     emitGuarded(left >= map.threads, thread, math.constant(left),

@@ -28,16 +28,17 @@ Registers KernelEmitter::loadMatrices(Value address, bool transposing) {
   return registers;
 }
 
-/// Four 32-bit elements, at `row` and `row + rowStep`, `column` and `column +
-/// columnStep`, columns first. Steps are multiples of 4.
+/// Four 32-bit elements, at `row` + `addRow` and `rowStep` further, at `column`
+/// + `addColumn`, a multiple of 4, and 8 further; columns first.
 Registers KernelEmitter::loadElements(Value slot, TileType tile, Value row,
-                                      Value column, int64_t rowStep,
-                                      int64_t columnStep) {
+                                      int64_t addRow, Value column,
+                                      int64_t addColumn, int64_t rowStep) {
   Registers registers;
   Value within = math.mul(math.rem(column, 4), 4);
   for (int64_t i = 0; i != 4; ++i) {
-    Value offset = chunkOffset(tile, row, (i / 2) * rowStep,
-                               math.div(column, 4), (i % 2) * columnStep / 4);
+    Value offset =
+        chunkOffset(tile, row, addRow + i / 2 * rowStep, math.div(column, 4),
+                    (addColumn + i % 2 * 8) / 4);
     Value address = byteAddress(slot, math.add(offset, within));
     registers.push_back(LLVM::LoadOp::create(b, b.getI32Type(), address, 4));
   }
@@ -57,8 +58,8 @@ Registers KernelEmitter::loadA(Value slot, TileType tile, bool transposed,
   }
   if (tile.getElementBytes() == 4) {
     Value row = math.rem(lane, 4);
-    Value column = math.add(math.add(first, math.div(lane, 4)), 16 * block);
-    return loadElements(slot, tile, math.add(row, 8 * k), column, 4, 8);
+    Value column = math.add(first, math.div(lane, 4));
+    return loadElements(slot, tile, row, 8 * k, column, 16 * block, 4);
   }
   // Matrices in the order of a fragment: rows of A, which are columns here,
   // before columns.
@@ -69,9 +70,12 @@ Registers KernelEmitter::loadA(Value slot, TileType tile, bool transposed,
       /*transposing=*/true);
 }
 
-Registers KernelEmitter::loadB(Value slot, TileType tile, bool transposed,
-                               int64_t block, int64_t k, int64_t warpColumns) {
-  Value first = math.mul(warpN, warpColumns);
+Registers KernelEmitter::loadB(MmaOp op, int64_t block, int64_t k) {
+  TileType tile = op.getB().getType();
+  Value slot = addresses.at(op.getB());
+  bool transposed = op.getTransposeB();
+  Value first =
+      math.mul(warpN, tile.getShape()[!transposed] / kernel.getWarps()[1]);
   if (transposed) {
     Value row = math.add(
         first, math.add(math.rem(lane, 8), math.mul(math.div(lane, 16), 8)));
@@ -82,9 +86,12 @@ Registers KernelEmitter::loadB(Value slot, TileType tile, bool transposed,
         /*transposing=*/false);
   }
   if (tile.getElementBytes() == 4) {
-    Value column = math.add(math.add(first, math.div(lane, 4)), 16 * block);
-    Registers byColumn = loadElements(
-        slot, tile, math.add(math.rem(lane, 4), 8 * k), column, 4, 8);
+    Value column = math.add(first, math.div(lane, 4));
+    bool inPairs =
+        isa_and_present<PairedOperandAAttr>(op.getA().getType().getLayout());
+    Value row = math.mul(math.rem(lane, 4), inPairs ? 2 : 1);
+    Registers byColumn = loadElements(slot, tile, row, 8 * k, column,
+                                      16 * block, inPairs ? 1 : 4);
     return {byColumn[0], byColumn[2], byColumn[1], byColumn[3]};
   }
   Value chunk = math.add(math.div(first, 8), math.div(lane, 16));
@@ -103,11 +110,14 @@ void KernelEmitter::applyPrologue(Region &prologue, Type element,
                                       inlineRegion(prologue, vector).front());
     }
     if (element.isF32()) {
-      value = NVVM::ConvertFloatToTF32Op::create(
-          b, b.getI32Type(), LLVM::BitcastOp::create(b, element, value),
-          NVVM::FPRoundingMode::RNA);
+      value = roundToTF32(LLVM::BitcastOp::create(b, element, value));
     }
   }
+}
+
+Value KernelEmitter::roundToTF32(Value value) {
+  return NVVM::ConvertFloatToTF32Op::create(b, b.getI32Type(), value,
+                                            NVVM::FPRoundingMode::RNA);
 }
 
 static NVVM::MMATypes getMmaType(Type element) {
@@ -120,7 +130,7 @@ static NVVM::MMATypes getMmaType(Type element) {
                            : NVVM::MMATypes::tf32;
 }
 
-Registers KernelEmitter::multiply(const Registers &a, ArrayRef<Value> b2,
+Registers KernelEmitter::multiply(ArrayRef<Value> a, ArrayRef<Value> b2,
                                   ArrayRef<Value> acc, Type element,
                                   Type elementB) {
   // Halves are passed as pairs, all others as 32 bits.
@@ -193,16 +203,19 @@ void KernelEmitter::emitLoad(LoadOp op) {
   Value slot = addresses.at(op.getSource());
   Registers registers;
   int64_t blocks = tile.getShape()[0] / kernel.getWarps()[0] / 16;
+  int64_t steps = tile.getRowBytes() / (kStepChunks * kChunkBytes);
   for (int64_t block = 0; block != blocks; ++block) {
-    for (int64_t k = 0; k != tile.getShape()[1] / 16; ++k) {
+    for (int64_t k = 0; k != steps; ++k) {
       llvm::append_range(registers, loadA(slot, tile, false, block, k));
     }
   }
+  Region none;
+  applyPrologue(none, tile.getElementType(), registers);
   tiles[op.getResult()] = registers;
 }
 
 void KernelEmitter::emitMma(MmaOp op) {
-  TileType a = op.getA().getType(), bTile = op.getB().getType();
+  TileType a = op.getA().getType();
   TileType acc = op.getAcc().getType();
   Type element = a.getElementType();
   int64_t rows = acc.getShape()[0] / kernel.getWarps()[0];
@@ -210,7 +223,6 @@ void KernelEmitter::emitMma(MmaOp op) {
   int64_t steps = a.getShape()[!op.getTransposeA()] * a.getElementBytes() /
                   (kStepChunks * kChunkBytes);
   Registers sum = tiles.at(op.getAcc());
-  Value bSlot = addresses.at(op.getB());
   if (op.getRowSums()) {
     tiles[op.getNextRowSums()] = Registers(tiles.at(op.getRowSums()));
   }
@@ -231,19 +243,31 @@ void KernelEmitter::emitMma(MmaOp op) {
         applyPrologue(op.getPrologueA(), element, as.back());
       }
     }
-    for (int64_t block = 0; block != columns / 16; ++block) {
-      bs.push_back(loadB(bSlot, bTile, op.getTransposeB(), block, k, columns));
+    auto load = [&](int64_t block) {
+      bs.push_back(loadB(op, block, k));
       applyPrologue(op.getPrologueB(), element, bs.back());
+    };
+    auto multiplyBlock = [&](int64_t i, int64_t j) {
+      MutableArrayRef<Value> part =
+          MutableArrayRef<Value>(sum).slice(4 * (i * columns / 8 + j), 4);
+      Registers next =
+          multiply(as[i], ArrayRef(bs[j / 2]).slice(2 * (j % 2), 2), part,
+                   element, op.getB().getType().getElementType());
+      llvm::copy(next, part.begin());
+    };
+    // Next to a left operand in registers there is no room for all of the
+    // right one's.
+    for (int64_t block = 0; block != columns / 16; ++block) {
+      load(block);
+      for (int64_t i = 0; a.isInRegisters() && i != rows / 16; ++i) {
+        multiplyBlock(i, 2 * block);
+        multiplyBlock(i, 2 * block + 1);
+      }
     }
     addOperandSums(op, as, bs);
-    for (int64_t i = 0; i != rows / 16; ++i) {
+    for (int64_t i = 0; !a.isInRegisters() && i != rows / 16; ++i) {
       for (int64_t j = 0; j != columns / 8; ++j) {
-        MutableArrayRef<Value> part =
-            MutableArrayRef<Value>(sum).slice(4 * (i * columns / 8 + j), 4);
-        Registers next =
-            multiply(as[i], ArrayRef(bs[j / 2]).slice(2 * (j % 2), 2), part,
-                     element, bTile.getElementType());
-        llvm::copy(next, part.begin());
+        multiplyBlock(i, j);
       }
     }
   }

@@ -60,6 +60,17 @@ static void declareSharedMemory(OpBuilder &b, ModuleOp module, Location loc) {
                          Attribute(), /*alignment=*/1024, /*addrSpace=*/3);
 }
 
+/// Whether ptxas chooses how many blocks a multiprocessor shall have.
+static bool leavesOccupancy(KernelOp kernel) {
+  bool reduces = false, isWide = false;
+  kernel.walk([&](Operation *op) {
+    reduces |= isa<ReduceOp>(op);
+    auto mma = dyn_cast<MmaOp>(op);
+    isWide |= mma && mma.getB().getType().getElementBytes() == 4;
+  });
+  return reduces && !isWide;
+}
+
 LogicalResult KernelEmitter::emit() {
   declareSharedMemory(b, kernel->getParentOfType<ModuleOp>(), kernel.getLoc());
   auto type = LLVM::LLVMFunctionType::get(
@@ -75,11 +86,8 @@ LogicalResult KernelEmitter::emit() {
       b.getDenseI32ArrayAttr({static_cast<int32_t>(threads), 1, 1}));
   // Else ptxas aims at more blocks of a multiprocessor than shared memory may
   // have room for, and spills registers for it. Where rows are reduced between
-  // products (attention), its choice is good.
-  bool reduces = kernel.getBody()
-                     .walk([](ReduceOp) { return WalkResult::interrupt(); })
-                     .wasInterrupted();
-  if (!reduces) {
+  // products of 16-bit floats (attention), its choice is good.
+  if (!leavesOccupancy(kernel)) {
     function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
                       b.getI32IntegerAttr(1));
   }
@@ -102,14 +110,18 @@ LogicalResult KernelEmitter::emit() {
   return emitBlock(kernel.getBody().front());
 }
 
+static bool isOperand(TileType tile) {
+  return isa<OperandAAttr, PairedOperandAAttr>(tile.getLayout());
+}
+
 int64_t KernelEmitter::countRegisters(TileType tile) {
   int64_t rows = tile.getShape()[0] / kernel.getWarps()[0];
   if (tile.getRank() == 1) {
     return rows / 8;
   }
   int64_t columns = tile.getShape()[1];
-  if (isa<OperandAAttr>(tile.getLayout())) {
-    return rows * columns / 64;
+  if (isOperand(tile)) {
+    return rows * columns * tile.getElementBytes() / 128;
   }
   int64_t warpColumns = columns / kernel.getWarps()[1];
   if (isa<ColumnPartsAttr>(tile.getLayout())) {
@@ -122,8 +134,7 @@ int64_t KernelEmitter::countRegisters(TileType tile) {
 }
 
 Type KernelEmitter::getRegisterType(TileType tile) {
-  return isa<OperandAAttr>(tile.getLayout()) ? b.getI32Type()
-                                             : tile.getElementType();
+  return isOperand(tile) ? b.getI32Type() : tile.getElementType();
 }
 
 SmallVector<Type> KernelEmitter::flatten(TypeRange types) {

@@ -9,6 +9,7 @@
 #include "mlir/IR/ImplicitLocOpBuilder.h"
 
 #include <functional>
+#include <numeric>
 
 namespace dlc::tile {
 
@@ -48,8 +49,9 @@ struct ChunkMap {
         total(rowChunks * tile.getShape()[0]), threads(threads) {}
 
   int64_t perThread() const { return (total + threads - 1) / threads; }
-  /// All chunks of a thread have one place within their rows.
-  bool isRegular() const { return threads % rowChunks == 0; }
+  /// Chunks of a thread that are so many apart have one place within their
+  /// rows.
+  int64_t period() const { return rowChunks / std::gcd(threads, rowChunks); }
 };
 
 /// Registers of one thread that hold a tile: one value per element it owns, or,
@@ -132,16 +134,18 @@ private:
   /// instruction.
   Registers loadA(mlir::Value slot, TileType tile, bool transposed,
                   int64_t block, int64_t k);
-  /// The registers of columns 16 * block to 16 * block + 15 of B.
-  Registers loadB(mlir::Value slot, TileType tile, bool transposed,
-                  int64_t block, int64_t k, int64_t warpColumns);
+  /// The registers of columns 16 * block to 16 * block + 15 of an op's B.
+  Registers loadB(MmaOp op, int64_t block, int64_t k);
   Registers loadMatrices(mlir::Value address, bool transposing);
   Registers loadElements(mlir::Value slot, TileType tile, mlir::Value row,
-                         mlir::Value column, int64_t rowStep,
-                         int64_t columnStep);
+                         int64_t addRow, mlir::Value column, int64_t addColumn,
+                         int64_t rowStep);
   void applyPrologue(mlir::Region &prologue, mlir::Type element,
                      Registers &registers);
-  Registers multiply(const Registers &a, llvm::ArrayRef<mlir::Value> b2,
+  /// What mma.sync takes of an f32.
+  mlir::Value roundToTF32(mlir::Value value);
+  Registers multiply(llvm::ArrayRef<mlir::Value> a,
+                     llvm::ArrayRef<mlir::Value> b2,
                      llvm::ArrayRef<mlir::Value> acc, mlir::Type element,
                      mlir::Type elementB);
   /// `sum` and four 8-bit elements.
@@ -160,6 +164,8 @@ private:
   /// or from lane `source`.
   mlir::Value exchange(mlir::Value value, int64_t distance);
   mlir::Value readLane(mlir::Value value, mlir::Value source);
+  Registers packPairs(llvm::ArrayRef<mlir::Value> registers);
+  Registers roundSums(llvm::ArrayRef<mlir::Value> registers);
 
   /// Row and column, within the tile, of a register of an accumulator, less
   /// the lane's part.

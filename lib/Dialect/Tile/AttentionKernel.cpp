@@ -10,9 +10,9 @@ using namespace mlir;
 
 namespace dlc::tile {
 
-/// Queries of wider heads stay in shared memory, the accumulator needs the
-/// registers.
-static constexpr int64_t kMaxHeadInRegisters = 128;
+/// Queries with more bytes in a row stay in shared memory, the accumulator
+/// needs the registers.
+static constexpr int64_t kMaxRowInRegisters = 256;
 
 namespace {
 
@@ -25,10 +25,10 @@ struct RowState {
 class AttentionBuilder {
 public:
   AttentionBuilder(ImplicitLocOpBuilder &b, const AttentionSpec &spec,
-                   AttentionScheduleAttr schedule)
-      : b(b), math(b), spec(spec), schedule(schedule),
-        head(llvm::alignTo(spec.head, 16)),
-        valueHead(llvm::alignTo(spec.valueHead, 16)) {}
+                   AttentionScheduleAttr schedule,
+                   const AttentionTraits &traits)
+      : b(b), math(b), spec(spec), schedule(schedule), traits(traits),
+        head(traits.getPaddedHead()), valueHead(traits.getPaddedValueHead()) {}
 
   void emit();
 
@@ -65,6 +65,7 @@ private:
   SizeMath math;
   const AttentionSpec &spec;
   AttentionScheduleAttr schedule;
+  const AttentionTraits &traits;
   /// Padded to whole steps of the product.
   int64_t head, valueHead;
   SmallVector<Value> batch;
@@ -138,7 +139,7 @@ Value AttentionBuilder::loadQueries() {
   createCopy(b, view, row, size(0), slot, spec.rows,
              b.getI64IntegerAttr(spec.head));
   CommitOp::create(b);
-  if (spec.head > kMaxHeadInRegisters) {
+  if (spec.head * traits.elementBytes > kMaxRowInRegisters) {
     return slot;
   }
   WaitOp::create(b, b.getI32IntegerAttr(0));
@@ -267,11 +268,12 @@ RowState AttentionBuilder::update(RowState state, Value scores, Value values) {
                 b, arith::MulFOp::create(b, x[0], x[1]), x[2]);
           });
   Value sofar = map(sums(valueHead), {state.values, factor}, {}, scale);
-  Value rounded = CastOp::create(
-      b,
-      getTileType(spec.value.element, tile.getShape(), MemorySpace::Registers),
-      weights);
-  Value next = MmaOp::create(b, sums(valueHead), rounded, values, sofar,
+  if (!spec.value.element.isF32()) {
+    TileType rounded = getTileType(spec.value.element, tile.getShape(),
+                                   MemorySpace::Registers);
+    weights = CastOp::create(b, rounded, weights);
+  }
+  Value next = MmaOp::create(b, sums(valueHead), weights, values, sofar,
                              /*transpose_a=*/false, /*transpose_b=*/false)
                    .getResult();
   return {next, maximum, sum};
@@ -333,7 +335,7 @@ void AttentionBuilder::emit() {
   Value values = normalize({results[0], results[1], results[2]});
   // The queries' and keys' memory is at least as large as the results'.
   int64_t staging = 4 * schedule.getQueries() * valueHead;
-  bool staged = staging <= getSharedBytes(schedule, head, valueHead);
+  bool staged = staging <= getSharedBytes(schedule, traits);
   emitResults(b, spec.result, batch, values, row, size(0), spec.rows,
               b.getI64IntegerAttr(spec.valueHead), staged);
 }
@@ -347,13 +349,14 @@ buildAttentionKernel(ImplicitLocOpBuilder &b, const KernelSignature &signature,
   OpBuilder::InsertionGuard guard(b);
   KernelOp kernel = createKernel(b, signature, schedule.getWarps(), 1);
   AttentionSpec spec = makeSpec(b, getArguments(kernel, signature));
-  AttentionTraits traits{spec.head, spec.valueHead, spec.score || spec.mask};
+  AttentionTraits traits{spec.head, spec.valueHead, spec.score || spec.mask,
+                         spec.query.element.getIntOrFloatBitWidth() / 8};
   if (failed(checkSchedule(schedule, traits, limits,
                            [&] { return emitError(b.getLoc()); }))) {
     kernel.erase();
     return failure();
   }
-  AttentionBuilder(b, spec, schedule).emit();
+  AttentionBuilder(b, spec, schedule, traits).emit();
   return kernel;
 }
 

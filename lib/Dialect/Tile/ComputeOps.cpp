@@ -22,8 +22,8 @@ static bool sameElements(TileType a, TileType b) {
 
 LogicalResult LoadOp::verify() {
   TileType source = getSource().getType(), result = getResult().getType();
-  if (!sameElements(source, result) || source.getElementBytes() != 2) {
-    return emitOpError("expected 16-bit elements and a result like ")
+  if (!sameElements(source, result)) {
+    return emitOpError("expected a result like ")
            << source << ", got " << result;
   }
   return success();
@@ -118,9 +118,9 @@ LogicalResult MmaOp::verify() {
            << element << ", " << b.getElementType() << " and "
            << acc.getElementType();
   }
-  if (a.isInRegisters() && (ta || a.getElementBytes() != 2)) {
-    return emitOpError("expected 'a' in registers to have 16-bit elements and "
-                       "no 'transpose_a'");
+  if (a.isInRegisters() && (ta || areBytes)) {
+    return emitOpError("expected 'a' in registers to have elements of 16 or 32 "
+                       "bits and no 'transpose_a'");
   }
   if (failed(checkBytes(*this, areBytes)) ||
       failed(checkPrologue(*this, getPrologueA(), a, "prologue_a"))) {

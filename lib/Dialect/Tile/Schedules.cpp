@@ -158,11 +158,21 @@ LogicalResult checkSchedule(ConvScheduleAttr schedule,
                         threads, limits);
 }
 
-int64_t getSharedBytes(AttentionScheduleAttr schedule, int64_t head,
-                       int64_t valueHead) {
+int64_t AttentionTraits::getPaddedHead() const {
+  return llvm::alignTo(head, 16);
+}
+
+int64_t AttentionTraits::getPaddedValueHead() const {
+  return llvm::alignTo(valueHead, elementBytes == 4 ? 32 : 16);
+}
+
+int64_t getSharedBytes(AttentionScheduleAttr schedule,
+                       const AttentionTraits &traits) {
+  int64_t head = traits.getPaddedHead();
   int64_t q = schedule.getQueries() * head;
-  int64_t kv = schedule.getStages() * schedule.getKeys() * (head + valueHead);
-  return 2 * (q + kv);
+  int64_t kv = schedule.getStages() * schedule.getKeys() *
+               (head + traits.getPaddedValueHead());
+  return traits.elementBytes * (q + kv);
 }
 
 LogicalResult checkSchedule(AttentionScheduleAttr schedule,
@@ -176,25 +186,24 @@ LogicalResult checkSchedule(AttentionScheduleAttr schedule,
       failed(checkMultiple(emitError, "keys", schedule.getKeys(), 16))) {
     return failure();
   }
-  int64_t head = llvm::alignTo(traits.head, 16);
-  int64_t valueHead = llvm::alignTo(traits.valueHead, 16);
-  int64_t chunks = schedule.getKeys() * std::max(head, valueHead) * 2 /
+  int64_t valueHead = traits.getPaddedValueHead();
+  int64_t widest = std::max(traits.getPaddedHead(), valueHead);
+  int64_t chunks = schedule.getKeys() * widest * traits.elementBytes /
                    (kChunkBytes * 32 * schedule.getWarps());
   if (chunks > kMaxCopyChunks) {
     return emitError() << "expected keys of at most " << kMaxCopyChunks
                        << " chunks of 16 bytes for each thread, got " << chunks;
   }
   int64_t rows = schedule.getQueries() / schedule.getWarps();
-  // The result, scores, and their halves as an operand.
+  // The result, scores, and these as an operand.
   int64_t tiles = rows * (valueHead + schedule.getKeys()) / 32 +
-                  rows * schedule.getKeys() / 64;
+                  rows * schedule.getKeys() * traits.elementBytes / 128;
   tiles += traits.hasScoreCode ? kScoreRegisters : 0;
   if (failed(
           checkRegisters(emitError, tiles, schedule.getWarps() * 32, limits))) {
     return failure();
   }
-  return checkShared(emitError, getSharedBytes(schedule, head, valueHead),
-                     limits);
+  return checkShared(emitError, getSharedBytes(schedule, traits), limits);
 }
 
 SmallVector<GemmScheduleAttr> getGemmSchedules(MLIRContext *context,

@@ -62,7 +62,7 @@ LogicalResult TileType::verify(EmitError emitError, ArrayRef<int64_t> shape,
               : isa<ColumnsAttr, ColumnPartsAttr>(layout)
                   ? space == MemorySpace::Registers && shape.size() == 2 &&
                         shape[0] == 1
-              : isa<AccumulatorAttr, OperandAAttr>(layout)
+              : isa<AccumulatorAttr, OperandAAttr, PairedOperandAAttr>(layout)
                   ? space == MemorySpace::Registers && shape.size() == 2
                   : false;
   if (!fits) {

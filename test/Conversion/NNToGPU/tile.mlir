@@ -58,6 +58,21 @@ func.func @attention(%q: tensor<2x50x4x64xbf16>, %k: tensor<2x50x2x64xbf16>, %v:
 
 // -----
 
+// In tf32 the probabilities stay f32.
+// CHECK-LABEL: func.func @attention_tf32
+// CHECK: tile.kernel @attention_0
+// CHECK: tile.mma {{.*}} : !tile.tile<64x64xf32, registers>, !tile.tile<64x64xf32, shared>
+// CHECK-NOT: tile.cast
+// CHECK: tile.mma {{.*}} : !tile.tile<64x64xf32, registers>, !tile.tile<64x64xf32, shared>
+func.func @attention_tf32(%q: tensor<2x50x2x2x64xf32>, %k: tensor<2x50x2x64xf32>, %v: tensor<2x50x2x64xf32>) -> tensor<2x50x2x2x64xf32> {
+  %0 = nn.attention %q, %k, %v scale 1.250000e-01 maps [affine_map<(b, h, g, m, n, d, e) -> (b, m, h, g, d)>, affine_map<(b, h, g, m, n, d, e) -> (b, n, h, d)>, affine_map<(b, h, g, m, n, d, e) -> (b, n, h, e)>, affine_map<(b, h, g, m, n, d, e) -> (b, m, h, g, e)>] attributes {nn.product_type = tf32} score {
+  } mask {
+  } : tensor<2x50x2x2x64xf32>, tensor<2x50x2x64xf32>, tensor<2x50x2x64xf32> -> tensor<2x50x2x2x64xf32>
+  return %0 : tensor<2x50x2x2x64xf32>
+}
+
+// -----
+
 // CHECK-LABEL: func.func @depthwise
 // CHECK-NOT: tile.kernel
 func.func @depthwise(%x: tensor<1x8x8x32xbf16>, %w: tensor<32x1x3x3xbf16>) -> tensor<1x8x8x32xf32> {

@@ -28,6 +28,20 @@ tile.kernel @halves(%stage: i32, %one: f32) attributes {warps = array<i64: 4, 1>
   tile.return
 }
 
+// Sums of f32 keep their lanes as an operand, so the other operand's rows are read in pairs: rows 0, 2, 4, 6 at once.
+// CHECK-LABEL: tile.kernel @paired
+tile.kernel @paired(%stage: i32, %one: f32) attributes {warps = array<i64: 1, 1>} {
+  // CHECK: tile.alloc at 0 : !tile.ring<2, !tile.tile<16x32xf32, shared, #tile.swizzle<period = 2, count = 4, step = 2>>>
+  %b = tile.alloc : !tile.ring<2, !tile.tile<16x32xf32, shared>>
+  %sb = tile.slot %b[%stage] : !tile.ring<2, !tile.tile<16x32xf32, shared>> -> !tile.tile<16x32xf32, shared>
+  %p = tile.splat %one : f32 -> !tile.tile<16x16xf32, registers>
+  %zero = tile.splat %one : f32 -> !tile.tile<16x32xf32, registers>
+  // CHECK: %[[OPERAND:.+]] = tile.convert_layout %{{.+}} : {{.*}} -> !tile.tile<16x16xf32, registers, #tile.paired_operand_a<warps_m = 1, warps_n = 1>>
+  // CHECK: tile.mma %[[OPERAND]]
+  %o = tile.mma %p, %sb, %zero : !tile.tile<16x16xf32, registers>, !tile.tile<16x32xf32, shared>, !tile.tile<16x32xf32, registers> -> !tile.tile<16x32xf32, registers>
+  tile.return
+}
+
 // Single elements of four rows are read at once where a matrix load cannot transpose.
 // CHECK-LABEL: tile.kernel @floats
 tile.kernel @floats(%stage: i32, %one: f32) attributes {warps = array<i64: 1, 1>} {

@@ -245,8 +245,8 @@ tile.kernel @splat_c1(%x: f16) attributes {warps = array<i64: 1, 1>} {
 // -----
 
 tile.kernel @load_c1(%s: !tile.tile<16x16xf32, shared>) attributes {warps = array<i64: 1, 1>} {
-  // expected-error @below {{expected 16-bit elements and a result like}}
-  %t = tile.load %s : !tile.tile<16x16xf32, shared> -> !tile.tile<16x16xf32, registers>
+  // expected-error @below {{expected a result like '!tile.tile<16x16xf32, shared>', got '!tile.tile<16x32xf32, registers>'}}
+  %t = tile.load %s : !tile.tile<16x16xf32, shared> -> !tile.tile<16x32xf32, registers>
   tile.return
 }
 
@@ -269,7 +269,7 @@ tile.kernel @mma_c2_elements(%a: !tile.tile<16x16xf16, shared>, %b: !tile.tile<1
 // -----
 
 tile.kernel @mma_c3_registers(%a: !tile.tile<16x16xf16, registers>, %b: !tile.tile<16x16xf16, shared>, %c: !tile.tile<16x16xf32, registers>) attributes {warps = array<i64: 1, 1>} {
-  // expected-error @below {{expected 'a' in registers to have 16-bit elements and no 'transpose_a'}}
+  // expected-error @below {{expected 'a' in registers to have elements of 16 or 32 bits and no 'transpose_a'}}
   %t = tile.mma %a, %b, %c transpose_a : !tile.tile<16x16xf16, registers>, !tile.tile<16x16xf16, shared>, !tile.tile<16x16xf32, registers> -> !tile.tile<16x16xf32, registers>
   tile.return
 }
