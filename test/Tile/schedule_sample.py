@@ -83,6 +83,15 @@ def short_points() -> list:
             2, (1, 33), 12, 16, (1, 5), (1, 2), pad=(0, 2), element="i8",
             result="i32", element_b="ui8", zero_b=True, schedule=(32, 16, 64, 3, 2, 1),
         ),
+        ConvPoint(
+            1, (6, 5), 40, 24, groups=2, dynamic=True,
+            schedule=(32, 32, 32, 2, 2, 1, 4),
+        ),
+        # The last part is empty.
+        ConvPoint(
+            2, (4, 4), 20, 16, (2, 2), element="f32", result="f32",
+            schedule=(32, 16, 16, 3, 2, 1, 5),
+        ),
         AttentionPoint(128, 128, 64, causal=True),
         AttentionPoint(
             37, 101, 40, 24, heads=2, shared=2, element="f16", bias=True,

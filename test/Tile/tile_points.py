@@ -296,12 +296,16 @@ class ConvPoint:
     element_b: str = ""
     zero_a: bool = False
     zero_b: bool = False
-    # tile m, n, k, stages, warps m, n.
+    # tile m, n, k, stages, warps m, n, and maybe split_k.
     schedule: tuple[int, ...] = (64, 64, 32, 3, 2, 2)
     name: str = field(default="", compare=False)
 
     def __post_init__(self) -> None:
         self.element_b = self.element_b or self.element
+
+    @property
+    def split(self) -> int:
+        return self.schedule[6] if len(self.schedule) > 6 else 1
 
     @property
     def output(self) -> tuple[int, int]:
@@ -350,6 +354,16 @@ class ConvPoint:
         shape = (self.images, height, width, self.groups, self.channels)
         return np.stack([tap.reshape(shape) for tap in taps], axis=4)
 
+    def _parts(self) -> list[np.ndarray]:
+        """For each part of the sum, which taps and channels count: equal numbers
+        of steps over the channels of a tap, then over taps."""
+        taps = self.kernel[0] * self.kernel[1]
+        tile_k = self.schedule[2]
+        per_tap = ceil_div(self.channels, tile_k)
+        steps = np.arange(taps)[:, None] * per_tap + np.arange(self.channels) // tile_k
+        size = ceil_div(taps * per_tap, self.split)
+        return [steps // size == part for part in range(self.split)]
+
     def launch(self, rng: np.random.Generator) -> Launch:
         taps = self.kernel[0] * self.kernel[1]
         shape = (self.images, *self.size, self.groups * self.channels)
@@ -374,8 +388,12 @@ class ConvPoint:
         equation = f"nyxgtc,{letters}->nyxgj"
 
         def convolve(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-            sums = np.einsum(equation, x, y, optimize=True)
-            return sums.reshape(*sums.shape[:3], -1)
+            parts = [
+                np.einsum(equation, x * part, y, optimize=True)
+                for part in self._parts()
+            ]
+            sums = np.stack(parts) if self.split > 1 else parts[0]
+            return sums.reshape(*sums.shape[:-2], -1)
 
         results = Sums(
             convolve(windows, values),
@@ -383,9 +401,10 @@ class ConvPoint:
             taps * self.channels,
             self.element in INTEGERS,
         )
+        element = "f32" if self.split > 1 else self.result
         if self.epilogue:
-            results.epilogue(rng, self.result)
-        memory = results.finish(self.result)
+            results.epilogue(rng, element)
+        memory = results.finish(element)
         tile_m, tile_n = self.schedule[:2]
         pixels = self.images * self.output[0] * self.output[1]
         tiles = ceil_div(pixels, tile_m) * ceil_div(self.output_channels, tile_n)
@@ -393,12 +412,12 @@ class ConvPoint:
         return Launch(
             buffers=[image, weights, *zeros, *results.operands, memory],
             sizes=sizes if self.dynamic else [],
-            grid=self.groups * tiles,
+            grid=self.groups * tiles * self.split,
             block=32 * self.schedule[4] * self.schedule[5],
             shared=product_shared(self.schedule, self.element),
             expected=results.values,
             tolerance=results.tolerance,
-            element=self.result,
+            element=element,
         )
 
 

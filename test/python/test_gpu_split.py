@@ -92,3 +92,66 @@ def test_sum_is_cut(tool, tmp_path, kind):
     command.append(f"--precision={kind}")
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert "_sum(" in done.stdout
+
+
+def make_conv(channels: int, outputs: int, kernel: int, groups: int, dynamic: bool):
+    """relu(conv(x) + bias) + residual on images of 6x5."""
+    w = rng_for("w", channels).standard_normal(
+        (outputs, channels // groups, kernel, kernel)
+    )
+    bias = rng_for("bias", outputs).standard_normal(outputs)
+    weights = [
+        numpy_helper.from_array(value.astype(np.float32), name)
+        for name, value in (("w", w), ("bias", bias))
+    ]
+    pads = [kernel // 2] * 4
+    nodes = [
+        helper.make_node("Conv", ["x", "w", "bias"], ["c"], pads=pads, group=groups),
+        helper.make_node("Relu", ["c"], ["positive"]),
+        helper.make_node("Add", ["positive", "residual"], ["y"]),
+    ]
+    batch = "n" if dynamic else 1
+    values = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, (batch, size, 6, 5))
+        for name, size in (("x", channels), ("residual", outputs), ("y", outputs))
+    ]
+    graph = helper.make_graph(nodes, "main", values[:2], values[2:], weights)
+    opset = helper.make_opsetid("", 17)
+    return helper.make_model(graph, opset_imports=[opset], ir_version=8)
+
+
+def check_conv(shape: tuple, kind: str) -> None:
+    os.environ["PTXSIM_RACE"] = "1"
+    model = make_conv(*shape)
+    channels, outputs, _, _, dynamic = shape
+    dims = {"n": (1, 2)} if dynamic else None
+    compiled = dlc.compile(model, device="ptxsim", precision=kind, dims=dims)
+    for images in (1, 2) if dynamic else (1,):
+        rng = rng_for("feeds", images)
+        feeds = {
+            name: rng.standard_normal((images, size, 6, 5)).astype(np.float32)
+            for name, size in (("x", channels), ("residual", outputs))
+        }
+        exact = precision.run_double(model, feeds)["y"]
+        error = precision.relative_error(compiled.run(feeds)["y"], exact)
+        assert error <= TOLERANCES[kind], f"{error:.1e}"
+
+
+# Channels, output channels, kernel, groups, and whether the run knows the batch.
+CONVS = [(512, 72, 3, 1, False), (1024, 48, 3, 2, True), (8192, 40, 1, 1, False)]
+
+
+@pytest.mark.parametrize("kind", ["bf16", "fp16", "tf32"])
+@pytest.mark.parametrize("shape", CONVS, ids=str)
+def test_thin_convolution(shape, kind):
+    run_in_child(check_conv, shape, kind)
+
+
+@pytest.mark.parametrize("shape", CONVS, ids=str)
+def test_convolution_is_cut(tool, tmp_path, shape):
+    path = tmp_path / "model.onnx"
+    onnx.save(make_conv(*shape), path)
+    command = [tool("dlc-compile"), path, "-o", "-", "--target=cuda", "--emit=ptx"]
+    command += ["--precision=bf16", *(["--dim=n=1..2"] if shape[-1] else [])]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "_sum(" in done.stdout

@@ -86,6 +86,15 @@ public:
   virtual mlir::FailureOr<tile::KernelOp>
   build(TileKernelBuilder &builder) const = 0;
 
+  // Of roots whose sum may be cut into parts:
+  /// The results of the root, m x n of each product of the batch.
+  virtual mlir::OpFoldResult countResults(DispatchContext &context) const;
+  /// A number that divides n.
+  virtual int64_t getColumnMultiple(nn::DispatchOp dispatch) const;
+  /// As buildPartialSumKernel.
+  virtual tile::KernelOp buildPartialSum(TileKernelBuilder &builder,
+                                         int64_t parts) const;
+
 protected:
   /// Obstacles of this kind of root, whose operands are in memory.
   virtual std::string findObstacle(nn::DispatchOp dispatch) const = 0;
@@ -124,6 +133,18 @@ int64_t getKnownDivisor(llvm::ArrayRef<int64_t> sizes);
 /// as they are, or all of size 1.
 bool areDimsUniform(nn::DispatchOp dispatch, llvm::ArrayRef<unsigned> dims);
 
+/// The size of a dim of a dispatch's input that schedules are chosen for: its
+/// own, or what it becomes where the model's sizes are what its user says to
+/// optimise for, else the largest allowed. kDynamic where that is not bounded.
+int64_t getTypicalSize(nn::DispatchOp dispatch, mlir::Value input, int64_t dim);
+
+/// kDynamic if one is.
+inline int64_t multiplySizes(int64_t x, int64_t y) {
+  bool known =
+      !mlir::ShapedType::isDynamic(x) && !mlir::ShapedType::isDynamic(y);
+  return known ? x * y : mlir::ShapedType::kDynamic;
+}
+
 /// A product of `m` x `k` and `k` x `n` matrices, `batch` of them; kDynamic
 /// where not known.
 struct ProductSizes {
@@ -158,9 +179,10 @@ tile::GemmScheduleAttr chooseGemmSchedule(mlir::MLIRContext *context,
                                           const ProductSizes &sizes,
                                           const tile::ProductTraits &traits,
                                           const tile::BlockLimits &limits);
-/// `k` of `sizes`: channels of a tap.
+/// `k` of `sizes`: `channels` of all taps.
 tile::ConvScheduleAttr chooseConvSchedule(mlir::MLIRContext *context,
                                           const ProductSizes &sizes,
+                                          int64_t channels,
                                           const tile::ProductTraits &traits,
                                           const tile::BlockLimits &limits);
 /// `rows` of the query in each of the heads.
@@ -169,8 +191,8 @@ chooseAttentionSchedule(mlir::MLIRContext *context, int64_t rows,
                         const tile::AttentionTraits &traits,
                         const tile::BlockLimits &limits);
 
-// The second kernel of a contract whose GPULaunch::parts is not 1; the first
-// leaves partial sums, [parts][batch][m][n] of f32 or i32, dense.
+// The second kernel of a contract or convolution whose GPULaunch::parts is not
+// 1; the first leaves partial sums, [parts][batch][m][n] of f32 or i32, dense.
 
 /// The type of the partial sums.
 mlir::Type getPartialSumType(nn::DispatchOp dispatch);
@@ -179,7 +201,7 @@ mlir::Type getPartialSumType(nn::DispatchOp dispatch);
 mlir::OpFoldResult countPartialSums(DispatchContext &context, int64_t parts);
 GPULaunch getPartialSumLaunch(DispatchContext &context);
 /// Builds that kernel, which adds the parts in their order and does what is
-/// fused with the contract.
+/// fused with the root.
 tile::KernelOp buildPartialSumKernel(TileKernelBuilder &builder, int64_t parts);
 
 } // namespace dlc

@@ -55,8 +55,9 @@ struct ConvSpec {
 };
 
 /// As buildGemmKernel. The launch has
-///   groups * ceil(pixels / tile_m) * ceil(outputChannels / tile_n)
-/// blocks, pixels = images * outputSizes[0] * outputSizes[1].
+///   groups * ceil(pixels / tile_m) * ceil(outputChannels / tile_n) * split_k
+/// blocks, pixels = images * outputSizes[0] * outputSizes[1]. With split_k > 1
+/// the result is partial sums, [split_k][pixels][groups * outputChannels].
 mlir::FailureOr<KernelOp>
 buildConvKernel(mlir::ImplicitLocOpBuilder &b, const KernelSignature &signature,
                 ConvScheduleAttr schedule, const BlockLimits &limits,

@@ -38,9 +38,9 @@ buildGemmKernel(mlir::ImplicitLocOpBuilder &b, const KernelSignature &signature,
                                             const KernelArguments &)>
                     makeSpec);
 
-/// The second step of a product with split_k > 1: C = compute(sum of all
-/// parts), in their order. product(batch) * m * n / gcd(4, n) is less than 2^31
-/// less a block.
+/// The second step of a product or convolution with split_k > 1: C =
+/// compute(sum of all parts), in their order. product(batch) * m * n / gcd(4,
+/// n) is less than 2^31 less a block.
 struct SplitSumSpec {
   /// [parts][batch][m][n] of `element`, f32 or i32, as the product left it.
   mlir::Value partial;

@@ -86,9 +86,11 @@ def Tile_GemmScheduleAttr : Tile_Attr<"GemmSchedule", "gemm_schedule"> {
 }
 def Tile_ConvScheduleAttr : Tile_Attr<"ConvSchedule", "conv_schedule"> {
   let summary = "tiles of a convolution as a matrix product of pixels and output channels";
-  let description = "As `gemm_schedule`; `tile_k` counts channels of one tap of the window.";
+  let description = [{
+    As `gemm_schedule`; `tile_k` counts channels of one tap of the window, `split_k` parts of all taps'.
+  }];
   let parameters = (ins "int64_t":$tile_m, "int64_t":$tile_n, "int64_t":$tile_k, "int64_t":$stages,
-                        "int64_t":$warps_m, "int64_t":$warps_n);
+                        "int64_t":$warps_m, "int64_t":$warps_n, DefaultValuedParameter<"int64_t", "1">:$split_k);
   let assemblyFormat = "`<` struct(params) `>`";
 }
 def Tile_AttentionScheduleAttr : Tile_Attr<"AttentionSchedule", "attention_schedule"> {

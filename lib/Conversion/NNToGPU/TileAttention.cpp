@@ -304,8 +304,10 @@ public:
   Attribute chooseSchedule(nn::DispatchOp dispatch,
                            const tile::BlockLimits &limits) const override {
     StaticAttention known(dispatch);
-    return chooseAttentionSchedule(dispatch.getContext(),
-                                   known.getSize(0, nn::kRow),
+    std::optional<unsigned> place = known.getPlace(0, nn::kRow);
+    int64_t rows =
+        place ? getTypicalSize(dispatch, known.getTensor(0), *place) : 1;
+    return chooseAttentionSchedule(dispatch.getContext(), rows,
                                    known.getTraits(), limits);
   }
 

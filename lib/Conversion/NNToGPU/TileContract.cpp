@@ -5,8 +5,6 @@
 #include "Conversion/NNToKernel/ContractShape.h"
 #include "Dialect/Tile/GemmKernel.h"
 
-#include <numeric>
-
 using namespace mlir;
 
 namespace dlc {
@@ -52,15 +50,25 @@ struct StaticContract {
     return getKnownDivisor(llvm::map_to_vector(
         group, [&](unsigned dim) { return getStaticLoopSize(op, dim); }));
   }
+  int64_t typicalSize(ArrayRef<unsigned> group) const {
+    int64_t size = 1;
+    for (unsigned dim : group) {
+      AffineExpr expr = getAffineDimExpr(dim, op.getContext());
+      std::optional<unsigned> inLhs = op.getMap(0).getResultPosition(expr);
+      Value input = inLhs ? op.getLhs() : op.getRhs();
+      unsigned place = inLhs ? *inLhs : *op.getMap(1).getResultPosition(expr);
+      size = multiplySizes(
+          size,
+          getTypicalSize(op->getParentOfType<nn::DispatchOp>(), input, place));
+    }
+    return size;
+  }
+  /// Typical ones.
   ProductSizes getSizes() const {
-    ProductSizes sizes{groupSize(shape->m), groupSize(shape->n),
-                       groupSize(shape->k), 1};
+    ProductSizes sizes{typicalSize(shape->m), typicalSize(shape->n),
+                       typicalSize(shape->k), 1};
     for (const DimGroup &group : shape->batch) {
-      int64_t size = groupSize(group);
-      sizes.batch =
-          ShapedType::isDynamic(size) || ShapedType::isDynamic(sizes.batch)
-              ? ShapedType::kDynamic
-              : sizes.batch * size;
+      sizes.batch = multiplySizes(sizes.batch, typicalSize(group));
     }
     return sizes;
   }
@@ -389,6 +397,24 @@ public:
         cast<tile::GemmScheduleAttr>(builder.dispatch.getScheduleAttr()));
   }
 
+  OpFoldResult countResults(DispatchContext &context) const override {
+    StaticContract known(context.getDispatch());
+    kernel::IndexMath &math = context.math;
+    OpFoldResult results = math.mul(known.groupSize(context, known.shape->m),
+                                    known.groupSize(context, known.shape->n));
+    return math.mul(results, known.batchSize(context));
+  }
+
+  int64_t getColumnMultiple(nn::DispatchOp dispatch) const override {
+    StaticContract known(dispatch);
+    return known.groupDivisor(known.shape->n);
+  }
+
+  tile::KernelOp buildPartialSum(TileKernelBuilder &builder,
+                                 int64_t parts) const override {
+    return ContractEmitter(builder).emitPartialSum(parts);
+  }
+
 protected:
   std::string findObstacle(nn::DispatchOp dispatch) const override;
 
@@ -434,11 +460,12 @@ std::string TileContractFamily::findObstacle(nn::DispatchOp dispatch) const {
                               shape.n)) {
     return "zero points along neither rows nor columns";
   }
-  ProductSizes sizes = contract.getSizes();
-  if (!ShapedType::isDynamic(sizes.n) && sizes.n < kMinColumns) {
+  int64_t columns = contract.groupSize(shape.n);
+  if (!ShapedType::isDynamic(columns) && columns < kMinColumns) {
     return "too few columns";
   }
-  if (!ShapedType::isDynamic(sizes.k) && sizes.k < kMinSteps) {
+  int64_t steps = contract.groupSize(shape.k);
+  if (!ShapedType::isDynamic(steps) && steps < kMinSteps) {
     return "too few elements in a sum";
   }
   return {};
@@ -454,29 +481,6 @@ const TileKernelFamily *getTileContractFamily() {
 Type getPartialSumType(nn::DispatchOp dispatch) {
   return tile::getSumType(
       getElementTypeOrSelf(dispatch.getRootOp()->getOperand(0)));
-}
-
-OpFoldResult countPartialSums(DispatchContext &context, int64_t parts) {
-  StaticContract known(context.getDispatch());
-  kernel::IndexMath &math = context.math;
-  OpFoldResult results = math.mul(known.groupSize(context, known.shape->m),
-                                  known.groupSize(context, known.shape->n));
-  return math.mul(math.mul(results, known.batchSize(context)), parts);
-}
-
-GPULaunch getPartialSumLaunch(DispatchContext &context) {
-  StaticContract known(context.getDispatch());
-  kernel::IndexMath &math = context.math;
-  int64_t lanes = std::gcd(int64_t(4), known.groupDivisor(known.shape->n));
-  OpFoldResult units =
-      math.div(countPartialSums(context, 1), math.constant(lanes));
-  return {math.ceilDiv(units, math.constant(tile::kSplitSumThreads)),
-          tile::kSplitSumThreads, math.constant(0)};
-}
-
-tile::KernelOp buildPartialSumKernel(TileKernelBuilder &builder,
-                                     int64_t parts) {
-  return ContractEmitter(builder).emitPartialSum(parts);
 }
 
 } // namespace dlc

@@ -5,6 +5,7 @@
 #include "Conversion/NNToGPU/TileKernelFamily.h"
 #include "Conversion/NNToKernel/ParamPacker.h"
 #include "Dialect/Tile/ConvKernel.h"
+#include "Dialect/Tile/GemmKernel.h"
 
 using namespace mlir;
 
@@ -37,15 +38,26 @@ struct StaticConv {
   bool hasBytes() const {
     return op.getInput().getType().getElementType().isInteger(8);
   }
+  /// Typical ones.
   ProductSizes getSizes() const {
-    ProductSizes sizes{1, getColumns(), getChannels(), groups};
+    ProductSizes sizes{1, getColumns(), getTaps() * getChannels(), groups};
     RankedTensorType result = op.getResult().getType();
-    for (int64_t size : result.getShape().drop_back()) {
-      sizes.m = ShapedType::isDynamic(sizes.m) || ShapedType::isDynamic(size)
-                    ? ShapedType::kDynamic
-                    : sizes.m * size;
+    sizes.m =
+        getTypicalSize(op->getParentOfType<nn::DispatchOp>(), op.getInput(), 0);
+    for (int64_t size : result.getShape().drop_front().drop_back()) {
+      sizes.m = multiplySizes(sizes.m, size);
     }
     return sizes;
+  }
+  /// The result's pixels of all images, at run time.
+  OpFoldResult countPixels(DispatchContext &context) const {
+    nn::Sizes sizes = context.sizes(op.getResult());
+    sizes.pop_back();
+    OpFoldResult pixels = context.math.constant(1);
+    for (OpFoldResult size : sizes) {
+      pixels = context.math.mul(pixels, size);
+    }
+    return pixels;
   }
   tile::ProductTraits getTraits() const {
     Type element = op.getInput().getType().getElementType();
@@ -63,11 +75,11 @@ struct StaticConv {
 /// Emits one kernel.
 class ConvEmitter {
 public:
-  ConvEmitter(TileKernelBuilder &builder, tile::ConvScheduleAttr schedule)
+  explicit ConvEmitter(TileKernelBuilder &builder)
       : builder(builder), op(cast<nn::ConvOp>(builder.dispatch.getRootOp())),
-        known(op), schedule(schedule) {}
+        known(op) {}
 
-  FailureOr<tile::KernelOp> emit() {
+  FailureOr<tile::KernelOp> emit(tile::ConvScheduleAttr schedule) {
     return tile::buildConvKernel(
         builder.b, builder.signature, schedule, builder.limits,
         [&](ImplicitLocOpBuilder &b, const tile::KernelArguments &arguments) {
@@ -77,17 +89,18 @@ public:
           setInput(spec);
           setFilter(spec);
           setZeroPoints(spec);
-          setOutput(spec);
+          spec.output = makeOutput();
           return spec;
         });
   }
+  tile::KernelOp emitPartialSum(int64_t parts);
 
 private:
   void setSizes(tile::ConvSpec &spec);
   void setInput(tile::ConvSpec &spec);
   void setFilter(tile::ConvSpec &spec);
   void setZeroPoints(tile::ConvSpec &spec);
-  void setOutput(tile::ConvSpec &spec);
+  tile::ResultSpec makeOutput();
   Value computeResult(ImplicitLocOpBuilder &b, Value sums,
                       const tile::ResultPlace &place);
   tile::Size size(OpFoldResult value) { return builder.getSize(value); }
@@ -98,7 +111,6 @@ private:
   TileKernelBuilder &builder;
   nn::ConvOp op;
   StaticConv known;
-  tile::ConvScheduleAttr schedule;
   /// The image and pixel of a row may be given as one index.
   bool wholeRows = false;
 };
@@ -179,20 +191,39 @@ void ConvEmitter::setZeroPoints(tile::ConvSpec &spec) {
                   !llvm::all_of(op.getPadHigh(), isZero);
 }
 
-void ConvEmitter::setOutput(tile::ConvSpec &spec) {
+tile::ResultSpec ConvEmitter::makeOutput() {
   int64_t n = known.getColumns();
+  tile::ResultSpec output;
   auto rows = llvm::to_vector(llvm::seq<unsigned>(0, op.getSpatialRank() + 1));
   wholeRows = areDimsUniform(builder.dispatch, rows);
-  spec.output.base = builder.getResultPointer();
-  spec.output.element =
+  output.base = builder.getResultPointer();
+  output.element =
       getCodeType(typeOf(builder.kb().getYielded(0)).getElementType());
-  spec.output.rowStride = number(known.groups * n);
-  spec.output.alignment = tile::getAlignment(
-      spec.output.element, {number(known.groups * n), number(n)});
-  spec.output.compute = [this](ImplicitLocOpBuilder &b, Value sums,
-                               const tile::ResultPlace &place) {
+  output.rowStride = number(known.groups * n);
+  output.alignment =
+      tile::getAlignment(output.element, {number(known.groups * n), number(n)});
+  output.compute = [this](ImplicitLocOpBuilder &b, Value sums,
+                          const tile::ResultPlace &place) {
     return computeResult(b, sums, place);
   };
+  return output;
+}
+
+/// One product of all pixels and the output channels of all groups.
+tile::KernelOp ConvEmitter::emitPartialSum(int64_t parts) {
+  return tile::buildSplitSumKernel(
+      builder.b, builder.signature,
+      [&](ImplicitLocOpBuilder &b, const tile::KernelArguments &arguments) {
+        builder.start(b, arguments);
+        tile::SplitSumSpec spec;
+        spec.partial = builder.getPartialSums();
+        spec.element = getPartialSumType(builder.dispatch);
+        spec.parts = parts;
+        spec.m = size(known.countPixels(builder.kb()));
+        spec.n = number(known.groups * known.getColumns());
+        spec.c = makeOutput();
+        return spec;
+      });
 }
 
 Value ConvEmitter::computeResult(ImplicitLocOpBuilder &b, Value sums,
@@ -236,7 +267,7 @@ public:
                            const tile::BlockLimits &limits) const override {
     StaticConv conv(cast<nn::ConvOp>(dispatch.getRootOp()));
     return chooseConvSchedule(dispatch.getContext(), conv.getSizes(),
-                              conv.getTraits(), limits);
+                              conv.getChannels(), conv.getTraits(), limits);
   }
 
   LogicalResult checkSchedule(nn::DispatchOp dispatch, Attribute schedule,
@@ -251,9 +282,24 @@ public:
   }
 
   FailureOr<tile::KernelOp> build(TileKernelBuilder &builder) const override {
-    auto schedule =
-        cast<tile::ConvScheduleAttr>(builder.dispatch.getScheduleAttr());
-    return ConvEmitter(builder, schedule).emit();
+    return ConvEmitter(builder).emit(
+        cast<tile::ConvScheduleAttr>(builder.dispatch.getScheduleAttr()));
+  }
+
+  OpFoldResult countResults(DispatchContext &context) const override {
+    StaticConv known(cast<nn::ConvOp>(context.getRoot()));
+    return context.math.mul(known.countPixels(context),
+                            known.groups * known.getColumns());
+  }
+
+  int64_t getColumnMultiple(nn::DispatchOp dispatch) const override {
+    StaticConv known(cast<nn::ConvOp>(dispatch.getRootOp()));
+    return known.groups * known.getColumns();
+  }
+
+  tile::KernelOp buildPartialSum(TileKernelBuilder &builder,
+                                 int64_t parts) const override {
+    return ConvEmitter(builder).emitPartialSum(parts);
   }
 
 protected:
@@ -264,11 +310,9 @@ protected:
     auto schedule =
         cast<tile::ConvScheduleAttr>(context.getDispatch().getScheduleAttr());
     StaticConv conv(cast<nn::ConvOp>(context.getRoot()));
-    nn::Sizes sizes = context.sizes(conv.op.getResult());
-    sizes.pop_back();
-    OpFoldResult pixels = nn::productOf(context.b, context.b.getLoc(), sizes);
     OpFoldResult blocks =
-        math.mul(math.ceilDiv(pixels, math.constant(schedule.getTileM())),
+        math.mul(math.ceilDiv(conv.countPixels(context),
+                              math.constant(schedule.getTileM())),
                  math.ceilDiv(math.constant(conv.getColumns()),
                               math.constant(schedule.getTileN())));
     return math.mul(blocks, conv.groups);

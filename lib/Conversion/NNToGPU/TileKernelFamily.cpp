@@ -3,10 +3,13 @@
 #include "Conversion/NNToGPU/TileKernelFamily.h"
 
 #include "Conversion/Common/ElementwiseFn.h"
+#include "Dialect/Tile/GemmKernel.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "mlir/IR/Matchers.h"
+
+#include <numeric>
 
 using namespace mlir;
 
@@ -174,12 +177,46 @@ GPULaunch TileKernelFamily::getLaunch(DispatchContext &context) const {
               [](auto own) { return own.getWarpsM() * own.getWarpsN(); })
           .Case([](tile::AttentionScheduleAttr own) { return own.getWarps(); });
   launch.threads = warps * kWarpThreads;
-  if (auto gemm = dyn_cast<tile::GemmScheduleAttr>(
-          context.getDispatch().getScheduleAttr())) {
-    launch.parts = gemm.getSplitK();
-    launch.blocks = context.math.mul(launch.blocks, launch.parts);
-  }
+  launch.parts = llvm::TypeSwitch<Attribute, int64_t>(
+                     context.getDispatch().getScheduleAttr())
+                     .Case<tile::GemmScheduleAttr, tile::ConvScheduleAttr>(
+                         [](auto own) { return own.getSplitK(); })
+                     .Default(int64_t(1));
+  launch.blocks = context.math.mul(launch.blocks, launch.parts);
   return launch;
+}
+
+OpFoldResult TileKernelFamily::countResults(DispatchContext &) const {
+  llvm_unreachable("a sum without parts");
+}
+int64_t TileKernelFamily::getColumnMultiple(nn::DispatchOp) const {
+  llvm_unreachable("a sum without parts");
+}
+tile::KernelOp TileKernelFamily::buildPartialSum(TileKernelBuilder &,
+                                                 int64_t) const {
+  llvm_unreachable("a sum without parts");
+}
+
+OpFoldResult countPartialSums(DispatchContext &context, int64_t parts) {
+  const TileKernelFamily *family = findTileKernelFamily(context.getRoot());
+  return context.math.mul(family->countResults(context), parts);
+}
+
+GPULaunch getPartialSumLaunch(DispatchContext &context) {
+  const TileKernelFamily *family = findTileKernelFamily(context.getRoot());
+  kernel::IndexMath &math = context.math;
+  int64_t lanes =
+      std::gcd(int64_t(4), family->getColumnMultiple(context.getDispatch()));
+  OpFoldResult units =
+      math.div(family->countResults(context), math.constant(lanes));
+  return {math.ceilDiv(units, math.constant(tile::kSplitSumThreads)),
+          tile::kSplitSumThreads, math.constant(0)};
+}
+
+tile::KernelOp buildPartialSumKernel(TileKernelBuilder &builder,
+                                     int64_t parts) {
+  return findTileKernelFamily(builder.dispatch.getRootOp())
+      ->buildPartialSum(builder, parts);
 }
 
 const TileKernelFamily *findTileKernelFamily(Operation *root) {

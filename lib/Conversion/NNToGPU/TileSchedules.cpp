@@ -50,9 +50,8 @@ struct Candidate {
 
 /// Tiles and parts of k from the fastest on.
 SmallVector<Candidate> rankTiles(const ProductSizes &sizes,
-                                 int64_t elementBytes, bool splits) {
-  SmallVector<int64_t> counts =
-      splits ? getPartCounts(sizes) : SmallVector<int64_t>{1};
+                                 int64_t elementBytes) {
+  SmallVector<int64_t> counts = getPartCounts(sizes);
   SmallVector<Candidate> candidates;
   SmallVector<std::pair<double, size_t>> ranks;
   for (const Tile &tile : kTiles) {
@@ -126,8 +125,7 @@ tile::GemmScheduleAttr chooseGemmSchedule(MLIRContext *context,
                                           const tile::ProductTraits &traits,
                                           const tile::BlockLimits &limits) {
   SmallVector<tile::GemmScheduleAttr> candidates;
-  for (const auto &[tile, parts] :
-       rankTiles(sizes, traits.elementBytes, /*splits=*/true)) {
+  for (const auto &[tile, parts] : rankTiles(sizes, traits.elementBytes)) {
     for (const Ring &ring : kRings) {
       candidates.push_back(tile::GemmScheduleAttr::get(
           context, tile.m, tile.n, ring.bytesOfK / traits.elementBytes,
@@ -142,12 +140,12 @@ tile::GemmScheduleAttr chooseGemmSchedule(MLIRContext *context,
 
 tile::ConvScheduleAttr chooseConvSchedule(MLIRContext *context,
                                           const ProductSizes &sizes,
+                                          int64_t channels,
                                           const tile::ProductTraits &traits,
                                           const tile::BlockLimits &limits) {
   SmallVector<tile::ConvScheduleAttr> candidates;
-  int64_t channelBytes = sizes.k * traits.elementBytes;
-  for (const auto &[tile, parts] :
-       rankTiles(sizes, traits.elementBytes, /*splits=*/false)) {
+  int64_t channelBytes = channels * traits.elementBytes;
+  for (const auto &[tile, parts] : rankTiles(sizes, traits.elementBytes)) {
     for (const Ring &ring : kRings) {
       // Taps of few channels are padded as little as can be.
       if (ring.bytesOfK > 32 && ring.bytesOfK >= 2 * channelBytes) {
@@ -155,7 +153,7 @@ tile::ConvScheduleAttr chooseConvSchedule(MLIRContext *context,
       }
       candidates.push_back(tile::ConvScheduleAttr::get(
           context, tile.m, tile.n, ring.bytesOfK / traits.elementBytes,
-          ring.stages, tile.warpsM, tile.warpsN));
+          ring.stages, tile.warpsM, tile.warpsN, parts));
     }
   }
   return findLegal<tile::ConvScheduleAttr>(

@@ -486,7 +486,7 @@ private:
     auto conv = ConvScheduleAttr::get(
         &getContext(), schedule.getTileM(), schedule.getTileN(),
         schedule.getTileK(), schedule.getStages(), schedule.getWarpsM(),
-        schedule.getWarpsN());
+        schedule.getWarpsN(), schedule.getSplitK());
     return succeeded(checkSchedule(conv, traits, BlockLimits(), [&] {
       return emitError(UnknownLoc::get(&getContext()));
     }));

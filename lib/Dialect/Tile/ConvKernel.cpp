@@ -2,6 +2,8 @@
 // Builder of convolutions.
 #include "Dialect/Tile/ConvKernel.h"
 
+#include "llvm/Support/MathExtras.h"
+
 using namespace mlir;
 
 namespace dlc::tile {
@@ -20,11 +22,14 @@ public:
 private:
   void chooseTile();
   void setZeroPoints();
+  void chooseSteps(Value split);
   Value createWindow();
   Value createFilterView(Value tap);
   void fill(PipelineOp pipeline, Value window);
   void consume(PipelineOp pipeline);
   Value multiply();
+  Size countPixels();
+  ResultSpec getPartialSums();
   bool hasContiguousOutputs() const { return spec.outputStride == 1; }
   Size size(int64_t value) { return b.getI64IntegerAttr(value); }
 
@@ -41,6 +46,8 @@ private:
   ZeroPoints zeros;
   /// Four times the input's zero point; null where none is read.
   Value fillBytes;
+  /// i32: the part of the sum, and its steps.
+  Value split, firstStep, lastStep;
 };
 
 } // namespace
@@ -57,10 +64,17 @@ void ConvBuilder::chooseTile() {
   Value block = getBlockIndex(b);
   Value perGroup = math.mul(tilesM, tilesN);
   group = math.div(block, perGroup);
+  split = math.i32(0);
+  if (schedule.getSplitK() > 1) {
+    Value groups = math.i32(spec.groups);
+    split = math.div(group, groups);
+    group = math.rem(group, groups);
+  }
   Value within = math.rem(block, perGroup);
   row = math.mul(math.div(within, tilesN), math.i32(schedule.getTileM()));
   column = math.mul(math.rem(within, tilesN), math.i32(schedule.getTileN()));
   firstColumn = math.mul(group, math.i32(spec.outputChannels));
+  chooseSteps(split);
 }
 
 /// A pixel outside of the image has the zero point in all channels.
@@ -75,6 +89,16 @@ void ConvBuilder::setZeroPoints() {
     Value byte = arith::AndIOp::create(b, spec.inputZero, math.i32(0xff));
     fillBytes = math.mul(byte, math.i32(0x01010101));
   }
+}
+
+/// The steps over taps and channels that the block adds up: all, or an equal
+/// part.
+void ConvBuilder::chooseSteps(Value split) {
+  int64_t steps = spec.kernel[0] * spec.kernel[1] *
+                  llvm::divideCeil(spec.inputChannels, schedule.getTileK());
+  Value part = math.i32(llvm::divideCeil(steps, schedule.getSplitK()));
+  firstStep = math.mul(split, part);
+  lastStep = math.min(math.i32(steps), math.add(firstStep, part));
 }
 
 Value ConvBuilder::createWindow() {
@@ -159,11 +183,10 @@ Value ConvBuilder::multiply() {
                            outputsInRows ? n : k);
   SmallVector<Value> zero = createSums(b, spec.element, m, n, zeros);
   int64_t taps = spec.kernel[0] * spec.kernel[1];
-  int64_t steps = taps * ((spec.inputChannels + k - 1) / k);
-  auto pipeline = PipelineOp::create(
-      b, TypeRange(ValueRange(zero)), math.i32(0), math.i32(steps),
-      ValueRange{ringA, ringB}, zero, b.getDenseI64ArrayAttr({2}),
-      /*fillsCount=*/1);
+  auto pipeline = PipelineOp::create(b, TypeRange(ValueRange(zero)), firstStep,
+                                     lastStep, ValueRange{ringA, ringB}, zero,
+                                     b.getDenseI64ArrayAttr({2}),
+                                     /*fillsCount=*/1);
   fill(pipeline, window);
   consume(pipeline);
   return subtractZeroPoints(b, pipeline.getResults(), zeros, {}, row,
@@ -171,16 +194,37 @@ Value ConvBuilder::multiply() {
                             math.i32(taps * spec.inputChannels));
 }
 
+Size ConvBuilder::countPixels() {
+  std::optional<int64_t> images = getConstantIntValue(spec.images);
+  std::optional<int64_t> height = getConstantIntValue(spec.outputSizes[0]);
+  std::optional<int64_t> width = getConstantIntValue(spec.outputSizes[1]);
+  return images && height && width ? size(*images * *height * *width)
+                                   : Size(math.extend(pixels));
+}
+
+/// [split_k][pixels][groups * outputChannels] of f32.
+ResultSpec ConvBuilder::getPartialSums() {
+  int64_t columns = spec.groups * spec.outputChannels;
+  ResultSpec partial;
+  partial.base = spec.output.base;
+  partial.element = b.getF32Type();
+  partial.rowStride = size(columns);
+  partial.columnMultiple = spec.outputChannels;
+  partial.alignment =
+      getAlignment(partial.element, {size(columns), size(spec.outputChannels)});
+  partial.offset = [this, columns](ImplicitLocOpBuilder &, ValueRange) -> Size {
+    return math.mul(math.mul(math.extend(split), math.extend(pixels)),
+                    math.i64(columns));
+  };
+  return partial;
+}
+
 void ConvBuilder::emit() {
   chooseTile();
   setZeroPoints();
   Value sums = multiply();
-  std::optional<int64_t> images = getConstantIntValue(spec.images);
-  std::optional<int64_t> height = getConstantIntValue(spec.outputSizes[0]);
-  std::optional<int64_t> width = getConstantIntValue(spec.outputSizes[1]);
-  Size rows = images && height && width ? size(*images * *height * *width)
-                                        : Size(math.extend(pixels));
-  emitResults(b, spec.output, {}, sums, row, column, rows,
+  ResultSpec result = schedule.getSplitK() > 1 ? getPartialSums() : spec.output;
+  emitResults(b, result, {}, sums, row, column, countPixels(),
               size(spec.outputChannels),
               hasStaging(schedule.getTileM(), schedule.getTileN(), limits),
               firstColumn);

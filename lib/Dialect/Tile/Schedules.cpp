@@ -137,7 +137,11 @@ LogicalResult checkSchedule(ConvScheduleAttr schedule,
   auto product = GemmScheduleAttr::get(
       schedule.getContext(), schedule.getTileM(), schedule.getTileN(),
       schedule.getTileK(), schedule.getStages(), schedule.getWarpsM(),
-      schedule.getWarpsN(), /*splitK=*/1);
+      schedule.getWarpsN(), schedule.getSplitK());
+  if (traits.elementBytes == 1 && schedule.getSplitK() != 1) {
+    return emitError() << "expected 'split_k' of 1 with 8-bit elements, got "
+                       << schedule.getSplitK();
+  }
   // A thread's chunks have one place within their rows.
   int64_t chunks = schedule.getTileK() * traits.elementBytes / kChunkBytes;
   if (chunks < 1 || 32 % chunks != 0) {

@@ -62,3 +62,57 @@ func.func @dynamic(%x: tensor<?x4096xbf16>, %w: tensor<4096x64xbf16>, %rows: ind
   }
   return %0 : tensor<?x64xf32>
 }
+
+// Late in a network, an image has few pixels left: taps and channels are cut.
+// RULE-LABEL: func.func @thin_conv
+// RULE: schedule(#tile.conv_schedule<{{.*}}, split_k = {{[1-9][0-9]*}}>)
+// CHECK-LABEL: func.func @thin_conv
+// CHECK: %[[PARTS:.*]] = rt.dispatch @conv_{{[0-9]+}}(%arg0, %arg1, %arg2) {{.*}} -> tensor<{{[0-9]+}}xf32>
+// CHECK: rt.dispatch @conv_{{[0-9]+}}_sum(%arg0, %arg1, %arg2, %[[PARTS]]) {{.*}} -> tensor<1x7x7x512xf32>
+func.func @thin_conv(%x: tensor<1x7x7x8192xbf16>, %w: tensor<512x8192x1x1xbf16>, %bias: tensor<512xf32>) -> tensor<1x7x7x512xf32> {
+  %0 = nn.dispatch(%x, %w, %bias) sizes() result_sizes() : (tensor<1x7x7x8192xbf16>, tensor<512x8192x1x1xbf16>, tensor<512xf32>) -> tensor<1x7x7x512xf32> {
+  ^bb0(%a: tensor<1x7x7x8192xbf16>, %b: tensor<512x8192x1x1xbf16>, %c: tensor<512xf32>):
+    %1 = nn.conv %a, %b bias %c : tensor<512xf32> {strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pad_low = array<i64: 0, 0>, pad_high = array<i64: 0, 0>, groups = 1 : i64, channels_last, nn.root} : tensor<1x7x7x8192xbf16>, tensor<512x8192x1x1xbf16> -> tensor<1x7x7x512xf32>
+    nn.yield %1 : tensor<1x7x7x512xf32>
+  }
+  return %0 : tensor<1x7x7x512xf32>
+}
+
+// Of rows that only the run knows, as many count as they are optimised for or as
+// there may be at most.
+// RULE-LABEL: func.func @bounded
+// RULE: schedule(#tile.gemm_schedule<{{.*}}, split_k = 16>)
+// RULE: schedule(#tile.gemm_schedule<{{[^>]*}}warps_n = 2>)
+// RULE: schedule(#tile.gemm_schedule<{{.*}}, split_k = 16>)
+// CHECK-LABEL: func.func @bounded
+// CHECK: rt.dispatch @contract_{{[0-9]+}}({{.*}}) {{.*}} -> tensor<?xf32>
+// CHECK: rt.dispatch @contract_{{[0-9]+}}_sum(
+func.func @bounded(%x: tensor<?x4096xbf16>, %y: tensor<?x4096xbf16>, %z: tensor<?x4096xbf16>, %w: tensor<4096x64xbf16>) -> (tensor<?x64xf32>, tensor<?x64xf32>, tensor<?x64xf32>) {
+  %c2 = arith.constant 2 : index
+  %batch = nn.sym_dim "batch" {max = 32 : i64}
+  %many = nn.sym_dim "many" {max = 65536 : i64}
+  %often = nn.sym_dim "often" {max = 65536 : i64, hint = 64 : i64}
+  %rows = arith.muli %batch, %c2 : index
+  %0 = nn.dispatch(%x, %w) sizes(%rows) result_sizes(%rows) : (tensor<?x4096xbf16>, tensor<4096x64xbf16>) -> tensor<?x64xf32> {
+  ^bb0(%a: tensor<?x4096xbf16>, %b: tensor<4096x64xbf16>, %n: index):
+    %c4096 = arith.constant 4096 : index
+    nn.bind_shape %a[%n, %c4096] : tensor<?x4096xbf16>
+    %1 = nn.contract %a, %b maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {nn.root} : tensor<?x4096xbf16>, tensor<4096x64xbf16> -> tensor<?x64xf32>
+    nn.yield %1 : tensor<?x64xf32>
+  }
+  %2 = nn.dispatch(%y, %w) sizes(%many) result_sizes(%many) : (tensor<?x4096xbf16>, tensor<4096x64xbf16>) -> tensor<?x64xf32> {
+  ^bb0(%a: tensor<?x4096xbf16>, %b: tensor<4096x64xbf16>, %n: index):
+    %c4096 = arith.constant 4096 : index
+    nn.bind_shape %a[%n, %c4096] : tensor<?x4096xbf16>
+    %1 = nn.contract %a, %b maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {nn.root} : tensor<?x4096xbf16>, tensor<4096x64xbf16> -> tensor<?x64xf32>
+    nn.yield %1 : tensor<?x64xf32>
+  }
+  %3 = nn.dispatch(%z, %w) sizes(%often) result_sizes(%often) : (tensor<?x4096xbf16>, tensor<4096x64xbf16>) -> tensor<?x64xf32> {
+  ^bb0(%a: tensor<?x4096xbf16>, %b: tensor<4096x64xbf16>, %n: index):
+    %c4096 = arith.constant 4096 : index
+    nn.bind_shape %a[%n, %c4096] : tensor<?x4096xbf16>
+    %1 = nn.contract %a, %b maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] {nn.root} : tensor<?x4096xbf16>, tensor<4096x64xbf16> -> tensor<?x64xf32>
+    nn.yield %1 : tensor<?x64xf32>
+  }
+  return %0, %2, %3 : tensor<?x64xf32>, tensor<?x64xf32>, tensor<?x64xf32>
+}
