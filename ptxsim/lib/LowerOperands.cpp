@@ -188,7 +188,8 @@ bool Lowering::checkRegister(Frame &F, const Instruction &I, uint32_t Reg,
 
 bool Lowering::addParamRead(const Instruction &I, Lowered &L, uint64_t Offset) {
   unsigned Bytes = bitWidth(L.Info.Types[0]) / 8;
-  if (Offset + uint64_t(Bytes) * L.Info.VectorWidth > Out.ParamBytes ||
+  uint64_t Size = uint64_t(Bytes) * L.Info.VectorWidth;
+  if (Offset > Out.ParamBytes || Size > Out.ParamBytes - Offset ||
       Offset % Bytes)
     return fail(I.Line, "parameter access at byte " + std::to_string(Offset) +
                             " is outside the " +

@@ -229,8 +229,8 @@ bool Lowering::specialRef(const Instruction &I, const Operand &O, Ref &R) {
       {"%globaltimer", SpecialReg::Globaltimer, true},
       {"%globaltimer_lo", SpecialReg::Clock, false},
       {"%envreg0", SpecialReg::Zero, false},
-      {"%envreg1", SpecialReg::Zero, false},
-      {"%envreg2", SpecialReg::Zero, false},
+      {"%envreg1", SpecialReg::GridWorkspaceHigh, false},
+      {"%envreg2", SpecialReg::GridWorkspaceLow, false},
   };
   for (const auto &N : Names)
     if (O.Name == N.Name) {

@@ -64,6 +64,16 @@ bool Parser::parseUnsigned(uint64_t &Out) {
   return true;
 }
 
+bool Parser::parseCount(uint32_t &Out) {
+  uint64_t N;
+  if (!parseUnsigned(N))
+    return false;
+  if (N > INT32_MAX)
+    return error("expected a smaller number, got " + std::to_string(N));
+  Out = uint32_t(N);
+  return true;
+}
+
 bool Parser::parse() {
   while (Lex.skip())
     if (!parseTopLevel())
@@ -250,8 +260,8 @@ bool Parser::parseDeclarator(Variable V, std::vector<Variable> &Out) {
     }
     if (!parseUnsigned(Count) || !expect(']'))
       return false;
-    if (Count > (uint64_t(1) << 40) || V.Size > (uint64_t(1) << 40) ||
-        V.Size * Count > (uint64_t(1) << 36))
+    constexpr uint64_t Largest = uint64_t(1) << 36;
+    if (Count && V.Size > Largest / Count)
       return error("variable '" + std::string(V.Name) + "' is too large");
     V.Size *= Count;
   }
@@ -334,6 +344,8 @@ bool Parser::parseDim3(Dim3 &Out) {
     if (!Lex.accept(','))
       break;
   }
+  if (V[0] * V[1] > INT32_MAX || V[0] * V[1] * V[2] > INT32_MAX)
+    return error("the product of the extents is too large");
   Out = {uint32_t(V[0]), uint32_t(V[1]), uint32_t(V[2])};
   return true;
 }
@@ -370,13 +382,11 @@ bool Parser::parseFunctionDirectives(Function &F) {
     } else if (Lex.acceptWord(".explicitcluster")) {
       F.ExplicitCluster = true;
     } else if (Lex.acceptWord(".minnctapersm")) {
-      if (!parseUnsigned(N))
+      if (!parseCount(F.MinCtas))
         return false;
-      F.MinCtas = uint32_t(N);
     } else if (Lex.acceptWord(".maxnreg")) {
-      if (!parseUnsigned(N))
+      if (!parseCount(F.MaxNreg))
         return false;
-      F.MaxNreg = uint32_t(N);
     } else if (Lex.acceptWord(".maxclusterrank")) {
       if (!parseUnsigned(N))
         return false;

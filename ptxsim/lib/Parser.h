@@ -30,6 +30,7 @@ private:
   bool parseFunctionDirectives(Function &F);
   bool parseDim3(Dim3 &Out);
   bool parseUnsigned(uint64_t &Out);
+  bool parseCount(uint32_t &Out);
 
   // Function bodies.
   struct Scope {

@@ -114,7 +114,7 @@ bool Parser::parseRegisters(Function &F) {
       if (!parseUnsigned(Count) || !expect('>'))
         return false;
     }
-    if (Count + F.Registers.size() > MaxRegisters)
+    if (Count > MaxRegisters - F.Registers.size())
       return error("too many registers");
     if (S.Registers.count(Name))
       return error("register '" + std::string(Name) + "' is declared twice");

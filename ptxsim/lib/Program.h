@@ -80,6 +80,8 @@ enum class SpecialReg : uint8_t {
   DynamicSmem,
   AggrSmem,
   Zero,
+  GridWorkspaceHigh, // address of the workspace of a cooperative launch, else 0
+  GridWorkspaceLow,
   ParamAddress, // Value is the offset in the parameter buffer
   ParamValue,   // Value is the offset, Bytes the size, sign extended if Signed
   Clock,

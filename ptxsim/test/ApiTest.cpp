@@ -52,6 +52,10 @@ static void badModules() {
   refuses(module("bra nowhere;\n"), "unknown label");
   refuses(module("ld.global.u32 %r1, [nothing];\n"), "unknown symbol");
   refuses(module("ld.param.u64 %rd1, [p+8];\n"), "outside");
+  refuses(module("ld.param.u32 %r1, [p-4];\n"), "outside");
+  refuses(module(".reg .b32 %q<18446744073709551615>;\n"),
+          "too many registers");
+  refuses(module(".shared .b8 a[68719476736][68719476736];\n"), "too large");
   refuses(module("mul.lo.u32 %r1, %r1, 0f3F800000;\n"), "constant");
   refuses(module("wgmma.fence.sync.aligned;\n"), "needs target sm_90a");
   refuses(module("call %rd1;\n"), "expected the prototype");

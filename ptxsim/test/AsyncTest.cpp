@@ -283,6 +283,59 @@ static void multicast() {
   });
 }
 
+// ---- bulk groups -----------------------------------------------------------
+/// Stores 128 bytes, waits until they have been read, overwrites them, and
+/// looks at the destination before and after the whole wait.
+static void readWait() {
+  std::string Body =
+      "mov.u32 %r1, smem;\nmov.u32 %r2, %tid.x;\nshl.b32 %r3, %r2, 2;\n"
+      "add.u32 %r4, %r1, %r3;\nadd.u32 %r5, %r2, 500;\n"
+      "st.shared.u32 [%r4], %r5;\nfence.proxy.async.shared::cta;\n"
+      "bar.sync 0;\nld.param.u64 %rd1, [out];\nld.param.u64 %rd2, [seen];\n"
+      "setp.ne.u32 %p1, %r2, 0;\n@%p1 bra A;\n"
+      "cp.async.bulk.global.shared::cta.bulk_group [%rd1], [%r1], 128;\n"
+      "cp.async.bulk.commit_group;\ncp.async.bulk.wait_group.read 0;\nA:\n"
+      "bar.sync 0;\nst.shared.u32 [%r4], 7;\nbar.sync 0;\n@%p1 bra B;\n"
+      "ld.global.u32 %r6, [%rd1];\nst.global.u32 [%rd2], %r6;\n"
+      "cp.async.bulk.wait_group 0;\nld.global.u32 %r6, [%rd1];\n"
+      "st.global.u32 [%rd2+4], %r6;\nB:\n";
+  Kernel K(kernelOf(".param .u64 out, .param .u64 seen", Body), "k");
+  check(K.Ok, K.Error);
+  std::vector<uint32_t> Want;
+  for (uint32_t T = 0; T < 32; ++T)
+    Want.push_back(500 + T);
+  forModes([&](const std::string &Mode) {
+    Buffer DO(std::vector<uint32_t>(32, 1)), DS(std::vector<uint32_t>(2));
+    CUresult R = K.arg(DO.Address).arg(DS.Address).run({1}, {32}, 256);
+    auto Seen = DS.read<uint32_t>();
+    check(R == CUDA_SUCCESS && DO.read<uint32_t>() == Want && Seen[1] == 500,
+          "wait_group.read in mode " + Mode + ": " + api().ptxsimLastReport());
+    check(Mode != "late" || Seen[0] == 1,
+          "late: the store has only read its source");
+  });
+}
+/// A kernel ends when its stores have been written, waited for or not.
+static void storeAtEnd() {
+  std::string Body =
+      "mov.u32 %r1, smem;\nmov.u32 %r2, %tid.x;\nshl.b32 %r3, %r2, 2;\n"
+      "add.u32 %r4, %r1, %r3;\nst.shared.u32 [%r4], %r2;\n"
+      "fence.proxy.async.shared::cta;\nbar.sync 0;\n"
+      "ld.param.u64 %rd1, [out];\nsetp.ne.u32 %p1, %r2, 0;\n@%p1 bra A;\n"
+      "cp.async.bulk.global.shared::cta.bulk_group [%rd1], [%r1], 128;\n"
+      "cp.async.bulk.commit_group;\ncp.async.bulk.wait_group.read 0;\nA:\n";
+  Kernel K(kernelOf(".param .u64 out", Body), "k");
+  check(K.Ok, K.Error);
+  std::vector<uint32_t> Want;
+  for (uint32_t T = 0; T < 32; ++T)
+    Want.push_back(T);
+  forModes([&](const std::string &Mode) {
+    Buffer DO(std::vector<uint32_t>(32, 1));
+    CUresult R = K.arg(DO.Address).run({1}, {32}, 256);
+    check(R == CUDA_SUCCESS && DO.read<uint32_t>() == Want,
+          "a store that nobody waits for in mode " + Mode);
+  });
+}
+
 int main() {
   tiles();
   storeTile(false);
@@ -290,5 +343,7 @@ int main() {
   im2col();
   distributedReduction();
   multicast();
+  readWait();
+  storeAtEnd();
   return finish("AsyncTest");
 }

@@ -116,7 +116,12 @@ static bool cvtRule(const Name &N, const OracleCase &C, uint64_t &Out,
     int Bits = widthOf(D);
     Wide Lo = D[0] == 's' ? -scaled(1, Bits - 1) : Wide(0);
     Wide Hi = scaled(1, D[0] == 's' ? Bits - 1 : Bits) - 1;
-    Out = Nan ? 0 : truncated(Int(V < Lo ? Lo : V > Hi ? Hi : V), Bits);
+    bool Zero = S != "f64" && Bits < 64; // of NaN
+    Out = Nan ? (Zero ? 0 : uint64_t(1) << (Bits - 1))
+              : truncated(Int(V < Lo   ? Lo
+                              : V > Hi ? Hi
+                                       : V),
+                          Bits);
     if (!Nan && V > Hi)
       Out = truncated((Int(1) << (D[0] == 's' ? Bits - 1 : Bits)) - 1, Bits);
     Nan = false;

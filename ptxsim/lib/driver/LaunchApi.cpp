@@ -186,6 +186,16 @@ std::string ptxsim::formatCounters(const CounterSet &C) {
   return S + "\n}\n";
 }
 
+/// Memory that only this launch knows.
+static void addAllocation(LaunchState &L, const Allocation &New) {
+  auto Before = [](const Allocation &A, const Allocation &B) {
+    return A.Begin < B.Begin;
+  };
+  auto At =
+      std::upper_bound(L.Allocations.begin(), L.Allocations.end(), New, Before);
+  L.Allocations.insert(At, New);
+}
+
 CUresult ptxsim::runKernel(const KernelLaunch &K) {
   DriverState &S = state();
   if (!S.Config.Race)
@@ -207,13 +217,9 @@ CUresult ptxsim::runKernel(const KernelLaunch &K) {
   std::memcpy(reinterpret_cast<void *>(Data), K.Params.data(), K.Params.size());
   L.ParamData = reinterpret_cast<const uint8_t *>(Data);
   L.Allocations = S.Memory.snapshot();
-  Allocation Param{Data, Data + K.Params.size(), 0, true, true, nullptr};
-  L.Allocations.insert(
-      std::upper_bound(L.Allocations.begin(), L.Allocations.end(), Param,
-                       [](const Allocation &A, const Allocation &B) {
-                         return A.Begin < B.Begin;
-                       }),
-      Param);
+  addAllocation(L, {Data, Data + K.Params.size(), 0, true, true, nullptr});
+  if (uint64_t At = L.workspaceAddress())
+    addAllocation(L, {At, At + sizeof(L.Workspace), 0, false, false, nullptr});
   Fault F;
   bool Ok;
   if (S.Faults.count(FaultPlan::Launch)) {

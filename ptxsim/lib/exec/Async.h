@@ -59,11 +59,27 @@ struct WgmmaProduct {
   bool NegateA = false, NegateB = false, Zero = false;
 };
 
+/// A copy out of shared memory. What it reads may be taken first, and written
+/// later.
+struct BulkWork {
+  const uint8_t *From = nullptr;
+  uint32_t Bytes = 0;
+  std::function<void(const uint8_t *From)> Write;
+  std::vector<uint8_t> Taken;
+
+  void take() {
+    if (Taken.empty())
+      Taken.assign(From, From + Bytes);
+  }
+  void finish() const { Write(Taken.empty() ? From : Taken.data()); }
+};
+using BulkGroup = std::vector<BulkWork>;
+
 /// Copies and matrix products a warp has issued and not waited for.
 struct AsyncState {
   CopyQueue Copies;
-  std::vector<std::function<void()>> OpenBulk;
-  std::deque<std::vector<std::function<void()>>> BulkGroups;
+  BulkGroup OpenBulk;
+  std::deque<BulkGroup> BulkGroups;
   // wgmma: products not run yet, how many were issued, and the count at each
   // commit that has not been waited for.
   std::deque<WgmmaProduct> Products;
@@ -75,6 +91,10 @@ inline AsyncState &asyncOf(Warp *W) {
     W->Async = std::make_shared<AsyncState>();
   return *W->Async;
 }
+
+/// Writes what the bulk groups of an ended warp have left: a kernel ends only
+/// when they have.
+void finishBulk(Warp &W);
 
 /// An mbarrier object. A phase completes when no arrival and no byte is
 /// pending; Phase counts completions.

@@ -88,9 +88,9 @@ Mod ptxsim::reductionOf(const OpcodeInfo &Info) {
 }
 
 // ---- bulk groups ---------------------------------------------------------
-void ptxsim::addBulkWork(Warp *W, std::function<void()> Work) {
+void ptxsim::addBulkWork(Warp *W, BulkWork Work) {
   if (runsAtIssue(W))
-    return Work();
+    return Work.finish();
   asyncOf(W).OpenBulk.push_back(std::move(Work));
 }
 static void bulkCommit(PTXSIM_ARGS) {
@@ -102,17 +102,33 @@ static void bulkCommit(PTXSIM_ARGS) {
   }
   PTXSIM_NEXT;
 }
+/// With .read (Aux) only the sources of the older groups have been read.
 static void bulkWait(PTXSIM_ARGS) {
   if (guarded(I, R, M)) {
     AsyncState &A = asyncOf(W);
-    while (A.BulkGroups.size() > size_t(I->Imm)) {
-      for (auto &Work : A.BulkGroups.front())
-        Work();
+    size_t Keep = size_t(I->Imm), Old = A.BulkGroups.size();
+    Old -= std::min(Old, Keep);
+    for (size_t K = 0; I->Aux && K < Old; ++K)
+      for (BulkWork &Work : A.BulkGroups[K])
+        Work.take();
+    for (; !I->Aux && Old; --Old) {
+      for (BulkWork &Work : A.BulkGroups.front())
+        Work.finish();
       A.BulkGroups.pop_front();
     }
     raceWaitBulk(W, size_t(I->Imm));
   }
   PTXSIM_NEXT;
+}
+
+void ptxsim::finishBulk(Warp &W) {
+  if (!W.Async)
+    return;
+  for (const BulkGroup &Group : W.Async->BulkGroups)
+    for (const BulkWork &Work : Group)
+      Work.finish();
+  for (const BulkWork &Work : W.Async->OpenBulk)
+    Work.finish();
 }
 
 // ---- copies --------------------------------------------------------------
@@ -235,12 +251,13 @@ static void bulkStore(PTXSIM_ARGS) {
                          Reduces ? AccessKind::Atomic : AccessKind::Write))
       return;
     ++W->Effects;
-    addBulkWork(W, [=] {
+    auto Write = [=](const uint8_t *From) {
       if (Reduces)
-        reduceBytes(Dst, Src, Bytes, Ty, Operation);
+        reduceBytes(Dst, From, Bytes, Ty, Operation);
       else
-        std::memcpy(Dst, Src, Bytes);
-    });
+        std::memcpy(Dst, From, Bytes);
+    };
+    addBulkWork(W, {Src, Bytes, Write, {}});
   }
   PTXSIM_NEXT;
 }
@@ -263,6 +280,7 @@ bool ptxsim::selectBulkCopy(Encoder &E, const Lowered &L, Inst &I) {
   case Op::BulkCommit: I.Fn = bulkCommit; return true;
   case Op::BulkWait:
     I.Imm = int32_t(L.Immediates[0]);
+    I.Aux = L.Info.has(Mod::ReadMod);
     I.Fn = bulkWait;
     return true;
   default: return false;

@@ -111,10 +111,16 @@ static double roundIntegral(double X, Rounding Mode) {
   default: return __builtin_roundeven(X);
   }
 }
-/// Clamps to D's range; NaN becomes 0.
-template <class D> static D toInteger(double X, Rounding Mode) {
+/// What NaN becomes: 0, but the top bit where either side has 64 bits.
+template <class D, class S> constexpr D integerOfNan() {
+  bool Zero = !std::is_same_v<S, double> && sizeof(D) < 8;
+  using U = std::make_unsigned_t<D>;
+  return Zero ? D(0) : D(U(U(1) << (8 * sizeof(D) - 1)));
+}
+/// Clamps to D's range.
+template <class D, class S> static D toInteger(double X, Rounding Mode) {
   if (X != X)
-    return 0;
+    return integerOfNan<D, S>();
   X = roundIntegral(X, Mode);
   double Lo = double(std::numeric_limits<D>::min());
   double Hi = std::ldexp(1.0, std::numeric_limits<D>::digits);
@@ -142,7 +148,7 @@ template <class D, class S> static void floatToInt(PTXSIM_ARGS) {
     }
   }
   for (int L = 0; L < 32; ++L)
-    V[L] = toInteger<D>(double(A[L]), Mode);
+    V[L] = toInteger<D, S>(double(A[L]), Mode);
   Elem<D>::store(R + I->D, V, On);
   PTXSIM_NEXT;
 }

@@ -80,7 +80,8 @@ static Handler pick24(const OpcodeInfo &Info, bool Mad) {
 }
 
 // ---- extended precision --------------------------------------------------
-// The condition code is one carry (or borrow) bit per lane.
+// The condition code is one carry bit per lane. A subtraction is the addition
+// of the complement and 1: its carry is set where nothing is borrowed.
 template <class V> static V carryIn(const Warp *W, uint32_t On) {
   V Zero = (V)(0), One = (V)(1);
   uint32_t C = W->Carry & On;
@@ -112,12 +113,12 @@ template <class T, bool In, bool Out> static void subCarry(PTXSIM_ARGS) {
   V D = A - B;
   uint32_t Borrow = toMask(A < B);
   if (In) {
-    V C = carryIn<V>(W, On);
+    V C = (V)(1) - carryIn<V>(W, On);
     Borrow |= toMask(D < C);
     D -= C;
   }
   if (Out)
-    W->Carry = (W->Carry & ~On) | (Borrow & On);
+    W->Carry = (W->Carry & ~On) | (~Borrow & On);
   Elem<T>::store(R + I->D, D, On);
   PTXSIM_NEXT;
 }

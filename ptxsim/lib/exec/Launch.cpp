@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // A launch: the initial register image, tasks of one cluster each, host
 // threads, and the choice between parallel and serial execution.
+#include "Async.h"
 #include "Race.h"
 #include "Scheduler.h"
 #include <algorithm>
@@ -66,6 +67,12 @@ static bool launchValue(const LaunchState &L, const ImageRow &Row,
     V = L.P->DynamicSharedOffset - SharedBase + L.DynamicShared;
     return true;
   case SpecialReg::Zero: V = 0; return true;
+  case SpecialReg::GridWorkspaceHigh:
+    V = L.workspaceAddress() >> 32;
+    return true;
+  case SpecialReg::GridWorkspaceLow:
+    V = uint32_t(L.workspaceAddress());
+    return true;
   case SpecialReg::ParamAddress:
     V = uint64_t(L.ParamData) + Row.Value;
     return true;
@@ -205,8 +212,10 @@ std::unique_ptr<Cluster> ptxsim::startCluster(LaunchState &L, Worker &Work,
 
 void ptxsim::endCluster(Worker &Work, Cluster &G) {
   for (auto &C : G.Ctas) {
-    for (Warp &W : C->Warps)
+    for (Warp &W : C->Warps) {
       Work.Counters.WarpInstructions += W.Executed;
+      finishBulk(W);
+    }
     Work.FreeStorage.push_back(std::move(C->Storage));
   }
   G.Ctas.clear();

@@ -202,6 +202,15 @@ struct LaunchState {
   std::vector<Allocation> Allocations; // sorted by Begin
   std::vector<uint8_t> Image;          // initial rows of a warp
   bool Cooperative = false;
+  /// What cooperative_groups.h takes %envreg1 and 2 for in cooperative
+  /// launches: its own size, and the counter of grid-wide barriers.
+  struct GridWorkspace {
+    uint32_t Size = sizeof(GridWorkspace), Barrier = 0;
+  };
+  GridWorkspace Workspace;
+  uint64_t workspaceAddress() const {
+    return Cooperative ? uint64_t(&Workspace) : 0;
+  }
   std::atomic<uint64_t> NextTask{0};
   std::atomic<bool> Stop{false};
   std::shared_ptr<GlobalShadow> Shadow; // null unless checked

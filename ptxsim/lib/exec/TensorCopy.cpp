@@ -211,7 +211,8 @@ static Type elementType(TensorType T) {
   }
 }
 
-static void storeBox(const TensorBox &B, const Cta *C, uint32_t Offset,
+/// From: the bytes of shared memory from Offset on.
+static void storeBox(const TensorBox &B, const uint8_t *From, uint32_t Offset,
                      bool Reduces, Mod Operation) {
   const TensorMap &M = B.Map;
   uint32_t Inner = rowBytes(M);
@@ -221,8 +222,8 @@ static void storeBox(const TensorBox &B, const Cta *C, uint32_t Offset,
     uint8_t Buffer[MaxRow];
     uint32_t At = Offset + Row * Inner;
     for (uint32_t K = 0; K < Inner; K += 16)
-      std::memcpy(Buffer + K,
-                  C->Shared + (swizzled(M.Swizzling, At + K) - SharedBase), 16);
+      std::memcpy(Buffer + K, From + (swizzled(M.Swizzling, At + K) - Offset),
+                  16);
     uint8_t *Dst = reinterpret_cast<uint8_t *>(P.Address);
     if (Reduces)
       reduceBytes(Dst, Buffer + P.Skip, P.Count, elementType(M.Type),
@@ -365,7 +366,12 @@ static void tensorStore(PTXSIM_ARGS) {
                    "a tensor store cannot have an element stride of " +
                        std::to_string(B.Map.ElementStride[0]));
     ++W->Effects;
-    addBulkWork(W, [=] { storeBox(B, Owner, Offset, Reduces, Operation); });
+    // Swizzles move data within 128 bytes; shared memory has room behind it.
+    uint32_t Whole = (B.Bytes + 127) & ~127u;
+    auto Write = [=](const uint8_t *From) {
+      storeBox(B, From, Offset, Reduces, Operation);
+    };
+    addBulkWork(W, {Owner->Shared + (Offset - SharedBase), Whole, Write, {}});
   }
   PTXSIM_NEXT;
 }

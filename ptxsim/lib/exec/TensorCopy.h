@@ -23,7 +23,7 @@ std::vector<CopyTarget> copyTargets(Warp *W, const Inst *I, uint32_t Lane,
                                     bool Multicast);
 
 /// Adds a store to the warp's open bulk group, or runs it, by mode.
-void addBulkWork(Warp *W, std::function<void()> Work);
+void addBulkWork(Warp *W, BulkWork Work);
 
 Mod reductionOf(const OpcodeInfo &Info);
 
