@@ -18,14 +18,17 @@ static uint64_t alignTo(uint64_t V, uint64_t A) { return (V + A - 1) / A * A; }
 
 bool Lowering::run(const Function &Entry) {
   uint64_t Offset = 0;
+  // PTX 8.1 has longer parameter lists.
+  bool Old = M.VersionMajor * 10 + M.VersionMinor < 81;
+  uint64_t Most = Old ? 4352 : 32764;
   for (const Variable &P : Entry.Params) {
     Offset = alignTo(Offset, P.Align);
     ParamOffset[P.Name] = uint32_t(Offset);
     Offset += P.Size;
-    if (Offset > 32764)
+    if (Offset > Most)
       return fail(Entry.Line, "parameters of kernel '" +
-                                  std::string(Entry.Name) +
-                                  "' exceed 32764 bytes");
+                                  std::string(Entry.Name) + "' exceed " +
+                                  std::to_string(Most) + " bytes");
   }
   Out.ParamBytes = uint32_t(Offset);
   Frame F{&Entry, 0, {}, {}};

@@ -36,6 +36,26 @@ static bool leftOut(const std::vector<OperandSpec> &Specs, size_t K,
   return Left <= Required;
 }
 
+/// The number and the threads of a CTA's barrier, where they are constants.
+bool Lowering::checkBarrier(const Instruction &I, const Lowered &L) {
+  constexpr uint64_t Barriers = 16, WarpSize = 32;
+  unsigned First = L.Info.O == Op::BarRed;
+  auto Constant = [&](unsigned K) -> const Ref * {
+    if (K >= L.Operands.size() || !L.Operands[K].Count)
+      return nullptr;
+    const Ref &R = L.Refs[L.Operands[K].First];
+    return R.Kind == Ref::Const ? &R : nullptr;
+  };
+  if (const Ref *Id = Constant(First); Id && Id->Value >= Barriers)
+    return fail(I.Line, "barrier " + std::to_string(Id->Value) +
+                            " does not exist, there are " +
+                            std::to_string(Barriers));
+  if (const Ref *N = Constant(First + 1); N && N->Value % WarpSize)
+    return fail(I.Line, "expected a multiple of 32 threads, got " +
+                            std::to_string(N->Value));
+  return true;
+}
+
 bool Lowering::lowerOperands(Frame &F, const Instruction &I, Lowered &L) {
   const std::vector<OperandSpec> &Specs = operandSpecs(*L.Info.Row);
   size_t Next = 0;
@@ -59,7 +79,9 @@ bool Lowering::lowerOperands(Frame &F, const Instruction &I, Lowered &L) {
     return fail(I.Line, "expected " + std::to_string(Next) + " operands for '" +
                             std::string(I.Opcode) + "', got " +
                             std::to_string(I.Operands.size()));
-  return true;
+  bool IsBarrier = L.Info.O == Op::BarSync || L.Info.O == Op::BarArrive ||
+                   L.Info.O == Op::BarRed;
+  return !IsBarrier || checkBarrier(I, L);
 }
 
 bool Lowering::lowerOperand(Frame &F, const Instruction &I, Lowered &L,
@@ -82,7 +104,8 @@ bool Lowering::lowerOperand(Frame &F, const Instruction &I, Lowered &L,
   if (S.Fragment)
     return addFragment(F, I, L, S, O);
   // Memory operands may live in registers wider than the accessed type.
-  bool Wider = S.Vector || L.Info.O == Op::Cvt;
+  bool Wider =
+      (S.Vector && L.Info.Row->Class != OpClass::Atomic) || L.Info.O == Op::Cvt;
   if (vectorWidth(S, L.Info) > 1) {
     if (O.Kind != OperandKind::Vector || O.Parts.size() != L.Info.VectorWidth)
       return fail(I.Line,
@@ -172,6 +195,8 @@ bool Lowering::checkRegister(Frame &F, const Instruction &I, uint32_t Reg,
   bool Ok = Have == Want || (AllowWider && Have > Want && Want >= 8);
   // An untyped (.b) register fits every type; typed ones only their kind.
   bool HaveFloat = isFloat(R.Ty), WantFloat = isFloat(Ty);
+  if (Have > Want && HaveFloat && WantFloat)
+    Ok = false; // an f64 register for f32
   bool Packed = Ty == Type::F16x2 || Ty == Type::BF16x2 || Ty == Type::TF32 ||
                 Ty == Type::U16x2 || Ty == Type::S16x2;
   bool Untyped = Ty == Type::B8 || Ty == Type::B16 || Ty == Type::B32 ||

@@ -94,7 +94,9 @@ bool Lowering::valueRef(Frame &F, const Instruction &I, const Operand &O,
   case OperandKind::Special:
     if (!specialRef(I, O, R))
       return false;
-    if (R.Wide != Wide || bitWidth(Ty) < 32)
+    if (R.Image.Which == SpecialReg::GridId && !Wide) // 32 bits in old PTX
+      R.Wide = R.Image.Wide = false;
+    if (R.IsPred ? Ty != Type::Pred : R.Wide != Wide || bitWidth(Ty) < 32)
       return fail(I.Line, "type ." + std::string(typeName(Ty)) +
                               " does not fit special register '" +
                               std::string(O.Name) + "'");
@@ -228,6 +230,11 @@ bool Lowering::specialRef(const Instruction &I, const Operand &O, Ref &R) {
       {"%clock64", SpecialReg::Clock64, true},
       {"%globaltimer", SpecialReg::Globaltimer, true},
       {"%globaltimer_lo", SpecialReg::Clock, false},
+      {"%globaltimer_hi", SpecialReg::Zero, false},
+      {"%pm0", SpecialReg::Zero, false},
+      {"%pm1", SpecialReg::Zero, false},
+      {"%pm2", SpecialReg::Zero, false},
+      {"%pm3", SpecialReg::Zero, false},
       {"%envreg0", SpecialReg::Zero, false},
       {"%envreg1", SpecialReg::GridWorkspaceHigh, false},
       {"%envreg2", SpecialReg::GridWorkspaceLow, false},

@@ -50,6 +50,7 @@ private:
 
   // LowerOperands.cpp
   bool lowerOperands(Frame &F, const Instruction &I, Lowered &L);
+  bool checkBarrier(const Instruction &I, const Lowered &L);
   bool lowerOperand(Frame &F, const Instruction &I, Lowered &L,
                     const OperandSpec &S, const Operand &O);
   bool addFragment(Frame &F, const Instruction &I, Lowered &L,

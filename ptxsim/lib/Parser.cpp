@@ -82,6 +82,13 @@ bool Parser::parse() {
     return errorAt(1, "expected a .version directive");
   if (!M.TargetSM)
     return errorAt(1, "expected a .target directive");
+  uint64_t ConstBytes = 0;
+  constexpr uint64_t MostConst = 64 * 1024;
+  for (const Variable &V : M.Variables) {
+    ConstBytes += V.Where == Space::Const ? V.Size : 0;
+    if (ConstBytes > MostConst)
+      return errorAt(V.Line, "constant memory exceeds 64 KiB");
+  }
   return true;
 }
 

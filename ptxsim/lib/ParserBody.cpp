@@ -299,6 +299,11 @@ bool Parser::parsePrimary(Function &F, Operand &Out) {
     Out.Kind = OperandKind::Sink;
     return true;
   }
+  if (Name == "WARP_SZ") {
+    Out.Kind = OperandKind::Immediate;
+    Out.Imm = 32;
+    return true;
+  }
   if (!resolveName(Name, Out))
     return false;
   if (Out.Kind == OperandKind::Symbol && Lex.accept('+')) {

@@ -53,6 +53,14 @@ static void badModules() {
   refuses(module("ld.global.u32 %r1, [nothing];\n"), "unknown symbol");
   refuses(module("ld.param.u64 %rd1, [p+8];\n"), "outside");
   refuses(module("ld.param.u32 %r1, [p-4];\n"), "outside");
+  refuses(module("bar.sync 16;\n"), "barrier 16 does not exist");
+  refuses(module("bar.sync 0, 33;\n"), "multiple of 32 threads, got 33");
+  refuses(module(".reg .f64 %d1;\nst.global.f32 [%rd1], %d1;\n"),
+          "expected a register of type .f32");
+  const std::string Head = ".version 8.0\n.target sm_80\n.address_size 64\n";
+  refuses(Head + ".const .b8 a[40000];\n.const .b8 b[40000];\n", "64 KiB");
+  refuses(Head + ".visible .entry k(.param .b8 p[5000])\n{\nret;\n}\n",
+          "exceed 4352 bytes");
   refuses(module(".reg .b32 %q<18446744073709551615>;\n"),
           "too many registers");
   refuses(module(".shared .b8 a[68719476736][68719476736];\n"), "too large");

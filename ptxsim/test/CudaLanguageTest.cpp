@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // cuda/language.cu against the host.
 #include "Corpus.h"
+#include <algorithm>
 
 using namespace test;
 
@@ -95,10 +96,115 @@ static void casts() {
        Want);
 }
 
+static void shuffles() {
+  auto X = randomHalves(32, 4), Y = randomBf16(64, 5), Want = X;
+  for (size_t I = 0; I < 32; ++I)
+    Want[I] = X[I % 16 + 3 < 16 ? I + 3 : I];
+  for (size_t I = 0; I < 64; ++I)
+    Want.push_back(Y[(I / 2 ^ 5) * 2 + I % 2]);
+  same("shuffles",
+       runProgram<uint16_t>("language", "shuffles",
+                            [&](Kernel &Fn) {
+                              Buffer DX(X), DY(Y), DU(64), DV(128);
+                              Fn.arg(DX.Address).arg(DY.Address);
+                              Fn.arg(DU.Address).arg(DV.Address);
+                              launched(Fn, {1}, {32});
+                              auto U = DU.read<uint16_t>();
+                              auto V = DV.read<uint16_t>();
+                              U.insert(U.end(), V.begin(), V.end());
+                              return U;
+                            }),
+       Want);
+}
+
+static void parts() {
+  constexpr int N = 200;
+  Random G(11);
+  std::vector<uint32_t> X, Want;
+  auto Part = [](uint32_t V, int K) { return int(int16_t(V >> 16 * K)); };
+  for (int I = 0; I < N; ++I) {
+    uint32_t V[3];
+    for (uint32_t &Y : V)
+      X.push_back(Y = uint32_t(G.next() >> 9));
+    uint32_t Sum = 0, Two = 0, Three = 0;
+    for (int K = 0; K < 2; ++K) {
+      Sum += uint32_t(std::abs(int(V[0] >> 16 * K & 0xffff) -
+                               int(V[1] >> 16 * K & 0xffff)));
+      int M = std::max({Part(V[0], K), Part(V[1], K), 0});
+      Two |= uint32_t(M) << 16 * K;
+      Three |= uint32_t(std::max(M, Part(V[2], K))) << 16 * K;
+    }
+    Want.push_back(Sum);
+    Want.push_back(Two);
+    Want.push_back(
+        uint32_t(std::max(std::min(int32_t(V[0]), int32_t(V[2])), 0)));
+    Want.push_back(Three);
+  }
+  same("parts",
+       runProgram<uint32_t>("language", "parts",
+                            [&](Kernel &Fn) {
+                              Buffer DX(X), DY(Want.size() * 4);
+                              Fn.arg(DX.Address).arg(DY.Address).arg(N);
+                              launched(Fn, {2}, {128});
+                              return DY.read<uint32_t>();
+                            }),
+       Want);
+}
+
+/// bf16 of a number that is no NaN: the neighbours below and above it.
+static int bfloatBelow(double V) {
+  float F = float(V);
+  if (double(F) > V)
+    F = std::nextafterf(F, -INFINITY);
+  uint32_t U;
+  std::memcpy(&U, &F, 4);
+  U = (U >> 16) + (F < 0 && U & 0xffff ? 1 : 0);
+  return int16_t(U);
+}
+static int bfloatAbove(double V) {
+  return int16_t(uint16_t(bfloatBelow(-V)) ^ 0x8000);
+}
+static int nearestBfloat(double V) {
+  int Low = bfloatBelow(V), High = bfloatAbove(V);
+  double L = bf16ToFloat(uint16_t(Low)), H = bf16ToFloat(uint16_t(High));
+  if (V - L == H - V)
+    return Low & 1 ? High : Low;
+  return V - L < H - V ? Low : High;
+}
+static void bfloats() {
+  std::vector<float> X = randomFloats(32, 8);
+  for (size_t I = 0; I < X.size(); ++I)
+    X[I] = std::ldexp(X[I] + 0.01f, int(I) % 24 - 4); // below 2^31
+  std::vector<int> Want;
+  for (float F : X) {
+    double B = bf16ToFloat(uint16_t(nearestBfloat(F)));
+    double K = std::min(std::rint(double(F)), double(INT32_MAX));
+    K = std::max(K, double(INT32_MIN)) + 0.0; // no integer is -0
+    for (int Y :
+         {bfloatBelow(F), bfloatAbove(F),
+          F < 0 ? bfloatAbove(F) : bfloatBelow(F), nearestBfloat(double(F) / 3),
+          bfloatBelow(K), bfloatAbove(K), int(std::rint(B)), int(std::floor(B)),
+          int(std::ceil(B)), bfloatBelow(std::floor(B))})
+      Want.push_back(Y);
+  }
+  same("bfloats",
+       runProgram<int>("language", "bfloats",
+                       [&](Kernel &Fn) {
+                         Buffer DX(X), DY(Want.size() * 4);
+                         Fn.arg(DX.Address).arg(DY.Address).arg(int(X.size()));
+                         launched(Fn, {1}, {32});
+                         return DY.read<int>();
+                       }),
+       Want);
+}
+
 int main(int, char **Argv) {
   CorpusDirectory = Argv[1];
   divide128();
   gridSteps();
   casts();
+  shuffles();
+  parts();
+  bfloats();
   return finish("CudaLanguageTest");
 }

@@ -44,7 +44,10 @@ struct Element {
   }
 };
 static unsigned vectorOf(const std::string &Opcode) {
-  return has(Opcode, "v2") ? 2 : has(Opcode, "v4") ? 4 : 1;
+  return has(Opcode, "v2")   ? 2
+         : has(Opcode, "v4") ? 4
+         : has(Opcode, "v8") ? 8
+                             : 1;
 }
 
 /// A register wide enough that the extension shows.
@@ -116,8 +119,8 @@ static std::string kernelText(const std::string &Body, const Place &P,
   return T +
          ".visible .entry k(.param .u64 image, .param .u64 data, .param .align "
          "16 .b8 blob[64])\n{\n.reg .pred %p<4>;\n.reg .b32 %r<32>;\n"
-         ".reg .b64 %rd<32>;\n.reg .f32 %fs<8>;\n.reg .f64 %fd<8>;\n"
-         ".reg .b16 %h<8>;\n.shared .align 16 .b8 area[2048];\n"
+         ".reg .b64 %rd<32>;\n.reg .f32 %fs<16>;\n.reg .f64 %fd<8>;\n"
+         ".reg .b16 %h<24>;\n.shared .align 16 .b8 area[2048];\n"
          ".local .align 16 .b8 own[32];\nld.param.u64 %rd20, [image];\n"
          "ld.param.u64 %rd21, [data];\nmov.u32 %r20, %tid.x;\n"
          "mul.wide.u32 %rd22, %r20, 32;\nadd.s64 %rd20, %rd20, %rd22;\n"
@@ -338,6 +341,69 @@ static void testAtomic(const std::string &Opcode, Op O) {
   check(Right, Opcode + ": wrong values");
 }
 
+/// Part K of Bits bits.
+static uint64_t partOf(const std::vector<uint64_t> &V, unsigned Lane,
+                       unsigned K, unsigned Bits) {
+  uint64_t Out = 0;
+  std::memcpy(&Out, reinterpret_cast<const char *>(&V[4 * Lane]) + K * Bits / 8,
+              Bits / 8);
+  return Out;
+}
+static uint64_t smallest(const Element &E, uint64_t X, uint64_t Y, bool Max) {
+  auto Value = [&](uint64_t V) {
+    return E.Kind == 'g' ? bf16ToFloat(uint16_t(V)) : halfToFloat(uint16_t(V));
+  };
+  return (Value(X) < Value(Y)) != Max ? X : Y;
+}
+/// atom and red on vectors: 16 bytes of operands, then of results.
+static void testAtomicVector(const std::string &Opcode, Op O) {
+  Element E(split(Opcode).back());
+  unsigned N = vectorOf(Opcode), Unit = E.Pair ? 16 : E.Bits;
+  Element One(E.Bits == 32 && !E.Pair ? "f32" : E.Kind == 'g' ? "bf16" : "f16");
+  std::vector<uint64_t> Image(Threads * 4), Data(Threads * 4);
+  Random R(Opcode.size());
+  for (std::vector<uint64_t> *V : {&Image, &Data})
+    for (uint64_t &Word : *V)
+      for (unsigned At = 0; At < 64; At += Unit)
+        Word |= atomicValue(One, R, false) << At;
+  std::vector<uint64_t> Before = Image, Given = Data;
+  std::string Reg = E.Bits == 16 ? "%h" : E.Pair ? "%r" : "%fs";
+  std::string Width = "b" + std::to_string(E.Bits) + " ", Body = HintSetup;
+  std::string Lists[2], Stores;
+  for (unsigned K = 0; K < 2 * N; ++K) {
+    std::string Name = Reg + std::to_string(K);
+    std::string At =
+        "[%rd21+" +
+        std::to_string((K < N ? K : K - N) * E.Bits / 8 + (K < N ? 0 : 16)) +
+        "]";
+    Body += "ld.global." + Width + Name + ", " + At + ";\n";
+    if (K >= N)
+      Stores += "st.global." + Width + At + ", " + Name + ";\n";
+    Lists[K >= N] += (K % N ? ", " : "") + Name;
+  }
+  Body += "@%p1 " + Opcode + " " +
+          (O == Op::Red ? "" : "{" + Lists[1] + "}, ") + "[%rd20], {" +
+          Lists[0] + "}" + hint(Opcode) + ";\n" + Stores;
+  if (!run(Opcode, kernelText(Body, placeOf(Opcode), Image), Image, Data))
+    return;
+  bool Right = true, Order = has(Opcode, "min") || has(Opcode, "max");
+  for (unsigned L = 0; L < Threads; ++L)
+    for (unsigned K = 0; K < N * E.Bits / Unit; ++K) {
+      unsigned Behind = 128 / Unit + K;
+      uint64_t Old = partOf(Before, L, K, Unit), New = Old;
+      uint64_t Back = partOf(Given, L, Behind, Unit);
+      if (isOn(L)) {
+        uint64_t V = partOf(Given, L, K, Unit);
+        New = Order ? smallest(One, Old, V, has(Opcode, "max"))
+                    : addFloats(One, Old, V);
+        Back = O == Op::Red ? Back : Old;
+      }
+      Right &= partOf(Image, L, K, Unit) == New &&
+               partOf(Data, L, Behind, Unit) == Back;
+    }
+  check(Right, Opcode + ": wrong values");
+}
+
 // ---- cp.async --------------------------------------------------------------
 static void testCopy(const std::string &Opcode) {
   for (unsigned Size : {4u, 8u, 16u})
@@ -413,6 +479,8 @@ int main() {
       ++Tested;
       if (Copies)
         testCopy(Opcode);
+      else if (Atomic && vectorOf(Opcode) > 1)
+        testAtomicVector(Opcode, Row.O);
       else if (Atomic)
         testAtomic(Opcode, Row.O);
       else if (Row.O == Op::Ld)

@@ -21,6 +21,8 @@ struct Name {
     std::stringstream S(Opcode);
     for (std::string P; std::getline(S, P, '.');)
       Parts.push_back(P);
+    if (Parts.back() == "relu") // min.s32.relu is min.relu.s32
+      std::swap(Parts.back(), Parts[Parts.size() - 2]);
   }
   bool has(const char *P) const {
     for (size_t K = 1; K < Parts.size(); ++K)

@@ -64,16 +64,19 @@ struct DecOp {
 
 /// f32 atomics on global memory flush subnormals on the hardware only where
 /// documented (shared memory); the simulator never does.
-template <bool B, unsigned N> struct AddHalves {
+template <bool B, unsigned N, Mod K = Mod::AddMod> struct Halves {
   template <class T> T operator()(T X, T Y) {
     T D = 0;
-    for (unsigned K = 0; K < N; ++K) {
-      RowU32 A = (RowU32)(uint32_t(X) >> (16 * K) & 0xffffu);
-      RowU32 C = (RowU32)(uint32_t(Y) >> (16 * K) & 0xffffu);
-      RowF32 S = B ? bhalfToFloat(A) + bhalfToFloat(C)
-                   : halfToFloat(A) + halfToFloat(C);
+    for (unsigned At = 0; At < 16 * N; At += 16) {
+      RowU32 A = (RowU32)(uint32_t(X) >> At & 0xffffu);
+      RowU32 C = (RowU32)(uint32_t(Y) >> At & 0xffffu);
+      RowF32 P = B ? bhalfToFloat(A) : halfToFloat(A);
+      RowF32 Q = B ? bhalfToFloat(C) : halfToFloat(C);
+      RowF32 S = K == Mod::MinMod   ? select<false, false>(P, Q)
+                 : K == Mod::MaxMod ? select<true, false>(P, Q)
+                                    : P + Q;
       uint32_t R = (B ? floatToBhalf(S) : floatToHalf(S))[0];
-      D |= T(R << (16 * K));
+      D |= T(R << At);
     }
     return D;
   }
@@ -147,6 +150,33 @@ template <class T> static void compareAndSwap(PTXSIM_ARGS) {
   PTXSIM_NEXT;
 }
 
+/// Count elements per lane; Extra holds the rows of the results, if there are
+/// any, and of the operands.
+template <class T, class F, bool Result> static void atomicVector(PTXSIM_ARGS) {
+  constexpr unsigned Most = 8;
+  uint32_t On = guarded(I, R, M);
+  if (On) {
+    Lanes A;
+    if (!resolve(W, I, On, addressRow(I, R), I->Where, I->Bytes * I->Count,
+                 AccessKind::Atomic, I->E, A))
+      return;
+    ++W->Effects;
+    const uint32_t *To = W->P->Extra.data() + I->X;
+    const uint32_t *From = To + (Result ? I->Count : 0);
+    forLanes(On, [&](uint32_t L) {
+      T V[Most] = {}; // a result's row may be an operand's as well
+      for (unsigned K = 0; K < I->Count; ++K)
+        V[K] = readOperand<T>(R, From[K], L);
+      for (unsigned K = 0; K < I->Count; ++K) {
+        T Old = update<T>(A.Ptr[L] + K * sizeof(T), V[K], F{});
+        if (Result)
+          writeResult<T>(R, To[K], L, Old);
+      }
+    });
+  }
+  PTXSIM_NEXT;
+}
+
 // ---- selection -----------------------------------------------------------
 template <class T, class F> static Handler form(bool Result) {
   return Result ? atomic<T, F, true> : atomic<T, F, false>;
@@ -167,10 +197,10 @@ static Handler pickAdd(Type Ty, bool Result) {
   switch (Ty) {
   case Type::F32: return form<float, AddOp>(Result);
   case Type::F64: return form<double, AddOp>(Result);
-  case Type::F16: return form<uint16_t, AddHalves<false, 1>>(Result);
-  case Type::BF16: return form<uint16_t, AddHalves<true, 1>>(Result);
-  case Type::F16x2: return form<uint32_t, AddHalves<false, 2>>(Result);
-  case Type::BF16x2: return form<uint32_t, AddHalves<true, 2>>(Result);
+  case Type::F16: return form<uint16_t, Halves<false, 1>>(Result);
+  case Type::BF16: return form<uint16_t, Halves<true, 1>>(Result);
+  case Type::F16x2: return form<uint32_t, Halves<false, 2>>(Result);
+  case Type::BF16x2: return form<uint32_t, Halves<true, 2>>(Result);
   default: return pickOrdered<AddOp>(Ty, Result);
   }
 }
@@ -195,6 +225,42 @@ static Handler pickAtomic(const OpcodeInfo &Info, bool Result) {
   return pickBitwise<ExchOp>(Ty, Result);
 }
 
+template <class T, class F> static Handler vectorForm(bool Result) {
+  return Result ? atomicVector<T, F, true> : atomicVector<T, F, false>;
+}
+template <bool B, Mod K> static Handler pickHalves(Type Ty, bool Result) {
+  if (bitWidth(Ty) == 16)
+    return vectorForm<uint16_t, Halves<B, 1, K>>(Result);
+  return vectorForm<uint32_t, Halves<B, 2, K>>(Result);
+}
+template <bool B> static Handler pickHalves(const OpcodeInfo &Info) {
+  bool Result = Info.O == Op::Atom;
+  Type Ty = Info.Types[0];
+  if (Info.has(Mod::MinMod))
+    return pickHalves<B, Mod::MinMod>(Ty, Result);
+  if (Info.has(Mod::MaxMod))
+    return pickHalves<B, Mod::MaxMod>(Ty, Result);
+  return pickHalves<B, Mod::AddMod>(Ty, Result);
+}
+static void selectVector(Encoder &E, const Lowered &L, Inst &I) {
+  const OpcodeInfo &Info = L.Info;
+  bool Result = Info.O == Op::Atom;
+  std::vector<uint32_t> Rows;
+  for (unsigned Operand : {0u, Result ? 2u : 1u})
+    for (unsigned K = 0; K < Info.VectorWidth && (Operand || Result); ++K)
+      Rows.push_back(E.row(L, Operand, K));
+  I.X = E.addExtra(Rows);
+  I.E = E.newAccessCache();
+  I.Count = Info.VectorWidth;
+  I.Bytes = uint8_t(bitWidth(Info.Types[0]) / 8);
+  switch (Info.Types[0]) {
+  case Type::F32: I.Fn = vectorForm<float, AddOp>(Result); break;
+  case Type::F16:
+  case Type::F16x2: I.Fn = pickHalves<false>(Info); break;
+  default: I.Fn = pickHalves<true>(Info); break;
+  }
+}
+
 static void noteOrder(Encoder &E, const OpcodeInfo &Info) {
   E.program().MaySpin |= Info.O != Op::Red;
   if (Info.Where == Space::Shared || Info.Where == Space::SharedCluster)
@@ -213,9 +279,13 @@ bool ptxsim::selectAtomic(Encoder &E, const Lowered &L, Inst &I) {
   const OpcodeInfo &Info = L.Info;
   if (Info.O != Op::Atom && Info.O != Op::AtomCas && Info.O != Op::Red)
     return false;
-  I.X = E.newAccessCache();
   I.Aux = accessFlags(Info);
   noteOrder(E, Info);
+  if (Info.VectorWidth > 1) {
+    selectVector(E, L, I);
+    return true;
+  }
+  I.X = E.newAccessCache();
   if (Info.O == Op::AtomCas)
     I.Fn = bitWidth(Info.Types[0]) == 64   ? compareAndSwap<uint64_t>
            : bitWidth(Info.Types[0]) == 32 ? compareAndSwap<uint32_t>

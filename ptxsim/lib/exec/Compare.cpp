@@ -193,6 +193,7 @@ static Handler pickSetHalf(Type To, Type From) {
   case Type::BF16x2:
     return Mask ? setHalf<true, true, Ones> : setHalf<true, true, OneB>;
   case Type::F16: return setHalf<false, false, One>;
+  case Type::BF16: return setHalf<true, false, OneB>;
   default: return nullptr;
   }
 }

@@ -93,8 +93,7 @@ template <class D, class S> static void intToFloat(PTXSIM_ARGS) {
   if (I->Aux & 16)
     V = saturate(V);
   if constexpr (std::is_same_v<D, BHalf>)
-    store32(R + I->D,
-            Mode == Rounding::Rz ? floatToBhalfZero(V) : floatToBhalf(V), On);
+    store32(R + I->D, roundToBhalf(V, Mode), On);
   else if constexpr (std::is_same_v<D, Half>)
     store32(R + I->D, roundToHalf(V, Mode), On);
   else
@@ -159,6 +158,7 @@ template <class D> static Handler pickFromFloat(Type S) {
   case Type::F32: return floatToInt<D, float>;
   case Type::F64: return floatToInt<D, double>;
   case Type::F16: return floatToInt<D, Half>;
+  case Type::BF16: return floatToInt<D, BHalf>;
   default: return nullptr;
   }
 }

@@ -20,6 +20,14 @@ RowU32 ptxsim::roundToHalf(RowF32 X, Rounding Mode) {
   default: return floatToHalf<0>(X);
   }
 }
+RowU32 ptxsim::roundToBhalf(RowF32 X, Rounding Mode) {
+  if (Mode != Rounding::Rm && Mode != Rounding::Rp)
+    return Mode == Rounding::Rz ? floatToBhalfZero(X) : floatToBhalf(X);
+  RowU32 U = bitsOf(X), Sign = U >> 31;
+  RowU32 Away = Mode == Rounding::Rm ? Sign : Sign ^ 1u;
+  RowU32 Up = (RowI32)((U & 0xffffu) != 0) ? Away : (RowU32)(0u);
+  return (RowI32)(X != X) ? (RowU32)(0x7fffu) : (U >> 16) + Up;
+}
 template <class V> static V integral(V X, Rounding Mode) {
   switch (Mode) {
   case Rounding::Rni: return __builtin_elementwise_roundeven(X);
@@ -72,13 +80,12 @@ static void f64ToF32(PTXSIM_ARGS) {
 
 // ---- results in 16 bits ---------------------------------------------------
 static RowU32 narrow16(RowF32 X, bool B, Rounding Mode) {
-  if (B)
-    return Mode == Rounding::Rz ? floatToBhalfZero(X) : floatToBhalf(X);
-  return roundToHalf(X, Mode);
+  return B ? roundToBhalf(X, Mode) : roundToHalf(X, Mode);
 }
-template <bool B> static void f32To16(PTXSIM_ARGS) {
+/// From f32, or from the other 16-bit format.
+template <class S, bool B> static void to16(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
-  RowF32 X = Elem<float>::load(R + I->A);
+  RowF32 X = Elem<S>::load(R + I->A);
   if (isFtz(I))
     X = flush(X);
   if (isSat(I))
@@ -109,19 +116,20 @@ template <bool B> static void pack16(PTXSIM_ARGS) {
   store32(R + I->D, D, On);
   PTXSIM_NEXT;
 }
-static void f64ToHalf(PTXSIM_ARGS) {
+template <bool B> static void f64To16(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   RowF64 X = Elem<double>::load(R + I->A);
   RowF32 F = roundToOdd(X, (RowF64)(0.));
   if (isSat(I))
     F = saturate(F);
-  store32(R + I->D, roundToHalf(F, modeOf(I)), On);
+  store32(R + I->D, narrow16(F, B, modeOf(I)), On);
   PTXSIM_NEXT;
 }
-static void halfToHalf(PTXSIM_ARGS) {
+/// Within a format: to an integral value, or as it is.
+template <class T> static void same16(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
-  RowF32 X = integral(Elem<Half>::load(R + I->A), modeOf(I));
-  store32(R + I->D, floatToHalf(isSat(I) ? saturate(X) : X), On);
+  RowF32 X = integral(Elem<T>::load(R + I->A), modeOf(I));
+  Elem<T>::store(R + I->D, isSat(I) ? saturate(X) : X, On);
   PTXSIM_NEXT;
 }
 
@@ -208,14 +216,20 @@ Handler ptxsim::pickFloatConversion(const OpcodeInfo &Info) {
            : S == Type::BF16 ? toF32<BHalf>
                              : toF32<float>;
   case Type::F64:
-    return S == Type::F64   ? toF64<double>
-           : S == Type::F16 ? toF64<Half>
-                            : toF64<float>;
+    return S == Type::F64    ? toF64<double>
+           : S == Type::F16  ? toF64<Half>
+           : S == Type::BF16 ? toF64<BHalf>
+                             : toF64<float>;
   case Type::F16:
-    return S == Type::F64   ? f64ToHalf
-           : S == Type::F16 ? halfToHalf
-                            : f32To16<false>;
-  case Type::BF16: return f32To16<true>;
+    return S == Type::F64    ? f64To16<false>
+           : S == Type::F16  ? same16<Half>
+           : S == Type::BF16 ? to16<BHalf, false>
+                             : to16<float, false>;
+  case Type::BF16:
+    return S == Type::F64    ? f64To16<true>
+           : S == Type::BF16 ? same16<BHalf>
+           : S == Type::F16  ? to16<Half, true>
+                             : to16<float, true>;
   case Type::TF32: return toTf32;
   case Type::E4M3x2: return halvesToFp8<false>;
   case Type::E5M2x2: return halvesToFp8<true>;

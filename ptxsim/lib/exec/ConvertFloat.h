@@ -13,6 +13,8 @@ Handler pickFloatConversion(const OpcodeInfo &Info);
 
 /// Rounds f32 lanes to binary16 in any of the four modes.
 RowU32 roundToHalf(RowF32 X, Rounding Mode);
+/// The same for bfloat16.
+RowU32 roundToBhalf(RowF32 X, Rounding Mode);
 
 } // namespace ptxsim
 #endif
