@@ -2,6 +2,7 @@
 // conv: the vector kernels where the filter is a packed constant, else a loop
 // nest with one accumulator per result element.
 #include "Conversion/Common/ElementwiseFn.h"
+#include "Conversion/NNToKernel/ConvCode.h"
 #include "Conversion/NNToKernel/ConvShape.h"
 #include "Conversion/NNToKernel/KernelFamily.h"
 #include "Conversion/NNToKernel/LoopSpace.h"
@@ -24,23 +25,19 @@ class ConvLoops {
 public:
   explicit ConvLoops(KernelBuilder &kb)
       : kb(kb), b(kb.b), math(kb.math), op(cast<nn::ConvOp>(kb.getRoot())),
-        accumulator(op.getAcc()
-                        ? *op.getAcc()
-                        : getAccumulatorType(elementOf(op.getInput()))) {}
+        code(kb) {}
 
   void emitElement(ValueRange indices);
 
 private:
   /// Input coordinate of tap `tap` of spatial dim `i`, and whether it exists.
   std::pair<Value, Value> inputCoordinate(unsigned i, Value output, Value tap);
-  Value emitProduct(ArrayRef<Value> inputAt, ArrayRef<Value> filterAt);
-  Value operand(Value tensor, Value zeroPoint, ArrayRef<Value> at);
 
   KernelBuilder &kb;
   ImplicitLocOpBuilder &b;
   kernel::IndexMath &math;
   nn::ConvOp op;
-  Type accumulator;
+  ConvCode code;
 };
 
 std::pair<Value, Value> ConvLoops::inputCoordinate(unsigned i, Value output,
@@ -67,31 +64,6 @@ std::pair<Value, Value> ConvLoops::inputCoordinate(unsigned i, Value output,
   return {position, arith::AndIOp::create(b, exact, below(position, size))};
 }
 
-Value ConvLoops::operand(Value tensor, Value zeroPoint, ArrayRef<Value> at) {
-  Value value =
-      emitCast(b, kb.load(tensor, at), elementOf(tensor), accumulator);
-  if (!zeroPoint) {
-    return value;
-  }
-  // A vector of zero points runs along the filter's output channels.
-  SmallVector<Value> zeroAt;
-  auto type = cast<RankedTensorType>(zeroPoint.getType());
-  if (type.getRank() > 0) {
-    zeroAt.push_back(type.getDimSize(0) == 1 ? math.value(0) : at[0]);
-  }
-  Value zero = emitCast(b, kb.load(zeroPoint, zeroAt), elementOf(zeroPoint),
-                        accumulator);
-  return emitElementwise(b, nn::Fn::sub, {value, zero}, {}, accumulator,
-                         accumulator);
-}
-
-Value ConvLoops::emitProduct(ArrayRef<Value> inputAt,
-                             ArrayRef<Value> filterAt) {
-  Value x = operand(op.getInput(), op.getInputZero(), inputAt);
-  Value w = operand(op.getFilter(), op.getFilterZero(), filterAt);
-  return emitElementwise(b, nn::Fn::mul, {x, w}, {}, accumulator, accumulator);
-}
-
 void ConvLoops::emitElement(ValueRange indices) {
   unsigned channelDim = op.getChannelDim(), spatial = op.getSpatialRank();
   OpFoldResult groups = math.constant(op.getGroups());
@@ -110,7 +82,7 @@ void ConvLoops::emitElement(ValueRange indices) {
     ranges.push_back({i + 1, math.constant(0), kb.size(op.getFilter(), i + 2)});
   }
   SmallVector<Value> loops(spatial + 1);
-  Value init = emitConstant(b, getCodeType(accumulator), 0);
+  Value init = code.emitZero();
   Value sum = emitLoopNest(
       kb, ranges, loops, init, [&](ValueRange state) -> SmallVector<Value> {
         SmallVector<Value> inputAt(indices), filterAt;
@@ -133,22 +105,14 @@ void ConvLoops::emitElement(ValueRange indices) {
         return kernel::emitIf(
             b, exists, state[0].getType(),
             [&] {
-              Value product = emitProduct(inputAt, filterAt);
-              return SmallVector<Value>{
-                  emitElementwise(b, nn::Fn::add, {state[0], product}, {},
-                                  accumulator, accumulator)};
+              Value x = code.convertInput(kb.load(op.getInput(), inputAt));
+              Value w = code.convertFilter(kb.load(op.getFilter(), filterAt),
+                                           channel);
+              return SmallVector<Value>{code.accumulate(state[0], x, w)};
             },
             [&] { return SmallVector<Value>{state[0]}; });
       })[0];
-  if (op.getBias()) {
-    Value bias = emitCast(b, kb.load(op.getBias(), channel),
-                          elementOf(op.getBias()), accumulator);
-    sum = emitElementwise(b, nn::Fn::add, {sum, bias}, {}, accumulator,
-                          accumulator);
-  }
-  emitEpilogueStore(kb, 0, op.getResult(),
-                    emitCast(b, sum, accumulator, elementOf(op.getResult())),
-                    indices);
+  emitEpilogueStore(kb, 0, op.getResult(), code.finish(sum, channel), indices);
 }
 
 /// The kernels that read a packed filter.

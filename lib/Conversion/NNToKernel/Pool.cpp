@@ -6,14 +6,13 @@
 #include "Conversion/Common/ElementwiseFn.h"
 #include "Conversion/NNToKernel/KernelFamily.h"
 #include "Conversion/NNToKernel/LoopSpace.h"
+#include "Conversion/NNToKernel/PoolCode.h"
 
 using namespace mlir;
 
 namespace dlc {
 
 namespace {
-
-using nn::PoolKind;
 
 /// Channels that accumulate together.
 constexpr int64_t kChannelBlock = 64;
@@ -23,33 +22,18 @@ class PoolEmitter {
 public:
   explicit PoolEmitter(KernelBuilder &kb)
       : kb(kb), b(kb.b), math(kb.math), op(cast<nn::PoolOp>(kb.getRoot())),
-        element(op.getInput().getType().getElementType()) {
-    accumulator =
-        isa<FloatType>(element) && element.getIntOrFloatBitWidth() < 32
-            ? Type(b.getF32Type())
-            : element;
-  }
+        code(kb) {}
 
   void emit();
 
 private:
-  struct Window {
-    /// Per spatial dim: first input coordinate (may be negative), and the
-    /// clipped range of taps.
-    SmallVector<OpFoldResult> start, firstTap, endTap;
-    /// Taps inside the padded input, for count_include_pad.
-    OpFoldResult paddedCount, count;
-  };
+  using Window = PoolCode::Window;
 
-  Window clipWindow(ArrayRef<Value> position);
   /// Loops over the taps of `window`; they set the spatial ones of the input's
   /// indices `at`.
   SmallVector<Value>
   emitTaps(const Window &window, MutableArrayRef<Value> at, ValueRange state,
            llvm::function_ref<SmallVector<Value>(ValueRange)> body);
-  Value emitNeutral();
-  Value combine(Value state, Value value);
-  Value finish(Value state, const Window &window);
   void emitElement(MutableArrayRef<Value> indices);
   void emitChannels(MutableArrayRef<Value> indices);
   /// Flat place of a maximum among (N, C, spatial).
@@ -59,40 +43,10 @@ private:
   ImplicitLocOpBuilder &b;
   kernel::IndexMath &math;
   nn::PoolOp op;
-  Type element, accumulator;
+  PoolCode code;
   /// Running results of a block of channels.
   Value sums;
 };
-
-PoolEmitter::Window PoolEmitter::clipWindow(ArrayRef<Value> position) {
-  Window window;
-  window.count = window.paddedCount = math.constant(1);
-  SmallVector<OpFoldResult> low = op.getMixedPadLow(),
-                            high = op.getMixedPadHigh();
-  for (unsigned i = 0; i < op.getSpatialRank(); ++i) {
-    OpFoldResult size = kb.size(op.getInput(), op.getSpatialDim(i)),
-                 kernel = math.constant(op.getKernel()[i]),
-                 dilation = math.constant(op.getDilations()[i]),
-                 zero = math.constant(0);
-    OpFoldResult start =
-        math.sub(math.mul(position[i], op.getStrides()[i]), kb.index(low[i]));
-    // Taps t with 0 <= start + t * dilation < size.
-    OpFoldResult before = math.max(zero, math.sub(zero, start));
-    OpFoldResult first = math.ceilDiv(before, dilation);
-    OpFoldResult room = math.max(zero, math.sub(size, start));
-    OpFoldResult end = math.min(kernel, math.ceilDiv(room, dilation));
-    OpFoldResult paddedRoom =
-        math.max(zero, math.add(math.sub(size, start), kb.index(high[i])));
-    window.start.push_back(start);
-    window.firstTap.push_back(first);
-    window.endTap.push_back(math.max(first, end));
-    window.count = math.mul(window.count, math.sub(window.endTap[i], first));
-    window.paddedCount =
-        math.mul(window.paddedCount,
-                 math.min(kernel, math.ceilDiv(paddedRoom, dilation)));
-  }
-  return window;
-}
 
 SmallVector<Value>
 PoolEmitter::emitTaps(const Window &window, MutableArrayRef<Value> at,
@@ -100,7 +54,7 @@ PoolEmitter::emitTaps(const Window &window, MutableArrayRef<Value> at,
                       llvm::function_ref<SmallVector<Value>(ValueRange)> body) {
   SmallVector<LoopRange> ranges;
   for (unsigned i = 0; i < op.getSpatialRank(); ++i) {
-    ranges.push_back({i, window.firstTap[i], window.endTap[i]});
+    ranges.push_back({i, window.taps[i].first, window.taps[i].end});
   }
   SmallVector<Value> taps(op.getSpatialRank());
   return emitLoopNest(kb, ranges, taps, state, [&](ValueRange carried) {
@@ -110,70 +64,6 @@ PoolEmitter::emitTaps(const Window &window, MutableArrayRef<Value> at,
     }
     return body(carried);
   });
-}
-
-Value PoolEmitter::emitNeutral() {
-  Type type = getCodeType(accumulator);
-  if (op.getKind() != PoolKind::max) {
-    return emitConstant(b, type, 0);
-  }
-  if (isa<FloatType>(type)) {
-    return emitConstant(b, type, -std::numeric_limits<double>::infinity());
-  }
-  unsigned width = type.getIntOrFloatBitWidth();
-  APInt lowest = accumulator.isUnsignedInteger()
-                     ? APInt::getMinValue(width)
-                     : APInt::getSignedMinValue(width);
-  return arith::ConstantOp::create(b, b.getIntegerAttr(type, lowest));
-}
-
-Value PoolEmitter::combine(Value state, Value value) {
-  value = emitCast(b, value, element, accumulator);
-  auto apply = [&](nn::Fn fn, Value lhs, Value rhs) {
-    return emitElementwise(b, fn, {lhs, rhs}, {}, accumulator, accumulator);
-  };
-  switch (op.getKind()) {
-  case PoolKind::max:
-    return apply(nn::Fn::maximum, state, value);
-  case PoolKind::avg:
-  case PoolKind::sum:
-    return apply(nn::Fn::add, state, value);
-  case PoolKind::lp: {
-    Value magnitude =
-        emitElementwise(b, nn::Fn::abs, value, {}, accumulator, accumulator);
-    Value power = magnitude;
-    if (op.getP() == 2) {
-      power = apply(nn::Fn::mul, magnitude, magnitude);
-    } else if (op.getP() != 1) {
-      power = apply(nn::Fn::pow, magnitude,
-                    emitConstant(b, magnitude.getType(), op.getP()));
-    }
-    return apply(nn::Fn::add, state, power);
-  }
-  }
-  llvm_unreachable("closed enum");
-}
-
-Value PoolEmitter::finish(Value state, const Window &window) {
-  if (op.getKind() == PoolKind::avg) {
-    OpFoldResult count =
-        op.getCountIncludePad() ? window.paddedCount : window.count;
-    Value integer =
-        arith::IndexCastOp::create(b, b.getI64Type(), math.value(count));
-    Value divisor = emitCast(b, integer, b.getI64Type(), accumulator);
-    state = emitElementwise(b, nn::Fn::div, {state, divisor}, {}, accumulator,
-                            accumulator);
-  }
-  if (op.getKind() == PoolKind::lp && op.getP() != 1) {
-    state = op.getP() == 2
-                ? emitElementwise(b, nn::Fn::sqrt, state, {}, accumulator,
-                                  accumulator)
-                : emitElementwise(b, nn::Fn::pow,
-                                  {state, emitConstant(b, state.getType(),
-                                                       1.0 / op.getP())},
-                                  {}, accumulator, accumulator);
-  }
-  return emitCast(b, state, accumulator, element);
 }
 
 Value PoolEmitter::emitPlace(ArrayRef<Value> at) {
@@ -194,26 +84,25 @@ void PoolEmitter::emitElement(MutableArrayRef<Value> indices) {
   for (unsigned i = 0; i < op.getSpatialRank(); ++i) {
     position.push_back(indices[op.getSpatialDim(i)]);
   }
-  Window window = clipWindow(position);
-  SmallVector<Value> init{emitNeutral()};
+  Window window = code.clipWindow(position);
+  SmallVector<Value> init{code.emitNeutral()};
   if (op.getIndices()) {
     init.push_back(emitConstant(b, b.getI64Type(), 0));
   }
   SmallVector<Value> state =
       emitTaps(window, at, init, [&](ValueRange carried) -> SmallVector<Value> {
-        Value value = kb.load(op.getInput(), at),
-              next = combine(carried[0], value);
+        Value value = code.convert(kb.load(op.getInput(), at)),
+              next = code.combine(carried[0], value);
         if (!op.getIndices()) {
           return {next};
         }
-        Value better = emitElementwise(
-            b, nn::Fn::gt,
-            {emitCast(b, value, element, accumulator), carried[0]}, {},
-            accumulator, b.getI1Type());
+        Value better = emitElementwise(b, nn::Fn::gt, {value, carried[0]}, {},
+                                       code.getAccumulator(), b.getI1Type());
         return {next,
                 arith::SelectOp::create(b, better, emitPlace(at), carried[1])};
       });
-  emitEpilogueStore(kb, 0, op.getResult(), finish(state[0], window), indices);
+  emitEpilogueStore(kb, 0, op.getResult(), code.finish(state[0], window),
+                    indices);
   if (op.getIndices()) {
     memref::StoreOp::create(b, state[1], kb.viewResult(1), indices);
   }
@@ -225,9 +114,9 @@ void PoolEmitter::emitChannels(MutableArrayRef<Value> indices) {
   for (unsigned i = 0; i < op.getSpatialRank(); ++i) {
     position.push_back(indices[op.getSpatialDim(i)]);
   }
-  Window window = clipWindow(position);
+  Window window = code.clipWindow(position);
   OpFoldResult channels = kb.size(op.getInput(), indices.size() - 1);
-  Value neutral = emitNeutral();
+  Value neutral = code.emitNeutral();
   kernel::emitFor(
       b, math.constant(0), channels, math.constant(kChannelBlock),
       [&](Value first) {
@@ -247,15 +136,15 @@ void PoolEmitter::emitChannels(MutableArrayRef<Value> indices) {
         });
         emitTaps(window, at, {}, [&](ValueRange) -> SmallVector<Value> {
           forChannels([&](Value channel) {
-            Value next = combine(memref::LoadOp::create(b, sums, channel),
-                                 kb.load(op.getInput(), at));
+            Value next = code.combine(memref::LoadOp::create(b, sums, channel),
+                                      code.convert(kb.load(op.getInput(), at)));
             memref::StoreOp::create(b, next, sums, channel);
           });
           return {};
         });
         forChannels([&](Value channel) {
           Value sum = memref::LoadOp::create(b, sums, channel);
-          emitEpilogueStore(kb, 0, op.getResult(), finish(sum, window),
+          emitEpilogueStore(kb, 0, op.getResult(), code.finish(sum, window),
                             indices);
         });
       });
@@ -276,8 +165,9 @@ void PoolEmitter::emit() {
   bool byChannels = op.getChannelsLast() && !op.getIndices();
   unsigned outer =
       std::min<unsigned>(sizes.size() - (byChannels ? 1 : 0), 3) - 1;
-  sums = byChannels ? kb.allocate(getCodeType(accumulator), kChannelBlock)
-                    : Value();
+  sums = byChannels
+             ? kb.allocate(getCodeType(code.getAccumulator()), kChannelBlock)
+             : Value();
   kernel::emitFor(
       b, kb.getBegin(), kb.getEnd(), math.constant(1), [&](Value item) {
         SmallVector<Value> indices(sizes.size());

@@ -5,6 +5,7 @@
 #include "Conversion/Common/ElementwiseFn.h"
 #include "Conversion/NNToKernel/KernelFamily.h"
 #include "Conversion/NNToKernel/LoopSpace.h"
+#include "Conversion/NNToKernel/ScanCode.h"
 
 using namespace mlir;
 
@@ -18,13 +19,8 @@ constexpr int64_t kLineBlock = 64;
 class ScanEmitter {
 public:
   explicit ScanEmitter(KernelBuilder &kb)
-      : kb(kb), b(kb.b), math(kb.math), op(cast<nn::ScanOp>(kb.getRoot())) {
-    element = op.getInput().getType().getElementType();
-    accumulator =
-        isa<FloatType>(element) && element.getIntOrFloatBitWidth() < 32
-            ? Type(b.getF32Type())
-            : element;
-  }
+      : kb(kb), b(kb.b), math(kb.math), op(cast<nn::ScanOp>(kb.getRoot())),
+        code(kb) {}
 
   void emit();
 
@@ -33,12 +29,8 @@ private:
     return static_cast<int64_t>(op.getAxis()) + 1 ==
            op.getInput().getType().getRank();
   }
-  Value emitNeutral();
-  Value combine(Value running, Value value);
   /// Stores the element at `indices` and returns the running value behind it.
   Value emitStep(Value running, ValueRange indices);
-  /// Position along the axis of step `step`.
-  Value emitPosition(Value step);
   void emitRow(MutableArrayRef<Value> indices);
   void emitLines(MutableArrayRef<Value> indices, OpFoldResult first);
 
@@ -46,7 +38,7 @@ private:
   ImplicitLocOpBuilder &b;
   kernel::IndexMath &math;
   nn::ScanOp op;
-  Type element, accumulator;
+  ScanCode code;
   /// Running values of a block of lines.
   Value running;
 };
@@ -63,74 +55,19 @@ nn::Sizes itemSizes(DispatchContext &context, nn::ScanOp op) {
   return sizes;
 }
 
-Value ScanEmitter::emitNeutral() {
-  Type type = getCodeType(accumulator);
-  switch (op.getKind()) {
-  case nn::ScanKind::sum:
-    return emitConstant(b, type, 0);
-  case nn::ScanKind::prod:
-    return emitConstant(b, type, 1);
-  case nn::ScanKind::max:
-  case nn::ScanKind::min:
-    break;
-  }
-  bool isMax = op.getKind() == nn::ScanKind::max;
-  if (isa<FloatType>(type)) {
-    double inf = std::numeric_limits<double>::infinity();
-    return emitConstant(b, type, isMax ? -inf : inf);
-  }
-  unsigned width = type.getIntOrFloatBitWidth();
-  bool isUnsigned = accumulator.isUnsignedInteger();
-  APInt lowest =
-      isUnsigned ? APInt::getMinValue(width) : APInt::getSignedMinValue(width);
-  APInt highest =
-      isUnsigned ? APInt::getMaxValue(width) : APInt::getSignedMaxValue(width);
-  return arith::ConstantOp::create(
-      b, b.getIntegerAttr(type, isMax ? lowest : highest));
-}
-
-Value ScanEmitter::combine(Value running, Value value) {
-  auto fn = [&] {
-    switch (op.getKind()) {
-    case nn::ScanKind::sum:
-      return nn::Fn::add;
-    case nn::ScanKind::prod:
-      return nn::Fn::mul;
-    case nn::ScanKind::max:
-      return nn::Fn::maximum;
-    case nn::ScanKind::min:
-      return nn::Fn::minimum;
-    }
-    llvm_unreachable("closed enum");
-  }();
-  return emitElementwise(b, fn, {running, value}, {}, accumulator, accumulator);
-}
-
 Value ScanEmitter::emitStep(Value running, ValueRange indices) {
   KernelBuilder::MemoScope scope(kb);
-  Value value =
-      emitCast(b, kb.load(op.getInput(), indices), element, accumulator);
-  Value next = combine(running, value);
+  Value next = code.combine(running, code.load(indices));
   Value result = op.getExclusive() ? running : next;
-  memref::StoreOp::create(b, emitCast(b, result, accumulator, element),
-                          kb.viewResult(0), indices);
+  memref::StoreOp::create(b, code.finish(result), kb.viewResult(0), indices);
   return next;
-}
-
-Value ScanEmitter::emitPosition(Value step) {
-  if (!op.getReverse()) {
-    return step;
-  }
-  OpFoldResult last =
-      math.sub(kb.size(op.getInput(), op.getAxis()), math.constant(1));
-  return math.value(math.sub(last, step));
 }
 
 void ScanEmitter::emitRow(MutableArrayRef<Value> indices) {
   kernel::emitFor(b, math.constant(0), kb.size(op.getInput(), op.getAxis()),
-                  math.constant(1), emitNeutral(),
+                  math.constant(1), code.emitNeutral(),
                   [&](Value step, ValueRange state) -> SmallVector<Value> {
-                    indices[op.getAxis()] = emitPosition(step);
+                    indices[op.getAxis()] = code.emitPosition(step);
                     return {emitStep(state[0], indices)};
                   });
 }
@@ -147,12 +84,12 @@ void ScanEmitter::emitLines(MutableArrayRef<Value> indices,
                       body(line);
                     });
   };
-  Value neutral = emitNeutral();
+  Value neutral = code.emitNeutral();
   forLines(
       [&](Value line) { memref::StoreOp::create(b, neutral, running, line); });
   kernel::emitFor(b, math.constant(0), kb.size(op.getInput(), op.getAxis()),
                   math.constant(1), [&](Value step) {
-                    indices[op.getAxis()] = emitPosition(step);
+                    indices[op.getAxis()] = code.emitPosition(step);
                     forLines([&](Value line) {
                       Value value = memref::LoadOp::create(b, running, line);
                       memref::StoreOp::create(b, emitStep(value, indices),
@@ -164,7 +101,7 @@ void ScanEmitter::emitLines(MutableArrayRef<Value> indices,
 void ScanEmitter::emit() {
   nn::Sizes sizes = itemSizes(kb, op);
   if (!walksRows()) {
-    running = kb.allocate(getCodeType(accumulator), kLineBlock);
+    running = kb.allocate(getCodeType(code.getAccumulator()), kLineBlock);
   }
   kernel::emitFor(b, kb.getBegin(), kb.getEnd(), math.constant(1),
                   [&](Value item) {

@@ -2,10 +2,9 @@
 // scatter: a copy of dest, then the updates in their order. A dim that no index
 // operand addresses divides both: an item is a range of it, so that two updates
 // of one place are always in one item.
-#include "Conversion/Common/ElementwiseFn.h"
-#include "Conversion/NNToKernel/Indexing.h"
 #include "Conversion/NNToKernel/KernelFamily.h"
 #include "Conversion/NNToKernel/LoopSpace.h"
+#include "Conversion/NNToKernel/ScatterCode.h"
 
 using namespace mlir;
 
@@ -53,9 +52,7 @@ class ScatterEmitter {
 public:
   explicit ScatterEmitter(KernelBuilder &kb)
       : kb(kb), b(kb.b), math(kb.math), op(cast<nn::ScatterOp>(kb.getRoot())),
-        division(findDivision(op)) {
-    element = op.getDest().getType().getElementType();
-  }
+        division(findDivision(op)) {}
 
   void emit();
 
@@ -64,14 +61,12 @@ private:
   void emitLoops(Value tensor, std::optional<unsigned> dim, OpFoldResult lower,
                  OpFoldResult upper, llvm::function_ref<void(ValueRange)> body);
   void emitUpdate(ValueRange indices);
-  Value combine(Value old, Value update);
 
   KernelBuilder &kb;
   ImplicitLocOpBuilder &b;
   kernel::IndexMath &math;
   nn::ScatterOp op;
   std::optional<Division> division;
-  Type element;
 };
 
 void ScatterEmitter::emitLoops(Value tensor, std::optional<unsigned> dim,
@@ -92,51 +87,19 @@ void ScatterEmitter::emitLoops(Value tensor, std::optional<unsigned> dim,
   });
 }
 
-Value ScatterEmitter::combine(Value old, Value update) {
-  auto apply = [&](nn::Fn fn) {
-    return emitElementwise(b, fn, {old, update}, {}, element, element);
-  };
-  switch (op.getKind()) {
-  case nn::ScatterKind::assign:
-    return update;
-  case nn::ScatterKind::add:
-    return apply(nn::Fn::add);
-  case nn::ScatterKind::mul:
-    return apply(nn::Fn::mul);
-  case nn::ScatterKind::min:
-    return apply(nn::Fn::minimum);
-  case nn::ScatterKind::max:
-    return apply(nn::Fn::maximum);
-  }
-  llvm_unreachable("closed enum");
-}
-
 void ScatterEmitter::emitUpdate(ValueRange indices) {
-  SmallVector<Value> others = emitMap(kb, op.getDestMap(), indices);
-  SmallVector<Value> at(op.getDest().getType().getRank());
-  Value inside;
-  for (auto [i, dim] : llvm::enumerate(op.getIndexedDims())) {
-    OpFoldResult size = kb.size(op.getDest(), dim);
-    at[dim] = emitLoadedIndex(kb, op.getIndices()[i],
-                              emitMap(kb, op.getIndexMap(i), indices), size,
-                              op.getNegativeWrap());
-    inside = emitInRange(kb, at[dim], size, inside);
-  }
-  auto next = others.begin();
-  for (Value &index : at) {
-    index = index ? index : *next++;
-  }
-  // An index out of range is the caller's error; the update is left out.
+  ScatterPlace place = emitScatterPlace(kb, op, indices);
   auto store = [&] {
     KernelBuilder::MemoScope scope(kb);
     Value result = kb.viewResult(0), update = kb.load(op.getUpdates(), indices);
     if (op.getKind() != nn::ScatterKind::assign) {
-      update = combine(memref::LoadOp::create(b, result, at), update);
+      Value old = memref::LoadOp::create(b, result, place.at);
+      update = emitScatterCombine(kb, op, old, update);
     }
-    memref::StoreOp::create(b, update, result, at);
+    memref::StoreOp::create(b, update, result, place.at);
   };
-  if (inside) {
-    kernel::emitIf(b, inside, store);
+  if (place.inside) {
+    kernel::emitIf(b, place.inside, store);
   } else {
     store();
   }

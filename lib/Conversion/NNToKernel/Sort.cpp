@@ -4,9 +4,9 @@
 // as in heapsort (Williams 1964, Floyd 1964). The order is total, since ties go
 // by index, so the result is that of a stable sort; no memory but the result is
 // needed, whatever k and the axis.
-#include "Conversion/Common/ElementwiseFn.h"
 #include "Conversion/NNToKernel/KernelFamily.h"
 #include "Conversion/NNToKernel/LoopSpace.h"
+#include "Conversion/NNToKernel/SortOrder.h"
 
 using namespace mlir;
 
@@ -14,16 +14,12 @@ namespace dlc {
 
 namespace {
 
-/// A value and where it stood.
-struct Entry {
-  Value value, index;
-};
+using Entry = SortEntry;
 
 class SortEmitter {
 public:
   explicit SortEmitter(KernelBuilder &kb)
       : kb(kb), b(kb.b), math(kb.math), op(cast<nn::SortOp>(kb.getRoot())),
-        element(op.getInput().getType().getElementType()),
         count(kb.size(op.getValues(), op.getAxis())) {}
 
   void emit();
@@ -33,8 +29,7 @@ private:
   Value add(Value x, int64_t y) {
     return math.value(math.add(x, math.constant(y)));
   }
-  /// i1: whether `x` stands before `y` in the sorted line.
-  Value emitBefore(Entry x, Entry y);
+  Value emitBefore(Entry x, Entry y) { return emitSortsBefore(b, op, x, y); }
   Entry loadInput(Value position);
   Entry loadHeap(Value place);
   void storeHeap(Value place, Entry entry);
@@ -47,35 +42,11 @@ private:
   ImplicitLocOpBuilder &b;
   kernel::IndexMath &math;
   nn::SortOp op;
-  Type element;
   OpFoldResult count;
   Value values, places;
   /// Indices of the line; that of the axis is written before each use.
   SmallVector<Value> line;
 };
-
-Value SortEmitter::emitBefore(Entry x, Entry y) {
-  nn::Fn fn = op.getDescending() ? nn::Fn::gt : nn::Fn::lt;
-  Type bit = b.getI1Type();
-  Value before = emitElementwise(b, fn, {x.value, y.value}, {}, element, bit);
-  Value after = emitElementwise(b, fn, {y.value, x.value}, {}, element, bit);
-  if (isa<FloatType>(element)) {
-    // NaN is the largest value.
-    Value xIsNaN =
-        emitElementwise(b, nn::Fn::is_nan, {x.value}, {}, element, bit);
-    Value yIsNaN =
-        emitElementwise(b, nn::Fn::is_nan, {y.value}, {}, element, bit);
-    Value differ = arith::XOrIOp::create(b, xIsNaN, yIsNaN);
-    Value first = op.getDescending() ? xIsNaN : yIsNaN,
-          second = op.getDescending() ? yIsNaN : xIsNaN;
-    before = arith::SelectOp::create(b, differ, first, before);
-    after = arith::SelectOp::create(b, differ, second, after);
-  }
-  Value lower =
-      arith::CmpIOp::create(b, arith::CmpIPredicate::slt, x.index, y.index);
-  Value differ = arith::OrIOp::create(b, before, after);
-  return arith::SelectOp::create(b, differ, before, lower);
-}
 
 Entry SortEmitter::loadInput(Value position) {
   KernelBuilder::MemoScope scope(kb);
