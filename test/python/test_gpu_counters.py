@@ -11,7 +11,8 @@ import os
 import numpy as np
 import pytest
 from conftest import run_in_child
-from test_operators import OpCase, f32
+from test_gpu_vector import image_model
+from test_operators import OpCase, f32, i64
 
 import dlc
 
@@ -46,6 +47,76 @@ STREAMED = {
     ),
 }
 STREAMED["reduce_rows"][0].attributes["axes"] = [1]
+STREAMED["cumsum"] = (
+    OpCase("cumsum", "CumSum", [f32(64, 1000), np.array(1)], constants=1),
+    1,
+)
+STREAMED["arg_max"] = (OpCase("arg_max", "ArgMax", [f32(64, 1000)], {"axis": 1}), 1)
+STREAMED["top_k"] = (
+    OpCase("top_k", "TopK", [f32(16, 1000), i64(10)], constants=1, outputs=2),
+    1,
+)
+
+# Windows over channels-last images and places that indices name; the number is how
+# many elements are read for one of the output: of the input, and of the filter and
+# bias, which every pixel reads.
+WINDOWED = {
+    "pool": (
+        "MaxPool",
+        [f32(1, 21, 23, 64)],
+        {"kernel_shape": [3, 3], "strides": [2, 1]},
+        9,
+    ),
+    "depthwise": (
+        "Conv",
+        [f32(1, 18, 19, 128), f32(128, 1, 3, 3), f32(128)],
+        {"group": 128},
+        9 + 9 + 1,
+    ),
+    "strided_depthwise": (
+        "Conv",
+        [f32(1, 18, 19, 128).astype(np.float16)]
+        + [f32(128, 1, 5, 5).astype(np.float16)],
+        {"group": 128, "strides": [2, 2]},
+        25 + 25,
+    ),
+}
+_SCALES = [np.zeros(0, np.float32), np.float32([1, 2, 2, 1])]
+PLACED = {
+    "gather": (
+        OpCase("gather", "Gather", [f32(100, 512), np.arange(60) * 7 % 100]),
+        1,
+    ),
+    "slice": (
+        OpCase(
+            "slice",
+            "Slice",
+            [f32(90, 128), i64(5, 8), i64(85, 104), i64(0, 1)],
+            constants=3,
+        ),
+        1,
+    ),
+    "resize_nearest": (
+        OpCase(
+            "resize_nearest",
+            "Resize",
+            [f32(1, 10, 11, 64), *_SCALES],
+            {"mode": "nearest"},
+            constants=2,
+        ),
+        1,
+    ),
+    "resize_linear": (
+        OpCase(
+            "resize_linear",
+            "Resize",
+            [f32(1, 10, 11, 64), *_SCALES],
+            {"mode": "linear"},
+            constants=2,
+        ),
+        4,
+    ),
+}
 
 
 def attention() -> OpCase:
@@ -79,12 +150,15 @@ TILED = {
 }
 
 
-def run_counted(case: OpCase, file) -> tuple[dict, dict[str, np.ndarray]]:
+def run_model(model, feeds, file) -> tuple[dict, dict[str, np.ndarray]]:
     """The counters of one run, and its outputs."""
     os.environ["PTXSIM_COUNTERS"] = str(file)
-    model = dlc.compile(case.model(False), device="ptxsim")
-    outputs = model.run(case.feeds())
+    outputs = dlc.compile(model, device="ptxsim").run(feeds)
     return json.loads(file.read_text()), outputs
+
+
+def run_counted(case: OpCase, file) -> tuple[dict, dict[str, np.ndarray]]:
+    return run_model(case.model(False), case.feeds(), file)
 
 
 def check_sectors(case: OpCase, repeats: int, file) -> None:
@@ -93,6 +167,14 @@ def check_sectors(case: OpCase, repeats: int, file) -> None:
     streamed += [x for x in case.inputs[1:] for _ in range(repeats)]
     ideal = sum(value.nbytes for value in streamed) / SECTOR
     ratio = counters["global_sectors"] / ideal
+    assert ratio <= MOST_SECTORS, f"{ratio:.2f} times the sectors of the data"
+
+
+def check_reads(model, feeds: dict, reads: int, file) -> None:
+    """No more sectors than `reads` elements for each of the output fill."""
+    counters, outputs = run_model(model, feeds, file)
+    (result,) = outputs.values()
+    ratio = counters["global_sectors"] / ((reads + 1) * result.nbytes / SECTOR)
     assert ratio <= MOST_SECTORS, f"{ratio:.2f} times the sectors of the data"
 
 
@@ -108,6 +190,22 @@ def test_sectors(name, tmp_path):
     # The simulator reads its settings when it is loaded.
     file = tmp_path / "counters.json"
     run_in_child(check_sectors, *STREAMED[name], file, start="spawn")
+
+
+@pytest.mark.parametrize("name", WINDOWED)
+def test_window_sectors(name, tmp_path):
+    op, inputs, attributes, reads = WINDOWED[name]
+    model = image_model(op, inputs, attributes)
+    file = tmp_path / "counters.json"
+    run_in_child(check_reads, model, {"x": inputs[0]}, reads, file, start="spawn")
+
+
+@pytest.mark.parametrize("name", PLACED)
+def test_placed_sectors(name, tmp_path):
+    case, reads = PLACED[name]
+    file = tmp_path / "counters.json"
+    arguments = (case.model(False), case.feeds(), reads, file)
+    run_in_child(check_reads, *arguments, start="spawn")
 
 
 @pytest.mark.parametrize("name", TILED)

@@ -42,8 +42,13 @@ public:
   /// exp of x <= 0, as softmax takes it: on f32 by ex2.approx (PTX ISA: 2^-22),
   /// with a relative error of at most (|x| + 4) 2^-24.
   mlir::Value emitPower(mlir::Value x);
-  /// The value of lane (this lane ^ mask); an integer or float of 8 to 64 bits.
+  /// The value of lane (this lane ^ mask); an integer or float of up to 64
+  /// bits. All lanes of the warp take part.
   mlir::Value emitShuffleXor(mlir::Value value, int64_t mask);
+  /// The value of lane (this lane - distance); undefined below that.
+  mlir::Value emitShuffleUp(mlir::Value value, int64_t distance);
+  /// The value of lane `lane`, an index.
+  mlir::Value emitShuffleFrom(mlir::Value value, mlir::Value lane);
 
   /// Says what getBegin, getEnd and getScratch give.
   void setItems(mlir::Value first, mlir::Value last) {

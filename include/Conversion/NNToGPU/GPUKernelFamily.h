@@ -50,6 +50,11 @@ const GPUKernelFamily *getMapGPUFamily();
 const GPUKernelFamily *getTransposeGPUFamily(nn::DispatchOp dispatch);
 const GPUKernelFamily *getContractGPUFamily(nn::DispatchOp dispatch);
 const GPUKernelFamily *getConvGPUFamily(nn::DispatchOp dispatch);
+const GPUKernelFamily *getDirectConvGPUFamily(nn::DispatchOp dispatch);
+const GPUKernelFamily *getPoolGPUFamily(nn::DispatchOp dispatch);
+const GPUKernelFamily *getScanGPUFamily();
+const GPUKernelFamily *getSortGPUFamily(nn::DispatchOp dispatch);
+const GPUKernelFamily *getScatterGPUFamily(nn::DispatchOp dispatch);
 const GPUKernelFamily *getConcatGPUFamily();
 const GPUKernelFamily *getReduceGPUFamily();
 const GPUKernelFamily *getAttentionGPUFamily(nn::DispatchOp dispatch);
@@ -59,6 +64,8 @@ const GPUKernelFamily *getNormGPUFamily();
 /// The transforms that bring a convolution's filter into the layout that its
 /// kernel reads best; none where it reads it as it is.
 llvm::SmallVector<mlir::Attribute> getGPUFilterTransforms(nn::ConvOp op);
+/// The same for convolutions of DirectConv.cpp.
+llvm::SmallVector<mlir::Attribute> getDirectGPUFilterTransforms(nn::ConvOp op);
 
 } // namespace dlc
 

@@ -15,8 +15,7 @@ namespace dlc {
 
 namespace {
 
-/// Whether the matrix product computes `op`; the other convolutions have a
-/// thread per result element.
+/// Whether the matrix product computes `op`; see DirectConv.cpp for the others.
 bool isMatrixProduct(nn::ConvOp op) {
   ArrayRef<int64_t> filter = op.getFilter().getType().getShape();
   if (op.getTransposed() || op.getInputZero() || op.getFilterZero() ||
@@ -298,7 +297,7 @@ public:
 
 SmallVector<Attribute> getGPUFilterTransforms(nn::ConvOp op) {
   if (!isMatrixProduct(op)) {
-    return {};
+    return getDirectGPUFilterTransforms(op);
   }
   ArrayRef<int64_t> filter = op.getFilter().getType().getShape();
   int64_t groups = op.getGroups(), taps = 1;
@@ -314,8 +313,9 @@ SmallVector<Attribute> getGPUFilterTransforms(nn::ConvOp op) {
 
 const GPUKernelFamily *getConvGPUFamily(nn::DispatchOp dispatch) {
   static const ConvGPUFamily family;
-  return isMatrixProduct(cast<nn::ConvOp>(dispatch.getRootOp())) ? &family
-                                                                 : nullptr;
+  return isMatrixProduct(cast<nn::ConvOp>(dispatch.getRootOp()))
+             ? &family
+             : getDirectConvGPUFamily(dispatch);
 }
 
 } // namespace dlc

@@ -100,15 +100,17 @@ Value GPUKernelBuilder::emitPower(Value x) {
       .getResult(0);
 }
 
-Value GPUKernelBuilder::emitShuffleXor(Value value, int64_t mask) {
+/// `value` as another lane has it; words of 32 bits travel one by one.
+static Value emitShuffle(ImplicitLocOpBuilder &b, Value value, Value offset,
+                         NVVM::ShflKind kind) {
   Type type = value.getType(), i32 = b.getI32Type();
   unsigned width = type.getIntOrFloatBitWidth();
   auto shuffle = [&](Value word) -> Value {
     Value all = arith::ConstantIntOp::create(b, -1, 32);
-    Value offset = arith::ConstantIntOp::create(b, mask, 32);
-    Value clamp = arith::ConstantIntOp::create(b, kWarpThreads - 1, 32);
+    Value clamp = arith::ConstantIntOp::create(
+        b, kind == NVVM::ShflKind::up ? 0 : kWarpThreads - 1, 32);
     return NVVM::ShflOp::create(b, word.getType(), all, word, offset, clamp,
-                                NVVM::ShflKind::bfly, UnitAttr());
+                                kind, UnitAttr());
   };
   if (type.isF32() || type.isInteger(32)) {
     return shuffle(value);
@@ -134,6 +136,21 @@ Value GPUKernelBuilder::emitShuffleXor(Value value, int64_t mask) {
   }
   return type == integer ? result
                          : Value(arith::BitcastOp::create(b, type, result));
+}
+
+Value GPUKernelBuilder::emitShuffleXor(Value value, int64_t mask) {
+  return emitShuffle(b, value, arith::ConstantIntOp::create(b, mask, 32),
+                     NVVM::ShflKind::bfly);
+}
+
+Value GPUKernelBuilder::emitShuffleUp(Value value, int64_t distance) {
+  return emitShuffle(b, value, arith::ConstantIntOp::create(b, distance, 32),
+                     NVVM::ShflKind::up);
+}
+
+Value GPUKernelBuilder::emitShuffleFrom(Value value, Value lane) {
+  Value number = arith::IndexCastOp::create(b, b.getI32Type(), lane);
+  return emitShuffle(b, value, number, NVVM::ShflKind::idx);
 }
 
 using CombineFn =

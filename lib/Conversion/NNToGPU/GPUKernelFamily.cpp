@@ -15,6 +15,11 @@ const GPUKernelFamily *findGPUKernelFamily(nn::DispatchOp dispatch) {
           .Case<nn::ContractOp>(
               [&](auto) { return getContractGPUFamily(dispatch); })
           .Case<nn::ConvOp>([&](auto) { return getConvGPUFamily(dispatch); })
+          .Case<nn::PoolOp>([&](auto) { return getPoolGPUFamily(dispatch); })
+          .Case<nn::ScanOp>([](auto) { return getScanGPUFamily(); })
+          .Case<nn::SortOp>([&](auto) { return getSortGPUFamily(dispatch); })
+          .Case<nn::ScatterOp>(
+              [&](auto) { return getScatterGPUFamily(dispatch); })
           .Case<nn::ConcatOp>([&](auto) { return getConcatGPUFamily(); })
           .Case<nn::AttentionOp>(
               [&](auto) { return getAttentionGPUFamily(dispatch); })

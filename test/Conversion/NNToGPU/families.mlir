@@ -49,11 +49,80 @@ func.func @reduce_columns(%x: tensor<49x64xf32>) -> tensor<64xf32> {
 
 // What has no family of its own has a thread per item of the shared code, and
 // scratch memory for all of them where items need some.
-// CHECK-LABEL: func.func @scan
-// CHECK: rt.dispatch @scan_0({{.*}}threads = 128
-func.func @scan(%x: tensor<5x9xf32>) -> tensor<5x9xf32> {
-  %0 = nn.scan sum(%x) axis 1 : tensor<5x9xf32> -> tensor<5x9xf32>
-  return %0 : tensor<5x9xf32>
+// CHECK-LABEL: func.func @pool_planes
+// CHECK: %[[BLOCKS:.*]] = arith.constant 2 : index
+// CHECK: rt.dispatch @pool_0({{.*}} items(%[[BLOCKS]]) {{.*}}threads = 128
+func.func @pool_planes(%x: tensor<1x5x6x16xf32>) -> tensor<1x5x3x15xf32> {
+  %0 = nn.pool max(%x) {kernel = array<i64: 2, 2>, strides = array<i64: 2, 1>, dilations = array<i64: 1, 1>, pad_low = array<i64: 0, 0>, pad_high = array<i64: 0, 0>} : (tensor<1x5x6x16xf32>) -> tensor<1x5x3x15xf32>
+  return %0 : tensor<1x5x3x15xf32>
+}
+
+// -----
+
+// Four neighbouring channels a thread: 1x3x15x4 threads, whose windows' columns
+// are written out.
+// CHECK-LABEL: func.func @pool
+// CHECK: %[[BLOCKS:.*]] = arith.constant 2 : index
+// CHECK: rt.dispatch @pool_0({{.*}} items(%[[BLOCKS]]) {{.*}}threads = 128
+// CHECK: func.func @pool_0
+// CHECK: scf.for
+// CHECK-COUNT-8: memref.load
+// CHECK-NOT: memref.load
+// CHECK: return
+func.func @pool(%x: tensor<1x6x16x16xf32>) -> tensor<1x3x15x16xf32> {
+  %0 = nn.pool max(%x) {channels_last, kernel = array<i64: 2, 2>, strides = array<i64: 2, 1>, dilations = array<i64: 1, 1>, pad_low = array<i64: 0, 0>, pad_high = array<i64: 0, 0>} : (tensor<1x6x16x16xf32>) -> tensor<1x3x15x16xf32>
+  return %0 : tensor<1x3x15x16xf32>
+}
+
+// -----
+
+// The filter of a depthwise convolution lies tap by tap, so that channels of one
+// are neighbours.
+// CHECK-LABEL: func.func @depthwise
+// CHECK: nn.param_ref @w.packed : tensor<1x9x16xf32>
+// CHECK: rt.dispatch @conv_0({{.*}}threads = 128
+nn.param @w : tensor<16x1x3x3xf32> = (#nn.data<"m", offset = 0, bytes = 576>) : tensor<16x1x3x3xf32>
+func.func @depthwise(%x: tensor<1x6x7x16xf32>) -> tensor<1x4x5x16xf32> {
+  %w = nn.param_ref @w : tensor<16x1x3x3xf32>
+  %0 = nn.conv %x, %w {channels_last, groups = 16 : i64, strides = array<i64: 1, 1>, dilations = array<i64: 1, 1>, pad_low = array<i64: 0, 0>, pad_high = array<i64: 0, 0>} : tensor<1x6x7x16xf32>, tensor<16x1x3x3xf32> -> tensor<1x4x5x16xf32>
+  return %0 : tensor<1x4x5x16xf32>
+}
+
+// -----
+
+// Five elements are eight lanes' work: three exchanges, no shared memory.
+// CHECK-LABEL: func.func @scan_rows
+// CHECK: rt.dispatch @scan_0({{.*}}threads = 256
+// CHECK-NOT: memref.global
+// CHECK-COUNT-4: nvvm.shfl.sync up
+// CHECK-NOT: nvvm.shfl.sync up
+// CHECK: return
+func.func @scan_rows(%x: tensor<3x5xf32>) -> tensor<3x5xf32> {
+  %0 = nn.scan sum(%x) axis 1 : tensor<3x5xf32> -> tensor<3x5xf32>
+  return %0 : tensor<3x5xf32>
+}
+
+// -----
+
+// 100 elements take the places of 128, two lines a block.
+// CHECK-LABEL: func.func @top_k
+// CHECK: %[[BLOCKS:.*]] = arith.constant 2 : index
+// CHECK: rt.dispatch @sort_0({{.*}} items(%[[BLOCKS]]) {{.*}}threads = 128
+// CHECK: memref.global "private" @sort_0_shared_0 : memref<256xf32, 3>
+func.func @top_k(%x: tensor<3x100xf32>) -> (tensor<3x7xf32>, tensor<3x7xi64>) {
+  %0:2 = nn.sort %x axis 1 descending : (tensor<3x100xf32>) -> (tensor<3x7xf32>, tensor<3x7xi64>)
+  return %0#0, %0#1 : tensor<3x7xf32>, tensor<3x7xi64>
+}
+
+// -----
+
+// Rows of 64: sixteen threads of 16 bytes for each of 200 parts.
+// CHECK-LABEL: func.func @scatter
+// CHECK: %[[BLOCKS:.*]] = arith.constant 25 : index
+// CHECK: rt.dispatch @scatter_0({{.*}} items(%[[BLOCKS]]) {{.*}}threads = 128
+func.func @scatter(%d: tensor<200x64xf32>, %i: tensor<50xi64>, %u: tensor<50x64xf32>) -> tensor<200x64xf32> {
+  %0 = nn.scatter add %u into %d, (%i) indexed [0] index_maps [affine_map<(r, c) -> (r)>] dest_map affine_map<(r, c) -> (c)> : tensor<50x64xf32> into tensor<200x64xf32>, (tensor<50xi64>) -> tensor<200x64xf32>
+  return %0 : tensor<200x64xf32>
 }
 
 // -----
