@@ -96,6 +96,12 @@ PLACED = {
         ),
         1,
     ),
+    "pad": (
+        OpCase(
+            "pad", "Pad", [f32(1, 30, 31, 64), i64(0, 1, 1, 0, 0, 1, 0, 0)], constants=1
+        ),
+        1,
+    ),
     "resize_nearest": (
         OpCase(
             "resize_nearest",

@@ -51,6 +51,16 @@ private:
   /// exist.
   Value guardedLoad(Value condition, Value tensor, ValueRange indices,
                     Value otherwise);
+  /// Whether guardedLoad reads in any case, so that the indices must exist: on
+  /// a GPU neighbours are read at once, which branches between them prevent.
+  bool readsAlways(RankedTensorType type) {
+    return kb.target.isScalar() && type.hasStaticShape() &&
+           type.getNumElements() > 0;
+  }
+  Value clamp(Value index, OpFoldResult size) {
+    return value(math.max(math.constant(0),
+                          math.min(index, math.sub(size, math.constant(1)))));
+  }
 
   KernelBuilder &kb;
   ImplicitLocOpBuilder &b;
@@ -174,6 +184,10 @@ Value IndexFunctions::reshape(nn::ReshapeOp op, ValueRange indices) {
 
 Value IndexFunctions::guardedLoad(Value condition, Value tensor,
                                   ValueRange indices, Value otherwise) {
+  if (readsAlways(llvm::cast<RankedTensorType>(tensor.getType()))) {
+    return arith::SelectOp::create(b, condition, kb.load(tensor, indices),
+                                   otherwise);
+  }
   KernelBuilder::MemoScope scope(kb);
   return kernel::emitIf(
       b, condition, otherwise.getType(),
@@ -218,6 +232,8 @@ Value IndexFunctions::pad(nn::PadOp op, ValueRange indices) {
   SmallVector<Value> at;
   Value inside;
   SmallVector<OpFoldResult> low = op.getMixedLow();
+  bool isClamped = op.getMode() == nn::PadMode::constant &&
+                   readsAlways(op.getInput().getType());
   for (auto [dim, index] : llvm::enumerate(indices)) {
     bool untouched =
         op.getStaticLow()[dim] == 0 && op.getStaticHigh()[dim] == 0;
@@ -226,6 +242,9 @@ Value IndexFunctions::pad(nn::PadOp op, ValueRange indices) {
                      ? index
                      : padIndex(op.getMode(), position,
                                 value(kb.size(op.getInput(), dim)), inside));
+    if (isClamped && !untouched) {
+      at.back() = clamp(position, kb.size(op.getInput(), dim));
+    }
   }
   if (!inside) {
     return kb.load(op.getInput(), at);
@@ -253,11 +272,12 @@ Value IndexFunctions::gather(nn::GatherOp op, ValueRange indices) {
                                   op.getNegativeWrap());
     if (op.getBounds() == nn::BoundsMode::zero) {
       inside = emitInRange(kb, index, size, inside);
-    } else {
+    }
+    if (op.getBounds() != nn::BoundsMode::zero ||
+        readsAlways(op.getInput().getType())) {
       // Also where an index out of range is the caller's error: memory stays
       // safe.
-      index = value(math.max(
-          math.constant(0), math.min(index, math.sub(size, math.constant(1)))));
+      index = clamp(index, size);
     }
     at[dim] = index;
   }
