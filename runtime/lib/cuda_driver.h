@@ -11,7 +11,9 @@
 
 #include "dlc/dlc.h"
 
-/* F(field, name for cuGetProcAddress, parameters). All return cu_result. */
+/* F(field, name for cuGetProcAddress, parameters). All return cu_result. The
+   name is the function's own, not what cuda.h defines as another's:
+   "cuGraphInstantiate" is the form of CUDA 11. */
 #define DLC_CUDA_FUNCTIONS(F)                                                  \
   F(init, "cuInit", (unsigned flags))                                          \
   F(get_error_name, "cuGetErrorName", (cu_result error, const char **name))    \
@@ -62,7 +64,7 @@
     (cu_stream stream, int mode))                                              \
   F(stream_end_capture, "cuStreamEndCapture",                                  \
     (cu_stream stream, cu_graph * graph))                                      \
-  F(graph_instantiate, "cuGraphInstantiate",                                   \
+  F(graph_instantiate, "cuGraphInstantiateWithFlags",                          \
     (cu_graph_exec * exec, cu_graph graph, unsigned long long flags))          \
   F(graph_destroy, "cuGraphDestroy", (cu_graph graph))                         \
   F(graph_launch, "cuGraphLaunch", (cu_graph_exec exec, cu_stream stream))     \
