@@ -25,7 +25,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -40,6 +39,7 @@ sys.path.insert(0, str(ROOT / "test" / "Models"))
 import light  # noqa: E402
 import minilm  # noqa: E402
 import zoo  # noqa: E402
+from common import find_cuda_tool  # noqa: E402
 
 ARCH = "sm_80"
 TABLE = ROOT / "test" / "Models" / f"ptx-{ARCH}.tsv"
@@ -61,15 +61,6 @@ KINDS = {
     "shared": ("LDS", "STS", "LDSM", "SHFL"),
 }
 COLUMNS = ("kernels", "registers", "smem", *KINDS, "other")
-
-
-def find_tool(name: str) -> str | None:
-    if found := shutil.which(name):
-        return found
-    places = [
-        *Path(sys.prefix).glob(f"lib/python*/site-packages/nvidia/cu*/bin/{name}")
-    ]
-    return str(places[0]) if places else None
 
 
 def model_of(name: str) -> tuple[Path, dict]:
@@ -225,8 +216,8 @@ def update(table: dict, name: str, figures: dict, options) -> list[str]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("models", nargs="+", metavar="MODEL")
-    parser.add_argument("--ptxas", default=find_tool("ptxas"))
-    parser.add_argument("--nvdisasm", default=find_tool("nvdisasm"))
+    parser.add_argument("--ptxas", default=find_cuda_tool("ptxas"))
+    parser.add_argument("--nvdisasm", default=find_cuda_tool("nvdisasm"))
     parser.add_argument("--record", action="store_true")
     parser.add_argument("--because", default="", metavar="REASON")
     options = parser.parse_args()

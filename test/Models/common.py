@@ -9,6 +9,8 @@ beside its place and then renamed, so a broken run leaves nothing behind.
 from __future__ import annotations
 
 import os
+import shutil
+import sys
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -17,6 +19,12 @@ import numpy as np
 import onnx
 
 ROOT = Path(__file__).resolve().parents[2]
+
+
+def find_cuda_tool(name: str) -> str | None:
+    """ptxas or nvdisasm: of PATH, or of NVIDIA's packages beside this Python."""
+    places = Path(sys.prefix).glob(f"lib/python*/site-packages/nvidia/cu*/bin/{name}")
+    return shutil.which(name) or next(map(str, places), None)
 
 
 def cache_dir() -> Path:

@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +12,13 @@ import pytest
 from onnx import TensorProto, helper
 
 import dlc
+from common import find_cuda_tool
 
 pytestmark = pytest.mark.usefixtures("compiler", "simulator")
 
 
 def find_ptxas() -> str:
-    places = Path(sys.prefix).glob("lib/python*/site-packages/nvidia/cu*/bin/ptxas")
-    found = shutil.which("ptxas") or next(map(str, places), None)
-    if not found:
-        pytest.skip("ptxas is not installed")
-    return found
+    return find_cuda_tool("ptxas") or pytest.skip("ptxas is not installed")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@
 #define DLC_CONVERSION_NNTOGPU_TILEKERNELFAMILY_H
 
 #include "Conversion/NNToGPU/GPUKernelFamily.h"
+#include "Dialect/Tile/GemmKernel.h"
 #include "Dialect/Tile/KernelBuilder.h"
 #include "Dialect/Tile/Schedules.h"
 
@@ -38,7 +39,6 @@ public:
   /// !llvm.ptr<1> of an input, which is a block argument, or of the result.
   mlir::Value getPointer(mlir::Value input);
   mlir::Value getResultPointer();
-  mlir::Value getPartialSums() { return partialSums; }
   unsigned getIndexBits() const { return indexBits; }
   /// A size of the dispatch as the tile dialect's builders take it.
   tile::Size getSize(mlir::OpFoldResult size);
@@ -49,6 +49,12 @@ public:
   /// columns that `index` counts, of which there are `count`, repeated every
   /// `count`. To be called after start; `zero` may be null.
   tile::ZeroPointFn getZeroPoint(mlir::Value zero, mlir::OpFoldResult count);
+
+  /// The kernel that adds a product's `parts` partial sums. `complete` adds
+  /// sizes and result to its spec, after start.
+  tile::KernelOp
+  emitSplitSum(int64_t parts,
+               llvm::function_ref<void(tile::SplitSumSpec &)> complete);
 
   /// What the dispatch yields for neighbouring elements of the root's result,
   /// as a vector. `sums` is a vector of f32 or i32; `finish` gives the root's

@@ -13,6 +13,11 @@ inline bool isArgReduction(nn::ReduceKind kind) {
   return kind == nn::ReduceKind::argmax || kind == nn::ReduceKind::argmin;
 }
 
+/// What a maximum (or else a minimum) of `accumulator` begins with: the type's
+/// least (greatest) value, for floats an infinity. Of the type's code type.
+mlir::Value emitNeutralOfExtreme(mlir::ImplicitLocOpBuilder &b,
+                                 mlir::Type accumulator, bool isMax);
+
 /// One reduction. Its state is the accumulator, and for arg-reductions the
 /// place (i64).
 class Reducer {

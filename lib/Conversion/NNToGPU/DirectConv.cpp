@@ -19,15 +19,9 @@ namespace dlc {
 
 namespace {
 
-/// Taps of the last spatial dim that are written out rather than looped over.
-constexpr int64_t kUnrolledTaps = 8;
 /// From this many output channels on, a group's part of the filter lies alone;
 /// otherwise all channels of a tap lie side by side.
 constexpr int64_t kGroupColumns = 8;
-
-int64_t elementBytes(Value tensor) {
-  return std::max(1u, typeOf(tensor).getElementTypeBitWidth() / 8);
-}
 
 /// What is static of such a convolution.
 struct DirectShape {

@@ -8,6 +8,14 @@
 
 namespace dlc {
 
+/// Taps of the last spatial dim that are written out rather than looped over.
+inline constexpr int64_t kUnrolledTaps = 8;
+
+/// Bytes of an element in memory.
+inline int64_t elementBytes(mlir::Value tensor) {
+  return std::max(1u, typeOf(tensor).getElementTypeBitWidth() / 8);
+}
+
 /// A result (N, spatial..., C) as tiles: `pixels` neighbours along the last
 /// spatial dim by `channels` neighbouring channels, up to 16 bytes of them. A
 /// tile belongs to a thread; it may reach past the last pixel of a line.

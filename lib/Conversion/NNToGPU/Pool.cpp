@@ -14,13 +14,6 @@ namespace dlc {
 
 namespace {
 
-/// Taps of the last spatial dim that are written out rather than looped over.
-constexpr int64_t kUnrolledTaps = 8;
-
-int64_t elementBytes(Value tensor) {
-  return std::max(1u, typeOf(tensor).getElementTypeBitWidth() / 8);
-}
-
 class PoolTile {
 public:
   explicit PoolTile(GPUKernelBuilder &kb)

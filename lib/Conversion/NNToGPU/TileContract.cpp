@@ -354,22 +354,14 @@ ContractEmitter::emit(tile::GemmScheduleAttr schedule) {
 }
 
 tile::KernelOp ContractEmitter::emitPartialSum(int64_t parts) {
-  return tile::buildSplitSumKernel(
-      builder.b, builder.signature,
-      [&](ImplicitLocOpBuilder &b, const tile::KernelArguments &arguments) {
-        builder.start(b, arguments);
-        tile::SplitSumSpec spec;
-        spec.partial = builder.getPartialSums();
-        spec.element = getPartialSumType(builder.dispatch);
-        spec.parts = parts;
-        spec.m = builder.getSize(groupSize(shape.m));
-        spec.n = builder.getSize(groupSize(shape.n));
-        for (const DimGroup &group : shape.batch) {
-          spec.batch.push_back(builder.getSize(groupSize(group)));
-        }
-        spec.c = makeResult();
-        return spec;
-      });
+  return builder.emitSplitSum(parts, [&](tile::SplitSumSpec &spec) {
+    spec.m = builder.getSize(groupSize(shape.m));
+    spec.n = builder.getSize(groupSize(shape.n));
+    for (const DimGroup &group : shape.batch) {
+      spec.batch.push_back(builder.getSize(groupSize(group)));
+    }
+    spec.c = makeResult();
+  });
 }
 
 class TileContractFamily final : public TileKernelFamily {

@@ -211,19 +211,11 @@ tile::ResultSpec ConvEmitter::makeOutput() {
 
 /// One product of all pixels and the output channels of all groups.
 tile::KernelOp ConvEmitter::emitPartialSum(int64_t parts) {
-  return tile::buildSplitSumKernel(
-      builder.b, builder.signature,
-      [&](ImplicitLocOpBuilder &b, const tile::KernelArguments &arguments) {
-        builder.start(b, arguments);
-        tile::SplitSumSpec spec;
-        spec.partial = builder.getPartialSums();
-        spec.element = getPartialSumType(builder.dispatch);
-        spec.parts = parts;
-        spec.m = size(known.countPixels(builder.kb()));
-        spec.n = number(known.groups * known.getColumns());
-        spec.c = makeOutput();
-        return spec;
-      });
+  return builder.emitSplitSum(parts, [&](tile::SplitSumSpec &spec) {
+    spec.m = size(known.countPixels(builder.kb()));
+    spec.n = number(known.groups * known.getColumns());
+    spec.c = makeOutput();
+  });
 }
 
 Value ConvEmitter::computeResult(ImplicitLocOpBuilder &b, Value sums,

@@ -94,6 +94,21 @@ Value TileKernelBuilder::getIndex(ImplicitLocOpBuilder &inside, Value value) {
   return arith::IndexCastOp::create(inside, inside.getIndexType(), value);
 }
 
+tile::KernelOp TileKernelBuilder::emitSplitSum(
+    int64_t parts, llvm::function_ref<void(tile::SplitSumSpec &)> complete) {
+  return tile::buildSplitSumKernel(b, signature,
+                                   [&](ImplicitLocOpBuilder &inside,
+                                       const tile::KernelArguments &arguments) {
+                                     start(inside, arguments);
+                                     tile::SplitSumSpec spec;
+                                     spec.partial = partialSums;
+                                     spec.element = getPartialSumType(dispatch);
+                                     spec.parts = parts;
+                                     complete(spec);
+                                     return spec;
+                                   });
+}
+
 Value TileKernelBuilder::emitEpilogue(
     ImplicitLocOpBuilder &inside, Value sums,
     llvm::function_ref<std::pair<Value, SmallVector<Value>>(int64_t, Value)>

@@ -3,6 +3,7 @@
 #include "Conversion/NNToKernel/PoolCode.h"
 
 #include "Conversion/Common/ElementwiseFn.h"
+#include "Conversion/NNToKernel/Reducer.h"
 
 using namespace mlir;
 
@@ -44,18 +45,9 @@ PoolCode::Window PoolCode::clipWindow(ArrayRef<Value> position) {
 }
 
 Value PoolCode::emitNeutral() {
-  Type type = getCodeType(accumulator);
-  if (op.getKind() != PoolKind::max) {
-    return emitConstant(b, type, 0);
-  }
-  if (isa<FloatType>(type)) {
-    return emitConstant(b, type, -std::numeric_limits<double>::infinity());
-  }
-  unsigned width = type.getIntOrFloatBitWidth();
-  APInt lowest = accumulator.isUnsignedInteger()
-                     ? APInt::getMinValue(width)
-                     : APInt::getSignedMinValue(width);
-  return arith::ConstantOp::create(b, b.getIntegerAttr(type, lowest));
+  return op.getKind() == PoolKind::max
+             ? emitNeutralOfExtreme(b, accumulator, /*isMax=*/true)
+             : emitConstant(b, getCodeType(accumulator), 0);
 }
 
 Value PoolCode::convert(Value value) {

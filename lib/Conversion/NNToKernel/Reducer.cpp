@@ -63,6 +63,23 @@ Value Reducer::emitFinish(ValueRange state, OpFoldResult count) {
   return emitCast(b, value, accumulator, element);
 }
 
+Value emitNeutralOfExtreme(ImplicitLocOpBuilder &b, Type accumulator,
+                           bool isMax) {
+  Type type = getCodeType(accumulator);
+  if (isa<FloatType>(type)) {
+    double inf = std::numeric_limits<double>::infinity();
+    return emitConstant(b, type, isMax ? -inf : inf);
+  }
+  unsigned width = type.getIntOrFloatBitWidth();
+  bool isUnsigned = accumulator.isUnsignedInteger();
+  APInt lowest =
+      isUnsigned ? APInt::getMinValue(width) : APInt::getSignedMinValue(width);
+  APInt highest =
+      isUnsigned ? APInt::getMaxValue(width) : APInt::getSignedMaxValue(width);
+  return arith::ConstantOp::create(
+      b, b.getIntegerAttr(type, isMax ? lowest : highest));
+}
+
 Value Reducer::emitNeutral() {
   Type type = getCodeType(accumulator);
   switch (op.getKind()) {
@@ -77,18 +94,7 @@ Value Reducer::emitNeutral() {
   default:
     break;
   }
-  if (isa<FloatType>(type)) {
-    double inf = std::numeric_limits<double>::infinity();
-    return emitConstant(b, type, isMax() ? -inf : inf);
-  }
-  unsigned width = type.getIntOrFloatBitWidth();
-  bool isUnsigned = accumulator.isUnsignedInteger();
-  APInt lowest =
-      isUnsigned ? APInt::getMinValue(width) : APInt::getSignedMinValue(width);
-  APInt highest =
-      isUnsigned ? APInt::getMaxValue(width) : APInt::getSignedMaxValue(width);
-  return arith::ConstantOp::create(
-      b, b.getIntegerAttr(type, isMax() ? lowest : highest));
+  return emitNeutralOfExtreme(b, accumulator, isMax());
 }
 
 Value Reducer::combine(Value lhs, Value rhs) {

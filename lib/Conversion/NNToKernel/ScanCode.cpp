@@ -3,6 +3,7 @@
 #include "Conversion/NNToKernel/ScanCode.h"
 
 #include "Conversion/Common/ElementwiseFn.h"
+#include "Conversion/NNToKernel/Reducer.h"
 
 using namespace mlir;
 
@@ -27,19 +28,8 @@ Value ScanCode::emitNeutral() {
   case nn::ScanKind::min:
     break;
   }
-  bool isMax = op.getKind() == nn::ScanKind::max;
-  if (isa<FloatType>(type)) {
-    double inf = std::numeric_limits<double>::infinity();
-    return emitConstant(b, type, isMax ? -inf : inf);
-  }
-  unsigned width = type.getIntOrFloatBitWidth();
-  bool isUnsigned = accumulator.isUnsignedInteger();
-  APInt lowest =
-      isUnsigned ? APInt::getMinValue(width) : APInt::getSignedMinValue(width);
-  APInt highest =
-      isUnsigned ? APInt::getMaxValue(width) : APInt::getSignedMaxValue(width);
-  return arith::ConstantOp::create(
-      b, b.getIntegerAttr(type, isMax ? lowest : highest));
+  return emitNeutralOfExtreme(b, accumulator,
+                              op.getKind() == nn::ScanKind::max);
 }
 
 Value ScanCode::combine(Value first, Value second) {
