@@ -65,27 +65,37 @@ def run(ptx: Path, name: str, launch: Launch, mode: str, build: Path):
         command += ["--arg", path]
     for size in launch.sizes:
         command += ["--arg", f"{size}:i64"]
-    out = ptx.parent / "out.npy"
-    command += ["--out", f"{len(launch.buffers) - 1}:{out}"]
+    numbers = [len(launch.buffers) - 1, *(number for number, *_ in launch.others)]
+    outputs = [ptx.parent / f"out{number}.npy" for number in numbers]
+    for number, out in zip(numbers, outputs, strict=True):
+        command += ["--out", f"{number}:{out}"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
         return done.stderr.strip()
-    return np.load(out), json.loads(done.stdout)
+    return [np.load(out) for out in outputs], json.loads(done.stdout)
+
+
+def compare(values: np.ndarray, expected: np.ndarray, tolerance: np.ndarray):
+    """What is wrong with the values; equal infinities are right."""
+    with np.errstate(invalid="ignore"):
+        right = (values == expected) | (np.abs(values - expected) <= tolerance)
+    if right.all():
+        return []
+    at = tuple(int(i) for i in np.argwhere(~right)[0])
+    return [
+        f"{int((~right).sum())} of {right.size} results wrong, first at {at}: "
+        f"expected {expected[at]:.6g}, got {values[at]:.6g}, "
+        f"allowed {tolerance[at]:.2g}"
+    ]
 
 
 def check(launch: Launch, results) -> list[str]:
     if isinstance(results, str):
         return [results]
-    faults = []
-    values = load(results[0], launch.element)
-    wrong = ~(np.abs(values - launch.expected) <= launch.tolerance)
-    if wrong.any():
-        at = tuple(int(i) for i in np.argwhere(wrong)[0])
-        faults.append(
-            f"{int(wrong.sum())} of {wrong.size} results wrong, first at {at}: "
-            f"expected {launch.expected[at]:.6g}, got {values[at]:.6g}, "
-            f"allowed {launch.tolerance[at]:.2g}"
-        )
+    values = load(results[0][0], launch.element)
+    faults = compare(values, launch.expected, launch.tolerance)
+    for other, (_, *right) in zip(results[0][1:], launch.others, strict=True):
+        faults += compare(load(other, "f32"), *right)
     wavefronts, ideal = (results[1][f"shared_{x}"] for x in ("wavefronts", "ideal"))
     if wavefronts > MAX_WAVEFRONTS * ideal:
         faults.append(f"{wavefronts} wavefronts of shared memory, {ideal} would do")

@@ -92,6 +92,12 @@ def short_points() -> list:
             2, (4, 4), 20, 16, (2, 2), element="f32", result="f32",
             schedule=(32, 16, 16, 3, 2, 1, 5),
         ),
+        *short_attentions(),
+    ]  # fmt: skip
+
+
+def short_attentions() -> list:
+    return [
         AttentionPoint(128, 128, 64, causal=True),
         AttentionPoint(
             37, 101, 40, 24, heads=2, shared=2, element="f16", bias=True,
@@ -114,6 +120,15 @@ def short_points() -> list:
         AttentionPoint(
             65, 65, 33, 80, element="f32", result="bf16", window=20, cap=True,
             schedule=(32, 16, 2, 2),
+        ),
+        AttentionPoint(75, 90, 64, log_sums=True, causal=True),
+        AttentionPoint(
+            37, 101, 40, 24, heads=2, shared=2, element="f16", mask=True,
+            log_sums=True, dynamic=True, schedule=(32, 32, 3, 2),
+        ),
+        AttentionPoint(
+            50, 33, 64, batch=2, element="f32", result="f32", bias=True,
+            log_sums=True, schedule=(64, 16, 2, 4),
         ),
     ]  # fmt: skip
 
@@ -218,7 +233,7 @@ def random_integers(rng: np.random.Generator, build: Path, count: int) -> list:
 
 def random_attentions(rng: np.random.Generator, count: int) -> list:
     points = []
-    for _ in range(count):
+    for number in range(count):
         element = str(rng.choice(["bf16", "f16", "f32"]))
         head = int(rng.choice([32, 48, 64, 80, 96, 128, 192, 256, 36, 33]))
         value_head = int(rng.choice([head, head, head, 64]))
@@ -240,7 +255,7 @@ def random_attentions(rng: np.random.Generator, count: int) -> list:
                 shared=int(rng.integers(1, 3)),
                 element=element, result=str(rng.choice(["bf16", "f16", "f32"])),
                 causal=bool(rng.integers(0, 2)),
-                window=int(rng.choice([0, 0, 17, 64])),
+                window=int(rng.choice([0, 0, 17, 64])), log_sums=number % 3 == 0,
                 dynamic=bool(rng.integers(0, 2)),
                 schedule=(16 * warps, keys, int(rng.choice([2, 3])), warps), **flags,
             )

@@ -116,6 +116,8 @@ class Launch:
     expected: np.ndarray
     tolerance: np.ndarray
     element: str
+    # Other results: number of the buffer, right values of f32, error allowed.
+    others: list[tuple[int, np.ndarray, np.ndarray]] = field(default_factory=list)
 
 
 class Sums:
@@ -437,6 +439,8 @@ class AttentionPoint:
     bias: bool = False
     mask: bool = False
     cap: bool = False
+    # The logarithms of the rows' sums are a result, too.
+    log_sums: bool = False
     dynamic: bool = False
     # queries, keys, stages, warps.
     schedule: tuple[int, ...] = (64, 64, 2, 4)
@@ -465,6 +469,14 @@ class AttentionPoint:
             seen &= operand != 0
         return seen
 
+    def _log_sums(self, scores: np.ndarray, absolute: np.ndarray):
+        """The right logarithms of the rows' sums, and the error allowed."""
+        top = scores.max(-1, initial=-1e30)
+        with np.errstate(divide="ignore"):
+            logs = top + np.log(np.exp(scores - top[..., None]).sum(-1))
+        rounding = 2.0**-23 * (self.head * absolute.max(-1) + self.keys)
+        return logs, rounding + 2.0**-20 * (4 + np.abs(np.maximum(logs, -1e3)))
+
     def launch(self, rng: np.random.Generator) -> Launch:
         heads = (self.batch, self.heads)
         query = random(rng, (*heads, self.shared, self.rows, self.head), self.element)
@@ -483,6 +495,8 @@ class AttentionPoint:
         if self.cap:
             scores = scores / (1 + np.abs(scores) / 4)
         scores = np.where(self._seen(extra), scores, -np.inf)
+        absolute = np.einsum("bhgmd,bhnd->bhgmn", np.abs(q), np.abs(k))
+        logs, log_errors = self._log_sums(scores, absolute)
         top = scores.max(-1, keepdims=True, initial=-1e30)
         weights = np.exp(scores - top)
         total = weights.sum(-1, keepdims=True)
@@ -499,6 +513,7 @@ class AttentionPoint:
         spread = np.einsum("bhgmn,bhne->bhgme", weights, np.abs(v))
         results.tolerance = results.tolerance + slack * spread
         memory = results.finish(self.result)
+        log_memory = [unwritten(logs.shape, "f32")] if self.log_sums else []
         queries, step, stages, warps = self.schedule
         head = ceil_div(self.head, 16) * 16
         unit = 32 if self.element == "f32" else 16
@@ -507,7 +522,7 @@ class AttentionPoint:
         count = self.batch * self.heads * self.shared
         sizes = [self.batch, self.heads, self.shared, self.rows, self.keys]
         return Launch(
-            buffers=[query, key, value, extra, memory],
+            buffers=[query, key, value, extra, *log_memory, memory],
             sizes=sizes if self.dynamic else [],
             grid=count * ceil_div(self.rows, queries),
             block=32 * warps,
@@ -515,4 +530,5 @@ class AttentionPoint:
             expected=results.values,
             tolerance=results.tolerance,
             element=self.result,
+            others=[(4, logs, log_errors)] if self.log_sums else [],
         )

@@ -36,9 +36,9 @@ public:
              const tile::KernelArguments &arguments);
   /// After start.
   KernelBuilder &kb() { return *builder; }
-  /// !llvm.ptr<1> of an input, which is a block argument, or of the result.
+  /// !llvm.ptr<1> of an input, which is a block argument, or of a result.
   mlir::Value getPointer(mlir::Value input);
-  mlir::Value getResultPointer();
+  mlir::Value getResultPointer(unsigned i = 0);
   unsigned getIndexBits() const { return indexBits; }
   /// A size of the dispatch as the tile dialect's builders take it.
   tile::Size getSize(mlir::OpFoldResult size);

@@ -29,6 +29,11 @@ using ScoreMaskFn = std::function<mlir::Value(mlir::ImplicitLocOpBuilder &,
 using KeyBoundFn = std::function<mlir::Value(
     mlir::ImplicitLocOpBuilder &, mlir::ValueRange batch, mlir::Value row)>;
 
+/// Stores one number (f32) of an existing row (i32).
+using RowStoreFn =
+    std::function<void(mlir::ImplicitLocOpBuilder &, mlir::Value value,
+                       mlir::ValueRange batch, mlir::Value row)>;
+
 /// What becomes of a row that sees no key.
 enum class EmptyRow { NaN, Zero };
 
@@ -56,6 +61,9 @@ struct AttentionSpec {
   EmptyRow emptyRow = EmptyRow::NaN;
   /// Rows whose sum is NaN become zero, empty ones too.
   bool zeroNaNRows = false;
+  /// Stores the logarithm of the sum over the row's keys of exp(score), -inf
+  /// without a key; null: no one wants it.
+  RowStoreFn storeLogSum;
 };
 
 /// As buildGemmKernel. The launch has product(batch) * ceil(rows / queries)

@@ -204,6 +204,14 @@ void emitResults(mlir::ImplicitLocOpBuilder &b, const ResultSpec &result,
                  mlir::Value row, mlir::Value column, Size rows, Size columns,
                  bool staged, mlir::Value firstColumn = nullptr);
 
+/// Hands out `values`, one per row, the first of which is row `row` (i32);
+/// `rows` bounds them. `store` gets a value and its row (i32).
+void emitRowValues(mlir::ImplicitLocOpBuilder &b, mlir::Value values,
+                   mlir::Value row, Size rows,
+                   llvm::function_ref<void(mlir::ImplicitLocOpBuilder &,
+                                           mlir::Value, mlir::Value)>
+                       store);
+
 /// Copies a part of `view` that begins at (row, column) to `slot`, starting at
 /// once; sizes say where all of it exists. `fill` as of `tile.copy`.
 void createCopy(mlir::ImplicitLocOpBuilder &b, mlir::Value view,

@@ -101,10 +101,11 @@ def Tile_EpilogueOp : Tile_Op<"epilogue", [MemoryEffects<[MemRead, MemWrite]>, R
     The region is run for each `lanes` neighbouring elements of a row, as a vector, with their row and
     first column, which count from (`row`, `column`). Elements at rows or columns from `rows` and
     `columns` on do not exist. It stores them. `staging`: shared memory to go through, so that threads
-    get longer runs of a row; it has the tile's shape and element, f32 or i32.
+    get longer runs of a row; it has the tile's shape and element, f32 or i32. Of a tile with a value per
+    row, each value is the only column of its row.
     c1: the region's arguments are a vector of `lanes` elements, i32 and i32. c2: `lanes` is 1 or 2
-    without staging, with it a power of two up to 8. c3: `staging` has the tile's shape and
-    its element of 32 bits.
+    without staging, with it a power of two up to 8, of values per row 1. c3: `staging` has the tile's
+    shape and its element of 32 bits.
   }];
   let arguments = (ins Tile_RegisterTile:$tile, I32:$row, I32:$column, I32:$rows, I32:$columns,
                        Optional<Tile_SharedTile>:$staging, I64Attr:$lanes,

@@ -139,6 +139,7 @@ private:
   tile::MatrixSpec makeOperand(unsigned map);
   void setBound(tile::AttentionSpec &spec);
   void setRegions(tile::AttentionSpec &spec);
+  void setLogSum(tile::AttentionSpec &spec);
   Value emitRegion(ImplicitLocOpBuilder &b, const tile::ScorePlace &place,
                    Value score, bool isMask);
 
@@ -269,6 +270,30 @@ void AttentionEmitter::setRegions(tile::AttentionSpec &spec) {
   };
 }
 
+/// The logarithms are a dense tensor of (batch, head, group, row).
+void AttentionEmitter::setLogSum(tile::AttentionSpec &spec) {
+  if (!op.getLse()) {
+    return;
+  }
+  Value base = builder.getResultPointer(1);
+  Type element = typeOf(op.getLse()).getElementType();
+  SmallVector<tile::Size> sizes = spec.batch;
+  sizes.push_back(spec.rows);
+  spec.storeLogSum = [=](ImplicitLocOpBuilder &b, Value value, ValueRange batch,
+                         Value row) {
+    tile::SizeMath math(b);
+    Value offset = math.i64(0);
+    SmallVector<Value> indices = llvm::to_vector(batch);
+    indices.push_back(math.extend(row));
+    for (auto [index, size] : llvm::zip_equal(indices, sizes)) {
+      offset = math.add(math.mul(offset, math.i64(size)), index);
+    }
+    Value address =
+        LLVM::GEPOp::create(b, base.getType(), element, base, offset);
+    LLVM::StoreOp::create(b, tile::convertFloat(b, value, element), address);
+  };
+}
+
 tile::AttentionSpec AttentionEmitter::makeSpec() {
   KernelBuilder &kb = builder.kb();
   tile::AttentionSpec spec;
@@ -296,6 +321,7 @@ tile::AttentionSpec AttentionEmitter::makeSpec() {
   spec.zeroNaNRows = op.getNanRow() == nn::NanRow::zero;
   setBound(spec);
   setRegions(spec);
+  setLogSum(spec);
   return spec;
 }
 
@@ -349,9 +375,6 @@ protected:
 std::string TileAttentionFamily::findObstacle(nn::DispatchOp dispatch) const {
   StaticAttention known(dispatch);
   nn::AttentionOp op = known.op;
-  if (op.getLse()) {
-    return "the logarithms of the sums are asked for";
-  }
   for (unsigned map = 0; map < 4; ++map) {
     if (!known.isInnermost(map, kColumnLoops[map])) {
       return "neighbours in an operand or the result are not of one row";

@@ -76,8 +76,8 @@ Value TileKernelBuilder::getPointer(Value input) {
   return pointers[cast<BlockArgument>(input).getArgNumber()];
 }
 
-Value TileKernelBuilder::getResultPointer() {
-  return pointers[dispatch.getInputs().size()];
+Value TileKernelBuilder::getResultPointer(unsigned i) {
+  return pointers[dispatch.getInputs().size() + i];
 }
 
 tile::Size TileKernelBuilder::getSize(OpFoldResult size) {
@@ -167,10 +167,10 @@ static ValueRange getFactors(Operation *root) {
 }
 
 std::string TileKernelFamily::getObstacle(nn::DispatchOp dispatch) const {
-  if (dispatch.getOutputs().size() != 1) {
+  Operation *root = dispatch.getRootOp();
+  if (dispatch.getOutputs().size() != root->getNumResults()) {
     return "several results";
   }
-  Operation *root = dispatch.getRootOp();
   for (Value factor : getFactors(root)) {
     auto packed = factor.getDefiningOp<nn::PackedOp>();
     if (packed && isa<nn::ConvOp>(root)) {

@@ -52,6 +52,24 @@ void KernelEmitter::emitDirectEpilogue(EpilogueOp op) {
   }
 }
 
+/// A row's value is in all lanes and warps that have elements of the row; the
+/// first of them hands it out.
+void KernelEmitter::emitRowsEpilogue(EpilogueOp op) {
+  TileType tile = op.getTile().getType();
+  auto type = VectorType::get({1}, tile.getElementType());
+  int64_t rows = tile.getShape()[0] / kernel.getWarps()[0];
+  Value row = math.add(math.mul(warpM, rows), math.div(lane, 4));
+  // A warp's first column, and a lane's first of a block of 8.
+  Value part = math.add(math.mul(warpN, 4), math.rem(lane, 4));
+  emitGuarded(/*always=*/false, part, math.constant(1), [&] {
+    for (auto [i, value] : llvm::enumerate(tiles.at(op.getTile()))) {
+      Value vector = vector::FromElementsOp::create(b, type, value);
+      emitUnit(op, vector, math.add(row, 8 * static_cast<int64_t>(i)),
+               math.constant(0));
+    }
+  });
+}
+
 /// Writes the tile to its staging memory, pairs of elements at a time.
 void KernelEmitter::stageTile(EpilogueOp op) {
   TileType tile = op.getTile().getType();
@@ -148,6 +166,8 @@ void KernelEmitter::emitStagedEpilogue(EpilogueOp op) {
 void KernelEmitter::emitEpilogue(EpilogueOp op) {
   if (op.getStaging()) {
     emitStagedEpilogue(op);
+  } else if (op.getTile().getType().getRank() == 1) {
+    emitRowsEpilogue(op);
   } else {
     emitDirectEpilogue(op);
   }

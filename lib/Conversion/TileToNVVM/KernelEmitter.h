@@ -117,6 +117,7 @@ private:
   // EmitEpilogue.cpp.
   void emitEpilogue(EpilogueOp op);
   void emitDirectEpilogue(EpilogueOp op);
+  void emitRowsEpilogue(EpilogueOp op);
   void stageTile(EpilogueOp op);
   void emitStagedEpilogue(EpilogueOp op);
   void emitStagedUnit(EpilogueOp op, mlir::Value id);

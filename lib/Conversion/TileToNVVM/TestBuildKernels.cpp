@@ -361,6 +361,25 @@ static void addScores(AttentionSpec &spec, const KernelRequest &request,
   }
 }
 
+/// f32 [batch][heads][shared][rows].
+static void addLogSums(AttentionSpec &spec, Value base) {
+  SmallVector<Size> sizes = spec.batch;
+  sizes.push_back(spec.rows);
+  spec.storeLogSum = [=](ImplicitLocOpBuilder &b, Value value, ValueRange batch,
+                         Value row) {
+    SizeMath math(b);
+    SmallVector<Value> indices = llvm::to_vector(batch);
+    indices.push_back(math.extend(row));
+    Value offset = math.i64(0);
+    for (auto [index, size] : llvm::zip_equal(indices, sizes)) {
+      offset = math.add(math.mul(offset, math.i64(size)), index);
+    }
+    Value address =
+        LLVM::GEPOp::create(b, base.getType(), b.getF32Type(), base, offset);
+    LLVM::StoreOp::create(b, value, address);
+  };
+}
+
 static AttentionSpec makeAttention(ImplicitLocOpBuilder &b,
                                    const KernelRequest &request,
                                    const KernelArguments &arguments) {
@@ -394,6 +413,9 @@ static AttentionSpec makeAttention(ImplicitLocOpBuilder &b,
   spec.emptyRow = EmptyRow::Zero;
   addBounds(spec, request);
   addScores(spec, request, buffers[3]);
+  if (request.flag("log_sums")) {
+    addLogSums(spec, buffers[4]);
+  }
   return spec;
 }
 
@@ -431,7 +453,7 @@ static LogicalResult buildKernel(ImplicitLocOpBuilder &b,
                            limits, bind(makeConv));
   }
   if (kind == "attention") {
-    signature.buffers = 5;
+    signature.buffers = request.flag("log_sums") ? 6 : 5;
     signature.sizes = dynamic ? 5 : 0;
     return buildAttentionKernel(b, signature,
                                 request.schedule<AttentionScheduleAttr>(),

@@ -42,6 +42,7 @@ private:
   Value maskScores(Value scores, Value key);
   RowState update(RowState state, Value scores, Value values);
   Value normalize(RowState state);
+  void storeLogSums(RowState state);
   Value getBound(const KeyBoundFn &bound, Value row, Value otherwise);
 
   using MapBody = llvm::function_ref<Value(ValueRange)>;
@@ -325,6 +326,20 @@ Value AttentionBuilder::normalize(RowState state) {
       });
 }
 
+/// The maximum counts powers of 2.
+void AttentionBuilder::storeLogSums(RowState state) {
+  Value logs =
+      map(perRow(), {state.maximum, state.sum}, {}, [&](ValueRange x) -> Value {
+        Value top = arith::MulFOp::create(b, x[0], f32(llvm::numbers::ln2f));
+        Value log = math::LogOp::create(b, x[1]);
+        return arith::AddFOp::create(b, top, log);
+      });
+  emitRowValues(b, logs, row, spec.rows,
+                [&](ImplicitLocOpBuilder &, Value value, Value place) {
+                  spec.storeLogSum(b, value, batch, place);
+                });
+}
+
 void AttentionBuilder::emit() {
   chooseTile();
   chooseKeys();
@@ -332,7 +347,11 @@ void AttentionBuilder::emit() {
   PipelineOp pipeline = createPipeline();
   consume(pipeline, queries);
   ValueRange results = pipeline.getResults();
-  Value values = normalize({results[0], results[1], results[2]});
+  RowState state{results[0], results[1], results[2]};
+  if (spec.storeLogSum) {
+    storeLogSums(state);
+  }
+  Value values = normalize(state);
   // The queries' and keys' memory is at least as large as the results'.
   int64_t staging = 4 * schedule.getQueries() * valueHead;
   bool staged = staging <= getSharedBytes(schedule, traits);

@@ -195,6 +195,31 @@ void emitResult(ImplicitLocOpBuilder &b, const ResultSpec &result, Value sums,
   }
 }
 
+/// Starts an epilogue's region.
+static Block *createEpilogueBody(ImplicitLocOpBuilder &b, EpilogueOp epilogue) {
+  Type vector = VectorType::get({static_cast<int64_t>(epilogue.getLanes())},
+                                epilogue.getTile().getType().getElementType());
+  return b.createBlock(&epilogue.getBody(), {},
+                       {vector, b.getI32Type(), b.getI32Type()},
+                       {b.getLoc(), b.getLoc(), b.getLoc()});
+}
+
+void emitRowValues(
+    ImplicitLocOpBuilder &b, Value values, Value row, Size rows,
+    llvm::function_ref<void(ImplicitLocOpBuilder &, Value, Value)> store) {
+  SizeMath math(b);
+  auto tile = cast<TileType>(values.getType());
+  auto epilogue = EpilogueOp::create(
+      b, values, row, math.i32(0), math.i32(rows), math.i32(1),
+      /*staging=*/Value(), /*lanes=*/1,
+      SizeMath::isMultiple(rows, tile.getShape()[0]), /*columns_exist=*/true);
+  OpBuilder::InsertionGuard guard(b);
+  Block *body = createEpilogueBody(b, epilogue);
+  Value element = vector::ExtractOp::create(b, body->getArgument(0), 0);
+  store(b, element, body->getArgument(1));
+  YieldOp::create(b, ValueRange());
+}
+
 void emitResults(ImplicitLocOpBuilder &b, const ResultSpec &result,
                  ArrayRef<Value> batch, Value sums, Value row, Value column,
                  Size rows, Size columns, bool staged, Value firstColumn) {
@@ -219,10 +244,7 @@ void emitResults(ImplicitLocOpBuilder &b, const ResultSpec &result,
                          lanes, SizeMath::isMultiple(rows, tile.getShape()[0]),
                          SizeMath::isMultiple(columns, tile.getShape()[1]));
   OpBuilder::InsertionGuard guard(b);
-  Type vector = VectorType::get({lanes}, tile.getElementType());
-  Block *body = b.createBlock(&epilogue.getBody(), {},
-                              {vector, b.getI32Type(), b.getI32Type()},
-                              {b.getLoc(), b.getLoc(), b.getLoc()});
+  Block *body = createEpilogueBody(b, epilogue);
   ResultPlace place{llvm::to_vector(batch), body->getArgument(1),
                     body->getArgument(2), Value()};
   emitResult(b, result, body->getArgument(0), place);

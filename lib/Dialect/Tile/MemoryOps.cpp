@@ -60,7 +60,8 @@ LogicalResult CopyOp::verify() {
 
 LogicalResult EpilogueOp::verify() {
   TileType tile = getTile().getType();
-  int64_t lanes = getLanes(), most = getStaging() ? 8 : 2;
+  int64_t lanes = getLanes();
+  int64_t most = tile.getRank() == 1 ? 1 : getStaging() ? 8 : 2;
   if (lanes < 1 || lanes > most || !llvm::isPowerOf2_64(lanes)) {
     return emitOpError("expected 'lanes' to be a power of two up to ")
            << most << ", got " << lanes;

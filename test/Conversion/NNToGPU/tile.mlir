@@ -58,6 +58,25 @@ func.func @attention(%q: tensor<2x50x4x64xbf16>, %k: tensor<2x50x2x64xbf16>, %v:
 
 // -----
 
+// The logarithms of the sums leave the kernel before the values, row by row.
+// CHECK-LABEL: func.func @attention_with_logarithms
+// CHECK: rt.dispatch @attention_0
+// CHECK: tile.kernel @attention_0
+// CHECK: tile.epilogue {{.*}} lanes 1 columns_exist : !tile.tile<64xf32, registers>
+// CHECK: llvm.store
+// CHECK: tile.epilogue
+// LOWERED-LABEL: func.func @attention_with_logarithms
+// LOWERED: llvm.func @attention_0
+// LOWERED: math.log
+func.func @attention_with_logarithms(%q: tensor<2x50x2x2x64xbf16>, %k: tensor<2x50x2x64xbf16>, %v: tensor<2x50x2x64xbf16>) -> (tensor<2x50x2x2x64xf32>, tensor<2x2x2x50xf32>) {
+  %0, %1 = nn.attention %q, %k, %v scale 1.250000e-01 maps [affine_map<(b, h, g, m, n, d, e) -> (b, m, h, g, d)>, affine_map<(b, h, g, m, n, d, e) -> (b, n, h, d)>, affine_map<(b, h, g, m, n, d, e) -> (b, n, h, e)>, affine_map<(b, h, g, m, n, d, e) -> (b, m, h, g, e)>] attributes {nn.product_type = bf16} score {
+  } mask {
+  } : tensor<2x50x2x2x64xbf16>, tensor<2x50x2x64xbf16>, tensor<2x50x2x64xbf16> -> tensor<2x50x2x2x64xf32>, tensor<2x2x2x50xf32>
+  return %0, %1 : tensor<2x50x2x2x64xf32>, tensor<2x2x2x50xf32>
+}
+
+// -----
+
 // In tf32 the probabilities stay f32.
 // CHECK-LABEL: func.func @attention_tf32
 // CHECK: tile.kernel @attention_0
