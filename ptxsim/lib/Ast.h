@@ -35,9 +35,11 @@ struct Operand {
   OperandKind Kind = OperandKind::Sink;
   bool Negated = false; // '!p' or a minus sign before a register
   bool IsFloat = false; // the immediate was written as a floating point number
+  bool Quad = false;    // Vector: the halves of a .b128 register
   uint32_t Reg = ~0u;
   uint64_t Imm = 0; // integer value, or the bits of a double if IsFloat
   std::string_view Name;
+  std::string_view Selector; // bytes or halves of a register, as in %r1.b0
   std::vector<Operand> Parts;
 };
 
@@ -57,15 +59,19 @@ struct Register {
   std::string_view Prefix; // name, or the prefix of a range
   uint32_t Index = NoReg;  // number within a range
   Type Ty = Type::None;
+  uint8_t Parts = 1; // registers of a vector variable or a .b128, from this on
+  bool Quad = false; // half of a .b128
   std::string name() const;
 };
 
-/// Initial value of part of a variable that is an address (name + addend).
+/// Initial value of part of a variable that is an address (name + addend), or
+/// a byte of it.
 struct Relocation {
   uint64_t Offset = 0;
   std::string_view Symbol;
   int64_t Addend = 0;
   bool Generic = false;
+  uint8_t Bytes = 8, Shift = 0; // the address, shifted right by bits
 };
 
 struct Variable {
@@ -78,6 +84,8 @@ struct Variable {
   uint32_t Vector = 1; // .v2 / .v4
   bool Extern = false;
   bool Unsized = false; // 'name[]'
+  bool IsReg = false;   // a .reg parameter of a function
+  uint32_t Reg = NoReg; // then, its place in Function::Registers
   std::vector<uint8_t> Init;
   std::vector<Relocation> Relocations;
 };

@@ -143,9 +143,29 @@ bool Lexer::number(Operand &Out) {
     std::memcpy(&Out.Imm, &V, 8);
     Out.IsFloat = true;
   } else if (*End == 'U') {
+    Out.Negated = true;
     ++End;
   }
   Pos += size_t(End - Buffer);
+  return true;
+}
+
+bool Lexer::literal(Operand &Out) {
+  Lexer Ahead = *this;
+  bool Minus = Ahead.accept('-');
+  if (!Ahead.number(Out) || !Out.IsFloat)
+    return false;
+  if (Minus)
+    Out.Imm ^= Out.Negated ? uint64_t(1) << 31 : uint64_t(1) << 63;
+  *this = Ahead;
+  return true;
+}
+
+bool Lexer::startsWith(std::string_view Word, bool Take) {
+  if (!skip() || Text.substr(Pos, Word.size()) != Word)
+    return false;
+  if (Take)
+    Pos += Word.size();
   return true;
 }
 

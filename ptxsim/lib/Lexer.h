@@ -28,8 +28,14 @@ public:
   std::string_view identifier();
   /// Like identifier, but also takes '.' and '::' parts: opcodes, directives.
   std::string_view dottedWord();
-  /// Integer or floating point literal without sign into an immediate.
+  /// Integer or floating point literal without sign into an immediate; Negated
+  /// where an integer has the suffix U, or the bits of a float are of f32.
   bool number(Operand &Out);
+  /// A floating point literal, with its sign, and nothing else that an
+  /// expression could go on with; takes nothing otherwise.
+  bool literal(Operand &Out);
+  /// Whether the text goes on with Word; Take moves behind it.
+  bool startsWith(std::string_view Word, bool Take = false);
   bool quoted(std::string &Out);
   /// Moves behind the next occurrence of C; false if there is none.
   bool skipPast(char C);

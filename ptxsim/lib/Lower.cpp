@@ -136,6 +136,13 @@ bool Lowering::lowerInstruction(Frame &F, const Instruction &I,
     L.Guard = regRef(F, I.Pred);
     L.GuardNegated = I.PredNegated;
   }
+  if (L.Info.Types[0] == Type::B128) {
+    L.Quad = true;
+    L.Info.Types[0] = Type::B64;
+    L.Info.VectorWidth = 2;
+    if (L.Info.O == Op::Mov)
+      return lowerQuadMove(F, I, std::move(L), Depth);
+  }
   if (L.Info.O == Op::Call)
     return lowerCall(F, I, std::move(L), Depth);
   if (L.Info.O == Op::Mov && isPackOrUnpack(I))
@@ -169,6 +176,8 @@ bool Lowering::lowerPack(Frame &F, const Instruction &I, Lowered L,
   const Operand &Whole = I.Operands[Unpack ? 1 : 0];
   unsigned Bits = bitWidth(L.Info.Types[0]);
   size_t N = Vec.Parts.size();
+  if (Vec.Quad || Whole.Quad)
+    return fail(I.Line, "unexpected register of type .b128");
   if ((N != 2 && N != 4) || Bits / N < 8 || Bits / N > 32 ||
       Whole.Kind == OperandKind::Vector)
     return fail(I.Line,
@@ -188,6 +197,31 @@ bool Lowering::lowerPack(Frame &F, const Instruction &I, Lowered L,
     }
   }
   return finish(std::move(L), Depth);
+}
+
+/// mov.b128 between .b128 registers and pairs of 64 bits, as two moves.
+bool Lowering::lowerQuadMove(Frame &F, const Instruction &I, Lowered L,
+                             unsigned Depth) {
+  bool Right =
+      I.Operands.size() == 2 && (I.Operands[0].Quad || I.Operands[1].Quad);
+  for (const Operand &O : I.Operands)
+    Right &= O.Kind == OperandKind::Vector && O.Parts.size() == 2;
+  if (!Right)
+    return fail(I.Line, "expected a register of type .b128 and another one or "
+                        "a vector of 2");
+  std::string Why;
+  L.Quad = false;
+  matchOpcode("mov.b64", L.Info, Why);
+  for (unsigned K = 0; K < 2; ++K) {
+    Lowered Half = L;
+    if (!addScalar(F, I, Half, I.Operands[0].Parts[K], Type::B64, Role::Def,
+                   false) ||
+        !addScalar(F, I, Half, I.Operands[1].Parts[K], Type::B64, Role::Use,
+                   false) ||
+        !finish(std::move(Half), Depth))
+      return false;
+  }
+  return true;
 }
 
 bool ptxsim::lowerKernel(const Module &M, const Function &Entry,

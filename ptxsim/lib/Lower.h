@@ -37,6 +37,7 @@ struct Lowered {
   std::string_view Text;
   Ref Guard;
   bool GuardNegated = false;
+  bool Quad = false; // of .b128, which is lowered as two of .b64
   std::vector<Ref> Refs;
   std::vector<Role> Roles; // of each Ref
   std::vector<LoweredOperand> Operands;

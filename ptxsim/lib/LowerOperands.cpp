@@ -56,6 +56,84 @@ bool Lowering::checkBarrier(const Instruction &I, const Lowered &L) {
   return true;
 }
 
+/// Digits of a selector, its last one being that of element 0, in 4 bits each;
+/// false where it is none of Count digits below Below after Letter.
+static bool selectorDigits(std::string_view Text, char Letter, unsigned Count,
+                           unsigned Below, int64_t &Out) {
+  if (Text.size() != Count + 1 || Text[0] != Letter)
+    return false;
+  Out = 0;
+  for (char C : Text.substr(1)) {
+    if (C < '0' || C >= char('0' + Below))
+      return false;
+    Out = Out << 4 | (C - '0');
+  }
+  return true;
+}
+
+/// Which elements of a vector are written: a bit each, named downwards.
+static bool selectorMask(std::string_view Text, char Letter, unsigned Count,
+                         int64_t &Out) {
+  Out = 0;
+  if (Text.size() < 2 || Text[0] != Letter)
+    return false;
+  for (size_t K = 1; K < Text.size(); ++K) {
+    bool Falls = K == 1 || Text[K] < Text[K - 1];
+    if (Text[K] < '0' || Text[K] >= char('0' + Count) || !Falls)
+      return false;
+    Out |= int64_t(1) << (Text[K] - '0');
+  }
+  return true;
+}
+
+/// Immediates of video instructions. Scalar: for d, a and b the bits selected
+/// and their place, as 32 * bits + place (1024 for all). Vectors: the mask of
+/// d, and for each element of a and b its number among those of both sources.
+bool Lowering::addSelectors(const Instruction &I, Lowered &L) {
+  unsigned Count = videoElements(L.Info);
+  char Letter = Count == 2 ? 'h' : 'b';
+  bool Secondary = L.Info.has(Mod::AddMod) || L.Info.has(Mod::MinMod) ||
+                   L.Info.has(Mod::MaxMod);
+  for (unsigned K = 0; K < 3; ++K) {
+    std::string_view S = I.Operands[K].Selector;
+    int64_t V = 0;
+    bool Ok = true;
+    if (Count == 1 && S.empty())
+      V = 32 * 32;
+    else if (Count == 1 && selectorDigits(S, 'b', 1, 4, V))
+      V = 32 * 8 + 8 * V;
+    else if (Count == 1 && selectorDigits(S, 'h', 1, 2, V))
+      V = 32 * 16 + 16 * V;
+    else if (Count > 1 && S.empty())
+      V = K == 0       ? (1 << Count) - 1
+          : Count == 2 ? (K == 1 ? 0x10 : 0x32)
+                       : (K == 1 ? 0x3210 : 0x7654);
+    else if (Count > 1 && K == 0)
+      Ok = selectorMask(S, Letter, Count, V);
+    else
+      Ok = Count > 1 && selectorDigits(S, Letter, Count, 2 * Count, V);
+    if (!Ok)
+      return fail(I.Line, "unknown selector '." + std::string(S) + "'");
+    L.Immediates.push_back(V);
+  }
+  bool Merges = !I.Operands[0].Selector.empty(),
+       Optional = L.Info.O != Op::VideoMad && !Secondary;
+  if (Count == 1 && Merges && !Optional)
+    return fail(I.Line, "unexpected selector of the destination");
+  if (Count == 1 && Optional && Merges != (I.Operands.size() == 4))
+    return fail(I.Line, Merges ? "expected the word to merge into"
+                               : "expected a selector of the destination");
+  for (size_t K = 3; K < I.Operands.size(); ++K)
+    if (!I.Operands[K].Selector.empty())
+      return fail(I.Line, "unexpected selector of operand c");
+  bool Negated = false;
+  for (const LoweredOperand &O : L.Operands)
+    Negated |= O.Negated;
+  if (Negated && L.Info.has(Mod::PlusOne))
+    return fail(I.Line, "unexpected '-' in an instruction with .po");
+  return true;
+}
+
 bool Lowering::lowerOperands(Frame &F, const Instruction &I, Lowered &L) {
   const std::vector<OperandSpec> &Specs = operandSpecs(*L.Info.Row);
   size_t Next = 0;
@@ -79,6 +157,8 @@ bool Lowering::lowerOperands(Frame &F, const Instruction &I, Lowered &L) {
     return fail(I.Line, "expected " + std::to_string(Next) + " operands for '" +
                             std::string(I.Opcode) + "', got " +
                             std::to_string(I.Operands.size()));
+  if (isVideo(L.Info.O))
+    return addSelectors(I, L);
   bool IsBarrier = L.Info.O == Op::BarSync || L.Info.O == Op::BarArrive ||
                    L.Info.O == Op::BarRed;
   return !IsBarrier || checkBarrier(I, L);
@@ -132,8 +212,8 @@ bool Lowering::addScalar(Frame &F, const Instruction &I, Lowered &L,
     return addScalar(F, I, L, O.Parts[0], Ty, How, AllowWider);
   open(L, How);
   L.Operands.back().Negated = O.Negated && O.Kind == OperandKind::Register;
-  if (L.Operands.back().Negated && Ty != Type::Pred)
-    return fail(I.Line, "unexpected '!'");
+  if (L.Operands.back().Negated && Ty != Type::Pred && L.Info.O != Op::VideoMad)
+    return fail(I.Line, "unexpected '-' before a register");
   Ref R;
   if (How != Role::Use && O.Kind != OperandKind::Register &&
       O.Kind != OperandKind::Sink)
@@ -152,6 +232,9 @@ bool Lowering::addScalar(Frame &F, const Instruction &I, Lowered &L,
 
 bool Lowering::addVector(Frame &F, const Instruction &I, Lowered &L,
                          const Operand &O, Type Ty, Role How, bool AllowWider) {
+  if (O.Quad != L.Quad)
+    return fail(I.Line, L.Quad ? "expected a register of type .b128"
+                               : "unexpected register of type .b128");
   open(L, How);
   for (const Operand &Part : O.Parts) {
     Ref R;

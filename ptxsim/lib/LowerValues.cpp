@@ -75,6 +75,10 @@ bool Lowering::valueRef(Frame &F, const Instruction &I, const Operand &O,
                         Type Ty, bool AllowWider, Ref &R) {
   bool Wide = bitWidth(Ty) == 64;
   switch (O.Kind) {
+  case OperandKind::Vector:
+    if (O.Quad)
+      return fail(I.Line, "unexpected register of type .b128");
+    return fail(I.Line, "unexpected vector in '" + std::string(I.Opcode) + "'");
   case OperandKind::Register:
     R = regRef(F, O.Reg);
     return checkRegister(F, I, O.Reg, Ty, AllowWider);
@@ -189,6 +193,24 @@ bool Lowering::symbolRef(Frame &F, const Instruction &I, const Operand &O,
   return true;
 }
 
+/// Performance counters (%pm0 to %pm7, of 64 bits with _64) that count nothing
+/// and %envreg0 to %envreg31, which the driver may set to anything.
+static bool readsZero(std::string_view Name, bool &Wide) {
+  auto Numbered = [&](std::string_view Prefix, unsigned Below) {
+    if (!Name.starts_with(Prefix))
+      return false;
+    std::string_view Digits = Name.substr(Prefix.size());
+    unsigned N = 0;
+    for (char C : Digits)
+      N = C >= '0' && C <= '9' ? N * 10 + unsigned(C - '0') : Below;
+    return !Digits.empty() && Digits.size() < 3 && N < Below;
+  };
+  Wide = Name.starts_with("%pm") && Name.ends_with("_64");
+  if (Wide)
+    Name.remove_suffix(3);
+  return Numbered("%pm", 8) || Numbered("%envreg", 32);
+}
+
 bool Lowering::specialRef(const Instruction &I, const Operand &O, Ref &R) {
   static const struct {
     const char *Name;
@@ -226,16 +248,17 @@ bool Lowering::specialRef(const Instruction &I, const Operand &O, Ref &R) {
       {"%aggr_smem_size", SpecialReg::AggrSmem, false},
       {"%dynamic_smem_size", SpecialReg::DynamicSmem, false},
       {"%clock", SpecialReg::Clock, false},
-      {"%clock_hi", SpecialReg::Clock, false},
+      {"%clock_hi", SpecialReg::ClockHigh, false},
       {"%clock64", SpecialReg::Clock64, true},
       {"%globaltimer", SpecialReg::Globaltimer, true},
-      {"%globaltimer_lo", SpecialReg::Clock, false},
-      {"%globaltimer_hi", SpecialReg::Zero, false},
-      {"%pm0", SpecialReg::Zero, false},
-      {"%pm1", SpecialReg::Zero, false},
-      {"%pm2", SpecialReg::Zero, false},
-      {"%pm3", SpecialReg::Zero, false},
-      {"%envreg0", SpecialReg::Zero, false},
+      {"%globaltimer_lo", SpecialReg::GlobaltimerLow, false},
+      {"%globaltimer_hi", SpecialReg::GlobaltimerHigh, false},
+      {"%current_graph_exec", SpecialReg::Zero, true},
+      {"%reserved_smem_offset_begin", SpecialReg::Zero, false},
+      {"%reserved_smem_offset_end", SpecialReg::ReservedSmem, false},
+      {"%reserved_smem_offset_cap", SpecialReg::ReservedSmem, false},
+      {"%reserved_smem_offset_0", SpecialReg::Zero, false},
+      {"%reserved_smem_offset_1", SpecialReg::Zero, false},
       {"%envreg1", SpecialReg::GridWorkspaceHigh, false},
       {"%envreg2", SpecialReg::GridWorkspaceLow, false},
   };
@@ -249,5 +272,13 @@ bool Lowering::specialRef(const Instruction &I, const Operand &O, Ref &R) {
       R.IsPred = N.Which == SpecialReg::IsExplicitCluster;
       return true;
     }
+  bool Wide;
+  if (readsZero(O.Name, Wide)) {
+    R.Kind = Ref::Special;
+    R.Value = uint64_t(SpecialReg::Zero);
+    R.Wide = R.Image.Wide = Wide;
+    R.Image.Which = SpecialReg::Zero;
+    return true;
+  }
   return fail(I.Line, "unknown register '" + std::string(O.Name) + "'");
 }

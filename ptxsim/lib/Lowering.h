@@ -44,6 +44,7 @@ private:
   bool bindFormals(Frame &F, const Instruction &I, const Operand *Actuals,
                    const std::vector<Variable> &Formals, Frame &G);
   bool lowerPack(Frame &F, const Instruction &I, Lowered L, unsigned Depth);
+  bool lowerQuadMove(Frame &F, const Instruction &I, Lowered L, unsigned Depth);
   static bool isPackOrUnpack(const Instruction &I);
   bool finish(Lowered L, unsigned Depth);
   bool placeDynamicShared(const Function &Entry);
@@ -51,6 +52,7 @@ private:
   // LowerOperands.cpp
   bool lowerOperands(Frame &F, const Instruction &I, Lowered &L);
   bool checkBarrier(const Instruction &I, const Lowered &L);
+  bool addSelectors(const Instruction &I, Lowered &L);
   bool lowerOperand(Frame &F, const Instruction &I, Lowered &L,
                     const OperandSpec &S, const Operand &O);
   bool addFragment(Frame &F, const Instruction &I, Lowered &L,

@@ -239,8 +239,10 @@ static bool shapeFromName(std::string_view W, MatrixShape &Out) {
   return true;
 }
 
-static bool isCompare(Op O) {
-  return O == Op::Setp || O == Op::SetpBool || O == Op::Set;
+/// The comparison is the first word of setp and set, and one of vset's.
+static bool mayCompare(Op O, size_t Word) {
+  bool First = O == Op::Setp || O == Op::SetpBool || O == Op::Set;
+  return First ? Word == 1 : O == Op::VideoSet;
 }
 
 static void decomposeWord(std::string_view W, bool ExpectCmp, OpcodeInfo &Out) {
@@ -290,6 +292,29 @@ static void orderAtomic(std::vector<std::string_view> &Words) {
       std::swap(Words[J], Words[J - 1]);
 }
 
+/// Why there is no opcode of this name.
+static std::string unknownOpcode(std::string_view Opcode,
+                                 std::string_view Head) {
+  static const struct {
+    const char *Name, *What;
+  } Refused[] = {
+      {"tex", "textures"},
+      {"tld4", "textures"},
+      {"txq", "textures"},
+      {"suld", "surfaces"},
+      {"sust", "surfaces"},
+      {"sured", "surfaces"},
+      {"suq", "surfaces"},
+      {"istypep", "textures and surfaces"},
+      {"multimem", "multicast objects"},
+      {"tcgen05", "tensor memory operations"},
+  };
+  for (const auto &R : Refused)
+    if (Head == R.Name)
+      return "'" + std::string(Opcode) + "': " + R.What + " are not supported";
+  return "unknown opcode '" + std::string(Opcode) + "'";
+}
+
 bool ptxsim::matchOpcode(std::string_view Opcode, OpcodeInfo &Out,
                          std::string &Why) {
   const Table &T = table();
@@ -298,7 +323,7 @@ bool ptxsim::matchOpcode(std::string_view Opcode, OpcodeInfo &Out,
     orderAtomic(Words);
   auto Head = T.ByHead.find(Words[0]);
   if (Head == T.ByHead.end()) {
-    Why = "unknown opcode '" + std::string(Opcode) + "'";
+    Why = unknownOpcode(Opcode, Words[0]);
     return false;
   }
   for (uint32_t Index : Head->second) {
@@ -308,15 +333,18 @@ bool ptxsim::matchOpcode(std::string_view Opcode, OpcodeInfo &Out,
     Out = OpcodeInfo();
     Out.Row = C.Row;
     Out.O = C.Row->O;
-    bool SeenCmp = false;
-    for (size_t K = 1; K < Words.size(); ++K) {
-      decomposeWord(Words[K], isCompare(Out.O) && !SeenCmp, Out);
-      SeenCmp = true;
-    }
+    for (size_t K = 1; K < Words.size(); ++K)
+      decomposeWord(Words[K], mayCompare(Out.O, K), Out);
     return true;
   }
   Why = "unknown combination of modifiers '" + std::string(Opcode) + "'";
   return false;
+}
+
+unsigned ptxsim::videoElements(const OpcodeInfo &I) {
+  std::string_view Head = I.Row->Pattern;
+  char Last = Head[Head.find('.') - 1];
+  return Last == '2' || Last == '4' ? unsigned(Last - '0') : 1;
 }
 
 static void expandParts(const std::vector<Component> &Parts, size_t P,

@@ -77,6 +77,13 @@ struct OpcodeInfo {
   bool has(Mod M) const { return Mods[size_t(M)]; }
 };
 
+/// Video instructions, whose registers may be followed by selectors.
+constexpr bool isVideo(Op O) {
+  return O == Op::Video || O == Op::VideoSet || O == Op::VideoMad;
+}
+/// Elements that a video instruction works on: 1, 2 or 4.
+unsigned videoElements(const OpcodeInfo &I);
+
 const std::vector<OpcodeRow> &opcodeTable();
 
 /// Matches an opcode string; false with a reason if no row accepts it.

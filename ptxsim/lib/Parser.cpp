@@ -305,24 +305,28 @@ bool Parser::parseInitializer(Variable &V) {
 
 bool Parser::parseInitElement(Variable &V) {
   unsigned Bytes = std::max(1u, bitWidth(V.Element) / 8);
-  bool Minus = Lex.accept('-');
   Operand O;
   uint64_t Bits = 0;
-  if (Lex.number(O)) {
+  if (Lex.literal(O) && O.IsFloat) {
     Bits = O.Imm;
-    if (O.IsFloat && !O.Negated && Bytes == 4) {
+    if (!O.Negated && Bytes == 4) {
       double D;
       std::memcpy(&D, &O.Imm, 8);
-      float F = float(Minus ? -D : D);
+      float F = float(D);
       uint32_t B;
       std::memcpy(&B, &F, 4);
       Bits = B;
-    } else if (Minus) {
-      Bits = O.IsFloat ? Bits ^ (uint64_t(1) << (Bytes * 8 - 1)) : 0 - Bits;
     }
+  } else if (startsConstant()) {
+    Depth = 0;
+    if (!parseConstant(Bits))
+      return false;
+    if (Lex.accept('('))
+      return parseByteOf(V, Bits);
   } else {
     Relocation R;
     R.Offset = V.Init.size();
+    R.Bytes = uint8_t(std::min(8u, Bytes));
     R.Generic = Lex.acceptWord("generic");
     bool Paren = R.Generic && Lex.accept('(');
     R.Symbol = Lex.identifier();
@@ -331,7 +335,7 @@ bool Parser::parseInitElement(Variable &V) {
     if (Paren && !expect(')'))
       return false;
     uint64_t Addend = 0;
-    if (Lex.accept('+') && !parseUnsigned(Addend))
+    if (Lex.accept('+') && !parseConstant(Addend))
       return false;
     R.Addend = int64_t(Addend);
     V.Relocations.push_back(R);
@@ -339,6 +343,31 @@ bool Parser::parseInitElement(Variable &V) {
   for (unsigned K = 0; K < Bytes; ++K)
     V.Init.push_back(uint8_t(K < 8 ? Bits >> (8 * K) : 0));
   return true;
+}
+
+/// A byte of an address, as in '0xff00(symbol)'.
+bool Parser::parseByteOf(Variable &V, uint64_t Mask) {
+  Relocation R;
+  R.Offset = V.Init.size();
+  R.Bytes = 1;
+  while (R.Shift < 64 && Mask != uint64_t(0xff) << R.Shift)
+    R.Shift = uint8_t(R.Shift + 8);
+  if (R.Shift == 64 || bitWidth(V.Element) != 8)
+    return error("expected the mask of one byte and an element of 8 bits");
+  R.Generic = Lex.acceptWord("generic");
+  bool Paren = R.Generic && Lex.accept('(');
+  R.Symbol = Lex.identifier();
+  if (R.Symbol.empty())
+    return error("expected the name of a variable");
+  if (Paren && !expect(')'))
+    return false;
+  uint64_t Addend = 0;
+  if (Lex.accept('+') && !parseConstant(Addend))
+    return false;
+  R.Addend = int64_t(Addend);
+  V.Relocations.push_back(R);
+  V.Init.push_back(0);
+  return expect(')');
 }
 
 bool Parser::parseDim3(Dim3 &Out) {
@@ -364,12 +393,11 @@ bool Parser::parseParamList(std::vector<Variable> &Out) {
     return true;
   do {
     bool IsReg = Lex.acceptWord(".reg");
-    if (IsReg)
-      return error("register parameters are not supported");
-    if (!Lex.acceptWord(".param"))
-      return error("expected .param");
+    if (!IsReg && !Lex.acceptWord(".param"))
+      return error("expected .param or .reg");
     if (!parseVariables(Space::Param, false, Out))
       return false;
+    Out.back().IsReg = IsReg;
   } while (Lex.accept(','));
   return expect(')');
 }
@@ -418,6 +446,9 @@ bool Parser::parseFunction(bool IsEntry, bool Extern) {
     return error("expected a function name");
   if (Lex.peek() == '(' && !parseParamList(F->Params))
     return false;
+  for (const Variable &P : F->Params)
+    if (IsEntry && P.IsReg)
+      return error("expected .param for the parameters of a kernel");
   if (!parseFunctionDirectives(*F))
     return false;
   if (Lex.peek() == '{') {

@@ -28,21 +28,40 @@ private:
   bool parseFunction(bool IsEntry, bool Extern);
   bool parseParamList(std::vector<Variable> &Out);
   bool parseFunctionDirectives(Function &F);
+  bool parseByteOf(Variable &V, uint64_t Mask);
   bool parseDim3(Dim3 &Out);
   bool parseUnsigned(uint64_t &Out);
   bool parseCount(uint32_t &Out);
 
+  // Constant expressions (ParserConstants.cpp).
+  struct Constant {
+    uint64_t Bits = 0;
+    bool Unsigned = false; // .u64, otherwise .s64
+  };
+  bool parseConstant(uint64_t &Out);
+  bool parseTernary(Constant &Out);
+  bool parseBinary(unsigned Level, Constant &Out);
+  bool parseUnary(Constant &Out);
+  bool parsePrimaryConstant(Constant &Out);
+  bool startsConstant();
+
   // Function bodies.
+  struct RegisterRange {
+    uint32_t First = 0, Count = 0; // Count 0: a single name
+    uint8_t Parts = 1;
+  };
   struct Scope {
     uint32_t Parent;
-    std::unordered_map<std::string_view, uint32_t> Registers; // names, ranges
-    std::unordered_map<std::string_view, uint32_t> RangeSize;
+    std::unordered_map<std::string_view, RegisterRange> Registers;
     std::unordered_map<std::string_view, uint32_t> Locals;
   };
   bool parseBody(Function &F);
   bool parseStatement(Function &F);
   bool parseBodyDirective(Function &F);
   bool parseRegisters(Function &F);
+  bool declareRegisters(Function &F, std::string_view Name, uint64_t Count,
+                        Type Ty, uint8_t Parts);
+  bool declareFormals(Function &F, std::vector<Variable> &Formals);
   bool parseLocalVariables(Function &F, Space Where);
   bool parseLabel(Function &F, std::string_view Name);
   bool parseLoc();
@@ -50,10 +69,11 @@ private:
                         uint32_t Pred, bool PredNegated);
   bool parseOperand(Function &F, Operand &Out);
   bool parsePrimary(Function &F, Operand &Out);
-  bool parseSigned(Operand &Out);
+  bool parseNumber(Function &F, Operand &Out);
   bool parseAddress(Function &F, Operand &Out);
   bool parseOperandList(Function &F, char Close, std::vector<Operand> &Out);
-  bool resolveName(std::string_view Name, Operand &Out);
+  bool resolveName(Function &F, std::string_view Name, Operand &Out);
+  bool resolveRegister(Function &F, uint32_t Reg, Operand &Out);
   bool findRegister(std::string_view Name, uint32_t &Reg) const;
   bool resolveLabels(Function &F);
   const uint32_t *findLabel(Function &F, uint32_t Scope,
@@ -71,7 +91,9 @@ private:
   uint32_t CurrentScope = 0;
   std::vector<uint32_t> InstructionScope;
   uint32_t LocFile = 0, LocLine = 0;
-  unsigned Depth = 0; // nesting of operands, bounded against hostile input
+  unsigned Depth = 0;   // nesting of operands, bounded against hostile input
+  bool InCall = false;  // parentheses are lists, not expressions
+  bool InVideo = false; // registers may be followed by selectors
 };
 
 } // namespace ptxsim

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // PTX parser, function bodies: scopes, registers, labels, instructions.
 #include "Parser.h"
+#include <algorithm>
 
 using namespace ptxsim;
 
@@ -15,16 +16,17 @@ bool Parser::parseBody(Function &F) {
   Scopes.clear();
   InstructionScope.clear();
   LocFile = LocLine = 0;
-  Scopes.push_back({NoReg, {}, {}, {}});
+  Scopes.push_back({NoReg, {}, {}});
   CurrentScope = 0;
-  if (!expect('{'))
+  if (!expect('{') || !declareFormals(F, F.Returns) ||
+      !declareFormals(F, F.Params))
     return false;
   for (;;) {
     if (!Lex.skip())
       return error("expected '}' at the end of function '" +
                    std::string(F.Name) + "'");
     if (Lex.accept('{')) {
-      Scopes.push_back({CurrentScope, {}, {}, {}});
+      Scopes.push_back({CurrentScope, {}, {}});
       CurrentScope = uint32_t(Scopes.size() - 1);
     } else if (Lex.accept('}')) {
       CurrentScope = Scopes[CurrentScope].Parent;
@@ -99,31 +101,57 @@ bool Parser::parseLoc() {
   return parseUnsigned(File) && parseUnsigned(Line) && parseUnsigned(Column);
 }
 
+/// Names of one type: Count registers each (0: one without a number), each of
+/// Parts registers in a row.
+bool Parser::declareRegisters(Function &F, std::string_view Name,
+                              uint64_t Count, Type Ty, uint8_t Parts) {
+  if (Count > (MaxRegisters - F.Registers.size()) / Parts)
+    return error("too many registers");
+  bool Quad = Ty == Type::B128;
+  RegisterRange Range{uint32_t(F.Registers.size()), uint32_t(Count), Parts};
+  if (!Scopes[CurrentScope].Registers.emplace(Name, Range).second)
+    return error("register '" + std::string(Name) + "' is declared twice");
+  for (uint32_t K = 0; K < std::max<uint32_t>(Range.Count, 1); ++K)
+    for (unsigned P = 0; P < Parts; ++P)
+      F.Registers.push_back({Name, Count ? K : NoReg, Quad ? Type::B64 : Ty,
+                             uint8_t(P ? 1 : Parts), Quad});
+  return true;
+}
+
+/// Parameters that are registers.
+bool Parser::declareFormals(Function &F, std::vector<Variable> &Formals) {
+  for (Variable &V : Formals) {
+    if (!V.IsReg)
+      continue;
+    if (V.Element == Type::B128)
+      return error("expected a register parameter of at most 64 bits");
+    V.Reg = uint32_t(F.Registers.size());
+    if (!declareRegisters(F, V.Name, 0, V.Element, 1))
+      return false;
+  }
+  return true;
+}
+
 bool Parser::parseRegisters(Function &F) {
+  uint8_t Parts = Lex.acceptWord(".v2") ? 2 : Lex.acceptWord(".v4") ? 4 : 1;
   std::string_view TypeWord = Lex.dottedWord();
   Type Ty = TypeWord.empty() ? Type::None : typeFromName(TypeWord.substr(1));
-  if (Ty == Type::None)
+  unsigned Bits = bitWidth(Ty);
+  if (Ty == Type::None || Bits == 4 || Ty == Type::B1 || Bits * Parts > 128)
     return error("unknown register type '" + std::string(TypeWord) + "'");
-  Scope &S = Scopes[CurrentScope];
+  if (Bits == 128)
+    Parts = 2;
   do {
     std::string_view Name = Lex.identifier();
     if (Name.empty())
       return error("expected a register name");
-    uint64_t Count = 0;
-    if (Lex.accept('<')) {
-      if (!parseUnsigned(Count) || !expect('>'))
-        return false;
-    }
-    if (Count > MaxRegisters - F.Registers.size())
-      return error("too many registers");
-    if (S.Registers.count(Name))
-      return error("register '" + std::string(Name) + "' is declared twice");
-    S.Registers[Name] = uint32_t(F.Registers.size());
-    S.RangeSize[Name] = uint32_t(Count);
-    if (!Count)
-      F.Registers.push_back({Name, NoReg, Ty});
-    for (uint32_t K = 0; K < Count; ++K)
-      F.Registers.push_back({Name, K, Ty});
+    Operand Count;
+    bool IsRange = Lex.accept('<');
+    if (IsRange && (!Lex.number(Count) || Count.IsFloat))
+      return error("expected the number of registers");
+    if ((IsRange && !expect('>')) ||
+        !declareRegisters(F, Name, Count.Imm, Ty, Parts))
+      return false;
   } while (Lex.accept(','));
   return expect(';');
 }
@@ -139,15 +167,15 @@ bool Parser::findRegister(std::string_view Name, uint32_t &Reg) const {
   for (uint32_t S = CurrentScope; S != NoReg; S = Scopes[S].Parent) {
     const Scope &Sc = Scopes[S];
     if (auto It = Sc.Registers.find(Name);
-        It != Sc.Registers.end() && !Sc.RangeSize.at(Name)) {
-      Reg = It->second;
+        It != Sc.Registers.end() && !It->second.Count) {
+      Reg = It->second.First;
       return true;
     }
     if (!Numbered)
       continue;
     auto It = Sc.Registers.find(Name.substr(0, Digits));
-    if (It != Sc.Registers.end() && Number < Sc.RangeSize.at(It->first)) {
-      Reg = It->second + Number;
+    if (It != Sc.Registers.end() && Number < It->second.Count) {
+      Reg = It->second.First + Number * It->second.Parts;
       return true;
     }
   }
@@ -209,6 +237,8 @@ bool Parser::parseInstruction(Function &F, size_t Begin,
   I.Pred = Pred;
   I.PredNegated = PredNegated;
   Depth = 0;
+  InCall = Opcode.starts_with("call");
+  InVideo = Opcode[0] == 'v' && !Opcode.starts_with("vote");
   if (Lex.peek() != ';') {
     do {
       Operand O;
@@ -257,17 +287,25 @@ bool Parser::parseOperand(Function &F, Operand &Out) {
   return true;
 }
 
-bool Parser::parseSigned(Operand &Out) {
-  bool Minus = Lex.accept('-');
-  if (!Minus)
-    Lex.accept('+');
-  if (!Lex.number(Out))
-    return error("expected a number");
-  if (Minus && Out.IsFloat)
-    Out.Imm ^= Out.Negated ? uint64_t(1) << 31 : uint64_t(1) << 63;
-  else if (Minus)
-    Out.Imm = 0 - Out.Imm;
-  return true;
+/// A floating point literal, a constant expression, or a negated register.
+bool Parser::parseNumber(Function &F, Operand &Out) {
+  if (Lex.literal(Out) && Out.IsFloat)
+    return true;
+  if (startsConstant()) {
+    Out = Operand();
+    Out.Kind = OperandKind::Immediate;
+    return parseConstant(Out.Imm);
+  }
+  char Sign = Lex.peek();
+  Lex.accept(Sign);
+  if (!resolveName(F, Lex.identifier(), Out))
+    return false;
+  Out.Negated = true;
+  bool IsPred = Out.Kind == OperandKind::Register &&
+                F.Registers[Out.Reg].Ty == Type::Pred;
+  return (Out.Kind == OperandKind::Register && IsPred == (Sign == '!')) ||
+         error(Sign == '!' ? "expected a predicate after '!'"
+                           : "expected a number or a register after '-'");
 }
 
 bool Parser::parsePrimary(Function &F, Operand &Out) {
@@ -276,21 +314,14 @@ bool Parser::parsePrimary(Function &F, Operand &Out) {
     Out.Kind = OperandKind::Vector;
     return parseOperandList(F, '}', Out.Parts);
   }
-  if (Lex.accept('(')) {
+  if (InCall && Lex.accept('(')) {
     Out.Kind = OperandKind::List;
     return parseOperandList(F, ')', Out.Parts);
   }
   if (Lex.accept('['))
     return parseAddress(F, Out);
-  if (Lex.accept('!')) {
-    if (!resolveName(Lex.identifier(), Out))
-      return false;
-    Out.Negated = true;
-    return Out.Kind == OperandKind::Register ||
-           error("expected a predicate after '!'");
-  }
-  if (C == '-' || (C >= '0' && C <= '9'))
-    return parseSigned(Out);
+  if (C == '!' || C == '-' || (C >= '0' && C <= '9') || startsConstant())
+    return parseNumber(F, Out);
   std::string_view Name = Lex.identifier();
   if (Name.empty())
     return error(C ? std::string("unexpected character '") + C + "'"
@@ -299,27 +330,52 @@ bool Parser::parsePrimary(Function &F, Operand &Out) {
     Out.Kind = OperandKind::Sink;
     return true;
   }
-  if (Name == "WARP_SZ") {
-    Out.Kind = OperandKind::Immediate;
-    Out.Imm = 32;
-    return true;
-  }
-  if (!resolveName(Name, Out))
+  if (!resolveName(F, Name, Out))
     return false;
   if (Out.Kind == OperandKind::Symbol && Lex.accept('+')) {
-    uint64_t Offset;
-    if (!parseUnsigned(Offset))
+    if (!parseConstant(Out.Imm))
       return false;
-    Out.Imm = Offset;
   }
   return true;
 }
 
-bool Parser::resolveName(std::string_view Name, Operand &Out) {
-  if (findRegister(Name, Out.Reg)) {
-    Out.Kind = OperandKind::Register;
+/// A register, the registers of a vector, one of them, or parts of a register.
+bool Parser::resolveRegister(Function &F, uint32_t Reg, Operand &Out) {
+  Out.Kind = OperandKind::Register;
+  Out.Reg = Reg;
+  const Register &R = F.Registers[Reg];
+  std::string_view Part;
+  if (!R.Quad && Lex.accept('.'))
+    Part = Lex.identifier();
+  if (R.Parts == 1) {
+    Out.Selector = Part;
+    return Part.empty() || InVideo ||
+           error("unexpected '." + std::string(Part) + "' after a register");
+  }
+  if (Part.empty()) {
+    Out.Kind = OperandKind::Vector;
+    Out.Quad = R.Quad;
+    Out.Parts.resize(R.Parts);
+    for (unsigned K = 0; K < R.Parts; ++K) {
+      Out.Parts[K].Kind = OperandKind::Register;
+      Out.Parts[K].Reg = Reg + K;
+    }
     return true;
   }
+  constexpr std::string_view Axes = "xyzw", Colours = "rgba";
+  size_t At = Part.size() != 1
+                  ? Axes.npos
+                  : std::min(Axes.find(Part[0]), Colours.find(Part[0]));
+  if (At >= R.Parts)
+    return error("unknown component '." + std::string(Part) + "'");
+  Out.Reg = Reg + uint32_t(At);
+  return true;
+}
+
+bool Parser::resolveName(Function &F, std::string_view Name, Operand &Out) {
+  uint32_t Reg;
+  if (findRegister(Name, Reg))
+    return resolveRegister(F, Reg, Out);
   Out.Reg = NoReg;
   if (Name.empty())
     return error("expected an operand");
@@ -350,23 +406,20 @@ bool Parser::parseAddress(Function &F, Operand &Out) {
   Out.Kind = OperandKind::Address;
   Out.Parts.resize(1);
   Operand Base;
-  char C = Lex.peek();
-  if (C >= '0' && C <= '9') {
-    if (!parseSigned(Base))
+  if (startsConstant()) {
+    Base.Kind = OperandKind::Immediate;
+    if (!parseConstant(Base.Imm))
       return false;
-  } else if (!resolveName(Lex.identifier(), Base)) {
+  } else if (!resolveName(F, Lex.identifier(), Base)) {
     return false;
   }
-  while (Lex.peek() == '+' || Lex.peek() == '-') {
-    Operand Offset;
-    bool Minus = Lex.accept('-');
-    if (!Minus)
-      Lex.accept('+');
-    if (!parseSigned(Offset))
-      return false;
-    if (Offset.IsFloat)
+  // The signs of '+4-8' belong to one expression.
+  if (Lex.peek() == '+' || Lex.peek() == '-') {
+    Lex.accept('+');
+    if (!startsConstant())
       return error("expected an integer offset");
-    Out.Imm += Minus ? 0 - Offset.Imm : Offset.Imm;
+    if (!parseConstant(Out.Imm))
+      return false;
   }
   Out.Parts[0] = std::move(Base);
   while (Lex.accept(',')) {

@@ -84,9 +84,13 @@ enum class SpecialReg : uint8_t {
   GridWorkspaceLow,
   ParamAddress, // Value is the offset in the parameter buffer
   ParamValue,   // Value is the offset, Bytes the size, sign extended if Signed
-  Clock,
+  ReservedSmem,
+  Clock, // from here on read by an instruction of their own
+  ClockHigh,
   Clock64,
-  Globaltimer, // read by an instruction of their own
+  Globaltimer,
+  GlobaltimerLow,
+  GlobaltimerHigh,
 };
 
 /// A row of the launch image that is filled when a kernel or CTA starts.

@@ -474,6 +474,7 @@ int main() {
       if (extras(Opcode) > 1 || has(Opcode, "param::func") ||
           (Row.O == Op::St && has(Opcode, "param")) ||
           !ptxsim::matchOpcode(Opcode, Info, Why) ||
+          Info.Types[0] == ptxsim::Type::B128 || // QuadTest
           Info.VectorWidth * ptxsim::bitWidth(Info.Types[0]) > 128)
         continue;
       ++Tested;

@@ -233,29 +233,11 @@ static bool wordRule(const Name &N, const Words &A, Int &R) {
   return true;
 }
 
-static bool differences(const Name &N, const Words &A, Int &R) {
-  unsigned Count = N.head() == "vabsdiff2" ? 2 : 4;
-  int Bits = int(32 / Count);
-  Int Sum = 0, Lanes = 0;
-  for (unsigned K = 0; K < Count; ++K) {
-    Int D = partOf(A[0], K, Bits, N.Parts[2] == "s32") -
-            partOf(A[1], K, Bits, N.Parts[3] == "s32");
-    D = D < 0 ? -D : D;
-    Sum += D;
-    // Without .add the results are elements; only .sat would clamp them.
-    Lanes |= (D & ((Int(1) << Bits) - 1)) << (Bits * int(K));
-  }
-  R = N.has("add") ? Sum + Int(A[2]) : Lanes;
-  return true;
-}
-
 bool test::integerParts(const Name &N, const OracleCase &C, Int &R) {
   const std::string &H = N.head();
   if (H == "dp4a" || H == "dp2a")
     return dotProduct(N, C.Args, R);
   if (H == "prmt")
     return permuteMode(N, C.Args, R);
-  if (H == "vabsdiff2" || H == "vabsdiff4")
-    return differences(N, C.Args, R);
   return wordRule(N, C.Args, R);
 }

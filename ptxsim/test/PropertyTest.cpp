@@ -175,6 +175,10 @@ static const char *testedBy(const OpcodeRow &Row) {
   using ptxsim::Op;
   using ptxsim::OpClass;
   switch (Row.O) {
+  case Op::Video:
+  case Op::VideoSet:
+  case Op::VideoMad: return "VideoTest";
+  case Op::Mov: return "QuadTest"; // of b128
   case Op::Ld:
   case Op::St:
   case Op::Atom:

@@ -21,6 +21,9 @@ from pathlib import Path
 PROGRAMS = {
     "PropertyTest": [],
     "MemoryTest": [],
+    "QuadTest": [],
+    "VideoTest": [],
+    "SyntaxTest": [],
     "MatrixTest": [],
     "CollectiveTest": [],
     "AsyncTest": [],

@@ -50,9 +50,10 @@ static bool placeVariables(LoadedModule &L, std::string &Log) {
         return false;
       }
       uint64_t Value = (Code ? Code : It->second) + uint64_t(R.Addend);
+      Value >>= R.Shift;
       std::memcpy(reinterpret_cast<uint8_t *>(L.Symbols[std::string(V.Name)] +
                                               R.Offset),
-                  &Value, 8);
+                  &Value, R.Bytes);
     }
   return true;
 }

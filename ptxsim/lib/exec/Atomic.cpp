@@ -31,6 +31,10 @@ template <> struct Bits<int64_t> {
 template <> struct Bits<double> {
   using U = uint64_t;
 };
+using Quad = unsigned __int128;
+template <> struct Bits<Quad> {
+  using U = Quad;
+};
 
 struct AddOp {
   template <class T> T operator()(T A, T B) { return A + B; }
@@ -177,6 +181,32 @@ template <class T, class F, bool Result> static void atomicVector(PTXSIM_ARGS) {
   PTXSIM_NEXT;
 }
 
+/// 128 bits, in two rows each: Extra holds those of the result, of b and of c.
+template <bool Compares> static void atomicQuad(PTXSIM_ARGS) {
+  uint32_t On = guarded(I, R, M);
+  if (On) {
+    Lanes A;
+    if (!resolve(W, I, On, addressRow(I, R), I->Where, sizeof(Quad),
+                 AccessKind::Atomic, I->E, A))
+      return;
+    ++W->Effects;
+    const uint32_t *Rows = W->P->Extra.data() + I->X;
+    forLanes(On, [&](uint32_t L) {
+      auto Read = [&](unsigned K) {
+        return Quad(laneOf<uint64_t>(R, Rows[K + 1], L)) << 64 |
+               laneOf<uint64_t>(R, Rows[K], L);
+      };
+      Quad B = Read(2), New = Compares ? Read(4) : B;
+      Quad Old = update<Quad>(A.Ptr[L], New, [&](Quad V, Quad N) {
+        return !Compares || V == B ? N : V;
+      });
+      writeResult<uint64_t>(R, Rows[0], L, uint64_t(Old));
+      writeResult<uint64_t>(R, Rows[1], L, uint64_t(Old >> 64));
+    });
+  }
+  PTXSIM_NEXT;
+}
+
 // ---- selection -----------------------------------------------------------
 template <class T, class F> static Handler form(bool Result) {
   return Result ? atomic<T, F, true> : atomic<T, F, false>;
@@ -261,6 +291,19 @@ static void selectVector(Encoder &E, const Lowered &L, Inst &I) {
   }
 }
 
+static void selectQuad(Encoder &E, const Lowered &L, Inst &I) {
+  bool Compares = L.Info.O == Op::AtomCas;
+  std::vector<uint32_t> Rows;
+  for (unsigned Operand : {0u, 2u, 3u})
+    for (unsigned K = 0; K < 2 && (Operand < 3 || Compares); ++K)
+      Rows.push_back(E.row(L, Operand, K));
+  I.X = E.addExtra(Rows);
+  I.E = E.newAccessCache();
+  I.Count = 2;
+  I.Bytes = 8;
+  I.Fn = Compares ? atomicQuad<true> : atomicQuad<false>;
+}
+
 static void noteOrder(Encoder &E, const OpcodeInfo &Info) {
   E.program().MaySpin |= Info.O != Op::Red;
   if (Info.Where == Space::Shared || Info.Where == Space::SharedCluster)
@@ -281,6 +324,10 @@ bool ptxsim::selectAtomic(Encoder &E, const Lowered &L, Inst &I) {
     return false;
   I.Aux = accessFlags(Info);
   noteOrder(E, Info);
+  if (L.Quad) {
+    selectQuad(E, L, I);
+    return true;
+  }
   if (Info.VectorWidth > 1) {
     selectVector(E, L, I);
     return true;

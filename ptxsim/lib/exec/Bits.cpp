@@ -351,43 +351,6 @@ static Handler pickPacked(const OpcodeInfo &Info) {
                   : lane2<S, S, S, PTXSIM_FN2(reluOrder<Op::Max>(A, B))>;
   }
 }
-/// Element K of N in a word.
-template <unsigned N, bool Signed>
-static int32_t elementOf(uint32_t V, unsigned K) {
-  constexpr unsigned Bits = 32 / N;
-  uint32_t Top = V << (32 - Bits * (K + 1));
-  return Signed ? int32_t(Top) >> (32 - Bits) : int32_t(Top >> (32 - Bits));
-}
-/// Sum of C and the differences of N elements, or the differences themselves.
-template <unsigned N, bool SA, bool SB, bool Sum>
-static uint32_t differences(uint32_t A, uint32_t B, uint32_t C) {
-  constexpr uint32_t Bits = 32 / N, Mask = (1u << Bits) - 1;
-  uint32_t D = Sum ? C : 0;
-  for (unsigned K = 0; K < N; ++K) {
-    int32_t V = elementOf<N, SA>(A, K) - elementOf<N, SB>(B, K);
-    uint32_t Abs = uint32_t(V < 0 ? -V : V);
-    D += Sum ? Abs : (Abs & Mask) << (Bits * K);
-  }
-  return D;
-}
-template <unsigned N, bool SA, bool SB>
-static Handler differenceHandler(bool Sum) {
-  using U = uint32_t;
-  if (Sum)
-    return lane3<U, U, U, U,
-                 PTXSIM_FN3((differences<N, SA, SB, true>(A, B, C)))>;
-  return lane3<U, U, U, U,
-               PTXSIM_FN3((differences<N, SA, SB, false>(A, B, C)))>;
-}
-template <unsigned N> static Handler pickDifference(const OpcodeInfo &Info) {
-  bool Sum = Info.has(Mod::AddMod), SB = isSigned(Info.Types[2]);
-  if (isSigned(Info.Types[1]))
-    return SB ? differenceHandler<N, true, true>(Sum)
-              : differenceHandler<N, true, false>(Sum);
-  return SB ? differenceHandler<N, false, true>(Sum)
-            : differenceHandler<N, false, false>(Sum);
-}
-
 static bool isPacked(const OpcodeInfo &Info) {
   bool Ordered = Info.O == Op::Min || Info.O == Op::Max;
   bool Packed = Info.Types[0] == Type::U16x2 || Info.Types[0] == Type::S16x2;
@@ -403,11 +366,6 @@ bool ptxsim::selectBits(Encoder &, const Lowered &L, Inst &I) {
     return true;
   }
   switch (Info.O) {
-  case Op::Vabsdiff4: // and vabsdiff2
-    I.Fn = std::string_view(Info.Row->Pattern).starts_with("vabsdiff2")
-               ? pickDifference<2>(Info)
-               : pickDifference<4>(Info);
-    return true;
   case Op::And: I.Fn = logicHandler<Logic::And>(Ty); break;
   case Op::Or: I.Fn = logicHandler<Logic::Or>(Ty); break;
   case Op::Xor: I.Fn = logicHandler<Logic::Xor>(Ty); break;

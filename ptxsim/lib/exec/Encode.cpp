@@ -224,7 +224,8 @@ bool Encoder::encodeOne(const Lowered &L, Diagnostic &Diag) {
                selectAtomic(*this, L, I) || selectWarp(*this, L, I) ||
                selectBarrier(*this, L, I) || selectCopies(*this, L, I) ||
                selectAsync(*this, L, I) || selectTensorCopy(*this, L, I) ||
-               selectMatrix(*this, L, I) || selectWgmma(*this, L, I);
+               selectMatrix(*this, L, I) || selectWgmma(*this, L, I) ||
+               selectVideo(*this, L, I);
   if (!Found || !I.Fn) {
     if (Diag.Message.empty())
       Diag = {L.Line, "unsupported instruction '" + std::string(L.Text) + "'"};

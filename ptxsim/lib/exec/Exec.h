@@ -133,6 +133,7 @@ bool selectCopies(Encoder &E, const Lowered &L, Inst &I);
 bool selectAsync(Encoder &E, const Lowered &L, Inst &I);
 bool selectTensorCopy(Encoder &E, const Lowered &L, Inst &I);
 bool selectMatrix(Encoder &E, const Lowered &L, Inst &I);
+bool selectVideo(Encoder &E, const Lowered &L, Inst &I);
 bool selectWgmma(Encoder &E, const Lowered &L, Inst &I);
 
 void joinHandler(PTXSIM_ARGS);

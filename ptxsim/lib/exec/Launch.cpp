@@ -67,6 +67,7 @@ static bool launchValue(const LaunchState &L, const ImageRow &Row,
     V = L.P->DynamicSharedOffset - SharedBase + L.DynamicShared;
     return true;
   case SpecialReg::Zero: V = 0; return true;
+  case SpecialReg::ReservedSmem: V = SharedBase; return true;
   case SpecialReg::GridWorkspaceHigh:
     V = L.workspaceAddress() >> 32;
     return true;

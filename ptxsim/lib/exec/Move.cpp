@@ -115,8 +115,11 @@ static void readClock(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   // Executed instructions serve as the clock: monotonic and deterministic.
   uint64_t T = W->Executed + pcOf(I, W) - W->Segment;
-  if (SpecialReg(I->Aux) == SpecialReg::Globaltimer)
+  SpecialReg Which = SpecialReg(I->Aux);
+  if (Which >= SpecialReg::Globaltimer)
     T = uint64_t(std::chrono::steady_clock::now().time_since_epoch().count());
+  if (Which == SpecialReg::ClockHigh || Which == SpecialReg::GlobaltimerHigh)
+    T >>= 32;
   if (I->Wide)
     store64(R + I->D, (RowU64)(T), On);
   else
@@ -133,9 +136,7 @@ static void createPolicy(PTXSIM_ARGS) {
 static bool isClock(const Ref &R) {
   if (R.Kind != Ref::Special)
     return false;
-  SpecialReg S = R.Image.Which;
-  return S == SpecialReg::Clock || S == SpecialReg::Clock64 ||
-         S == SpecialReg::Globaltimer;
+  return R.Image.Which >= SpecialReg::Clock;
 }
 
 static Handler movHandler(Type T) {
