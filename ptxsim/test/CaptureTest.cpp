@@ -121,8 +121,8 @@ static void unsafeCalls() {
     return api().cuModuleLoadDataEx(&M, ".version 8.0\n.target sm_80\n", 0,
                                     nullptr, nullptr);
   });
-  during(Global, Capture::NonBlocking, "allocation in the stream",
-         CUDA_ERROR_NOT_SUPPORTED, [](CUstream S) {
+  during(Global, Capture::NonBlocking, "allocation in the stream", CUDA_SUCCESS,
+         [](CUstream S) {
            CUdeviceptr P = 0;
            return CALL(cuMemAllocAsync, CUresult (*)(CUdeviceptr *, size_t,
                                                      CUstream))(&P, 16, S);

@@ -57,6 +57,9 @@ private:
   void modules();
   void streams();
   void graphs();
+  void changedGraphs();
+  void pools();
+  void mappings();
   void launch();
   void attributes();
   void contexts();
@@ -228,6 +231,118 @@ void Session::graphs() {
   }
 }
 
+void Session::changedGraphs() {
+  Handle H = nullptr, Nodes[] = {pick(), pick()};
+  size_t Count = 2;
+  uint64_t Id = 0;
+  int Status;
+  CUDA_MEMSET_NODE_PARAMS Fill{address(), 0, 1, 4, below(64), 1};
+  CUgraphExecUpdateResultInfo Info;
+  CUgraphNodeParams Any{};
+  Handle NoContext = nullptr;
+  switch (below(12)) {
+  case 0: keep(call("cuGraphClone", &H, pick()), H); break;
+  case 1: note(call("cuGraphNodeFindInClone", &H, pick(), pick())); break;
+  case 2: note(call("cuGraphExecUpdate_v2", pick(), pick(), &Info)); break;
+  case 3: note(call("cuGraphDestroyNode", pick())); break;
+  case 4: note(call("cuGraphMemsetNodeSetParams", pick(), &Fill)); break;
+  case 5:
+    note(call("cuGraphExecMemsetNodeSetParams", pick(), pick(), &Fill,
+              NoContext));
+    break;
+  case 6: {
+    CUDA_MEM_ALLOC_NODE_PARAMS P{};
+    P.poolProps.allocType = 1;
+    P.poolProps.location = {1, int(below(8)) / 7};
+    P.bytesize = size();
+    keep(
+        call("cuGraphAddMemAllocNode", &H, pick(), Nodes, size_t(below(2)), &P),
+        H);
+    if (P.dptr)
+      Handles.push_back(reinterpret_cast<Handle>(P.dptr));
+    break;
+  }
+  case 7:
+    keep(call("cuGraphAddMemFreeNode", &H, pick(), Nodes, size_t(below(2)),
+              address()),
+         H);
+    break;
+  case 8: note(call("cuGraphNodeGetParams", pick(), &Any)); break;
+  case 9:
+    Any.type = int(below(15));
+    Any.graph = {static_cast<CUgraph>(pick()), int(below(2))};
+    keep(call("cuGraphAddNode", &H, pick(), Nodes, size_t(below(2)), &Any), H);
+    break;
+  case 10: {
+    const CUgraphNode *Before = nullptr;
+    CUresult R = call("cuStreamGetCaptureInfo_v2", pick(), &Status, &Id, &H,
+                      &Before, &Count);
+    note(R);
+    if (R == CUDA_SUCCESS && H)
+      Handles.push_back(H);
+    break;
+  }
+  case 11:
+    note(call("cuStreamUpdateCaptureDependencies", pick(), Nodes,
+              size_t(below(3)), below(3)));
+    break;
+  }
+}
+
+void Session::pools() {
+  CUdeviceptr A = 0;
+  Handle H = nullptr;
+  CUmemPoolProps P{};
+  P.allocType = 1;
+  P.location = {1, 0};
+  uint64_t Value = below(2) * size();
+  switch (below(7)) {
+  case 0: keep(call("cuMemPoolCreate", &H, &P), H); break;
+  case 1: note(call("cuMemPoolDestroy", pick())); break;
+  case 2: note(call("cuDeviceSetMemPool", 0, pick())); break;
+  case 3: {
+    CUresult Result = call("cuMemAllocFromPoolAsync", &A,
+                           size_t(1 + below(4096)), pick(), pick());
+    keep(Result, reinterpret_cast<Handle>(A));
+    break;
+  }
+  case 4: note(call("cuMemFreeAsync", address(), pick())); break;
+  case 5:
+    note(call("cuMemPoolSetAttribute", pick(), int(below(16)), &Value));
+    break;
+  case 6:
+    note(call("cuMemPoolGetAttribute", pick(), int(below(16)), &Value));
+    break;
+  }
+}
+
+/// All that is mapped is unmapped again.
+void Session::mappings() {
+  constexpr size_t Grain = 2 << 20;
+  CUdeviceptr A = 0;
+  unsigned long long M = 0;
+  CUmemAllocationProp P{};
+  P.type = 1;
+  P.location = {1, 0};
+  CUmemAccessDesc Access{{1, 0}, int(below(5))};
+  size_t Bytes = Grain * (1 + below(3));
+  note(call("cuMemAddressReserve", &A, Bytes, size_t(0), address(), 0ull));
+  note(call("cuMemCreate", &M, Grain * below(3), &P, 0ull));
+  if (!A)
+    return;
+  for (size_t At = 0; At < Bytes; At += Grain)
+    note(call("cuMemMap", A + At, Grain, Grain * below(2), M, 0ull));
+  note(call("cuMemSetAccess", A, Bytes, &Access, size_t(1)));
+  note(call("cuMemcpyDtoH_v2", Host, A + below(unsigned(Bytes)), size_t(64)));
+  note(call("cuMemFree_v2", A));
+  if (M)
+    note(call("cuMemRelease", M));
+  for (size_t At = 0; At < Bytes; At += Grain)
+    note(call("cuMemUnmap", A + At, Grain));
+  check(call("cuMemAddressFree", A, Bytes) == CUDA_SUCCESS,
+        "all mappings are gone");
+}
+
 void Session::launch() {
   const unsigned Extents[] = {0, 1, 1, 1, 2, 3, 33, 1024, 1025, 70000};
   CUdeviceptr A = address();
@@ -306,14 +421,15 @@ void Session::run(unsigned Steps) {
   Handle Primary = nullptr;
   call("cuDevicePrimaryCtxRetain", &Primary, 0);
   call("cuCtxSetCurrent", Primary);
-  void (Session::*const Kinds[])() = {&Session::memory,  &Session::modules,
-                                      &Session::streams, &Session::graphs,
-                                      &Session::graphs,  &Session::launch,
-                                      &Session::launch,  &Session::attributes};
+  void (Session::*const Kinds[])() = {
+      &Session::memory, &Session::modules,    &Session::streams,
+      &Session::graphs, &Session::graphs,     &Session::launch,
+      &Session::launch, &Session::attributes, &Session::changedGraphs,
+      &Session::pools,  &Session::mappings};
   for (unsigned K = 0; K < Steps; ++K) {
     if (below(40) == 0)
       contexts();
-    (this->*Kinds[below(8)])();
+    (this->*Kinds[below(std::size(Kinds))])();
     if (Handles.size() > 60) // the oldest are forgotten, but not destroyed
       Handles.erase(Handles.begin(), Handles.begin() + 20);
   }
@@ -329,7 +445,7 @@ void Session::clean() {
   for (const char *Destroy :
        {"cuGraphExecDestroy", "cuGraphDestroy", "cuModuleUnload",
         "cuEventDestroy_v2", "cuStreamDestroy_v2", "cuMemFree_v2",
-        "cuCtxDestroy_v2"})
+        "cuMemPoolDestroy", "cuCtxDestroy_v2"})
     for (Handle H : All)
       call(Destroy, H);
   call("cuCtxSetCurrent", Handle(nullptr));

@@ -19,7 +19,7 @@ extern "C" {
 int ptxsimConfigure(const char *key, const char *value);
 
 /* The last report (fault, race, refused launch or module), "" if none. The
- * text stays valid until the next report. */
+ * text stays valid until the calling thread's next call of this function. */
 const char *ptxsimLastReport(void);
 
 /* Counters since the last reset as a JSON object; valid until the next call.

@@ -57,9 +57,11 @@ CUresult ptxsim::checkNoCapture() {
 }
 
 // ---- begin, end -----------------------------------------------------------
-PTXSIM_API CUresult cuStreamBeginCapture_v2(CUstream Stream, int Mode) {
+/// Nodes of the capture go into G, behind the nodes of Tail.
+static CUresult beginCapture(CUstream Stream, int Mode,
+                             std::shared_ptr<GraphObject> G,
+                             std::vector<GraphNode *> Tail) {
   DriverState &D = state();
-  std::lock_guard Guard(D.Lock);
   if (CUresult R = enter())
     return R;
   StreamObject *S = findStream(Stream);
@@ -71,30 +73,63 @@ PTXSIM_API CUresult cuStreamBeginCapture_v2(CUstream Stream, int Mode) {
     return CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED;
   if (S->Capture)
     return CUDA_ERROR_ILLEGAL_STATE;
-  S->Capture = std::make_shared<GraphObject>();
-  S->Capture->Capturing = {Mode, std::this_thread::get_id(), D.NextSerial++,
-                           false};
-  S->CaptureTail.clear();
+  CaptureState &C = G->Capturing;
+  C = {Mode, std::this_thread::get_id(), D.NextSerial++, false, true, 0};
+  C.FirstNode = D.NextSerial;
+  S->Capture = std::move(G);
+  S->CaptureTail = std::move(Tail);
   S->CaptureOrigin = true;
   ++D.CapturingStreams;
   return CUDA_SUCCESS;
 }
-/// Every node must lead to the origin stream's last ones.
-static bool allJoined(const GraphObject &G, std::vector<size_t> Work) {
-  std::vector<bool> Seen(G.Nodes.size());
-  while (!Work.empty()) {
-    size_t N = Work.back();
-    Work.pop_back();
-    if (Seen[N])
-      continue;
-    Seen[N] = true;
-    Work.insert(Work.end(), G.Nodes[N].Dependencies.begin(),
-                G.Nodes[N].Dependencies.end());
+PTXSIM_API CUresult cuStreamBeginCapture_v2(CUstream Stream, int Mode) {
+  std::lock_guard Guard(state().Lock);
+  return beginCapture(Stream, Mode, std::make_shared<GraphObject>(), {});
+}
+PTXSIM_API CUresult cuStreamBeginCapture(CUstream Stream) {
+  return cuStreamBeginCapture_v2(Stream, CaptureGlobal);
+}
+/// Adds nodes of one graph to a list; false if one is not among them, or twice.
+static bool addNodes(const GraphObject &G, const CUgraphNode *Nodes,
+                     size_t Count, std::vector<GraphNode *> &Out) {
+  for (size_t K = 0; K < Count; ++K) {
+    GraphNode *N = Nodes ? findNode(Nodes[K]) : nullptr;
+    if (!N || N->Owner != &G ||
+        std::find(Out.begin(), Out.end(), N) != Out.end())
+      return false;
+    Out.push_back(N);
   }
-  return std::find(Seen.begin(), Seen.end(), false) == Seen.end();
+  return true;
+}
+PTXSIM_API CUresult cuStreamBeginCaptureToGraph(CUstream Stream, CUgraph Graph,
+                                                const CUgraphNode *Before,
+                                                const CUgraphEdgeData *,
+                                                size_t Count, int Mode) {
+  DriverState &D = state();
+  std::lock_guard Guard(D.Lock);
+  auto It = D.Graphs.find(reinterpret_cast<GraphObject *>(Graph));
+  std::vector<GraphNode *> Tail;
+  if (It == D.Graphs.end() || It->first->Capturing.Active ||
+      !addNodes(*It->first, Before, Count, Tail))
+    return CUDA_ERROR_INVALID_VALUE;
+  return beginCapture(Stream, Mode, It->second, std::move(Tail));
+}
+/// Every node of the capture must lead to the origin stream's last ones.
+static bool allJoined(const GraphObject &G, std::vector<GraphNode *> Work) {
+  std::unordered_set<const GraphNode *> Seen;
+  while (!Work.empty()) {
+    GraphNode *N = Work.back();
+    Work.pop_back();
+    if (Seen.insert(N).second)
+      Work.insert(Work.end(), N->Dependencies.begin(), N->Dependencies.end());
+  }
+  return std::all_of(G.Nodes.begin(), G.Nodes.end(), [&](const auto &N) {
+    return N->Id < G.Capturing.FirstNode || Seen.count(N.get());
+  });
 }
 static void endCapture(const std::shared_ptr<GraphObject> &G) {
   DriverState &D = state();
+  G->Capturing.Active = false;
   auto End = [&](StreamObject &S) {
     if (S.Capture != G)
       return;
@@ -108,8 +143,10 @@ static void endCapture(const std::shared_ptr<GraphObject> &G) {
   for (StreamObject *S : D.PerThreadStreams)
     End(*S);
   for (EventObject *E : D.Events)
-    if (E->Capture == G)
+    if (E->Capture == G) {
       E->Capture.reset();
+      E->CaptureTail.clear();
+    }
 }
 uint64_t ptxsim::releaseStreamsOf(Context *C) {
   DriverState &D = state();
@@ -190,6 +227,67 @@ PTXSIM_API CUresult cuStreamGetCaptureInfo(CUstream Stream, int *Status,
   if (R == CUDA_SUCCESS && Id && *Status == ActivelyCapturing)
     *Id = S->Capture->Capturing.Id;
   return R;
+}
+/// The nodes that the stream's next one will depend on: they, and the edges,
+/// stay valid until the next call that concerns the stream.
+PTXSIM_API CUresult cuStreamGetCaptureInfo_v3(CUstream Stream, int *Status,
+                                              uint64_t *Id, CUgraph *Graph,
+                                              const CUgraphNode **Before,
+                                              const CUgraphEdgeData **Edges,
+                                              size_t *Count) {
+  std::lock_guard Guard(state().Lock);
+  StreamObject *S = nullptr;
+  CUresult R = captureStatus(Stream, Status, S);
+  if (R != CUDA_SUCCESS || *Status != ActivelyCapturing)
+    return R;
+  S->CaptureEdges.assign(S->CaptureTail.size(), CUgraphEdgeData{});
+  if (Id)
+    *Id = S->Capture->Capturing.Id;
+  if (Graph)
+    *Graph = reinterpret_cast<CUgraph>(S->Capture.get());
+  if (Before)
+    *Before = reinterpret_cast<const CUgraphNode *>(S->CaptureTail.data());
+  if (Edges)
+    *Edges = S->CaptureEdges.data();
+  if (Count)
+    *Count = S->CaptureTail.size();
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuStreamGetCaptureInfo_v2(CUstream Stream, int *Status,
+                                              uint64_t *Id, CUgraph *Graph,
+                                              const CUgraphNode **Before,
+                                              size_t *Count) {
+  return cuStreamGetCaptureInfo_v3(Stream, Status, Id, Graph, Before, nullptr,
+                                   Count);
+}
+PTXSIM_API CUresult cuStreamUpdateCaptureDependencies(CUstream Stream,
+                                                      CUgraphNode *Nodes,
+                                                      size_t Count,
+                                                      unsigned Flags) {
+  std::lock_guard Guard(state().Lock);
+  enum { Add = 0, Set = 1 };
+  StreamObject *S = findStream(Stream);
+  if (!S)
+    return CUDA_ERROR_INVALID_HANDLE;
+  if (Flags > Set)
+    return CUDA_ERROR_INVALID_VALUE;
+  if (!S->Capture)
+    return CUDA_ERROR_ILLEGAL_STATE;
+  if (S->Capture->Capturing.Invalid)
+    return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
+  std::vector<GraphNode *> Tail;
+  if (!addNodes(*S->Capture, Nodes, Count, Tail))
+    return CUDA_ERROR_INVALID_VALUE;
+  for (GraphNode *N : S->CaptureTail)
+    if (Flags == Add && std::find(Tail.begin(), Tail.end(), N) == Tail.end())
+      Tail.push_back(N);
+  S->CaptureTail = std::move(Tail);
+  return CUDA_SUCCESS;
+}
+PTXSIM_API CUresult cuStreamUpdateCaptureDependencies_v2(
+    CUstream Stream, CUgraphNode *Nodes, const CUgraphEdgeData *, size_t Count,
+    unsigned Flags) {
+  return cuStreamUpdateCaptureDependencies(Stream, Nodes, Count, Flags);
 }
 PTXSIM_API CUresult cuThreadExchangeStreamCaptureMode(int *Mode) {
   if (!Mode || *Mode < CaptureGlobal || *Mode > CaptureRelaxed)

@@ -256,7 +256,11 @@ PTXSIM_API CUresult cuCtxGetId(CUcontext Ctx, unsigned long long *Id) {
 PTXSIM_API CUresult cuCtxSynchronize(void) {
   std::lock_guard Guard(state().Lock);
   CUresult R = enterWork();
-  return R ? R : checkNoCapture();
+  if (R == CUDA_SUCCESS)
+    R = checkNoCapture();
+  if (R == CUDA_SUCCESS)
+    trimPools();
+  return R;
 }
 PTXSIM_API CUresult cuCtxSynchronize_v2(CUcontext Ctx) {
   std::lock_guard Guard(state().Lock);

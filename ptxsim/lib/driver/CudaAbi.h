@@ -38,14 +38,16 @@ enum CUresult : int {
 #include "Errors.def"
 };
 
+union CUlaunchAttributeValue {
+  char bytes[64];
+  int cooperative;
+  unsigned clusterDim[3];
+  int priority;
+};
 struct CUlaunchAttribute {
   int id;
   int pad;
-  union {
-    char bytes[64];
-    int cooperative;
-    unsigned clusterDim[3];
-  } value;
+  CUlaunchAttributeValue value;
 };
 enum {
   LaunchAttributeCooperative = 2,
@@ -117,6 +119,114 @@ struct CUDA_HOST_NODE_PARAMS {
   CUhostFn fn;
   void *userData;
 };
+
+struct CUmemLocation {
+  int type, id;
+};
+enum {
+  MemLocationDevice = 1,
+  MemLocationHost = 2,
+  MemLocationHostNuma = 3,
+  MemLocationHostNumaCurrent = 4
+};
+struct CUmemAccessDesc {
+  CUmemLocation location;
+  int flags;
+};
+enum { MemAccessNone = 0, MemAccessRead = 1, MemAccessReadWrite = 3 };
+enum { MemAllocationPinned = 1, MemAllocationManaged = 2 };
+struct CUmemPoolProps {
+  int allocType, handleTypes;
+  CUmemLocation location;
+  void *win32SecurityAttributes;
+  size_t maxSize;
+  unsigned short usage;
+  unsigned char reserved[54];
+};
+struct CUmemAllocationProp {
+  int type, requestedHandleTypes;
+  CUmemLocation location;
+  void *win32HandleMetaData;
+  struct {
+    unsigned char compressionType, gpuDirectRDMACapable;
+    unsigned short usage;
+    unsigned char reserved[4];
+  } allocFlags;
+};
+struct CUDA_MEM_ALLOC_NODE_PARAMS {
+  CUmemPoolProps poolProps;
+  const CUmemAccessDesc *accessDescs;
+  size_t accessDescCount, bytesize;
+  CUdeviceptr dptr;
+};
+
+enum CUstreamBatchMemOpType : int {
+  StreamMemOpWait32 = 1,
+  StreamMemOpWrite32 = 2,
+  StreamMemOpFlush = 3,
+  StreamMemOpWait64 = 4,
+  StreamMemOpWrite64 = 5,
+  StreamMemOpBarrier = 6,
+};
+union CUstreamBatchMemOpParams {
+  CUstreamBatchMemOpType operation;
+  struct { // of waits and writes
+    CUstreamBatchMemOpType operation;
+    CUdeviceptr address;
+    uint64_t value;
+    unsigned flags;
+    CUdeviceptr alias;
+  } word;
+  uint64_t pad[6];
+};
+struct CUDA_BATCH_MEM_OP_NODE_PARAMS {
+  CUcontext ctx;
+  unsigned count;
+  CUstreamBatchMemOpParams *paramArray;
+  unsigned flags;
+};
+
+struct CUgraphNodeParams {
+  int type, reserved0[3];
+  union {
+    long long bytes[29];
+    CUDA_KERNEL_NODE_PARAMS kernel;
+    struct {
+      int flags, reserved;
+      CUcontext copyCtx;
+      CUDA_MEMCPY3D copyParams;
+    } memcpy;
+    struct {
+      CUDA_MEMSET_NODE_PARAMS params;
+      CUcontext ctx;
+    } memset;
+    CUDA_HOST_NODE_PARAMS host;
+    struct {
+      CUgraph graph;
+      int ownership;
+    } graph;
+    CUevent event; // of waits and records
+    CUDA_MEM_ALLOC_NODE_PARAMS alloc;
+    CUdeviceptr freed;
+    CUDA_BATCH_MEM_OP_NODE_PARAMS memOp;
+  };
+  long long reserved2;
+};
+struct CUgraphEdgeData {
+  unsigned char from_port, to_port, type, reserved[5];
+};
+struct CUDA_GRAPH_INSTANTIATE_PARAMS {
+  uint64_t flags;
+  CUstream hUploadStream;
+  CUgraphNode hErrNode_out;
+  int result_out;
+};
+struct CUgraphExecUpdateResultInfo {
+  int result;
+  CUgraphNode errorNode, errorFromNode;
+};
+/// Has contexts where the other has reserved fields.
+using CUDA_MEMCPY3D_PEER = CUDA_MEMCPY3D;
 
 struct alignas(64) CUtensorMap {
   uint64_t opaque[16];

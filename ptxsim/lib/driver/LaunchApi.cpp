@@ -243,9 +243,21 @@ CUresult ptxsim::runKernel(const KernelLaunch &K) {
   return R;
 }
 
-CUresult ptxsim::prepareLaunch(KernelLaunch L, void **Params, void **Extra,
-                               Work &Out) {
+CUresult ptxsim::collectArguments(KernelLaunch &L, void **Values,
+                                  void **Extra) {
   if (!state().Kernels.count(L.Fn))
+    return CUDA_ERROR_INVALID_HANDLE;
+  L.Serial = L.Fn->Serial;
+  return collectParams(*L.Fn, Values, Extra, L.Params)
+             ? CUDA_SUCCESS
+             : CUDA_ERROR_INVALID_VALUE;
+}
+/// A graph may outlive its module, and another kernel may be in its place.
+static bool isLive(const KernelLaunch &L) {
+  return state().Kernels.count(L.Fn) && L.Fn->Serial == L.Serial;
+}
+CUresult ptxsim::prepareLaunch(KernelLaunch L, Work &Out) {
+  if (!isLive(L))
     return CUDA_ERROR_INVALID_HANDLE;
   const Function &F = *L.Fn->Code->Source;
   if (F.ReqCluster.X && L.Cluster.count() == 1)
@@ -256,11 +268,8 @@ CUresult ptxsim::prepareLaunch(KernelLaunch L, void **Params, void **Extra,
     return R;
   if (CUresult R = checkResources(L))
     return R;
-  if (!collectParams(*L.Fn, Params, Extra, L.Params))
-    return CUDA_ERROR_INVALID_VALUE;
-  Out = [L = std::move(L), Serial = L.Fn->Serial] {
-    // A graph may outlive its module, and another kernel may be in its place.
-    if (!state().Kernels.count(L.Fn) || L.Fn->Serial != Serial)
+  Out = [L = std::move(L)] {
+    if (!isLive(L))
       return CUDA_ERROR_INVALID_HANDLE;
     // A fault shows at the next synchronisation, as on the hardware.
     runKernel(L);
@@ -273,9 +282,20 @@ static CUresult launch(KernelLaunch L, CUstream Stream, void **Params,
   std::lock_guard Guard(state().Lock);
   if (CUresult R = enterWork())
     return R;
+  if (CUresult R = collectArguments(L, Params, Extra))
+    return R;
   Work Launch;
-  CUresult R = prepareLaunch(std::move(L), Params, Extra, Launch);
-  return R ? R : submit(Stream, GraphNode::Kernel, std::move(Launch));
+  CUresult R = prepareLaunch(L, Launch);
+  return R ? R : submit(Stream, std::move(L), std::move(Launch));
+}
+void ptxsim::setAttribute(KernelLaunch &L, int Id,
+                          const CUlaunchAttributeValue &Value) {
+  L.Attributes[Id] = Value;
+  if (Id == LaunchAttributeCooperative)
+    L.Cooperative = Value.cooperative != 0;
+  else if (Id == LaunchAttributeClusterDimension)
+    L.Cluster = {Value.clusterDim[0], Value.clusterDim[1], Value.clusterDim[2]};
+  // The others steer scheduling: submission order already satisfies them.
 }
 
 PTXSIM_API CUresult cuLaunchKernel(CUfunction F, unsigned GX, unsigned GY,
@@ -327,12 +347,7 @@ PTXSIM_API CUresult cuLaunchKernelEx(const CUlaunchConfig *Config, CUfunction F,
     const CUlaunchAttribute &A = Config->attrs[K];
     if (CUresult R = checkAttribute(A))
       return R;
-    if (A.id == LaunchAttributeCooperative)
-      L.Cooperative = A.value.cooperative != 0;
-    else if (A.id == LaunchAttributeClusterDimension)
-      L.Cluster = {A.value.clusterDim[0], A.value.clusterDim[1],
-                   A.value.clusterDim[2]};
-    // The others steer scheduling: submission order already satisfies them.
+    setAttribute(L, A.id, A.value);
   }
   return launch(std::move(L), Config->hStream, Params, Extra);
 }

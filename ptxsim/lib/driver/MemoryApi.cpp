@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Memory: allocation, host registration, copies and fills.
 #include "State.h"
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <sys/mman.h>
@@ -9,7 +10,7 @@ using namespace ptxsim;
 using namespace ptxsim::abi;
 
 // ---- allocation ----------------------------------------------------------
-static CUresult allocate(CUdeviceptr *Out, size_t Bytes, bool Owned) {
+CUresult ptxsim::allocateMemory(CUdeviceptr *Out, size_t Bytes, bool Owned) {
   DriverState &S = state();
   std::lock_guard Guard(S.Lock);
   if (CUresult R = enter())
@@ -33,6 +34,7 @@ static CUresult allocate(CUdeviceptr *Out, size_t Bytes, bool Owned) {
 }
 static bool releaseDevice(CUdeviceptr Address) {
   state().MemoryOwners.erase(Address);
+  state().Managed.erase(Address);
   return state().Memory.release(Address);
 }
 static bool releasePinned(void *Host) {
@@ -62,15 +64,17 @@ uint64_t ptxsim::releaseMemoryOf(Context *C) {
 }
 
 PTXSIM_API CUresult cuMemAlloc_v2(CUdeviceptr *Out, size_t Bytes) {
-  return allocate(Out, Bytes, true);
+  return allocateMemory(Out, Bytes, true);
 }
-static CUresult releaseMemory(CUdeviceptr Address) {
+CUresult ptxsim::releaseMemory(CUdeviceptr Address) {
   DriverState &S = state();
   if (!S.Initialised)
     return CUDA_ERROR_NOT_INITIALIZED;
-  bool Releasable = !S.Variables.count(Address);
-  return released(!Address || (Releasable && releaseDevice(Address)),
-                  CUDA_ERROR_INVALID_VALUE);
+  bool Releasable = !S.Variables.count(Address) && !isMapped(Address);
+  bool Done = !Address || (Releasable && releaseDevice(Address));
+  if (Done)
+    forgetPooled(Address);
+  return released(Done, CUDA_ERROR_INVALID_VALUE);
 }
 PTXSIM_API CUresult cuMemFree_v2(CUdeviceptr Address) {
   std::lock_guard Guard(state().Lock);
@@ -88,35 +92,14 @@ PTXSIM_API CUresult cuMemAllocPitch_v2(CUdeviceptr *Out, size_t *Pitch,
     return CUDA_ERROR_INVALID_VALUE;
   return cuMemAlloc_v2(Out, *Pitch * Height);
 }
-/// Entry of stream-ordered allocation and release, which have no graph nodes
-/// here.
-static CUresult checkOrdered(const char *Name, CUstream Stream) {
-  StreamObject *S = findStream(Stream);
-  if (!S)
-    return CUDA_ERROR_INVALID_HANDLE;
-  if (!S->Capture)
-    return checkLegacyUse(*S);
-  report(std::string(Name) + " in a captured stream is not supported");
-  return invalidate(*S->Capture, CUDA_ERROR_NOT_SUPPORTED);
-}
-PTXSIM_API CUresult cuMemAllocAsync(CUdeviceptr *Out, size_t Bytes,
-                                    CUstream Stream) {
-  std::lock_guard Guard(state().Lock);
-  CUresult R = checkOrdered("cuMemAllocAsync", Stream);
-  return R ? R : allocate(Out, Bytes, false);
-}
-PTXSIM_API CUresult cuMemFreeAsync(CUdeviceptr Address, CUstream Stream) {
-  std::lock_guard Guard(state().Lock);
-  CUresult R = checkOrdered("cuMemFreeAsync", Stream);
-  return R ? R : releaseMemory(Address);
-}
 PTXSIM_API CUresult cuMemGetInfo_v2(size_t *Free, size_t *Total) {
   DriverState &S = state();
   std::lock_guard Guard(S.Lock);
   if (CUresult R = enter())
     return R;
   if (Free)
-    *Free = S.Device.Memory - S.Memory.used();
+    *Free = S.Device.Memory -
+            std::min(S.Device.Memory, S.Memory.used() + unusedPooled());
   if (Total)
     *Total = S.Device.Memory;
   return CUDA_SUCCESS;
@@ -166,7 +149,7 @@ PTXSIM_API CUresult cuMemFreeHost(void *Host) {
   return released(releasePinned(Host), CUDA_ERROR_INVALID_VALUE);
 }
 /// The driver locks the pages, which must exist.
-static bool isMapped(void *Host, size_t Bytes) {
+static bool hasPages(void *Host, size_t Bytes) {
   constexpr uintptr_t Page = 4096;
   uintptr_t First = uintptr_t(Host) / Page * Page;
   uintptr_t Last = uintptr_t(Host) + Bytes;
@@ -183,7 +166,7 @@ PTXSIM_API CUresult cuMemHostRegister_v2(void *Host, size_t Bytes,
     return CUDA_ERROR_INVALID_VALUE;
   if (CUresult R = checkUnsafe())
     return R;
-  if (!isMapped(Host, Bytes))
+  if (!hasPages(Host, Bytes))
     return CUDA_ERROR_INVALID_VALUE;
   if (!S.Memory.registerHost(Host, Bytes))
     return CUDA_ERROR_HOST_MEMORY_ALREADY_REGISTERED;
@@ -216,41 +199,90 @@ PTXSIM_API CUresult cuMemHostGetFlags(unsigned *Flags, void *Host) {
   *Flags = It->second | MappedHost;
   return CUDA_SUCCESS;
 }
+namespace {
+enum PointerAttribute {
+  PointerContext = 1,
+  PointerMemoryType = 2,
+  PointerDevice = 3,
+  PointerHost = 4,
+  PointerSyncMemops = 6,
+  PointerBufferId = 7,
+  PointerIsManaged = 8,
+  PointerOrdinal = 9,
+  PointerIpcCapable = 10,
+  PointerRangeStart = 11,
+  PointerRangeSize = 12,
+  PointerMapped = 13,
+  PointerHandleTypes = 14,
+  PointerRdmaCapable = 15,
+  PointerAccessFlags = 16,
+  PointerPool = 17,
+  PointerMappingSize = 18,
+  PointerMappingBase = 19,
+  PointerBlockId = 20,
+};
+} // namespace
+static void *poolOf(const Allocation &A) {
+  auto It = state().Pooled.find(A.Begin);
+  return It == state().Pooled.end() ? nullptr : It->second.Pool;
+}
 static CUresult pointerAttribute(void *Out, int Attribute, CUdeviceptr P) {
   DriverState &S = state();
   const Allocation *A = S.Memory.find(P, 1);
   if (!A || !Out)
     return CUDA_ERROR_INVALID_VALUE;
-  bool Device = S.Memory.isDevice(P);
+  bool Device = S.Memory.isDevice(P), Managed = S.Managed.count(A->Begin);
+  auto Word = [&](unsigned V) { *static_cast<unsigned *>(Out) = V; };
+  auto Wide = [&](uint64_t V) { *static_cast<uint64_t *>(Out) = V; };
   switch (Attribute) {
-  case 1: {
+  case PointerContext: {
     auto It = S.MemoryOwners.find(A->Begin);
-    *static_cast<void **>(Out) =
-        It != S.MemoryOwners.end() ? It->second : currentContext();
+    Wide(uint64_t(It != S.MemoryOwners.end() ? It->second : currentContext()));
     break;
   }
-  case 2:
-    *static_cast<unsigned *>(Out) = Device ? MemoryTypeDevice : MemoryTypeHost;
+  case PointerMemoryType:
+    Word(Device ? MemoryTypeDevice : MemoryTypeHost);
     break;
-  case 3: *static_cast<CUdeviceptr *>(Out) = P; break;
-  case 4:
-    if (Device)
+  case PointerDevice: Wide(P); break;
+  case PointerHost:
+    if (Device && !Managed)
       return CUDA_ERROR_INVALID_VALUE;
-    *static_cast<void **>(Out) = reinterpret_cast<void *>(P);
+    Wide(P);
     break;
-  case 7: *static_cast<unsigned long long *>(Out) = A->Id; break;
-  case 8: *static_cast<unsigned *>(Out) = 0; break;
-  case 9: *static_cast<int *>(Out) = 0; break;
-  case 11: *static_cast<CUdeviceptr *>(Out) = A->Begin; break;
-  case 12: *static_cast<size_t *>(Out) = A->End - A->Begin; break;
-  case 13: *static_cast<unsigned *>(Out) = 1; break;
+  case PointerBufferId:
+  case PointerBlockId: Wide(A->Id); break;
+  case PointerIsManaged: Word(Managed); break;
+  case PointerSyncMemops: Word(1); break; // all are, here
+  case PointerOrdinal:
+  case PointerIpcCapable:
+  case PointerRdmaCapable: Word(0); break;
+  case PointerHandleTypes: Wide(0); break;
+  case PointerRangeStart:
+  case PointerMappingBase: Wide(A->Begin); break;
+  case PointerRangeSize:
+  case PointerMappingSize: Wide(A->End - A->Begin); break;
+  case PointerMapped: Word(1); break;
+  case PointerAccessFlags:
+    Word(A->ReadOnly ? MemAccessRead : MemAccessReadWrite);
+    break;
+  case PointerPool: Wide(uint64_t(poolOf(*A))); break;
   default: return CUDA_ERROR_NOT_SUPPORTED;
   }
   return CUDA_SUCCESS;
 }
-/// Context, pointers, buffer id, and the range; the others are 32-bit.
-static bool isAddressAttribute(int A) {
-  return A == 1 || A == 3 || A == 4 || A == 7 || A == 11 || A == 12;
+PTXSIM_API CUresult cuPointerSetAttribute(const void *Value, int Attribute,
+                                          CUdeviceptr P) {
+  std::lock_guard Guard(state().Lock);
+  if (!Value || Attribute != PointerSyncMemops || !state().Memory.find(P, 1))
+    return CUDA_ERROR_INVALID_VALUE;
+  return CUDA_SUCCESS;
+}
+/// The others are 32-bit.
+static bool isWide(int A) {
+  return A == PointerContext || A == PointerDevice || A == PointerHost ||
+         A == PointerBufferId || A == PointerRangeStart ||
+         A == PointerRangeSize || A == PointerHandleTypes ||
+         (A >= PointerPool && A <= PointerBlockId);
 }
 PTXSIM_API CUresult cuPointerGetAttribute(void *Out, int Attribute,
                                           CUdeviceptr P) {
@@ -264,15 +296,15 @@ PTXSIM_API CUresult cuPointerGetAttributes(unsigned N, int *Attributes,
     return CUDA_ERROR_INVALID_VALUE;
   for (unsigned K = 0; K < N; ++K) // unknown pointers leave zeros behind
     if (pointerAttribute(Out[K], Attributes[K], P) != CUDA_SUCCESS && Out[K])
-      std::memset(Out[K], 0, isAddressAttribute(Attributes[K]) ? 8 : 4);
+      std::memset(Out[K], 0, isWide(Attributes[K]) ? 8 : 4);
   return CUDA_SUCCESS;
 }
 
 // ---- copies --------------------------------------------------------------
-/// A device address must lie in one allocation; host addresses are trusted,
-/// as by the hardware's driver.
+/// A device address must lie in one allocation, or in one that a graph will
+/// make; host addresses are trusted, as by the hardware's driver.
 static bool validDevice(uint64_t A, uint64_t Bytes) {
-  return state().Memory.find(A, Bytes) != nullptr;
+  return state().Memory.identify(A, Bytes) != 0;
 }
 static bool validAny(uint64_t A, uint64_t Bytes) {
   return A + Bytes >= A &&
@@ -283,17 +315,15 @@ static bool validAny(uint64_t A, uint64_t Bytes) {
 namespace {
 class Range {
 public:
-  Range(uint64_t A, uint64_t Bytes) : A(A), Bytes(Bytes) {
-    if (const Allocation *Found = state().Memory.find(A, Bytes))
-      Id = Found->Id;
-  }
+  Range(uint64_t A, uint64_t Bytes)
+      : A(A), Bytes(Bytes), Id(state().Memory.identify(A, Bytes)) {}
   bool gone() const {
     const Allocation *Found = Id ? state().Memory.find(A, Bytes) : nullptr;
     return Id && (!Found || Found->Id != Id);
   }
 
 private:
-  uint64_t A, Bytes, Id = 0;
+  uint64_t A, Bytes, Id;
 };
 } // namespace
 static CUresult useAfterRelease(const char *What) {
@@ -312,68 +342,102 @@ static bool extentOf(size_t Slices, size_t SliceRows, size_t Rows, size_t Pitch,
          !__builtin_add_overflow(Out, Width, &Out);
 }
 
-static CUresult copy(void *Dst, const void *Src, size_t Bytes, bool DstDevice,
-                     bool SrcDevice, CUstream Stream) {
+namespace {
+/// A copy of one row. A side is in device memory, in host memory, or where its
+/// address says.
+struct Row {
+  void *Dst;
+  const void *Src;
+  size_t Bytes;
+  int DstKind, SrcKind;
+};
+} // namespace
+static CUDA_MEMCPY3D asNode(const Row &C) {
+  CUDA_MEMCPY3D N{};
+  N.srcMemoryType = C.SrcKind;
+  N.dstMemoryType = C.DstKind;
+  (C.SrcKind == MemoryTypeHost ? reinterpret_cast<uint64_t &>(N.srcHost)
+                               : reinterpret_cast<uint64_t &>(N.srcDevice)) =
+      uint64_t(C.Src);
+  (C.DstKind == MemoryTypeHost ? reinterpret_cast<uint64_t &>(N.dstHost)
+                               : reinterpret_cast<uint64_t &>(N.dstDevice)) =
+      uint64_t(C.Dst);
+  N.srcPitch = N.dstPitch = N.WidthInBytes = C.Bytes;
+  N.srcHeight = N.dstHeight = N.Height = N.Depth = 1;
+  return N;
+}
+static CUresult copy(const Row &C, CUstream Stream) {
   DriverState &S = state();
   std::lock_guard Guard(S.Lock);
   if (CUresult R = enterWork())
     return R;
-  if (!Bytes)
+  if (!C.Bytes)
     return CUDA_SUCCESS;
-  if (!Dst || !Src)
+  if (!C.Dst || !C.Src)
     return CUDA_ERROR_INVALID_VALUE;
-  auto Valid = [&](const void *P, bool Device) {
-    return Device ? validDevice(uint64_t(P), Bytes)
-                  : validAny(uint64_t(P), Bytes);
+  auto Valid = [&](const void *P, int Kind) {
+    return Kind == MemoryTypeDevice ? validDevice(uint64_t(P), C.Bytes)
+                                    : validAny(uint64_t(P), C.Bytes);
   };
-  if (!Valid(Dst, DstDevice) || !Valid(Src, SrcDevice))
+  if (!Valid(C.Dst, C.DstKind) || !Valid(C.Src, C.SrcKind))
     return CUDA_ERROR_INVALID_VALUE;
-  Range To(uint64_t(Dst), Bytes), From(uint64_t(Src), Bytes);
-  return submit(Stream, GraphNode::Memcpy, [=] {
+  Range To(uint64_t(C.Dst), C.Bytes), From(uint64_t(C.Src), C.Bytes);
+  return submit(Stream, asNode(C), [=] {
     if (To.gone() || From.gone())
       return useAfterRelease("copy");
-    std::memmove(Dst, Src, Bytes);
-    state().Memory.noteCopied(uint64_t(Dst), uint64_t(Src), Bytes);
+    std::memmove(C.Dst, C.Src, C.Bytes);
+    state().Memory.noteCopied(uint64_t(C.Dst), uint64_t(C.Src), C.Bytes);
     return CUDA_SUCCESS;
   });
 }
 /// A copy that has ended when the call returns.
-static CUresult copyNow(void *Dst, const void *Src, size_t Bytes,
-                        bool DstDevice, bool SrcDevice) {
+static CUresult copyNow(const Row &C) {
   std::lock_guard Guard(state().Lock);
   if (CUresult R = checkSynchronous())
     return R;
-  return copy(Dst, Src, Bytes, DstDevice, SrcDevice, nullptr);
+  return copy(C, nullptr);
 }
 static void *ptr(CUdeviceptr P) { return reinterpret_cast<void *>(P); }
+static Row toDevice(CUdeviceptr D, const void *H, size_t N) {
+  return {ptr(D), H, N, MemoryTypeDevice, MemoryTypeHost};
+}
+static Row toHost(void *H, CUdeviceptr D, size_t N) {
+  return {H, ptr(D), N, MemoryTypeHost, MemoryTypeDevice};
+}
+static Row inDevice(CUdeviceptr D, CUdeviceptr S, size_t N) {
+  return {ptr(D), ptr(S), N, MemoryTypeDevice, MemoryTypeDevice};
+}
+static Row anywhere(CUdeviceptr D, CUdeviceptr S, size_t N) {
+  return {ptr(D), ptr(S), N, MemoryTypeUnified, MemoryTypeUnified};
+}
 
 PTXSIM_API CUresult cuMemcpyHtoDAsync_v2(CUdeviceptr D, const void *H, size_t N,
                                          CUstream S) {
-  return copy(ptr(D), H, N, true, false, S);
+  return copy(toDevice(D, H, N), S);
 }
 PTXSIM_API CUresult cuMemcpyHtoD_v2(CUdeviceptr D, const void *H, size_t N) {
-  return copyNow(ptr(D), H, N, true, false);
+  return copyNow(toDevice(D, H, N));
 }
 PTXSIM_API CUresult cuMemcpyDtoHAsync_v2(void *H, CUdeviceptr D, size_t N,
                                          CUstream S) {
-  return copy(H, ptr(D), N, false, true, S);
+  return copy(toHost(H, D, N), S);
 }
 PTXSIM_API CUresult cuMemcpyDtoH_v2(void *H, CUdeviceptr D, size_t N) {
-  return copyNow(H, ptr(D), N, false, true);
+  return copyNow(toHost(H, D, N));
 }
 PTXSIM_API CUresult cuMemcpyDtoDAsync_v2(CUdeviceptr D, CUdeviceptr S, size_t N,
                                          CUstream Stream) {
-  return copy(ptr(D), ptr(S), N, true, true, Stream);
+  return copy(inDevice(D, S, N), Stream);
 }
 PTXSIM_API CUresult cuMemcpyDtoD_v2(CUdeviceptr D, CUdeviceptr S, size_t N) {
-  return copyNow(ptr(D), ptr(S), N, true, true);
+  return copyNow(inDevice(D, S, N));
 }
 PTXSIM_API CUresult cuMemcpy(CUdeviceptr D, CUdeviceptr S, size_t N) {
-  return copyNow(ptr(D), ptr(S), N, false, false);
+  return copyNow(anywhere(D, S, N));
 }
 PTXSIM_API CUresult cuMemcpyAsync(CUdeviceptr D, CUdeviceptr S, size_t N,
                                   CUstream Stream) {
-  return copy(ptr(D), ptr(S), N, false, false, Stream);
+  return copy(anywhere(D, S, N), Stream);
 }
 
 /// All contexts share the one device's memory.
@@ -387,13 +451,13 @@ static bool areContexts(CUcontext A, CUcontext B) {
 }
 PTXSIM_API CUresult cuMemcpyPeer(CUdeviceptr D, CUcontext To, CUdeviceptr S,
                                  CUcontext From, size_t N) {
-  return areContexts(To, From) ? copyNow(ptr(D), ptr(S), N, true, true)
+  return areContexts(To, From) ? copyNow(inDevice(D, S, N))
                                : CUDA_ERROR_INVALID_CONTEXT;
 }
 PTXSIM_API CUresult cuMemcpyPeerAsync(CUdeviceptr D, CUcontext To,
                                       CUdeviceptr S, CUcontext From, size_t N,
                                       CUstream Stream) {
-  return areContexts(To, From) ? copy(ptr(D), ptr(S), N, true, true, Stream)
+  return areContexts(To, From) ? copy(inDevice(D, S, N), Stream)
                                : CUDA_ERROR_INVALID_CONTEXT;
 }
 
@@ -453,7 +517,7 @@ static CUresult copy3D(const CUDA_MEMCPY3D &C, CUstream Stream) {
     return R;
   Work Copy;
   CUresult R = prepareCopy(C, Copy);
-  return R ? R : submit(Stream, GraphNode::Memcpy, std::move(Copy));
+  return R ? R : submit(Stream, C, std::move(Copy));
 }
 static CUresult copy2D(const CUDA_MEMCPY2D *C, CUstream Stream) {
   if (!C || (C->Height > 1 && (!C->srcPitch || !C->dstPitch)))
@@ -494,32 +558,46 @@ PTXSIM_API CUresult cuMemcpy3D_v2(const CUDA_MEMCPY3D *C) {
 PTXSIM_API CUresult cuMemcpy3DAsync_v2(const CUDA_MEMCPY3D *C, CUstream S) {
   return C ? copy3D(*C, S) : CUDA_ERROR_INVALID_VALUE;
 }
+static bool namesContexts(const CUDA_MEMCPY3D_PEER &C) {
+  return areContexts(static_cast<CUcontext>(C.reserved0),
+                     static_cast<CUcontext>(C.reserved1));
+}
+PTXSIM_API CUresult cuMemcpy3DPeer(const CUDA_MEMCPY3D_PEER *C) {
+  if (C && !namesContexts(*C))
+    return CUDA_ERROR_INVALID_CONTEXT;
+  return cuMemcpy3D_v2(C);
+}
+PTXSIM_API CUresult cuMemcpy3DPeerAsync(const CUDA_MEMCPY3D_PEER *C,
+                                        CUstream S) {
+  if (C && !namesContexts(*C))
+    return CUDA_ERROR_INVALID_CONTEXT;
+  return cuMemcpy3DAsync_v2(C, S);
+}
 
 // ---- fills ---------------------------------------------------------------
-CUresult ptxsim::prepareFill(CUdeviceptr Dst, size_t Pitch, unsigned Value,
-                             unsigned Element, size_t Width, size_t Height,
-                             Work &Out) {
+CUresult ptxsim::prepareFill(const CUDA_MEMSET_NODE_PARAMS &P, Work &Out) {
   Out = [] { return CUDA_SUCCESS; };
-  if (!Width || !Height)
+  if (P.elementSize != 1 && P.elementSize != 2 && P.elementSize != 4)
+    return CUDA_ERROR_INVALID_VALUE;
+  if (!P.width || !P.height)
     return CUDA_SUCCESS;
   size_t RowBytes, Bytes;
-  if (__builtin_mul_overflow(Width, Element, &RowBytes))
+  if (__builtin_mul_overflow(P.width, P.elementSize, &RowBytes))
     return CUDA_ERROR_INVALID_VALUE;
-  if (Height == 1)
-    Pitch = RowBytes;
-  if (Dst % Element || Pitch < RowBytes ||
-      !extentOf(0, 0, Height - 1, Pitch, RowBytes, Bytes) ||
-      !validDevice(Dst, Bytes))
+  size_t Pitch = P.height == 1 ? RowBytes : P.pitch;
+  if (P.dst % P.elementSize || Pitch < RowBytes ||
+      !extentOf(0, 0, P.height - 1, Pitch, RowBytes, Bytes) ||
+      !validDevice(P.dst, Bytes))
     return CUDA_ERROR_INVALID_VALUE;
-  Range Target(Dst, Bytes);
+  Range Target(P.dst, Bytes);
   Out = [=] {
     if (Target.gone())
       return useAfterRelease("fill");
-    for (size_t Y = 0; Y < Height; ++Y) {
-      char *Row = static_cast<char *>(ptr(Dst + Y * Pitch));
-      for (size_t X = 0; X < Width; ++X)
-        std::memcpy(Row + X * Element, &Value, Element);
-      state().Memory.noteWritten(Dst + Y * Pitch, Width * Element);
+    for (size_t Y = 0; Y < P.height; ++Y) {
+      char *Row = static_cast<char *>(ptr(P.dst + Y * Pitch));
+      for (size_t X = 0; X < P.width; ++X)
+        std::memcpy(Row + X * P.elementSize, &P.value, P.elementSize);
+      state().Memory.noteWritten(P.dst + Y * Pitch, RowBytes);
     }
     return CUDA_SUCCESS;
   };
@@ -532,8 +610,9 @@ static CUresult fillMemory(CUdeviceptr Dst, size_t Pitch, unsigned Value,
   if (CUresult R = enterWork())
     return R;
   Work Fill;
-  CUresult R = prepareFill(Dst, Pitch, Value, Element, Width, Height, Fill);
-  return R ? R : submit(Stream, GraphNode::Memset, std::move(Fill));
+  CUDA_MEMSET_NODE_PARAMS P{Dst, Pitch, Value, Element, Width, Height};
+  CUresult R = prepareFill(P, Fill);
+  return R ? R : submit(Stream, P, std::move(Fill));
 }
 #define FILL(Bits, T)                                                          \
   PTXSIM_API CUresult cuMemsetD##Bits##_v2(CUdeviceptr D, T V, size_t N) {     \

@@ -144,6 +144,7 @@ bool DeviceMemory::reserve() {
       continue;
     Base = uint64_t(P);
     Reserved = Size;
+    Middle = Base + Size / 4 * 3;
     Next = Base + Gap;
     return true;
   }
@@ -166,16 +167,15 @@ uint64_t DeviceMemory::allocate(uint64_t Bytes, uint64_t Capacity,
     return 0;
   uint64_t Size = (Bytes + Granule - 1) / Granule * Granule;
   if (Size < Bytes || Used > Capacity || Size > Capacity - Used ||
-      Size > Reserved - Gap)
+      Size > Middle - Base - Gap)
     return 0;
   // Addresses go up and wrap around once, so that freed ranges stay unused
   // for long and stale pointers are found.
   for (int Pass = 0; Pass < 2; ++Pass) {
     uint64_t At = Next;
     for (auto It = Allocations.lower_bound(At);; ++It) {
-      uint64_t Limit = It == Allocations.end() || It->first >= Base + Reserved
-                           ? Base + Reserved
-                           : It->first;
+      uint64_t Limit =
+          It == Allocations.end() || It->first >= Middle ? Middle : It->first;
       if (At + Size + Gap <= Limit) {
         Allocations[At] = {At, At + Bytes, NextId++, ReadOnly, false, nullptr};
         adviseHugePages(At, Bytes);
@@ -183,7 +183,7 @@ uint64_t DeviceMemory::allocate(uint64_t Bytes, uint64_t Capacity,
         Used += Size;
         return At;
       }
-      if (Limit == Base + Reserved)
+      if (Limit == Middle)
         break;
       At = (It->second.End + Granule - 1) / Granule * Granule + Gap;
     }
@@ -233,6 +233,12 @@ void DeviceMemory::forgetWrites() {
   Written.clear();
 }
 
+void DeviceMemory::forgetWrites(uint64_t Address) {
+  if (auto It = Allocations.find(Address); It != Allocations.end())
+    It->second.Written = nullptr;
+  Written.erase(Address);
+}
+
 bool DeviceMemory::release(uint64_t Address) {
   auto It = Allocations.find(Address);
   if (It == Allocations.end() || !isDevice(Address))
@@ -240,6 +246,8 @@ bool DeviceMemory::release(uint64_t Address) {
   uint64_t Size = It->second.End - It->second.Begin;
   uint64_t Rounded = (Size + Granule - 1) / Granule * Granule;
   Used -= Rounded;
+  if (Ranges.count(Address))
+    GraphUsed -= Rounded;
   uint64_t First = (Address + 4095) & ~uint64_t(4095);
   uint64_t Last = (Address + Size) & ~uint64_t(4095);
   if (Last > First)

@@ -8,6 +8,7 @@
 #include "../exec/Machine.h"
 #include "CudaAbi.h"
 #include "FaultPlan.h"
+#include "Graph.h"
 #include <cstdlib>
 #include <deque>
 #include <memory>
@@ -17,9 +18,6 @@
 #include <unordered_set>
 
 namespace ptxsim {
-
-using abi::CUdeviceptr;
-using abi::CUresult;
 
 struct DeviceModel {
   const char *Name;
@@ -43,20 +41,44 @@ public:
   void noteCopied(uint64_t Dst, uint64_t Src, uint64_t Bytes);
   /// A kernel ran unobserved: everything counts as written.
   void forgetWrites();
+  /// The same of one allocation.
+  void forgetWrites(uint64_t Address);
   bool release(uint64_t Address);
   bool registerHost(void *Host, uint64_t Bytes);
   bool unregisterHost(void *Host);
   /// Allocation containing the range, null if none does.
   const Allocation *find(uint64_t Address, uint64_t Bytes) const;
+
+  /// Sets addresses aside that allocate() never hands out, at Hint if that is
+  /// free; 0 if there are no more.
+  uint64_t reserveRange(uint64_t Bytes, uint64_t Align, uint64_t Hint = 0);
+  void freeRange(uint64_t Begin);
+  /// Makes memory of a reserved range usable until it is released; false if
+  /// there is not enough memory.
+  bool place(uint64_t Address, uint64_t Bytes, uint64_t Capacity);
+  /// Says which parts of a reserved range kernels may use. What they hold is
+  /// mapped, and counted as used, by the caller.
+  void setUsable(uint64_t Begin, const std::vector<Allocation> &Parts);
+  void countUsed(int64_t Bytes) { Used += uint64_t(Bytes); }
+  /// Number of the allocation or reserved range that contains the range, 0 if
+  /// none does.
+  uint64_t identify(uint64_t Address, uint64_t Bytes) const;
   bool isDevice(uint64_t Address) const {
     return Address - Base < Reserved && Base;
   }
   uint64_t used() const { return Used; }
   std::vector<Allocation> snapshot() const;
+  uint64_t GraphUsed = 0, GraphUsedHigh = 0; // of place()
 
 private:
   bool reserve();
-  uint64_t Base = 0, Reserved = 0, Next = 0, Used = 0, NextId = 1;
+  struct ReservedRange {
+    uint64_t End, Id;
+  };
+  // Ordinary allocations lie below Middle, reserved ranges above.
+  uint64_t Base = 0, Middle = 0, Reserved = 0;
+  uint64_t Next = 0, Used = 0, NextId = 1;
+  std::map<uint64_t, ReservedRange> Ranges;   // by begin
   std::map<uint64_t, Allocation> Allocations; // by begin
   struct FreeBits {
     void operator()(uint8_t *P) const { std::free(P); }
@@ -93,52 +115,13 @@ struct LoadedModule {
   std::vector<uint64_t> Storage; // allocations to release
 };
 
-struct KernelLaunch {
-  Kernel *Fn = nullptr;
-  Dim3 Grid, Block, Cluster{1, 1, 1};
-  unsigned SharedBytes = 0;
-  bool Cooperative = false;
-  std::vector<uint8_t> Params;
-};
-
-/// A captured or explicitly added node of a graph.
-struct GraphNode {
-  enum KindTy {
-    Kernel,
-    Memcpy,
-    Memset,
-    Host,
-    Graph,
-    Empty,
-    WaitEvent,
-    EventRecord,
-    BatchMemOp = 12
-  };
-  int Kind = Empty;
-  std::function<CUresult()> Run;
-  std::vector<size_t> Dependencies; // indices of nodes
-};
-/// How a graph is being captured.
-struct CaptureState {
-  int Mode = 0; // CUstreamCaptureMode
-  std::thread::id Thread;
-  uint64_t Id = 0;      // unique in the process
-  bool Invalid = false; // after an illegal call
-};
-struct GraphObject {
-  std::deque<GraphNode> Nodes; // handles point to them
-  CaptureState Capturing;
-};
-struct GraphExecObject {
-  std::vector<GraphNode> Nodes;
-};
-
 struct StreamObject {
   Context *Owner = nullptr; // none of the default streams
   unsigned Flags = 0;
   int Priority = 0;
   std::shared_ptr<GraphObject> Capture; // non-null while capturing
-  std::vector<size_t> CaptureTail;      // nodes the next one depends on
+  std::vector<GraphNode *> CaptureTail; // nodes the next one depends on
+  std::vector<abi::CUgraphEdgeData> CaptureEdges; // to the tail, as told
   bool CaptureOrigin = false;
 };
 struct EventObject {
@@ -147,8 +130,24 @@ struct EventObject {
   bool Recorded = false;
   uint64_t Nanoseconds = 0;
   std::shared_ptr<GraphObject> Capture;
-  std::vector<size_t> CaptureTail;
+  std::vector<GraphNode *> CaptureTail;
 };
+
+/// A pool of stream-ordered allocations. Memory is the device's all the time:
+/// only the numbers that programs ask for are kept.
+struct MemoryPool {
+  abi::CUmemPoolProps Props{};
+  uint64_t Threshold = 0; // bytes to keep at synchronisations
+  uint64_t Used = 0, UsedHigh = 0, Reserved = 0, ReservedHigh = 0;
+  int Reuse[3] = {1, 1, 1}; // the policies, which do not matter here
+  bool Destroyed = false;   // kept until its last allocation is freed
+};
+/// What was advised about a managed allocation: devices, -1 the host, -2 none.
+struct ManagedHints {
+  int Preferred = -2, Prefetched = -2;
+  bool ReadMostly = false, AccessedByHost = false, AccessedByDevice = false;
+};
+struct MappedMemory; // of virtual memory management (VirtualMemoryApi.cpp)
 
 struct DriverState {
   std::recursive_mutex Lock;
@@ -168,12 +167,23 @@ struct DriverState {
   std::unordered_set<uint64_t> Variables; // of modules, by address
   std::unordered_set<StreamObject *> Streams;
   std::unordered_set<EventObject *> Events;
-  std::map<GraphObject *, std::shared_ptr<GraphObject>> Graphs;
+  std::map<GraphObject *, std::shared_ptr<GraphObject>> Graphs; // the user's
+  std::unordered_set<GraphObject *> AllGraphs; // and those inside of others
+  std::unordered_set<GraphNode *> GraphNodes;
   std::unordered_set<GraphExecObject *> GraphExecs;
   std::map<void *, unsigned> PinnedHost; // cuMemHostAlloc: address to flags
   // Contexts of allocations and of host memory, by address. Stream-ordered
   // allocations and variables of libraries belong to none.
   std::map<uint64_t, Context *> MemoryOwners;
+  std::map<MemoryPool *, std::unique_ptr<MemoryPool>> Pools;
+  MemoryPool *DefaultPool = nullptr, *CurrentPool = nullptr;
+  struct PooledMemory {
+    MemoryPool *Pool;
+    uint64_t Bytes;
+  };
+  std::map<uint64_t, PooledMemory> Pooled; // by address
+  std::shared_ptr<MappedMemory> Mapped;
+  std::map<uint64_t, ManagedHints> Managed; // by address
   StreamObject LegacyStream;
   std::unordered_set<StreamObject *> PerThreadStreams; // one per host thread
   uint64_t NextGridId = 1, NextSerial = 1;
@@ -221,8 +231,28 @@ void unloadModule(LoadedModule *M);
 
 /// Checks and runs a launch now. A fault becomes the context's sticky error.
 CUresult runKernel(const KernelLaunch &K);
-/// Runs Fn now, or adds it to the capture of the stream.
-CUresult submit(abi::CUstream S, int Kind, std::function<CUresult()> Fn);
+/// Runs Fn now, or adds it to the capture of the stream as what P says.
+CUresult submit(abi::CUstream S, NodeParams P, Work Fn);
+/// The event has happened now; an error if it has been destroyed.
+CUresult recordNow(abi::CUevent E);
+EventObject *findEvent(abi::CUevent E);
+
+/// Bytes > 0. Owned: released with the current context.
+CUresult allocateMemory(CUdeviceptr *Out, size_t Bytes, bool Owned);
+/// Memory has been released, perhaps of a pool.
+void forgetPooled(CUdeviceptr Address);
+/// What pools keep without using it.
+uint64_t unusedPooled();
+/// Work has ended: pools give back what they need not keep.
+void trimPools();
+/// Whether virtual memory management holds the address.
+bool isMapped(CUdeviceptr Address);
+/// Releases memory that was allocated by any call or node of a graph.
+CUresult releaseMemory(CUdeviceptr Address);
+/// Properties that a pool of the modelled device can have.
+CUresult checkPoolProps(const abi::CUmemPoolProps &P);
+/// Sets the addresses of an allocation in a graph aside.
+CUresult reserveGraphMemory(size_t Bytes, std::shared_ptr<GraphMemory> &Out);
 
 /// Marks a capture as spoilt by an illegal call; returns Why.
 CUresult invalidate(GraphObject &G, CUresult Why);
@@ -238,15 +268,21 @@ CUresult checkNoCapture();
 /// Copies that end before the call does, in the default stream.
 CUresult checkSynchronous();
 
-/// Work that has been checked and can be run any number of times.
-using Work = std::function<CUresult()>;
 /// Checks a copy of up to three dimensions.
 CUresult prepareCopy(const abi::CUDA_MEMCPY3D &C, Work &Out);
-/// Checks a fill of Height rows of Width elements.
-CUresult prepareFill(CUdeviceptr Dst, size_t Pitch, unsigned Value,
-                     unsigned Element, size_t Width, size_t Height, Work &Out);
-/// Checks a launch and takes its parameters over.
-CUresult prepareLaunch(KernelLaunch L, void **Params, void **Extra, Work &Out);
+/// Checks a fill of rows.
+CUresult prepareFill(const abi::CUDA_MEMSET_NODE_PARAMS &P, Work &Out);
+/// Takes the values of a launch's parameters over, from one of the two lists.
+CUresult collectArguments(KernelLaunch &L, void **Values, void **Extra);
+/// Sets an attribute of a launch that is valid, by its number.
+void setAttribute(KernelLaunch &L, int Id,
+                  const abi::CUlaunchAttributeValue &Value);
+/// Checks a launch.
+CUresult prepareLaunch(KernelLaunch L, Work &Out);
+/// Checks writes of and waits for values in memory.
+CUresult prepareMemOps(const MemOpsNode &N, Work &Out);
+/// What a node of a graph is to do; of child graphs nothing.
+CUresult prepareNode(const NodeParams &P, Work &Out);
 
 /// Counters as a JSON object.
 std::string formatCounters(const CounterSet &C);

@@ -29,8 +29,10 @@ struct ThreadStream {
   ~ThreadStream() {
     std::lock_guard Guard(state().Lock);
     state().PerThreadStreams.erase(&Stream);
-    if (Stream.Capture)
+    if (Stream.Capture) {
       --state().CapturingStreams;
+      Stream.Capture->Capturing.Active &= !Stream.CaptureOrigin;
+    }
     Stream.Capture.reset();
   }
 };
@@ -51,7 +53,7 @@ StreamObject *ptxsim::findStream(CUstream S) {
   return D.Streams.count(Object) ? Object : nullptr;
 }
 
-CUresult ptxsim::submit(CUstream S, int Kind, std::function<CUresult()> Fn) {
+CUresult ptxsim::submit(CUstream S, NodeParams P, Work Fn) {
   StreamObject *Stream = findStream(S);
   if (!Stream)
     return CUDA_ERROR_INVALID_HANDLE;
@@ -61,12 +63,8 @@ CUresult ptxsim::submit(CUstream S, int Kind, std::function<CUresult()> Fn) {
   }
   if (Stream->Capture->Capturing.Invalid)
     return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
-  GraphNode N;
-  N.Kind = Kind;
-  N.Run = std::move(Fn);
-  N.Dependencies = Stream->CaptureTail;
-  Stream->Capture->Nodes.push_back(std::move(N));
-  Stream->CaptureTail = {Stream->Capture->Nodes.size() - 1};
+  Stream->CaptureTail = {
+      &Stream->Capture->add(std::move(P), std::move(Fn), Stream->CaptureTail)};
   return CUDA_SUCCESS;
 }
 
@@ -123,7 +121,10 @@ CUresult ptxsim::checkSynchronous() {
 }
 PTXSIM_API CUresult cuStreamSynchronize(CUstream Stream) {
   std::lock_guard Guard(state().Lock);
-  return drained(Stream);
+  CUresult R = drained(Stream);
+  if (R == CUDA_SUCCESS)
+    trimPools();
+  return R;
 }
 PTXSIM_API CUresult cuStreamQuery(CUstream Stream) {
   std::lock_guard Guard(state().Lock);
@@ -185,7 +186,7 @@ PTXSIM_API CUresult cuLaunchHostFunc(CUstream Stream, CUhostFn Fn, void *Data) {
     return R;
   if (!Fn)
     return CUDA_ERROR_INVALID_VALUE;
-  return submit(Stream, GraphNode::Host, [=] {
+  return submit(Stream, CUDA_HOST_NODE_PARAMS{Fn, Data}, [=] {
     Fn(Data);
     return CUDA_SUCCESS;
   });
@@ -230,22 +231,24 @@ PTXSIM_API CUresult cuEventDestroy_v2(CUevent Event) {
   delete object(Event);
   return released(true, CUDA_SUCCESS);
 }
-static void recordNow(EventObject &E) {
-  E.Recorded = true;
-  E.Nanoseconds = now();
+EventObject *ptxsim::findEvent(CUevent E) {
+  return state().Events.count(object(E)) ? object(E) : nullptr;
+}
+CUresult ptxsim::recordNow(CUevent Event) {
+  EventObject *E = findEvent(Event);
+  if (!E)
+    return CUDA_ERROR_INVALID_HANDLE;
+  E->Recorded = true;
+  E->Nanoseconds = now();
+  return CUDA_SUCCESS;
 }
 /// The flag of records and waits that become nodes of the graph.
 static constexpr unsigned External = 1;
-static CUresult recordExternally(StreamObject &S, EventObject &E,
+static CUresult recordExternally(StreamObject &S, CUevent Event,
                                  CUstream Stream) {
   if (!S.Capture)
     return CUDA_ERROR_INVALID_VALUE; // there is no graph
-  return submit(Stream, GraphNode::EventRecord, [Event = &E] {
-    if (!state().Events.count(Event))
-      return CUDA_ERROR_INVALID_HANDLE;
-    recordNow(*Event);
-    return CUDA_SUCCESS;
-  });
+  return submit(Stream, RecordNode{Event}, [=] { return recordNow(Event); });
 }
 PTXSIM_API CUresult cuEventRecordWithFlags(CUevent Event, CUstream Stream,
                                            unsigned Flags) {
@@ -260,7 +263,7 @@ PTXSIM_API CUresult cuEventRecordWithFlags(CUevent Event, CUstream Stream,
     return CUDA_ERROR_INVALID_VALUE;
   EventObject &E = *object(Event);
   if (Flags == External)
-    return recordExternally(*S, E, Stream);
+    return recordExternally(*S, Event, Stream);
   if (!S->Capture)
     if (CUresult R = checkLegacyUse(*S))
       return R;
@@ -268,9 +271,7 @@ PTXSIM_API CUresult cuEventRecordWithFlags(CUevent Event, CUstream Stream,
     return CUDA_ERROR_STREAM_CAPTURE_INVALIDATED;
   E.Capture = S->Capture;
   E.CaptureTail = S->CaptureTail;
-  if (!S->Capture)
-    recordNow(E);
-  return CUDA_SUCCESS;
+  return S->Capture ? CUDA_SUCCESS : recordNow(Event);
 }
 PTXSIM_API CUresult cuEventRecord(CUevent Event, CUstream Stream) {
   return cuEventRecordWithFlags(Event, Stream, 0);
@@ -285,7 +286,11 @@ PTXSIM_API CUresult cuEventQuery(CUevent Event) {
   return R ? R : checkUnsafe();
 }
 PTXSIM_API CUresult cuEventSynchronize(CUevent Event) {
-  return cuEventQuery(Event);
+  std::lock_guard Guard(state().Lock);
+  CUresult R = cuEventQuery(Event);
+  if (R == CUDA_SUCCESS)
+    trimPools();
+  return R;
 }
 PTXSIM_API CUresult cuEventElapsedTime_v2(float *Ms, CUevent A, CUevent B) {
   DriverState &S = state();
@@ -303,11 +308,12 @@ PTXSIM_API CUresult cuEventElapsedTime_v2(float *Ms, CUevent A, CUevent B) {
 PTXSIM_API CUresult cuEventElapsedTime(float *Ms, CUevent A, CUevent B) {
   return cuEventElapsedTime_v2(Ms, A, B);
 }
-static CUresult waitExternally(StreamObject &S, CUstream Stream) {
+static CUresult waitExternally(StreamObject &S, CUevent Event,
+                               CUstream Stream) {
   if (!S.Capture)
     return CUDA_ERROR_INVALID_VALUE; // there is no graph
   // What was recorded before the graph runs has then run.
-  return submit(Stream, GraphNode::WaitEvent, [] { return CUDA_SUCCESS; });
+  return submit(Stream, WaitNode{Event}, [] { return CUDA_SUCCESS; });
 }
 /// The stream joins the capture of an event, unless it is in another one.
 static CUresult waitFor(StreamObject &S, EventObject &E) {
@@ -330,7 +336,7 @@ static CUresult waitFor(StreamObject &S, EventObject &E) {
     S.CaptureTail.clear();
     ++D.CapturingStreams;
   }
-  for (size_t N : E.CaptureTail)
+  for (GraphNode *N : E.CaptureTail)
     if (std::find(S.CaptureTail.begin(), S.CaptureTail.end(), N) ==
         S.CaptureTail.end())
       S.CaptureTail.push_back(N);
@@ -345,6 +351,6 @@ PTXSIM_API CUresult cuStreamWaitEvent(CUstream Stream, CUevent Event,
     return CUDA_ERROR_INVALID_HANDLE;
   if (Flags > 1)
     return CUDA_ERROR_INVALID_VALUE;
-  return Flags == External ? waitExternally(*S, Stream)
+  return Flags == External ? waitExternally(*S, Event, Stream)
                            : waitFor(*S, *object(Event));
 }
