@@ -190,6 +190,39 @@ static void barrierObjects() {
          nullptr, TwoWarps);
 }
 
+/// One thread loads two tiles, each with an object of its own, and may wait for
+/// either of them before all read the first tile.
+static void bulkLoads(const Shape &Hopper) {
+  auto Load = [](const std::string &Wait) {
+    return "@%p1 mbarrier.init.shared.b64 [tile+512], 1;\n"
+           "@%p1 mbarrier.init.shared.b64 [tile+520], 1;\n"
+           "@%p1 fence.mbarrier_init.release.cluster;\nbar.sync 0;\n"
+           "mov.u32 %r5, tile+512;\nmov.u32 %r6, tile+520;\n"
+           "add.u32 %r7, %r3, 128;\n@!%p1 bra WAIT;\n"
+           "mbarrier.arrive.expect_tx.shared.b64 _, [%r5], 128;\n"
+           "mbarrier.arrive.expect_tx.shared.b64 _, [%r6], 128;\n"
+           "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes "
+           "[%r3], [%rd1], 128, [%r5];\n"
+           "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes "
+           "[%r7], [%rd1], 128, [%r6];\nWAIT:\nbar.warp.sync -1;\n" +
+           Wait + "ld.shared.u32 %r8, [%r4];\nst.global.u32 [%rd2], %r8;\n";
+  };
+  auto Until = [](const char *Object, const char *Phase) {
+    return "AGAIN:\nmbarrier.try_wait.parity.shared.b64 %p3, [" +
+           std::string(Object) + "], " + Phase + ";\n@!%p3 bra AGAIN;\n";
+  };
+  // All lanes store the same word to one address.
+  expect("a bulk load that is waited for", Load(Until("%r5", "0")), nullptr,
+         Hopper);
+  const char *Report = "by bulk copy that completes on the mbarrier at";
+  expect("a bulk load that is not", Load(""), Report, Hopper);
+  // Where the copy has ended at once, the wait itself never ends.
+  expect("a bulk load of which the phase before is waited for",
+         Load(Until("%r5", "1")), "kernel 'k'", Hopper);
+  expect("a bulk load while another one is waited for", Load(Until("%r6", "0")),
+         Report, Hopper);
+}
+
 static void lifetimes() {
   auto Copy = [](const char *Before) {
     return "cp.async.ca.shared.global [%r4], [%rd4], 4;\n"
@@ -224,6 +257,8 @@ static void lifetimes() {
          Store("cp.async.bulk.wait_group 0;\n"), nullptr, Hopper);
   expect("a bulk copy that is not", Store(""), "before a bulk copy by warp 0",
          Hopper);
+
+  bulkLoads(Hopper);
 
   Shape Group{{1}, {128}, {}, "sm_90a"};
   expect(

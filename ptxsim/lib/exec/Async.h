@@ -114,10 +114,9 @@ struct MbarTable {
 Mbarrier *findMbarrier(Warp *W, const Inst *I, uint32_t Lane, Cta *C,
                        uint32_t Offset);
 void completePhase(Cta *C, Mbarrier &B);
-/// A copy of W has delivered Bytes to the barrier object at Offset; Clock is
-/// what raceBulk returned.
-void deliverBytes(Warp *W, Cta *C, uint32_t Offset, uint32_t Bytes,
-                  uint32_t Clock);
+/// A copy has delivered Bytes to the barrier object at Offset; Clock is what
+/// raceBulkCopy returned.
+void deliverBytes(Cta *C, uint32_t Offset, uint32_t Bytes, uint32_t Clock);
 
 /// Runs a copy now or queues it, by mode.
 void scheduleWork(Warp *W, std::function<void()> Work);

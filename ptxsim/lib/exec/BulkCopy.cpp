@@ -209,18 +209,20 @@ static void bulkLoad(PTXSIM_ARGS) {
     if (!Src || !loadTargets(W, I, R, L, Bytes, Targets))
       return;
     if (FromShared
-            ? !raceBulk(W, I, SrcOwner, SrcOffset, Bytes, false)
+            ? !raceBulkCopy(W, I, SrcOwner, SrcOffset, Bytes, false,
+                            Targets[0].Owner, Targets[0].Barrier)
             : !raceGlobalRange(W, I, L, uint64_t(Src), Bytes, AccessKind::Read))
       return;
     for (CopyTarget &T : Targets)
-      if (!(T.Clock = raceBulk(W, I, T.Owner, T.Offset, Bytes, true)))
+      if (!(T.Clock = raceBulkCopy(W, I, T.Owner, T.Offset, Bytes, true,
+                                   T.Owner, T.Barrier)))
         return;
     ++W->Effects;
-    scheduleWork(W, [W, Src, Bytes, Targets = std::move(Targets)] {
+    scheduleWork(W, [Src, Bytes, Targets = std::move(Targets)] {
       for (const CopyTarget &T : Targets) {
         std::memcpy(T.Owner->Shared + (T.Offset - SharedBase), Src, Bytes);
         touchShared(T.Owner);
-        deliverBytes(W, T.Owner, T.Barrier, Bytes, T.Clock);
+        deliverBytes(T.Owner, T.Barrier, Bytes, T.Clock);
       }
     });
   }
@@ -246,7 +248,7 @@ static void bulkStore(PTXSIM_ARGS) {
         Dst ? resolveOne(W, I, L, detailAddress(D, 1, R, L), Space::Shared,
                          Bytes, 16, AccessKind::Read, &Owner, &Offset)
             : nullptr;
-    if (!Src || !raceBulk(W, I, Owner, Offset, Bytes, false) ||
+    if (!Src || !raceGroupCopy(W, I, Owner, Offset, Bytes) ||
         !raceGlobalRange(W, I, L, uint64_t(Dst), Bytes,
                          Reduces ? AccessKind::Atomic : AccessKind::Write))
       return;

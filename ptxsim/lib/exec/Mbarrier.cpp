@@ -50,7 +50,7 @@ void ptxsim::completePhase(Cta *C, Mbarrier &B) {
   B.Pending = B.Expected;
   raceCompletePhase(C, &B);
 }
-void ptxsim::deliverBytes(Warp *W, Cta *C, uint32_t Offset, uint32_t Bytes,
+void ptxsim::deliverBytes(Cta *C, uint32_t Offset, uint32_t Bytes,
                           uint32_t Clock) {
   if (!C->Mbars)
     return;
@@ -58,7 +58,7 @@ void ptxsim::deliverBytes(Warp *W, Cta *C, uint32_t Offset, uint32_t Bytes,
   if (It == C->Mbars->Objects.end())
     return; // invalidated while the copy was under way
   It->second.Bytes -= Bytes;
-  raceReleaseBulk(W, &It->second, Clock);
+  raceReleaseBulk(C, Offset, &It->second, Clock);
   completePhase(C, It->second);
 }
 

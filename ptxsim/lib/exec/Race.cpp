@@ -232,31 +232,64 @@ void ptxsim::raceWaitMbarrier(Warp *W, Mbarrier *B) {
 }
 
 // ---- bulk copies ---------------------------------------------------------
-uint32_t ptxsim::raceBulk(Warp *W, const Inst *I, Cta *C, uint32_t Offset,
-                          uint32_t Bytes, bool Write) {
+bool ptxsim::raceGroupCopy(Warp *W, const Inst *I, Cta *C, uint32_t Offset,
+                           uint32_t Bytes) {
+  RaceState *S = raceOf(W);
+  if (!S)
+    return true;
+  WarpClock &Own = clockOf(*S, W);
+  RaceAccess A;
+  A.Agent = agentOf(*S, W, AgentKind::Bulk);
+  A.Clock = Own.StoreClock = Own.BulkClock++;
+  A.Pc = Own.StorePc = pcOf(I, W);
+  A.AsyncProxy = true;
+  return checkCells(W, I, C, 1, &Offset, Bytes, A);
+}
+/// The clocks that are kept of agents grow with a new one.
+BarrierAgent &RaceState::barrierAgent(uint32_t Rank, uint32_t Address) {
+  constexpr size_t Most = 4096; // further objects share agents
+  auto [It, New] = BarrierAgents.try_emplace({Rank, Address});
+  BarrierAgent &B = It->second;
+  if (!New)
+    return B;
+  size_t Index = BarrierAgents.size() - 1;
+  B = {4 * Warps + uint32_t(Index % Most), 0};
+  auto Grow = [&](VectorClock &V) {
+    if (!V.empty() && V.size() <= B.Agent)
+      V.resize(B.Agent + 1);
+  };
+  for (WarpClock &C : Clocks) {
+    Grow(C.Now);
+    Grow(C.FenceView);
+  }
+  for (CtaShadow &Sh : Ctas)
+    for (ReadLog &Log : Sh.Logs)
+      Grow(Log.Now);
+  return B;
+}
+uint32_t ptxsim::raceBulkCopy(Warp *W, const Inst *I, Cta *C, uint32_t Offset,
+                              uint32_t Bytes, bool Write, Cta *BarrierOwner,
+                              uint32_t Barrier) {
   RaceState *S = raceOf(W);
   if (!S)
     return 1;
+  BarrierAgent &B = S->barrierAgent(BarrierOwner->Rank, Barrier);
   RaceAccess A;
-  A.Agent = agentOf(*S, W, AgentKind::Bulk);
-  A.Clock = clockOf(*S, W).BulkClock++;
+  A.Agent = B.Agent;
+  A.Clock = ++B.Clock;
   A.Pc = pcOf(I, W);
   A.Write = Write;
   A.AsyncProxy = true;
-  // Op::BulkShared completes on an mbarrier, the other reads in a bulk group.
-  if (!Write && Op(I->OpId) != Op::BulkShared) {
-    clockOf(*S, W).StoreClock = A.Clock;
-    clockOf(*S, W).StorePc = A.Pc;
-  }
   return checkCells(W, I, C, 1, &Offset, Bytes, A) ? A.Clock : 0;
 }
-void ptxsim::raceReleaseBulk(Warp *W, Mbarrier *B, uint32_t Clock) {
-  RaceState *S = raceOf(W);
+void ptxsim::raceReleaseBulk(Cta *C, uint32_t Barrier, Mbarrier *B,
+                             uint32_t Clock) {
+  RaceState *S = C->Group->Race.get();
   if (!S)
     return;
-  uint32_t Agent = agentOf(*S, W, AgentKind::Bulk);
+  uint32_t Agent = S->barrierAgent(C->Rank, Barrier).Agent;
   if (B->Arriving.size() <= Agent)
-    B->Arriving.resize(4 * S->Warps);
+    B->Arriving.resize(Agent + 1);
   B->Arriving[Agent] = std::max(B->Arriving[Agent], Clock);
 }
 void ptxsim::raceCommitBulk(Warp *W) {

@@ -4,9 +4,10 @@
 // global memory, and reads of shared memory nobody wrote.
 //
 // Agents are the warps of a cluster, and for each warp its cp.async copies,
-// its bulk copies and its matrix products, which are ordered with the warp
-// only by their waits. Lanes of one warp are ordered only by synchronisation
-// of the warp, although the simulator runs them in lock step.
+// its bulk copies in groups and its matrix products, which are ordered with the
+// warp only by their waits; and for each mbarrier object the bulk copies that
+// complete on it, whoever issues them. Lanes of one warp are ordered only by
+// synchronisation of the warp, although the simulator runs them in lock step.
 #ifndef PTXSIM_EXEC_RACE_H
 #define PTXSIM_EXEC_RACE_H
 
@@ -80,12 +81,17 @@ void raceArriveMbarrier(Warp *W, Mbarrier *B, bool WithCopies);
 void raceCompletePhase(Cta *C, Mbarrier *B);
 void raceWaitMbarrier(Warp *W, Mbarrier *B);
 
-/// A bulk copy of W writes or reads shared memory of C. The returned clock
-/// value of W's bulk agent is what its completion releases; 0 after a fault,
-/// 1 if the launch is not checked.
-uint32_t raceBulk(Warp *W, const Inst *I, Cta *C, uint32_t Offset,
-                  uint32_t Bytes, bool Write);
-void raceReleaseBulk(Warp *W, Mbarrier *B, uint32_t Clock);
+/// A bulk copy of W reads shared memory of C; it is one of a bulk group. False
+/// after a fault.
+bool raceGroupCopy(Warp *W, const Inst *I, Cta *C, uint32_t Offset,
+                   uint32_t Bytes);
+/// A bulk copy of W reads or writes shared memory of C, and completes on the
+/// object at Barrier of BarrierOwner. The returned clock is what its completion
+/// releases; 0 after a fault, 1 if the launch is not checked.
+uint32_t raceBulkCopy(Warp *W, const Inst *I, Cta *C, uint32_t Offset,
+                      uint32_t Bytes, bool Write, Cta *BarrierOwner,
+                      uint32_t Barrier);
+void raceReleaseBulk(Cta *C, uint32_t Barrier, Mbarrier *B, uint32_t Clock);
 void raceCommitBulk(Warp *W);
 void raceWaitBulk(Warp *W, size_t Keep);
 

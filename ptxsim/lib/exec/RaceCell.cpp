@@ -8,6 +8,14 @@ using namespace ptxsim;
 static std::string agentName(const RaceState &S, uint32_t Agent) {
   static const char *const Kinds[] = {"", "cp.async of ", "bulk copy of ",
                                       "matrix product of "};
+  if (Agent >= 4 * S.Warps) {
+    for (const auto &[Where, B] : S.BarrierAgents)
+      if (B.Agent == Agent)
+        return "bulk copy that completes on the mbarrier at " +
+               hex(Where.second) +
+               (S.Ctas.size() > 1 ? " of CTA " + std::to_string(Where.first)
+                                  : "");
+  }
   uint32_t Index = Agent % S.Warps;
   std::string Name = std::string(Kinds[Agent / S.Warps]) + "warp " +
                      std::to_string(Index % S.WarpsPerCta);

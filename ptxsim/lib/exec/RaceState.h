@@ -124,6 +124,11 @@ struct WarpClock {
   std::deque<uint32_t> CopyCommits, BulkCommits;
 };
 
+/// Bulk copies that complete on mbarrier objects: behind the agents of warps.
+struct BarrierAgent {
+  uint32_t Agent, Clock;
+};
+
 struct RaceState {
   uint32_t Warps = 0; // of the cluster
   uint32_t WarpsPerCta = 0;
@@ -133,6 +138,9 @@ struct RaceState {
   /// Fenced and Found of all warps that have arrived at any barrier: a fence
   /// also orders on behalf of the warps that a barrier joins with its own.
   VectorClock Fenced, Found;
+  /// By rank of the CTA and address.
+  std::map<std::pair<uint32_t, uint32_t>, BarrierAgent> BarrierAgents;
+  BarrierAgent &barrierAgent(uint32_t Rank, uint32_t Address);
   bool MayGuess = false; // loops of compare-and-swap start with a plain read
 };
 

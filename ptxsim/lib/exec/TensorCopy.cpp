@@ -333,13 +333,14 @@ static void tensorLoad(PTXSIM_ARGS) {
     if (!raceBox(W, I, L, B, AccessKind::Read))
       return;
     for (CopyTarget &T : Targets)
-      if (!(T.Clock = raceBulk(W, I, T.Owner, T.Offset, B.Bytes, true)))
+      if (!(T.Clock = raceBulkCopy(W, I, T.Owner, T.Offset, B.Bytes, true,
+                                   T.Owner, T.Barrier)))
         return;
     ++W->Effects;
-    scheduleWork(W, [W, B, Targets = std::move(Targets)] {
+    scheduleWork(W, [B, Targets = std::move(Targets)] {
       for (const CopyTarget &T : Targets) {
         loadBox(B, T.Owner, T.Offset);
-        deliverBytes(W, T.Owner, T.Barrier, B.Bytes, T.Clock);
+        deliverBytes(T.Owner, T.Barrier, B.Bytes, T.Clock);
       }
     });
   }
@@ -358,7 +359,7 @@ static void tensorStore(PTXSIM_ARGS) {
     if (!readBox(W, I, R, L, 0, B) ||
         !resolveOne(W, I, L, detailAddress(D, 2, R, L), Space::Shared, B.Bytes,
                     tileAlignment(B.Map), AccessKind::Read, &Owner, &Offset) ||
-        !raceBulk(W, I, Owner, Offset, B.Bytes, false) ||
+        !raceGroupCopy(W, I, Owner, Offset, B.Bytes) ||
         !raceBox(W, I, L, B, Reduces ? AccessKind::Atomic : AccessKind::Write))
       return;
     if (B.Map.ElementStride[0] != 1)
