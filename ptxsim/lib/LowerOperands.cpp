@@ -53,6 +53,9 @@ bool Lowering::checkBarrier(const Instruction &I, const Lowered &L) {
   if (const Ref *N = Constant(First + 1); N && N->Value % WarpSize)
     return fail(I.Line, "expected a multiple of 32 threads, got " +
                             std::to_string(N->Value));
+  if (const Ref *N = Constant(First + 1);
+      N && !N->Value && L.Info.O == Op::BarArrive)
+    return fail(I.Line, "expected a positive number of threads, got 0");
   return true;
 }
 

@@ -206,6 +206,7 @@ struct Program {
   bool GlobalAtomics = false;  // results may depend on CTA order
   bool WaitsOnGlobal = false;  // may spin on another CTA's stores
   bool MaySpin = false;        // reads what other threads may change meanwhile
+  bool ReadsClock = false;
   bool UsesCluster = false;
   bool UsesWgmma = false;
   uint32_t NumCaches = 0; // allocation caches of memory instructions

@@ -55,6 +55,7 @@ static void badModules() {
   refuses(module("ld.param.u32 %r1, [p-4];\n"), "outside");
   refuses(module("bar.sync 16;\n"), "barrier 16 does not exist");
   refuses(module("bar.sync 0, 33;\n"), "multiple of 32 threads, got 33");
+  refuses(module("bar.arrive 0, 0;\n"), "positive number of threads, got 0");
   refuses(module(".reg .f64 %d1;\nst.global.f32 [%rd1], %d1;\n"),
           "expected a register of type .f32");
   const std::string Head = ".version 8.0\n.target sm_80\n.address_size 64\n";

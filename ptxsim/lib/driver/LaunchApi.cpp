@@ -217,6 +217,10 @@ CUresult ptxsim::runKernel(const KernelLaunch &K) {
   std::memcpy(reinterpret_cast<void *>(Data), K.Params.data(), K.Params.size());
   L.ParamData = reinterpret_cast<const uint8_t *>(Data);
   L.Allocations = S.Memory.snapshot();
+  L.HostShares = std::any_of(
+      L.Allocations.begin(), L.Allocations.end(), [&](const Allocation &A) {
+        return !S.Memory.isDevice(A.Begin) || S.Managed.count(A.Begin);
+      });
   addAllocation(L, {Data, Data + K.Params.size(), 0, true, true, nullptr});
   if (uint64_t At = L.workspaceAddress())
     addAllocation(L, {At, At + sizeof(L.Workspace), 0, false, false, nullptr});

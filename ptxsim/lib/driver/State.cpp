@@ -98,8 +98,6 @@ bool ptxsim::configure(DriverState &S, std::string_view Key,
 static void configureFromEnvironment(DriverState &S) {
   std::string Why;
   configure(S, "DEVICE", "sm_90a", Why);
-  // A warp that polls memory gets there in about a minute.
-  S.Config.Budget = uint64_t(1) << 32;
   for (const char *Key : {"DEVICE", "MODE", "RACE", "UNINITIALISED", "COUNTERS",
                           "LOG", "THREADS", "BUDGET", "FAULT"}) {
     std::string Name = std::string("PTXSIM_") + Key;

@@ -126,9 +126,11 @@ template <class T, class F, bool Result> static void atomic(PTXSIM_ARGS) {
     if (!resolve(W, I, On, addressRow(I, R), I->Where, sizeof(T),
                  AccessKind::Atomic, I->X, A))
       return;
-    ++W->Effects;
     forLanes(On, [&](uint32_t L) {
-      T Old = update<T>(A.Ptr[L], readOperand<T>(R, I->B, L), F{});
+      T Operand = readOperand<T>(R, I->B, L);
+      T Old = update<T>(A.Ptr[L], Operand, F{});
+      T New = F{}(Old, Operand);
+      W->Effects += std::memcmp(&Old, &New, sizeof(T)) != 0;
       if (Result)
         writeResult<T>(R, I->D, L, Old);
     });
@@ -142,12 +144,12 @@ template <class T> static void compareAndSwap(PTXSIM_ARGS) {
     if (!resolve(W, I, On, addressRow(I, R), I->Where, sizeof(T),
                  AccessKind::Atomic, I->X, A))
       return;
-    ++W->Effects;
     forLanes(On, [&](uint32_t L) {
       T Compare = readOperand<T>(R, I->B, L);
       T New = readOperand<T>(R, I->C, L);
       T Old = update<T>(A.Ptr[L], New,
                         [&](T V, T N) { return V == Compare ? N : V; });
+      W->Effects += Old == Compare && Old != New; // others see no failure
       writeResult<T>(R, I->D, L, Old);
     });
   }

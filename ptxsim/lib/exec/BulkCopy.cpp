@@ -111,6 +111,7 @@ static void bulkWait(PTXSIM_ARGS) {
     for (size_t K = 0; I->Aux && K < Old; ++K)
       for (BulkWork &Work : A.BulkGroups[K])
         Work.take();
+    W->Effects += Old;
     for (; !I->Aux && Old; --Old) {
       for (BulkWork &Work : A.BulkGroups.front())
         Work.finish();

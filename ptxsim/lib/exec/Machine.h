@@ -166,7 +166,7 @@ struct SimConfig {
   bool Race = false;
   bool Counters = false;
   uint32_t Threads = 0;                // 0: all of the host's
-  uint64_t Budget = uint64_t(1) << 34; // warp instructions per task
+  uint64_t Budget = uint64_t(1) << 32; // warp instructions per task
 };
 
 struct ImageMemory; // converted operands of matrix products (Mma.cpp)
@@ -202,6 +202,7 @@ struct LaunchState {
   std::vector<Allocation> Allocations; // sorted by Begin
   std::vector<uint8_t> Image;          // initial rows of a warp
   bool Cooperative = false;
+  bool HostShares = false; // memory that the host may write meanwhile
   /// What cooperative_groups.h takes %envreg1 and 2 for in cooperative
   /// launches: its own size, and the counter of grid-wide barriers.
   struct GridWorkspace {

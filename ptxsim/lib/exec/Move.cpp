@@ -200,6 +200,7 @@ bool ptxsim::selectMove(Encoder &E, const Lowered &L, Inst &I) {
       I.Aux = uint16_t(L.Refs.back().Image.Which);
       I.Wide = L.Refs.back().Wide;
       I.Fn = readClock;
+      E.program().ReadsClock = true;
       return true;
     }
     I.Fn = movHandler(Info.Types[0]);

@@ -3,6 +3,7 @@
 #include "Scheduler.h"
 #include "Paths.h"
 #include "Runtime.h"
+#include "Stall.h"
 
 using namespace ptxsim;
 
@@ -97,7 +98,7 @@ static std::string describeWait(const Warp &W) {
   }
   case WarpState::ClusterBarrier: S += "waits at the cluster barrier; "; break;
   default:
-    S += "waits at ";
+    S += W.Waiting ? "waits at " : "repeats a loop at ";
     if (Pc)
       --Pc;
   }
@@ -133,14 +134,28 @@ static uint64_t executed(const std::vector<std::unique_ptr<Cluster>> &All) {
   return N;
 }
 
+/// Lets copies end for which loops may be waiting.
+static bool completeAny(LaunchState &L, StallWatch &Watch,
+                        std::vector<std::unique_ptr<Cluster>> &Resident) {
+  bool Any = false;
+  for (auto &G : Resident)
+    Any |= completePending(L, *G, true);
+  Watch.restart();
+  return Any;
+}
+
 void ptxsim::runResident(LaunchState &L, Worker &Work,
                          std::vector<std::unique_ptr<Cluster>> &Resident) {
   unsigned IdleRounds = 0;
+  StallWatch Watch(L);
   for (uint64_t Round = 1; !L.Stop; ++Round) {
     bool Progress = false, AnyDone = false;
     for (auto &G : Resident) {
       bool Went = runRound(L, Work, *G);
-      Went |= completePending(L, *G, !Went && !G->Done);
+      if (completePending(L, *G, !Went && !G->Done)) {
+        Watch.restart();
+        Went = true;
+      }
       Progress |= Went;
       AnyDone |= G->Done;
     }
@@ -150,6 +165,12 @@ void ptxsim::runResident(LaunchState &L, Worker &Work,
     if (IdleRounds > 2) {
       report(L, FaultKind::Deadlock, *Resident[0],
              "deadlock, no warp can go on:");
+      return;
+    }
+    if (Watch.stalled(Resident) && !completeAny(L, Watch, Resident)) {
+      report(L, FaultKind::Deadlock, *Resident[0],
+             "deadlock, all warps wait or repeat a loop, and nobody changes "
+             "what they look at:");
       return;
     }
     if (Round % 64 == 0 && executed(Resident) > L.Config.Budget)
