@@ -92,7 +92,63 @@ def short_points() -> list:
             2, (4, 4), 20, 16, (2, 2), element="f32", result="f32",
             schedule=(32, 16, 16, 3, 2, 1, 5),
         ),
+        ConvPoint(
+            1, (7, 6), 32, 24, element="i8", result="i32", element_b="ui8",
+            zero_a=True, zero_b=True, schedule=(32, 32, 32, 2, 2, 1, 4),
+        ),
+        *few_channel_convs(),
         *short_attentions(),
+    ]  # fmt: skip
+
+
+def few_channel_convs() -> list:
+    """Steps that go over taps and channels at once, with pieces of 1 to 16 bytes."""
+    return [
+        ConvPoint(
+            2, (19, 17), 3, 40, (7, 7), (2, 2), pad=(3, 3), epilogue=True,
+            transpose_b=True,
+        ),
+        ConvPoint(
+            1, (12, 15), 1, 16, (5, 3), (1, 2), (1, 2), (2, 1), element="f16",
+            result="f32", dynamic=True, schedule=(64, 16, 16, 3, 2, 1),
+        ),
+        ConvPoint(
+            2, (9, 8), 5, 24, (3, 3), (2, 1), (2, 1), groups=3, transpose_b=True,
+            dynamic=True, schedule=(32, 32, 32, 2, 2, 1, 2),
+        ),
+        ConvPoint(
+            1, (10, 9), 6, 20, groups=2, element="f16", schedule=(32, 32, 64, 2, 1, 1)
+        ),
+        ConvPoint(1, (9, 10), 40, 24, (3, 2), schedule=(32, 32, 32, 2, 2, 1)),
+        ConvPoint(
+            1, (20, 19), 3, 24, (7, 7), (2, 2), pad=(3, 3), element="f32",
+            result="f32", transpose_b=True, schedule=(64, 32, 16, 3, 2, 1),
+        ),
+        ConvPoint(
+            2, (8, 9), 7, 16, element="f32", result="f32", groups=2, dynamic=True,
+            schedule=(32, 16, 32, 2, 1, 1),
+        ),
+        ConvPoint(
+            1, (19, 18), 3, 24, (7, 7), (2, 2), pad=(3, 3), element="ui8",
+            result="i32", element_b="i8", zero_a=True, zero_b=True,
+            schedule=(32, 32, 32, 2, 2, 1),
+        ),
+        ConvPoint(
+            1, (9, 8), 6, 16, pad=(2, 1), element="i8", result="i32", zero_a=True,
+            groups=2, dynamic=True, schedule=(32, 16, 64, 3, 2, 1, 2),
+        ),
+        ConvPoint(
+            2, (7, 8), 12, 16, (3, 2), element="i8", result="i32", element_b="ui8",
+            zero_a=True, epilogue=True, schedule=(32, 16, 32, 2, 2, 1),
+        ),
+        ConvPoint(
+            1, (8, 7), 8, 16, element="ui8", result="i32", zero_a=True,
+            schedule=(32, 16, 32, 2, 2, 1),
+        ),
+        ConvPoint(
+            1, (7, 9), 48, 16, element="i8", result="i32", zero_a=True,
+            schedule=(32, 32, 32, 2, 2, 1),
+        ),
     ]  # fmt: skip
 
 

@@ -358,12 +358,16 @@ class ConvPoint:
 
     def _parts(self) -> list[np.ndarray]:
         """For each part of the sum, which taps and channels count: equal numbers
-        of steps over the channels of a tap, then over taps."""
+        of steps over the channels of a tap, then over taps, or over both at once."""
         taps = self.kernel[0] * self.kernel[1]
         tile_k = self.schedule[2]
-        per_tap = ceil_div(self.channels, tile_k)
-        steps = np.arange(taps)[:, None] * per_tap + np.arange(self.channels) // tile_k
-        size = ceil_div(taps * per_tap, self.split)
+        if taps > 1 and self.channels % tile_k:
+            steps = np.arange(taps * self.channels).reshape(taps, -1) // tile_k
+        else:
+            channels = np.arange(self.channels) // tile_k
+            steps = np.arange(taps)[:, None] * ceil_div(self.channels, tile_k)
+            steps = steps + channels
+        size = ceil_div(int(steps.max()) + 1, self.split)
         return [steps // size == part for part in range(self.split)]
 
     def launch(self, rng: np.random.Generator) -> Launch:
@@ -403,7 +407,9 @@ class ConvPoint:
             taps * self.channels,
             self.element in INTEGERS,
         )
-        element = "f32" if self.split > 1 else self.result
+        element = self.result
+        if self.split > 1:
+            element = "i32" if self.element in INTEGERS else "f32"
         if self.epilogue:
             results.epilogue(rng, element)
         memory = results.finish(element)

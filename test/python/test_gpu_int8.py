@@ -110,6 +110,11 @@ CONVOLUTIONS = [
     (20, 16, 3, 2, 1, 2),
     (32, 40, 1, 1, 0, 1),
     (12, 9, 5, 1, 2, 1),
+    # Pieces of 1, 2 and 8 bytes; and parts of a long sum.
+    (3, 16, 7, 2, 3, 1),
+    (12, 16, 3, 1, 1, 2),
+    (8, 24, 3, 2, 1, 1),
+    (512, 40, 3, 1, 1, 1),
 ]
 
 
@@ -150,8 +155,20 @@ def test_conv_integer(case):
     run_in_child(check_convolution, case)
 
 
-def test_conv_integer_takes_tensor_cores(tool, tmp_path):
-    assert count_instructions(tool, tmp_path, make_convolution(CONVOLUTIONS[0])[0]) > 0
+# The first, that of an image, and the one in parts.
+@pytest.mark.parametrize("case", [CONVOLUTIONS[i] for i in (0, -4, -1)], ids=str)
+def test_conv_integer_takes_tensor_cores(tool, tmp_path, case):
+    assert count_instructions(tool, tmp_path, make_convolution(case)[0]) > 0
+
+
+def test_conv_integer_in_parts(tool, tmp_path):
+    onnx.save(make_convolution(CONVOLUTIONS[-1])[0], tmp_path / "model.onnx")
+    command = [tool("dlc-compile"), tmp_path / "model.onnx", "--target=cuda"]
+    done = subprocess.run(
+        [*command, "--to=schedule", "-o", "-"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert "split_k" in done.stdout
 
 
 def make_quantized(is_qdq: bool):

@@ -185,10 +185,9 @@ tile::GemmScheduleAttr chooseGemmSchedule(mlir::MLIRContext *context,
                                           const ProductSizes &sizes,
                                           const tile::ProductTraits &traits,
                                           const tile::BlockLimits &limits);
-/// `k` of `sizes`: `channels` of all taps.
+/// `k` of `sizes`: channels of all taps.
 tile::ConvScheduleAttr chooseConvSchedule(mlir::MLIRContext *context,
                                           const ProductSizes &sizes,
-                                          int64_t channels,
                                           const tile::ProductTraits &traits,
                                           const tile::BlockLimits &limits);
 /// `rows` of the query in each of the heads.

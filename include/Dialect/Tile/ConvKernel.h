@@ -43,11 +43,10 @@ struct ConvSpec {
 
   /// filter[g, r, s, c, j] lies at g * groupStride + (r * kernel[1] + s) *
   /// tapStride + c * channelStride + j * outputStride, in elements; one of the
-  /// last two strides is 1.
+  /// last two strides is 1, and tapStride is inputChannels * channelStride. The
+  /// filter begins at a multiple of 16 bytes.
   mlir::Value filter;
   int64_t groupStride = 0, tapStride = 0, channelStride = 0, outputStride = 0;
-  /// As of MatrixSpec.
-  int64_t filterAlignment = 0;
 
   /// Rows are pixels, of all images one after the other; columns are the
   /// output channels of all groups. ResultPlace::batch is empty.
@@ -57,7 +56,8 @@ struct ConvSpec {
 /// As buildGemmKernel. The launch has
 ///   groups * ceil(pixels / tile_m) * ceil(outputChannels / tile_n) * split_k
 /// blocks, pixels = images * outputSizes[0] * outputSizes[1]. With split_k > 1
-/// the result is partial sums, [split_k][pixels][groups * outputChannels].
+/// the result is partial sums, [split_k][pixels][groups * outputChannels] of
+/// the sums' type.
 mlir::FailureOr<KernelOp>
 buildConvKernel(mlir::ImplicitLocOpBuilder &b, const KernelSignature &signature,
                 ConvScheduleAttr schedule, const BlockLimits &limits,

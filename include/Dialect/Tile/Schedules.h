@@ -26,6 +26,8 @@ struct ProductTraits {
   bool contiguousKOfA = true, contiguousKOfB = true;
   /// For zero points, A's rows and B's columns are summed.
   bool sumsRows = false, sumsColumns = false;
+  /// Of a convolution: taps, and channels of a group.
+  int64_t taps = 1, channels = 1;
 };
 
 using EmitErrorFn = llvm::function_ref<mlir::InFlightDiagnostic()>;
@@ -45,12 +47,15 @@ mlir::LogicalResult checkSchedule(GemmScheduleAttr schedule,
 
 /// As for a product of pixels, taps x channels and output channels; k is
 /// contiguous in the input. e * tile_k is a power of two up to 512; the places
-/// of a thread's pixels fit its registers, too. split_k is 1 with 8-bit
-/// elements.
+/// of a thread's pixels fit its registers, too.
 mlir::LogicalResult checkSchedule(ConvScheduleAttr schedule,
                                   const ProductTraits &traits,
                                   const BlockLimits &limits,
                                   EmitErrorFn emitError);
+
+/// Whether a convolution's steps go over all taps and channels as one dim. Else
+/// each step belongs to one tap, whose channels are padded to tile_k.
+bool joinsTaps(ConvScheduleAttr schedule, const ProductTraits &traits);
 
 /// What the rules for attention depend on besides the schedule.
 struct AttentionTraits {

@@ -29,16 +29,22 @@ def Tile_WindowOp : Tile_Op<"window", [Pure]> {
     (h, w) from its corner, pixel (y, x) of an image sees input position (y * strides[0] - pad_top + h,
     x * strides[1] - pad_left + w), which does not exist outside of the image. `image_stride`,
     `row_stride` and `pixel_stride` are the input's, in elements. Copies begin at row `first`.
-    c1: as for `tile.view`. c2: two positive strides.
+    With `taps`, [taps in a row, dilation of rows, of columns, channels], columns are taps by channels: column k
+    is channel k mod channels of tap t = k / channels, at (t / taps[0] * taps[1], t mod taps[0] * taps[2]) from
+    the corner.
+    c1: as for `tile.view`. c2: two positive strides. c3: four positive `taps`, and `alignment` divides the
+    bytes of the channels.
   }];
   let arguments = (ins Tile_Pointer:$base, I64:$offset, I32:$first, I32:$rows, I32:$columns, I32:$height, I32:$width,
                        I32:$output_height, I32:$output_width, I32:$pad_top, I32:$pad_left, I64:$image_stride,
-                       I64:$row_stride, I64:$pixel_stride, DenseI64ArrayAttr:$strides, I64Attr:$alignment);
+                       I64:$row_stride, I64:$pixel_stride, DenseI64ArrayAttr:$strides,
+                       OptionalAttr<DenseI64ArrayAttr>:$taps, I64Attr:$alignment);
   let results = (outs Tile_GlobalTile:$result);
   let assemblyFormat = [{
     $base `[` $offset `]` `rows` $first `below` $rows `columns` $columns `input` `(` $height `,` $width `)`
     `output` `(` $output_height `,` $output_width `)` `pad` `(` $pad_top `,` $pad_left `)`
-    `stride` `(` $image_stride `,` $row_stride `,` $pixel_stride `)` `by` $strides `alignment` $alignment
+    `stride` `(` $image_stride `,` $row_stride `,` $pixel_stride `)` `by` $strides (`taps` $taps^)?
+    `alignment` $alignment
     attr-dict `:` qualified(type($base)) `->` qualified(type($result))
   }];
   let hasVerifier = 1;
@@ -68,11 +74,11 @@ def Tile_CopyOp : Tile_Op<"copy", [MemoryEffects<[MemRead, MemWrite]>, AttrSized
   let summary = "start to copy a part of a global matrix to shared memory";
   let description = [{
     The part has the target's shape and begins at (`row`, `column`); what of it does not exist becomes
-    zero. `rows_exist`, `columns_exist`: all of it does, in that direction. `tap` is where in a window, in
-    input positions; `row` is the window's `first` then. `fill`: four 8-bit elements, repeated where the
-    tap lies outside of the image.
-    c1: element types agree. c2: two values of `tap` with a `tile.window`, else none. c3: `fill` only with
-    8-bit elements and a `tap`.
+    zero. `rows_exist`, `columns_exist`: all of it does, in that direction. `row` is a window's `first`, and
+    `tap` is where in a window without `taps`, in input positions. `fill`: four equal 8-bit elements, repeated
+    where the tap lies outside of the image.
+    c1: element types agree. c2: two values of `tap` with a `tile.window` without `taps`, else none.
+    c3: `fill` only with 8-bit elements and a `tile.window`.
   }];
   let arguments = (ins Tile_GlobalTile:$source, I32:$row, I32:$column, Tile_SharedTile:$target,
                        Variadic<I32>:$tap, Optional<I32>:$fill, UnitAttr:$rows_exist, UnitAttr:$columns_exist);

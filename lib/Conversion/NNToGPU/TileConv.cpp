@@ -13,8 +13,9 @@ namespace dlc {
 
 namespace {
 
-/// Fewer channels in a group leave most of a tensor core's tile unused.
-constexpr int64_t kMinChannels = 8;
+/// Fewer taps x channels or output channels in a group leave most of a tensor
+/// core's tile unused.
+constexpr int64_t kMinDepth = 8;
 
 /// What is known of a convolution without its run-time sizes.
 struct StaticConv {
@@ -61,10 +62,13 @@ struct StaticConv {
   }
   tile::ProductTraits getTraits() const {
     Type element = op.getInput().getType().getElementType();
-    return {static_cast<int64_t>(element.getIntOrFloatBitWidth() / 8), true,
+    return {static_cast<int64_t>(element.getIntOrFloatBitWidth() / 8),
+            true,
             hasBytes() || !isPacked(),
             getNonZero(op.getFilterZero()) != nullptr,
-            getNonZero(op.getInputZero()) != nullptr};
+            getNonZero(op.getInputZero()) != nullptr,
+            getTaps(),
+            getChannels()};
   }
 
   mutable nn::ConvOp op;
@@ -167,14 +171,11 @@ void ConvEmitter::setFilter(tile::ConvSpec &spec) {
     spec.tapStride = channelsLast ? k : k * n;
     spec.channelStride = channelsLast ? 1 : n;
     spec.outputStride = channelsLast ? taps * k : 1;
-    spec.filterAlignment =
-        tile::getAlignment(spec.element, {number(channelsLast ? k : n)});
   } else { // one tap
     spec.filter = builder.getPointer(op.getFilter());
     spec.tapStride = k;
     spec.channelStride = 1;
     spec.outputStride = k;
-    spec.filterAlignment = tile::getAlignment(spec.element, {number(k)});
   }
 }
 
@@ -259,7 +260,7 @@ public:
                            const tile::BlockLimits &limits) const override {
     StaticConv conv(cast<nn::ConvOp>(dispatch.getRootOp()));
     return chooseConvSchedule(dispatch.getContext(), conv.getSizes(),
-                              conv.getChannels(), conv.getTraits(), limits);
+                              conv.getTraits(), limits);
   }
 
   LogicalResult checkSchedule(nn::DispatchOp dispatch, Attribute schedule,
@@ -333,7 +334,8 @@ std::string TileConvFamily::findObstacle(nn::DispatchOp dispatch) const {
       !(typeOf(zero).hasStaticShape() && typeOf(zero).getNumElements() == 1)) {
     return "several zero points of the input";
   }
-  if (conv.getChannels() < kMinChannels || conv.getColumns() < kMinChannels) {
+  if (conv.getTaps() * conv.getChannels() < kMinDepth ||
+      conv.getColumns() < kMinDepth) {
     return "too few channels in a group";
   }
   return {};

@@ -140,15 +140,14 @@ tile::GemmScheduleAttr chooseGemmSchedule(MLIRContext *context,
 
 tile::ConvScheduleAttr chooseConvSchedule(MLIRContext *context,
                                           const ProductSizes &sizes,
-                                          int64_t channels,
                                           const tile::ProductTraits &traits,
                                           const tile::BlockLimits &limits) {
   SmallVector<tile::ConvScheduleAttr> candidates;
-  int64_t channelBytes = channels * traits.elementBytes;
+  int64_t depthBytes = traits.taps * traits.channels * traits.elementBytes;
   for (const auto &[tile, parts] : rankTiles(sizes, traits.elementBytes)) {
     for (const Ring &ring : kRings) {
-      // Taps of few channels are padded as little as can be.
-      if (ring.bytesOfK > 32 && ring.bytesOfK >= 2 * channelBytes) {
+      // Short sums are padded as little as can be.
+      if (ring.bytesOfK > 32 && ring.bytesOfK >= 2 * depthBytes) {
         continue;
       }
       candidates.push_back(tile::ConvScheduleAttr::get(

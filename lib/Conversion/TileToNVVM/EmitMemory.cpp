@@ -117,100 +117,6 @@ KernelEmitter::ChunkSource KernelEmitter::getSource(CopyOp op, Value row,
           Value()};
 }
 
-/// What the rows of a thread's chunks are in the image, once for all taps.
-void KernelEmitter::emitWindow(WindowOp op) {
-  auto get = [&](Value value) { return mapping.lookupOrDefault(value); };
-  auto i64 = [&](Value x, Value y) {
-    return arith::MulIOp::create(b, math.extend(x), y).getResult();
-  };
-  auto copy = cast<CopyOp>(*op->user_begin());
-  ChunkMap map(copy.getTarget().getType(), kernel.getThreads());
-  Value width = get(op.getOutputWidth());
-  Value area = arith::MulIOp::create(b, get(op.getOutputHeight()), width);
-  SmallVector<WindowPixel> pixels;
-  for (int64_t i = 0; i != map.perThread(); ++i) {
-    Value row = math.add(math.div(thread, map.rowChunks),
-                         i * (map.threads / map.rowChunks));
-    row = math.add(row, get(op.getFirst()));
-    Value image = arith::DivUIOp::create(b, row, area);
-    Value pixel = arith::RemUIOp::create(b, row, area);
-    Value y = math.sub(
-        math.mul(arith::DivUIOp::create(b, pixel, width), op.getStrides()[0]),
-        get(op.getPadTop()));
-    Value x = math.sub(
-        math.mul(arith::RemUIOp::create(b, pixel, width), op.getStrides()[1]),
-        get(op.getPadLeft()));
-    Value offset = arith::AddIOp::create(b, get(op.getOffset()),
-                                         i64(image, get(op.getImageStride())));
-    offset = arith::AddIOp::create(b, offset, i64(y, get(op.getRowStride())));
-    offset = arith::AddIOp::create(b, offset, i64(x, get(op.getPixelStride())));
-    // No tap brings a pixel that does not exist into the image.
-    y = arith::SelectOp::create(b, math.less(row, get(op.getRows())), y,
-                                math.constant(INT32_MIN / 2));
-    pixels.push_back({offset, y, x});
-  }
-  windows[op.getResult()] = std::move(pixels);
-}
-
-KernelEmitter::ChunkSource
-KernelEmitter::getWindowSource(CopyOp op, int64_t round, Value column) {
-  auto window = op.getSource().getDefiningOp<WindowOp>();
-  auto get = [&](Value value) { return mapping.lookupOrDefault(value); };
-  auto below = [&](Value x, Value bound) {
-    return arith::CmpIOp::create(b, arith::CmpIPredicate::ult, x, bound);
-  };
-  const WindowPixel &pixel = windows.at(op.getSource())[round];
-  Value tapY = get(op.getTap()[0]), tapX = get(op.getTap()[1]);
-  Value exists = arith::AndIOp::create(
-      b, below(math.add(pixel.row, tapY), get(window.getHeight())),
-      below(math.add(pixel.column, tapX), get(window.getWidth())));
-  Value columnBytes = getExistingBytes(op, get(window.getColumns()), column);
-  // With a fill, what is outside of the image is not copied at all.
-  Value bytes = columnBytes;
-  if (!op.getFill()) {
-    bytes = arith::SelectOp::create(b, exists,
-                                    bytes ? bytes : math.constant(kChunkBytes),
-                                    math.constant(0));
-  }
-  Value tap = arith::AddIOp::create(
-      b,
-      arith::MulIOp::create(b, math.extend(tapY), get(window.getRowStride())),
-      arith::MulIOp::create(b, math.extend(tapX),
-                            get(window.getPixelStride())));
-  Value offset = arith::AddIOp::create(b, pixel.offset, tap);
-  offset = arith::AddIOp::create(b, offset, math.extend(column));
-  return {get(window.getBase()),
-          offset,
-          bytes,
-          static_cast<int64_t>(window.getAlignment()),
-          exists,
-          columnBytes};
-}
-
-/// 16 bytes of fill, as far as columns exist.
-void KernelEmitter::storeFill(const ChunkSource &source, Value fill,
-                              Value target) {
-  SmallVector<Value> words;
-  Type wide = b.getI64Type();
-  Value one = arith::ConstantIntOp::create(b, wide, 1);
-  for (int64_t at = 0; at != kChunkBytes; at += 4) {
-    Value word = fill;
-    if (source.columnBytes) {
-      // The lowest bytes of a word are its first elements.
-      Value count = math.max(math.min(math.add(source.columnBytes, -at), 4), 0);
-      Value mask =
-          arith::ShLIOp::create(b, one, math.extend(math.mul(count, 8)));
-      mask = arith::SubIOp::create(b, mask, one);
-      word = arith::AndIOp::create(
-          b, word, arith::TruncIOp::create(b, b.getI32Type(), mask));
-    }
-    words.push_back(word);
-  }
-  Value vector = vector::FromElementsOp::create(
-      b, VectorType::get({4}, b.getI32Type()), words);
-  LLVM::StoreOp::create(b, vector, target, kChunkBytes);
-}
-
 void KernelEmitter::copyChunk(const ChunkSource &source, Value target,
                               Type element) {
   if (element.isInteger()) {
@@ -239,17 +145,21 @@ void KernelEmitter::copyChunk(const ChunkSource &source, Value target,
   }
 }
 
-/// One chunk of a copy: number `id`, `addRow` rows further on.
+/// One chunk of a copy: number `id`, `addRow` rows further on. `pieces`: of a
+/// window with joined taps.
 void KernelEmitter::copyRound(CopyOp op, Value id, int64_t addRow,
-                              int64_t round) {
+                              int64_t round, ArrayRef<TapPiece> pieces) {
   TileType tile = op.getTarget().getType();
   ChunkMap map(tile, kernel.getThreads());
   Value row = math.div(id, map.rowChunks);
   Value chunk = math.rem(id, map.rowChunks);
   Value target = byteAddress(addresses.at(op.getTarget()),
                              chunkOffset(tile, row, addRow, chunk, 0));
-  Value column = math.add(math.mul(chunk, kChunkBytes / tile.getElementBytes()),
-                          mapping.lookupOrDefault(op.getColumn()));
+  if (!pieces.empty()) {
+    copyPieces(op, pieces, round, target);
+    return;
+  }
+  Value column = getColumn(op, chunk);
   ChunkSource source;
   if (op.getTap().empty()) {
     row = math.add(math.add(row, addRow), mapping.lookupOrDefault(op.getRow()));
@@ -269,8 +179,21 @@ void KernelEmitter::copyRound(CopyOp op, Value id, int64_t addRow,
   storeFill(source, mapping.lookupOrDefault(op.getFill()), target);
 }
 
+/// The column of the matrix that a chunk of the copy's rows begins with.
+Value KernelEmitter::getColumn(CopyOp op, Value chunk) {
+  int64_t elements = kChunkBytes / op.getTarget().getType().getElementBytes();
+  return math.add(math.mul(chunk, elements),
+                  mapping.lookupOrDefault(op.getColumn()));
+}
+
 void KernelEmitter::emitCopy(CopyOp op) {
   ChunkMap map(op.getTarget().getType(), kernel.getThreads());
+  auto window = op.getSource().getDefiningOp<WindowOp>();
+  SmallVector<TapPiece> pieces;
+  if (window && window.getTaps()) {
+    // All chunks of a thread have one place within their rows.
+    pieces = getTapPieces(op, getColumn(op, math.rem(thread, map.rowChunks)));
+  }
   auto view = op.getSource().getDefiningOp<ViewOp>();
   // A chunk of several accesses is long code; it is not unrolled.
   if (view && view.getAlignment() < kChunkBytes &&
@@ -280,7 +203,7 @@ void KernelEmitter::emitCopy(CopyOp op) {
                            math.constant(map.threads));
     OpBuilder::InsertionGuard guard(b);
     b.setInsertionPointToStart(loop.getBody());
-    copyRound(op, math.add(thread, loop.getInductionVar()), 0, 0);
+    copyRound(op, math.add(thread, loop.getInductionVar()), 0, 0, {});
     return;
   }
   for (int64_t i = 0; i != map.perThread(); ++i) {
@@ -291,7 +214,7 @@ void KernelEmitter::emitCopy(CopyOp op) {
     // The last round may have fewer chunks than threads.
     int64_t left = map.total - i * map.threads;
     emitGuarded(left >= map.threads, thread, math.constant(left),
-                [&] { copyRound(op, id, addRow, i); });
+                [&] { copyRound(op, id, addRow, i, pieces); });
   }
 }
 

@@ -86,7 +86,6 @@ private:
   // EmitMemory.cpp: shared memory and copies.
   void emitAlloc(AllocOp op);
   void emitSlot(SlotOp op);
-  void emitWindow(WindowOp op);
   void emitCopy(CopyOp op);
   void emitWait(WaitOp op);
   /// Bytes from the start of a shared tile to the chunk; `row` and `chunk` plus
@@ -103,16 +102,40 @@ private:
     mlir::Value exists, columnBytes;
   };
   ChunkSource getSource(CopyOp op, mlir::Value row, mlir::Value column);
-  ChunkSource getWindowSource(CopyOp op, int64_t round, mlir::Value column);
   mlir::Value getExistingBytes(CopyOp op, mlir::Value columns,
                                mlir::Value column);
-  void copyRound(CopyOp op, mlir::Value id, int64_t addRow, int64_t round);
+  mlir::Value getColumn(CopyOp op, mlir::Value chunk);
+  /// A part of a chunk whose elements lie side by side: its tap's place in the
+  /// window and its elements' (i64), and whether the tap exists; null: it does.
+  struct TapPiece {
+    mlir::Value row, column, offset, exists;
+  };
+  void copyRound(CopyOp op, mlir::Value id, int64_t addRow, int64_t round,
+                 llvm::ArrayRef<TapPiece> pieces);
   void copyChunk(const ChunkSource &source, mlir::Value target,
                  mlir::Type element);
-  void storeFill(const ChunkSource &source, mlir::Value fill,
-                 mlir::Value target);
   void copyElements(const ChunkSource &source, mlir::Value address,
                     mlir::Value target, mlir::Type element);
+
+  // EmitWindow.cpp: copies of an image's pixels.
+  void emitWindow(WindowOp op);
+  /// A pixel's place in memory, less the tap (i64), and its row and column in
+  /// the image (i32).
+  struct WindowPixel {
+    mlir::Value offset, row, column;
+  };
+  mlir::Value isInImage(WindowOp window, const WindowPixel &pixel,
+                        mlir::Value tapY, mlir::Value tapX);
+  ChunkSource getWindowSource(CopyOp op, int64_t round, mlir::Value column);
+  void storeFill(const ChunkSource &source, mlir::Value fill,
+                 mlir::Value target);
+  llvm::SmallVector<TapPiece> getTapPieces(CopyOp op, mlir::Value column);
+  mlir::Value loadPiece(CopyOp op, const TapPiece &piece, mlir::Value address,
+                        mlir::Value inside, int64_t width);
+  void copyPiece(CopyOp op, const TapPiece &piece, mlir::Value address,
+                 mlir::Value inside, mlir::Value target, int64_t width);
+  void copyPieces(CopyOp op, llvm::ArrayRef<TapPiece> pieces, int64_t round,
+                  mlir::Value target);
 
   // EmitEpilogue.cpp.
   void emitEpilogue(EpilogueOp op);
@@ -188,11 +211,7 @@ private:
   llvm::DenseMap<mlir::Value, Registers> tiles;
   /// Base addresses of rings and slots.
   llvm::DenseMap<mlir::Value, mlir::Value> addresses;
-  /// Per window and round of its copies: the pixel's place in memory, less the
-  /// tap (i64), and its row and column in the image (i32).
-  struct WindowPixel {
-    mlir::Value offset, row, column;
-  };
+  /// Per window and round of its copies.
   llvm::DenseMap<mlir::Value, llvm::SmallVector<WindowPixel>> windows;
   mlir::Value thread, lane, warpM, warpN;
   mlir::Value sharedMemory;

@@ -250,8 +250,6 @@ static ConvSpec makeConv(ImplicitLocOpBuilder &b, const KernelRequest &request,
   spec.tapStride = outputsLast ? k * n : k;
   spec.channelStride = outputsLast ? n : 1;
   spec.outputStride = outputsLast ? 1 : taps * k;
-  spec.filterAlignment =
-      getAlignment(spec.element, {b.getI64IntegerAttr(outputsLast ? n : k)});
   spec.output.base = arguments.buffers.back();
   spec.output.element = request.type("result");
   Size outputs = b.getI64IntegerAttr(spec.groups * n);
@@ -490,6 +488,8 @@ struct TestPrintTileSchedulesPass final
     ProductTraits traits{elementBytes, contiguousKOfA, contiguousKOfB};
     // Those that zero points leave registers for.
     traits.sumsRows = traits.sumsColumns = elementBytes == 1;
+    // And the places of single elements.
+    traits.taps = 2;
     for (GemmScheduleAttr schedule :
          getGemmSchedules(&getContext(), traits, BlockLimits())) {
       if (forConv && !isLegalForConv(schedule, traits)) {

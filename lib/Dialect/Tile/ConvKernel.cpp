@@ -14,8 +14,13 @@ namespace {
 class ConvBuilder {
 public:
   ConvBuilder(ImplicitLocOpBuilder &b, const ConvSpec &spec,
-              ConvScheduleAttr schedule, const BlockLimits &limits)
-      : b(b), math(b), spec(spec), schedule(schedule), limits(limits) {}
+              ConvScheduleAttr schedule, const ProductTraits &traits,
+              const BlockLimits &limits)
+      : b(b), math(b), spec(spec), schedule(schedule), limits(limits),
+        isJoined(joinsTaps(schedule, traits)),
+        columns(spec.inputChannels * (isJoined ? traits.taps : 1)),
+        tapSteps(llvm::divideCeil(columns, schedule.getTileK())),
+        steps(tapSteps * (isJoined ? 1 : traits.taps)) {}
 
   void emit();
 
@@ -23,14 +28,18 @@ private:
   void chooseTile();
   void setZeroPoints();
   void chooseSteps(Value split);
+  Value countTerms();
+  Value countTermsBefore(Value step);
   Value createWindow();
   Value createFilterView(Value tap);
   void fill(PipelineOp pipeline, Value window);
   void consume(PipelineOp pipeline);
+  void fillJoined(PipelineOp pipeline, Value window);
+  void copyFilter(Value filter, Value k, Value slot);
   Value multiply();
   Size countPixels();
   ResultSpec getPartialSums();
-  bool hasContiguousOutputs() const { return spec.outputStride == 1; }
+  bool hasContiguousOutputs() const { return spec.channelStride != 1; }
   Size size(int64_t value) { return b.getI64IntegerAttr(value); }
 
   ImplicitLocOpBuilder &b;
@@ -38,6 +47,10 @@ private:
   const ConvSpec &spec;
   ConvScheduleAttr schedule;
   const BlockLimits &limits;
+  /// Columns are all taps by channels, not the channels of one tap.
+  bool isJoined;
+  /// Of the left operand at a tap, or of all; steps over them, and in all.
+  int64_t columns, tapSteps, steps;
   /// i32: pixels of all images, the block's group, first pixel and first output
   /// channel of the group.
   Value pixels, group, row, column;
@@ -94,38 +107,60 @@ void ConvBuilder::setZeroPoints() {
 /// The steps over taps and channels that the block adds up: all, or an equal
 /// part.
 void ConvBuilder::chooseSteps(Value split) {
-  int64_t steps = spec.kernel[0] * spec.kernel[1] *
-                  llvm::divideCeil(spec.inputChannels, schedule.getTileK());
   Value part = math.i32(llvm::divideCeil(steps, schedule.getSplitK()));
   firstStep = math.mul(split, part);
   lastStep = math.min(math.i32(steps), math.add(firstStep, part));
 }
 
+/// i32: taps by channels of the first `step` steps.
+Value ConvBuilder::countTermsBefore(Value step) {
+  Value each = math.i32(tapSteps), count = math.i32(columns);
+  Value inTap = math.mul(math.rem(step, each), math.i32(schedule.getTileK()));
+  return math.add(math.mul(math.div(step, each), count),
+                  math.min(inTap, count));
+}
+
+/// i32: the taps by channels that the block adds up; parts may be empty.
+Value ConvBuilder::countTerms() {
+  Value end = math.max(firstStep, lastStep);
+  return math.sub(countTermsBefore(end), countTermsBefore(firstStep));
+}
+
 Value ConvBuilder::createWindow() {
+  DenseI64ArrayAttr taps;
+  if (isJoined) {
+    taps = b.getDenseI64ArrayAttr({spec.kernel[1], spec.dilations[0],
+                                   spec.dilations[1], spec.inputChannels});
+  }
   constexpr int64_t unknown = ShapedType::kDynamic;
   Value offset = math.mul(math.extend(group), math.i64(spec.inputChannels));
   return WindowOp::create(
       b, getTileType(spec.element, {unknown, unknown}, MemorySpace::Global),
-      spec.input, offset, row, pixels, math.i32(spec.inputChannels),
+      spec.input, offset, row, pixels, math.i32(columns),
       math.i32(spec.inputSizes[0]), math.i32(spec.inputSizes[1]),
       math.i32(spec.outputSizes[0]), math.i32(spec.outputSizes[1]),
       math.i32(spec.padLow[0]), math.i32(spec.padLow[1]),
       math.i64(spec.imageStride), math.i64(spec.rowStride),
-      math.i64(spec.pixelStride), b.getDenseI64ArrayAttr(spec.strides),
+      math.i64(spec.pixelStride), b.getDenseI64ArrayAttr(spec.strides), taps,
       b.getI64IntegerAttr(spec.inputAlignment));
 }
 
-/// The filter of one tap: channels x output channels, or transposed.
+/// The filter of one tap, or of all: channels x output channels, or transposed.
 Value ConvBuilder::createFilterView(Value tap) {
   MatrixSpec matrix;
   matrix.base = spec.filter;
   matrix.element = spec.filterElement;
-  matrix.alignment = spec.filterAlignment;
+  SmallVector<Size> starts{size(spec.groupStride),
+                           size(spec.channelStride * spec.outputStride)};
+  if (!isJoined) {
+    starts.push_back(size(spec.tapStride));
+  }
+  matrix.alignment = getAlignment(spec.filterElement, starts);
   matrix.offset = [&](ImplicitLocOpBuilder &, ValueRange) -> Size {
     return math.add(math.mul(math.extend(group), math.i64(spec.groupStride)),
                     math.mul(math.extend(tap), math.i64(spec.tapStride)));
   };
-  Value channels = math.i32(spec.inputChannels);
+  Value channels = math.i32(columns);
   Value outputs = math.i32(spec.outputChannels);
   return hasContiguousOutputs() ? createView(b, matrix, {}, channels, outputs,
                                              size(spec.channelStride))
@@ -133,12 +168,34 @@ Value ConvBuilder::createFilterView(Value tap) {
                                              size(spec.outputStride));
 }
 
+/// What a step multiplies of a filter's view, from channel `k` on.
+void ConvBuilder::copyFilter(Value filter, Value k, Value slot) {
+  Size channels = size(columns), outputs = size(spec.outputChannels);
+  if (hasContiguousOutputs()) {
+    createCopy(b, filter, k, column, slot, channels, outputs);
+  } else {
+    createCopy(b, filter, column, k, slot, outputs, channels);
+  }
+}
+
+void ConvBuilder::fillJoined(PipelineOp pipeline, Value window) {
+  OpBuilder::InsertionGuard guard(b);
+  Block *body = createFill(b, pipeline, 0);
+  Value filter = createFilterView(math.i32(0));
+  Value k = math.mul(body->getArgument(0), math.i32(schedule.getTileK()));
+  // Whether a pixel's part exists depends on the tap.
+  createCopy(b, window, row, k, body->getArgument(1), size(1), size(columns),
+             {}, fillBytes);
+  copyFilter(filter, k, body->getArgument(2));
+  YieldOp::create(b, ValueRange());
+}
+
 /// Step number k is a part of the channels of one tap.
 void ConvBuilder::fill(PipelineOp pipeline, Value window) {
   OpBuilder::InsertionGuard guard(b);
   Block *body = createFill(b, pipeline, 0);
   int64_t tileK = schedule.getTileK();
-  Value parts = math.i32((spec.inputChannels + tileK - 1) / tileK);
+  Value parts = math.i32(tapSteps);
   Value step = body->getArgument(0);
   Value tap = math.div(step, parts);
   Value channel = math.mul(math.rem(step, parts), math.i32(tileK));
@@ -148,17 +205,10 @@ void ConvBuilder::fill(PipelineOp pipeline, Value window) {
   Value tapX =
       math.mul(math.rem(tap, kernelWidth), math.i32(spec.dilations[1]));
   Value filter = createFilterView(tap);
-  Size channels = size(spec.inputChannels), outputs = size(spec.outputChannels);
   // Whether a pixel's part exists depends on the tap.
-  createCopy(b, window, row, channel, body->getArgument(1), size(1), channels,
-             {tapY, tapX}, fillBytes);
-  if (hasContiguousOutputs()) {
-    createCopy(b, filter, channel, column, body->getArgument(2), channels,
-               outputs);
-  } else {
-    createCopy(b, filter, column, channel, body->getArgument(2), outputs,
-               channels);
-  }
+  createCopy(b, window, row, channel, body->getArgument(1), size(1),
+             size(columns), {tapY, tapX}, fillBytes);
+  copyFilter(filter, channel, body->getArgument(2));
   YieldOp::create(b, ValueRange());
 }
 
@@ -182,16 +232,18 @@ Value ConvBuilder::multiply() {
   Value ringB = createRing(b, spec.filterElement, stages, outputsInRows ? k : n,
                            outputsInRows ? n : k);
   SmallVector<Value> zero = createSums(b, spec.element, m, n, zeros);
-  int64_t taps = spec.kernel[0] * spec.kernel[1];
   auto pipeline = PipelineOp::create(b, TypeRange(ValueRange(zero)), firstStep,
                                      lastStep, ValueRange{ringA, ringB}, zero,
                                      b.getDenseI64ArrayAttr({2}),
                                      /*fillsCount=*/1);
-  fill(pipeline, window);
+  if (isJoined) {
+    fillJoined(pipeline, window);
+  } else {
+    fill(pipeline, window);
+  }
   consume(pipeline);
   return subtractZeroPoints(b, pipeline.getResults(), zeros, {}, row,
-                            math.add(column, firstColumn),
-                            math.i32(taps * spec.inputChannels));
+                            math.add(column, firstColumn), countTerms());
 }
 
 Size ConvBuilder::countPixels() {
@@ -202,19 +254,19 @@ Size ConvBuilder::countPixels() {
                                    : Size(math.extend(pixels));
 }
 
-/// [split_k][pixels][groups * outputChannels] of f32.
+/// [split_k][pixels][groups * outputChannels] of the sums' type.
 ResultSpec ConvBuilder::getPartialSums() {
-  int64_t columns = spec.groups * spec.outputChannels;
+  int64_t outputs = spec.groups * spec.outputChannels;
   ResultSpec partial;
   partial.base = spec.output.base;
-  partial.element = b.getF32Type();
-  partial.rowStride = size(columns);
+  partial.element = getSumType(spec.element);
+  partial.rowStride = size(outputs);
   partial.columnMultiple = spec.outputChannels;
   partial.alignment =
-      getAlignment(partial.element, {size(columns), size(spec.outputChannels)});
-  partial.offset = [this, columns](ImplicitLocOpBuilder &, ValueRange) -> Size {
+      getAlignment(partial.element, {size(outputs), size(spec.outputChannels)});
+  partial.offset = [this, outputs](ImplicitLocOpBuilder &, ValueRange) -> Size {
     return math.mul(math.mul(math.extend(split), math.extend(pixels)),
-                    math.i64(columns));
+                    math.i64(outputs));
   };
   return partial;
 }
@@ -242,14 +294,18 @@ buildConvKernel(ImplicitLocOpBuilder &b, const KernelSignature &signature,
   ConvSpec spec = makeSpec(b, getArguments(kernel, signature));
   ProductTraits traits{
       static_cast<int64_t>(spec.element.getIntOrFloatBitWidth() / 8),
-      /*contiguousKOfA=*/true, spec.channelStride == 1,
-      spec.filterZero != nullptr, spec.inputZero != nullptr};
+      /*contiguousKOfA=*/true,
+      spec.channelStride == 1,
+      spec.filterZero != nullptr,
+      spec.inputZero != nullptr,
+      spec.kernel[0] * spec.kernel[1],
+      spec.inputChannels};
   if (failed(checkSchedule(schedule, traits, limits,
                            [&] { return emitError(b.getLoc()); }))) {
     kernel.erase();
     return failure();
   }
-  ConvBuilder(b, spec, schedule, limits).emit();
+  ConvBuilder(b, spec, schedule, traits, limits).emit();
   return kernel;
 }
 

@@ -27,6 +27,17 @@ LogicalResult WindowOp::verify() {
   if (strides.size() != 2 || strides[0] < 1 || strides[1] < 1) {
     return emitOpError("expected two positive strides, got ") << strides;
   }
+  if (std::optional<ArrayRef<int64_t>> taps = getTaps()) {
+    if (taps->size() != 4 ||
+        llvm::any_of(*taps, [](int64_t value) { return value < 1; })) {
+      return emitOpError("expected four positive 'taps', got ") << *taps;
+    }
+    int64_t bytes = taps->back() * getResult().getType().getElementBytes();
+    if (bytes % static_cast<int64_t>(getAlignment()) != 0) {
+      return emitOpError("expected 'alignment' to divide ")
+             << bytes << " bytes of channels, got " << getAlignment();
+    }
+  }
   return checkAlignment(*this, getResult().getType(), getAlignment());
 }
 
@@ -45,13 +56,14 @@ LogicalResult CopyOp::verify() {
   if (source != target) {
     return emitOpError("expected 'target' of ") << source << ", got " << target;
   }
-  size_t taps = getSource().getDefiningOp<WindowOp>() ? 2 : 0;
+  auto window = getSource().getDefiningOp<WindowOp>();
+  size_t taps = window && !window.getTaps() ? 2 : 0;
   if (getTap().size() != taps) {
     return emitOpError("expected ")
            << taps << " values of 'tap', got " << getTap().size();
   }
-  if (getFill() && (taps == 0 || !source.isInteger(8))) {
-    return emitOpError("expected 'fill' only with a 'tap' and 8-bit "
+  if (getFill() && !(window && source.isInteger(8))) {
+    return emitOpError("expected 'fill' only with a window and 8-bit "
                        "elements, got it with ")
            << source;
   }

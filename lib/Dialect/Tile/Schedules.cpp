@@ -5,6 +5,8 @@
 #include "mlir/IR/Diagnostics.h"
 #include "llvm/Support/MathExtras.h"
 
+#include <numeric>
+
 using namespace mlir;
 
 namespace dlc::tile {
@@ -20,6 +22,10 @@ static constexpr int64_t kScoreRegisters = 52;
 /// A convolution keeps each of a thread's pixels: an offset, a row, a column,
 /// and where channels are read one by one, 64-bit addresses; measured.
 static constexpr int64_t kPlaceRegisters = 7;
+
+/// Where taps are joined, each piece of a chunk has a place of its own: an
+/// offset, a row and a column.
+static constexpr int64_t kPieceRegisters = 4;
 
 /// Chunks of one copy that a thread of attention has addresses for beside its
 /// tiles; with 12 and more, ptxas spilled.
@@ -131,6 +137,25 @@ LogicalResult checkSchedule(GemmScheduleAttr schedule,
   return checkShared(emitError, getSharedBytes(schedule, traits), limits);
 }
 
+bool joinsTaps(ConvScheduleAttr schedule, const ProductTraits &traits) {
+  return traits.taps > 1 && traits.channels % schedule.getTileK() != 0;
+}
+
+/// Registers for the places of what a thread copies of the image.
+static int64_t getPlaceRegisters(ConvScheduleAttr schedule,
+                                 const ProductTraits &traits) {
+  int64_t chunks = schedule.getTileK() * traits.elementBytes / kChunkBytes;
+  int64_t threads = schedule.getWarpsM() * schedule.getWarpsN() * 32;
+  int64_t places = llvm::divideCeil(schedule.getTileM() * chunks, threads);
+  int64_t registers = kPlaceRegisters * places;
+  if (joinsTaps(schedule, traits)) {
+    int64_t piece =
+        std::gcd(traits.channels * traits.elementBytes, kChunkBytes);
+    registers += kPieceRegisters * kChunkBytes / piece;
+  }
+  return registers;
+}
+
 LogicalResult checkSchedule(ConvScheduleAttr schedule,
                             const ProductTraits &traits,
                             const BlockLimits &limits, EmitErrorFn emitError) {
@@ -138,10 +163,6 @@ LogicalResult checkSchedule(ConvScheduleAttr schedule,
       schedule.getContext(), schedule.getTileM(), schedule.getTileN(),
       schedule.getTileK(), schedule.getStages(), schedule.getWarpsM(),
       schedule.getWarpsN(), schedule.getSplitK());
-  if (traits.elementBytes == 1 && schedule.getSplitK() != 1) {
-    return emitError() << "expected 'split_k' of 1 with 8-bit elements, got "
-                       << schedule.getSplitK();
-  }
   // A thread's chunks have one place within their rows.
   int64_t chunks = schedule.getTileK() * traits.elementBytes / kChunkBytes;
   if (chunks < 1 || 32 % chunks != 0) {
@@ -155,10 +176,9 @@ LogicalResult checkSchedule(ConvScheduleAttr schedule,
   int64_t threads = schedule.getWarpsM() * schedule.getWarpsN() * 32;
   int64_t rows = schedule.getTileM() / schedule.getWarpsM();
   int64_t columns = schedule.getTileN() / schedule.getWarpsN();
-  int64_t places = (schedule.getTileM() * chunks + threads - 1) / threads;
   return checkRegisters(emitError,
                         getFragmentRegisters(rows, columns, traits) +
-                            kPlaceRegisters * places,
+                            getPlaceRegisters(schedule, traits),
                         threads, limits);
 }
 

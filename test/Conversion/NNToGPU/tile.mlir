@@ -102,6 +102,21 @@ func.func @depthwise(%x: tensor<1x8x8x32xbf16>, %w: tensor<32x1x3x3xbf16>) -> te
 
 // -----
 
+// Few channels: the steps go over taps and channels at once.
+nn.param @filter : tensor<64x3x7x7xbf16> = (dense<1.0> : tensor<64x3x7x7xbf16>) : tensor<64x3x7x7xbf16>
+// CHECK-LABEL: func.func @image
+// CHECK: tile.kernel @conv_0
+// CHECK: tile.window {{.*}} taps [7, 1, 1, 3] alignment 2
+// CHECK: tile.pipeline
+// CHECK: tile.copy %{{.+}}[%{{.+}}, %{{.+}}] to
+func.func @image(%x: tensor<1x32x32x3xbf16>) -> tensor<1x16x16x64xf32> {
+  %w = nn.param_ref @filter : tensor<64x3x7x7xbf16>
+  %0 = nn.conv %x, %w {strides = array<i64: 2, 2>, dilations = array<i64: 1, 1>, pad_low = array<i64: 3, 3>, pad_high = array<i64: 2, 2>, groups = 1 : i64, channels_last} : tensor<1x32x32x3xbf16>, tensor<64x3x7x7xbf16> -> tensor<1x16x16x64xf32>
+  return %0 : tensor<1x16x16x64xf32>
+}
+
+// -----
+
 // CHECK-LABEL: func.func @thin
 // CHECK-NOT: tile.kernel
 func.func @thin(%x: tensor<64x96xbf16>, %w: tensor<96x2xbf16>) -> tensor<64x2xf32> {

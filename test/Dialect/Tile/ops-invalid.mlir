@@ -361,6 +361,22 @@ tile.kernel @window_c2_strides(%p: !llvm.ptr<1>, %o: i64, %n: i32) attributes {w
 
 // -----
 
+tile.kernel @window_c3_taps(%p: !llvm.ptr<1>, %o: i64, %n: i32) attributes {warps = array<i64: 1, 1>} {
+  // expected-error @below {{expected four positive 'taps', got 3, 1, 1}}
+  %w = tile.window %p[%o] rows %n below %n columns %n input(%n, %n) output(%n, %n) pad(%n, %n) stride(%o, %o, %o) by [1, 1] taps [3, 1, 1] alignment 2 : !llvm.ptr<1> -> !tile.tile<?x?xf16, global>
+  tile.return
+}
+
+// -----
+
+tile.kernel @window_c3_alignment(%p: !llvm.ptr<1>, %o: i64, %n: i32) attributes {warps = array<i64: 1, 1>} {
+  // expected-error @below {{expected 'alignment' to divide 6 bytes of channels, got 4}}
+  %w = tile.window %p[%o] rows %n below %n columns %n input(%n, %n) output(%n, %n) pad(%n, %n) stride(%o, %o, %o) by [1, 1] taps [3, 1, 1, 3] alignment 4 : !llvm.ptr<1> -> !tile.tile<?x?xf16, global>
+  tile.return
+}
+
+// -----
+
 tile.kernel @cast_c1(%a: !tile.tile<16x16xf32, registers>) attributes {warps = array<i64: 1, 1>} {
   // expected-error @below {{expected bf16 or f16 from f32 of the same shape}}
   %t = tile.cast %a : !tile.tile<16x16xf32, registers> -> !tile.tile<16x32xbf16, registers>
@@ -403,7 +419,7 @@ tile.kernel @mma_c6_shape(%a: !tile.tile<16x32xi8, shared>, %c: !tile.tile<16x16
 
 tile.kernel @copy_c3_fill(%p: !llvm.ptr<1>, %o: i64, %n: i32, %slot: !tile.tile<16x16xi8, shared>) attributes {warps = array<i64: 1, 1>} {
   %v = tile.view %p[%o] rows %n stride %o columns %n alignment 16 : !llvm.ptr<1> -> !tile.tile<?x?xi8, global>
-  // expected-error @below {{expected 'fill' only with a 'tap' and 8-bit elements}}
+  // expected-error @below {{expected 'fill' only with a window and 8-bit elements}}
   tile.copy %v[%n, %n] fill %n to %slot : !tile.tile<?x?xi8, global> to !tile.tile<16x16xi8, shared>
   tile.return
 }

@@ -96,6 +96,10 @@ tile.kernel @window(%base: !llvm.ptr<1>, %o: i64, %n: i32, %slot: !tile.tile<16x
   %window = tile.window %base[%o] rows %n below %n columns %n input(%n, %n) output(%n, %n) pad(%n, %n) stride(%o, %o, %o) by [1, 2] alignment 8 : !llvm.ptr<1> -> !tile.tile<?x?xf16, global>
   // CHECK: tile.copy %[[WINDOW]][%{{.*}}, %{{.*}}] tap(%{{.*}}, %{{.*}}) to %{{.*}}
   tile.copy %window[%n, %n] tap(%n, %n) to %slot : !tile.tile<?x?xf16, global> to !tile.tile<16x16xf16, shared>
+  // CHECK: %[[JOINED:.+]] = tile.window {{.*}} by [1, 2] taps [7, 1, 1, 3] alignment 2
+  %joined = tile.window %base[%o] rows %n below %n columns %n input(%n, %n) output(%n, %n) pad(%n, %n) stride(%o, %o, %o) by [1, 2] taps [7, 1, 1, 3] alignment 2 : !llvm.ptr<1> -> !tile.tile<?x?xf16, global>
+  // CHECK: tile.copy %[[JOINED]][%{{.*}}, %{{.*}}] to %{{.*}}
+  tile.copy %joined[%n, %n] to %slot : !tile.tile<?x?xf16, global> to !tile.tile<16x16xf16, shared>
   tile.return
 }
 
