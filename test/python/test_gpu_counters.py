@@ -130,7 +130,15 @@ def attention() -> OpCase:
     return OpCase("attention", "Attention", shapes, opset=23)
 
 
+def sort(count: int) -> OpCase:
+    return OpCase(
+        "sort", "TopK", [f32(1, count), i64(count)], constants=1, outputs=2
+    )
+
+
 TILED = {
+    "sort": sort(1000),
+    "long_sort": sort(9000),
     "gemm": OpCase("gemm", "MatMul", [f32(130, 96), f32(96, 200)], constants=1),
     "gemm_transposed": OpCase(
         "gemm_transposed",

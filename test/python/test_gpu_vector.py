@@ -263,6 +263,9 @@ def check_sorts(dtype) -> None:
         ((1, 2500), 40, 1),
         ((1, 2048), 2048, 1),
         ((9, 3, 4), 6, 0),
+        # Longer than shared memory.
+        ((2, 4500), 4500, 1),
+        ((9000, 1), 8000, 0),
     ]
     shapes[0] = ((5, 2), 2, 1)
     for number, (shape, k, axis) in enumerate(shapes):

@@ -3,11 +3,9 @@
 // a line that is longer, the k first elements stay there, and pieces of the
 // rest are sorted in behind them. The order is total, so that the result is
 // that of a stable sort.
-#include "Conversion/NNToGPU/GPUKernelFamily.h"
+#include "SortLine.h"
 
 #include "Conversion/Common/ElementwiseFn.h"
-#include "Conversion/NNToKernel/KernelFamily.h"
-#include "Conversion/NNToKernel/SortOrder.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 
@@ -19,23 +17,10 @@ namespace dlc {
 
 namespace {
 
-/// Shared memory of a block.
-constexpr int64_t kMaxBytes = 32768;
 /// Entries that are sorted at once where only the first few of a line count.
 constexpr int64_t kPiece = 1024;
 /// Threads of a line at most, and of a block at least.
 constexpr int64_t kLineThreads = 512, kMinThreads = 128;
-
-/// The result's sizes with 1 for the axis.
-nn::Sizes lineSizes(DispatchContext &context, nn::SortOp op) {
-  nn::Sizes sizes = context.sizes(op.getValues());
-  sizes[op.getAxis()] = context.math.constant(1);
-  return sizes;
-}
-
-OpFoldResult countLines(DispatchContext &context, nn::SortOp op) {
-  return nn::productOf(context.b, op.getLoc(), lineSizes(context, op));
-}
 
 /// How lines are cut among threads.
 struct SortPlan {
@@ -46,10 +31,7 @@ struct SortPlan {
     if (ShapedType::isDynamic(count) || count == 0) {
       return;
     }
-    // A value and an index of 32 bits.
-    int64_t bytes =
-        std::max(8u, typeOf(op.getInput()).getElementTypeBitWidth()) / 8 + 4;
-    int64_t most = llvm::bit_floor<uint64_t>(kMaxBytes / bytes);
+    int64_t most = getMaxSortEntries(op);
     int64_t wanted = std::max<int64_t>(kPiece, llvm::PowerOf2Ceil(4 * count));
     if (!ShapedType::isDynamic(length)) {
       int64_t whole = llvm::PowerOf2Ceil(std::max<int64_t>(2, length));
@@ -89,8 +71,6 @@ public:
 private:
   /// Calls `body` for the thread's share of `count` things of its line.
   void forShare(int64_t count, llvm::function_ref<void(Value)> body);
-  SortEntry load(Value place);
-  void store(Value place, SortEntry entry);
   /// Puts the elements from position `first` on to the places from `place` on.
   void emitRead(OpFoldResult first, int64_t place);
   Value emitBefore(SortEntry x, SortEntry y);
@@ -106,28 +86,16 @@ private:
   nn::SortOp op;
   SortPlan plan;
   OpFoldResult length;
-  /// Of the thread's line: indices, whether it exists, and its first place.
+  /// Of the thread's line: indices, whether it exists, and its entries.
   SmallVector<Value> line;
-  Value exists, base, thread;
-  Value values, places;
+  Value exists, thread;
+  SortLine entries;
 };
 
 void BitonicSort::forShare(int64_t count,
                            llvm::function_ref<void(Value)> body) {
   kernel::emitFor(b, thread, math.constant(count),
                   math.constant(plan.lineThreads()), [&](Value i) { body(i); });
-}
-
-SortEntry BitonicSort::load(Value place) {
-  Value at = math.value(math.add(base, place));
-  return {memref::LoadOp::create(b, values, at),
-          memref::LoadOp::create(b, places, at)};
-}
-
-void BitonicSort::store(Value place, SortEntry entry) {
-  Value at = math.value(math.add(base, place));
-  memref::StoreOp::create(b, entry.value, values, at);
-  memref::StoreOp::create(b, entry.index, places, at);
 }
 
 void BitonicSort::emitRead(OpFoldResult first, int64_t place) {
@@ -146,7 +114,8 @@ void BitonicSort::emitRead(OpFoldResult first, int64_t place) {
         },
         [&]() -> SmallVector<Value> { return {emitConstant(b, type, 0)}; })[0];
     Value index = arith::IndexCastOp::create(b, b.getI32Type(), position);
-    store(math.value(math.add(i, math.constant(place))), {value, index});
+    entries.store(kb, math.value(math.add(i, math.constant(place))),
+                  {value, index});
   });
 }
 
@@ -172,14 +141,14 @@ void BitonicSort::emitExchange(Value pair, Value stride, Value size) {
   // 2 * (pair - below) + below
   Value lower = math.value(math.sub(math.mul(pair, 2), below));
   Value upper = math.value(math.add(lower, stride));
-  SortEntry x = load(lower), y = load(upper);
+  SortEntry x = entries.load(kb, lower), y = entries.load(kb, upper);
   Value run = arith::AndIOp::create(b, lower, size);
   Value isUp = math.equal(run, math.constant(0));
   Value swaps = arith::CmpIOp::create(b, arith::CmpIPredicate::eq,
                                       emitBefore(y, x), isUp);
   kernel::emitIf(b, swaps, [&] {
-    store(lower, y);
-    store(upper, x);
+    entries.store(kb, lower, y);
+    entries.store(kb, upper, x);
   });
 }
 
@@ -204,12 +173,9 @@ void BitonicSort::emitSort() {
 void BitonicSort::emitResults() {
   kernel::emitIf(b, exists, [&] {
     forShare(plan.count, [&](Value place) {
-      SortEntry entry = load(place);
       SmallVector<Value> at(line);
       at[op.getAxis()] = place;
-      memref::StoreOp::create(b, entry.value, kb.viewResult(0), at);
-      Value index = arith::ExtSIOp::create(b, b.getI64Type(), entry.index);
-      memref::StoreOp::create(b, index, kb.viewResult(1), at);
+      storeSorted(kb, at, entries.load(kb, place));
     });
   });
 }
@@ -218,18 +184,18 @@ void BitonicSort::emit() {
   length = kb.size(op.getInput(), op.getAxis());
   int64_t perBlock = plan.linesPerBlock();
   Type type = getCodeType(op.getInput().getType().getElementType());
-  values = kb.allocateShared(type, perBlock * plan.entries);
-  places = kb.allocateShared(b.getI32Type(), perBlock * plan.entries);
   OpFoldResult lineThreads = math.constant(plan.lineThreads());
   OpFoldResult inBlock = math.div(kb.getThread(), lineThreads);
   thread = math.value(math.rem(kb.getThread(), lineThreads));
   inBlock = perBlock == 1 ? math.constant(0) : inBlock;
-  base = math.value(math.mul(inBlock, plan.entries));
+  entries = {kb.allocateShared(type, perBlock * plan.entries),
+             kb.allocateShared(b.getI32Type(), perBlock * plan.entries),
+             math.mul(inBlock, plan.entries), /*isShared=*/true};
   OpFoldResult number = math.add(math.mul(kb.getBlock(), perBlock), inBlock);
   // All threads meet at the barriers.
   exists = math.less(number, countLines(kb, op));
   for (OpFoldResult index :
-       kernel::delinearize(math, number, lineSizes(kb, op))) {
+       kernel::delinearize(math, number, getLineSizes(kb, op))) {
     line.push_back(math.value(index));
   }
   emitRead(math.constant(0), 0);
@@ -266,8 +232,11 @@ public:
 
 const GPUKernelFamily *getSortGPUFamily(nn::DispatchOp dispatch) {
   static const SortGPUFamily family;
-  return SortPlan(cast<nn::SortOp>(dispatch.getRootOp())).fits() ? &family
-                                                                 : nullptr;
+  SortPlan plan(cast<nn::SortOp>(dispatch.getRootOp()));
+  if (plan.count == 0) {
+    return nullptr;
+  }
+  return plan.fits() ? &family : getLongSortGPUFamily();
 }
 
 } // namespace dlc
