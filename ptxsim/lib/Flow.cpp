@@ -6,6 +6,7 @@
 
 using namespace ptxsim;
 
+/// Recursive functions, which end in a BodyRet each, are graphs of their own.
 static void findBlocks(const std::vector<Lowered> &Code, FlowGraph &G) {
   size_t N = Code.size();
   std::vector<bool> Leader(N + 1, false);
@@ -35,7 +36,9 @@ static void findSuccessors(const std::vector<Lowered> &Code, FlowGraph &G) {
     const Lowered &L = Code[G.blockEnd(B, N) - 1];
     std::vector<uint32_t> &S = G.Successors[B];
     bool Guarded = L.Guard.Kind != Ref::None;
-    if (L.Info.O == Op::Bra)
+    if (L.Info.O == Op::CallBody)
+      S.push_back(B + 1); // comes back
+    else if (L.Info.O == Op::Bra)
       S.push_back(G.BlockOf[L.Target]);
     else if (L.Info.O == Op::BrxIdx)
       for (uint32_t T : L.Targets)
@@ -117,15 +120,20 @@ static std::vector<uint32_t> postDominators(const FlowGraph &G,
 /// Lanes that end do not keep the others from meeting: the paths of a branch
 /// meet where all meet that go on to the kernel's last end. Where none does,
 /// every end counts.
-static void findPostDominators(const std::vector<Lowered> &Code, FlowGraph &G) {
+static void findPostDominators(const LoweredKernel &Kernel, FlowGraph &G) {
+  const std::vector<Lowered> &Code = Kernel.Code;
   uint32_t Exit = uint32_t(G.BlockBegin.size()), N = uint32_t(Code.size());
   std::vector<bool> Every(Exit), Last(Exit);
   for (uint32_t B = 0; B < Exit; ++B) {
     const Lowered &L = Code[G.blockEnd(B, N) - 1];
-    Every[B] = (L.Info.O == Op::Ret || L.Info.O == Op::Exit) &&
-               L.Guard.Kind == Ref::None;
+    Last[B] = L.Info.O == Op::BodyRet;
+    Every[B] = ((L.Info.O == Op::Ret || L.Info.O == Op::Exit) &&
+                L.Guard.Kind == Ref::None) ||
+               Last[B];
   }
-  for (uint32_t B = Exit; B-- > 0;)
+  uint32_t End =
+      Kernel.Bodies.empty() ? Exit : G.BlockOf[Kernel.Bodies[0].Entry];
+  for (uint32_t B = End; B-- > 0;)
     if (Every[B]) {
       Last[B] = true;
       break;
@@ -140,10 +148,10 @@ static void findPostDominators(const std::vector<Lowered> &Code, FlowGraph &G) {
   }
 }
 
-FlowGraph ptxsim::buildFlowGraph(const std::vector<Lowered> &Code) {
+FlowGraph ptxsim::buildFlowGraph(const LoweredKernel &K) {
   FlowGraph G;
-  findBlocks(Code, G);
-  findSuccessors(Code, G);
-  findPostDominators(Code, G);
+  findBlocks(K.Code, G);
+  findSuccessors(K.Code, G);
+  findPostDominators(K, G);
   return G;
 }

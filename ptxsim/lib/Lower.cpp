@@ -31,10 +31,11 @@ bool Lowering::run(const Function &Entry) {
                                   std::to_string(Most) + " bytes");
   }
   Out.ParamBytes = uint32_t(Offset);
-  Frame F{&Entry, 0, {}, {}};
-  if (!lowerFunction(F, 0))
-    return false;
-  return placeDynamicShared(Entry);
+  Frame F(Entry);
+  if (needsStack())
+    beginStack();
+  return beginFrame(F) && lowerBody(F, 0) && lowerBodies() &&
+         placeDynamicShared(Entry);
 }
 
 bool Lowering::placeDynamicShared(const Function &Entry) {
@@ -51,27 +52,16 @@ bool Lowering::placeDynamicShared(const Function &Entry) {
       if (R.Kind == Ref::DynamicShared) {
         R.Kind = Ref::Const;
         R.Value += Dynamic;
+      } else if (R.Kind == Ref::StackBase) {
+        R.Kind = Ref::Const;
+        R.Value += Out.LocalBytes;
       }
   return true;
 }
 
-/// Registers of a function instance, and frame offsets of its variables.
-bool Lowering::lowerFunction(Frame &F, unsigned Depth) {
+/// The instructions of a function instance.
+bool Lowering::lowerBody(Frame &F, unsigned Depth) {
   const Function &Fn = *F.Fn;
-  F.FirstReg = uint32_t(Out.Regs.size());
-  for (const Register &R : Fn.Registers)
-    Out.Regs.push_back({R.Ty});
-  for (const Variable &V : Fn.Locals) {
-    uint64_t At = ~uint64_t(0);
-    if (V.Where == Space::Local || V.Where == Space::Param) {
-      LocalEnd = alignTo(LocalEnd, std::max(V.Align, 8u));
-      At = LocalEnd;
-      LocalEnd += V.Size;
-      if (LocalEnd > (1u << 19))
-        return fail(V.Line, "local memory exceeds 512 KiB per thread");
-    }
-    F.LocalAt.push_back(At);
-  }
   size_t Base = Out.Code.size();
   std::vector<uint32_t> Start(Fn.Code.size() + 1);
   for (size_t K = 0; K < Fn.Code.size(); ++K) {
@@ -113,6 +103,7 @@ static bool targetHas(const Module &M, const OpcodeRow &Row) {
 
 bool Lowering::lowerInstruction(Frame &F, const Instruction &I,
                                 unsigned Depth) {
+  this->Depth = Depth;
   Lowered L;
   L.Line = I.Line;
   L.SourceFile = I.SourceFile;
@@ -149,6 +140,11 @@ bool Lowering::lowerInstruction(Frame &F, const Instruction &I,
     return lowerPack(F, I, std::move(L), Depth);
   if (!lowerOperands(F, I, L))
     return false;
+  if (L.Info.O == Op::Alloca || L.Info.O == Op::StackSave ||
+      L.Info.O == Op::StackRestore) {
+    open(L, Role::DefUse);
+    append(L, stackRef(), Role::DefUse);
+  }
   return finish(std::move(L), Depth);
 }
 
@@ -222,6 +218,22 @@ bool Lowering::lowerQuadMove(Frame &F, const Instruction &I, Lowered L,
       return false;
   }
   return true;
+}
+
+void ptxsim::closeCode(LoweredKernel &K) {
+  bool Closed = !K.Code.empty() && endsBlock(K.Code.back().Info.O) &&
+                K.Code.back().Guard.Kind == Ref::None;
+  bool TargetsEnd = false;
+  for (const Lowered &L : K.Code)
+    TargetsEnd |= L.Target == K.Code.size();
+  if (Closed && !TargetsEnd)
+    return;
+  Lowered Ret;
+  std::string Why;
+  matchOpcode("ret", Ret.Info, Why);
+  Ret.Line = K.Code.empty() ? 0 : K.Code.back().Line;
+  Ret.Text = "ret;";
+  K.Code.push_back(std::move(Ret));
 }
 
 bool ptxsim::lowerKernel(const Module &M, const Function &Entry,

@@ -8,9 +8,11 @@
 
 namespace ptxsim {
 
-/// A value an instruction reads or writes.
+/// A value an instruction reads or writes. DynamicShared and StackBase are
+/// constants that are known at the end: Value is added to where dynamic shared
+/// memory or the stack begins.
 struct Ref {
-  enum KindTy : uint8_t { None, Reg, Const, Special, DynamicShared };
+  enum KindTy : uint8_t { None, Reg, Const, Special, DynamicShared, StackBase };
   KindTy Kind = None;
   bool Wide = false; // 64-bit row
   bool IsPred = false;
@@ -28,8 +30,16 @@ struct LoweredOperand {
   int64_t Offset = 0;
 };
 
-/// Lowered::Callee where a pointer is to no function that fits the call.
-constexpr uint32_t BadCallee = 3;
+/// What a call is of, if not of a function in the module. BadCallee: a pointer
+/// to no function that fits.
+enum RuntimeCallee : uint32_t {
+  NoCallee,
+  PrintCallee,
+  AssertCallee,
+  BadCallee,
+  MallocCallee,
+  FreeCallee,
+};
 
 struct Lowered {
   OpcodeInfo Info;
@@ -44,7 +54,8 @@ struct Lowered {
   std::vector<int64_t> Immediates;
   uint32_t Target = ~0u;         // index into the lowered code
   std::vector<uint32_t> Targets; // of a branch table
-  uint32_t Callee = 0;           // 1: vprintf, 2: __assertfail, BadCallee
+  uint32_t Callee = 0;   // RuntimeCallee; of CallBody, in LoweredKernel::Bodies
+  uint32_t Home = NoReg; // of CallBody: the body it is in, or none
 };
 
 /// A virtual register of the kernel, inlined callees included.
@@ -53,9 +64,21 @@ struct VirtualReg {
   bool Wide() const { return bitWidth(Ty) == 64; }
 };
 
+/// A recursive function: its code stands once, behind the kernel's, and every
+/// call of it has a frame on the thread's stack.
+struct StackBody {
+  uint32_t Entry = 0;                // index into the lowered code
+  uint32_t FirstReg = 0, EndReg = 0; // its registers, of inlined callees too
+  uint64_t FrameBytes = 16;          // the caller's frame pointer, variables
+  uint64_t SaveBytes = 0;            // behind them, registers during a call
+};
+
 struct LoweredKernel {
   std::vector<Lowered> Code;
   std::vector<VirtualReg> Regs;
+  std::vector<StackBody> Bodies;
+  // Registers of the frame's and the stack's address, if a stack is used.
+  uint32_t FrameReg = NoReg, StackReg = NoReg;
   uint32_t StaticShared = 0, DynamicSharedOffset = 0, LocalBytes = 0;
   uint32_t ParamBytes = 0;
 };
@@ -63,6 +86,9 @@ struct LoweredKernel {
 bool lowerKernel(const Module &M, const Function &Entry,
                  const SymbolTable &Symbols, LoweredKernel &Out,
                  Diagnostic &Diag);
+
+/// A kernel's last instruction must not fall off the end.
+void closeCode(LoweredKernel &K);
 
 /// Control flow of lowered code in terms of instruction indices.
 struct FlowGraph {
@@ -74,7 +100,7 @@ struct FlowGraph {
     return B + 1 < BlockBegin.size() ? BlockBegin[B + 1] : N;
   }
 };
-FlowGraph buildFlowGraph(const std::vector<Lowered> &Code);
+FlowGraph buildFlowGraph(const LoweredKernel &K);
 
 /// Assigns a byte offset to every virtual register; returns the bytes used. May
 /// give several registers of K one name.
@@ -88,7 +114,7 @@ std::vector<bool> suspiciousRegisters(const LoweredKernel &K,
 
 inline bool endsBlock(Op O) {
   return O == Op::Bra || O == Op::BrxIdx || O == Op::Ret || O == Op::Exit ||
-         O == Op::Trap;
+         O == Op::Trap || O == Op::CallBody || O == Op::BodyRet;
 }
 
 } // namespace ptxsim

@@ -1,12 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Calls: device functions are inlined, those of the run-time library become
-// instructions of their own.
+// Calls: device functions are inlined unless they are recursive
+// (LowerStack.cpp), those of the run-time library become instructions of their
+// own.
 #include "Lowering.h"
 #include <algorithm>
 
 using namespace ptxsim;
 
 static constexpr unsigned MaxInlineDepth = 24;
+
+/// Functions of the run-time library: results and arguments together.
+static constexpr Lowering::RuntimeFunction RuntimeFunctions[] = {
+    {"vprintf", PrintCallee, 3},
+    {"__assertfail", AssertCallee, 5},
+    {"malloc", MallocCallee, 2},
+    {"free", FreeCallee, 1},
+};
 
 /// A call is inlined: formal parameters become the caller's .param variables.
 bool Lowering::lowerCall(Frame &F, const Instruction &I, Lowered L,
@@ -26,12 +35,30 @@ bool Lowering::lowerCall(Frame &F, const Instruction &I, Lowered L,
     return fail(I.Line, "unexpected operand of call");
   if (I.Pred != NoReg)
     return fail(I.Line, "guarded calls are not supported");
-  if (Name == "vprintf" || Name == "__assertfail")
-    return lowerRuntimeCall(F, I, std::move(L), Name, Args, Returns, Depth);
   const Function *Callee = M.findFunction(Name);
-  if (!Callee || !Callee->HasBody)
-    return fail(I.Line, "unknown function '" + std::string(Name) + "'");
-  return inlineCall(F, I, *Callee, Returns, Args, Depth);
+  if (Callee && Callee->HasBody)
+    return callFunction(F, I, *Callee, Returns, Args, Depth);
+  for (const RuntimeFunction &R : RuntimeFunctions)
+    if (Name == R.Name)
+      return lowerRuntimeCall(F, I, std::move(L), R, Args, Returns, Depth);
+  return fail(I.Line, "unknown function '" + std::string(Name) + "'");
+}
+
+bool Lowering::callFunction(Frame &F, const Instruction &I,
+                            const Function &Callee, const Operand *Returns,
+                            const Operand *Args, unsigned Depth) {
+  if (!checkArguments(I, Returns, Callee.Returns) ||
+      !checkArguments(I, Args, Callee.Params))
+    return false;
+  return isRecursive(Callee) ? stackCall(F, I, Callee, Returns, Args, Depth)
+                             : inlineCall(F, I, Callee, Returns, Args, Depth);
+}
+
+/// Takes memory on the stack, which its end gives back.
+static bool allocates(const Function &Fn) {
+  return std::any_of(Fn.Code.begin(), Fn.Code.end(), [](const Instruction &I) {
+    return I.Opcode.starts_with("alloca.");
+  });
 }
 
 bool Lowering::inlineCall(Frame &F, const Instruction &I,
@@ -39,12 +66,25 @@ bool Lowering::inlineCall(Frame &F, const Instruction &I,
                           const Operand *Args, unsigned Depth) {
   if (Depth >= MaxInlineDepth)
     return fail(I.Line, "calls of '" + std::string(Callee.Name) +
-                            "' are nested too deeply; recursion is not "
-                            "supported");
-  Frame G{&Callee, 0, {}, {}};
-  return bindFormals(F, I, Returns, Callee.Returns, G) &&
-         bindFormals(F, I, Args, Callee.Params, G) &&
-         lowerFunction(G, Depth + 1) && finishCall(Depth);
+                            "' are nested too deeply");
+  Frame G(Callee);
+  G.Body = F.Body;
+  Place Stack{false, stackRef(), 0}, Old;
+  bool Allocates = allocates(Callee);
+  if (Allocates) {
+    Old.Value = scratchRef(Type::B64);
+    if (!emit(I, "mov.b64", Old, Stack, Depth))
+      return false;
+  }
+  if (!beginFrame(G) || !bindFormals(F, I, Returns, Callee.Returns, G) ||
+      !bindFormals(F, I, Args, Callee.Params, G) ||
+      !passValues(F, I, Args, Callee.Params, G, false, Depth) ||
+      !lowerBody(G, Depth + 1) || !finishCall(Depth))
+    return false;
+  this->Depth = Depth;
+  if (Allocates && !emit(I, "mov.b64", Stack, Old, Depth))
+    return false;
+  return passValues(F, I, Returns, Callee.Returns, G, true, Depth);
 }
 
 // ---- pointers to functions -------------------------------------------------
@@ -133,7 +173,7 @@ bool Lowering::lowerIndirectCall(Frame &F, const Instruction &I,
     if (!finish(std::move(Test), Depth))
       return false;
     size_t Skip = branch(Like, Other);
-    if (!inlineCall(F, I, *Callee, Returns, Args, Depth))
+    if (!callFunction(F, I, *Callee, Returns, Args, Depth))
       return false;
     Ends.push_back(branch(Like, Ref()));
     Out.Code[Skip].Target = uint32_t(Out.Code.size());
@@ -159,28 +199,67 @@ bool Lowering::finishCall(unsigned Depth) {
   return finish(std::move(L), Depth);
 }
 
+bool Lowering::checkArguments(const Instruction &I, const Operand *Actuals,
+                              const std::vector<Variable> &Formals) {
+  size_t N = Actuals ? Actuals->Parts.size() : 0;
+  return N == Formals.size() ||
+         fail(I.Line, "expected " + std::to_string(Formals.size()) +
+                          " parameters, got " + std::to_string(N));
+}
+
+/// A .param variable as argument of a .param parameter: an inlined function
+/// uses the caller's variable.
+static bool sharesVariable(const Operand &Actual, const Variable &Formal) {
+  return Actual.Kind == OperandKind::Symbol && Actual.Reg != NoReg &&
+         !Formal.IsReg;
+}
+
+/// Places of the parameters of an inlined function.
 bool Lowering::bindFormals(Frame &F, const Instruction &I,
                            const Operand *Actuals,
                            const std::vector<Variable> &Formals, Frame &G) {
-  size_t N = Actuals ? Actuals->Parts.size() : 0;
-  if (N != Formals.size())
-    return fail(I.Line, "expected " + std::to_string(Formals.size()) +
-                            " parameters, got " + std::to_string(N));
-  for (size_t K = 0; K < N; ++K) {
+  for (size_t K = 0; K < Formals.size(); ++K) {
     const Operand &A = Actuals->Parts[K];
-    if (A.Kind != OperandKind::Symbol || A.Reg == NoReg ||
-        F.Fn->Locals[A.Reg].Where != Space::Param ||
-        F.Fn->Locals[A.Reg].Size < Formals[K].Size)
-      return fail(I.Line, "expected a .param variable as call argument");
-    G.Formals[Formals[K].Name] = F.LocalAt[A.Reg];
+    const Variable &V = Formals[K];
+    if (sharesVariable(A, V)) {
+      Place Checked;
+      if (!actualPlace(F, I, A, V, false, Checked))
+        return false;
+      G.Formals[V.Name] = F.LocalAt[A.Reg];
+    } else if (!V.IsReg) {
+      G.Formals[V.Name] = reserve(F, V.Size, V.Align);
+    }
   }
   return true;
 }
 
+/// Copies arguments that an inlined function does not share with its caller,
+/// or, Back, such results.
+bool Lowering::passValues(Frame &F, const Instruction &I,
+                          const Operand *Actuals,
+                          const std::vector<Variable> &Formals, const Frame &G,
+                          bool Back, unsigned Depth) {
+  for (size_t K = 0; K < Formals.size(); ++K) {
+    const Operand &A = Actuals->Parts[K];
+    const Variable &V = Formals[K];
+    if (sharesVariable(A, V) || A.Kind == OperandKind::Sink)
+      continue;
+    Place Formal = formalPlace(G, V, false), Actual;
+    if (!actualPlace(F, I, A, V, Back, Actual) ||
+        !moveValue(I, Back ? Actual : Formal, Back ? Formal : Actual, V.Size,
+                   V.Element == Type::Pred, Depth))
+      return false;
+  }
+  return true;
+}
+
+/// The arguments' places in local memory become the immediates, relative to
+/// the first operand where the caller's frame is on the stack.
 bool Lowering::lowerRuntimeCall(Frame &F, const Instruction &I, Lowered L,
-                                std::string_view Name, const Operand *Args,
-                                const Operand *Returns, unsigned Depth) {
-  L.Callee = Name == "vprintf" ? 1 : 2;
+                                const RuntimeFunction &Which,
+                                const Operand *Args, const Operand *Returns,
+                                unsigned Depth) {
+  L.Callee = Which.Callee;
   for (const Operand *List : {Returns, Args})
     for (size_t K = 0; List && K < List->Parts.size(); ++K) {
       const Operand &A = List->Parts[K];
@@ -188,8 +267,10 @@ bool Lowering::lowerRuntimeCall(Frame &F, const Instruction &I, Lowered L,
         return fail(I.Line, "expected a .param variable as call argument");
       L.Immediates.push_back(int64_t(F.LocalAt[A.Reg]));
     }
-  size_t Expected = L.Callee == 1 ? 3 : 5;
-  if (L.Immediates.size() != Expected)
-    return fail(I.Line, "unexpected arguments of '" + std::string(Name) + "'");
+  if (L.Immediates.size() != Which.Arguments)
+    return fail(I.Line,
+                "unexpected arguments of '" + std::string(Which.Name) + "'");
+  open(L, Role::Use);
+  append(L, F.Body == NoReg ? constRef(0, true) : frameRef(), Role::Use);
   return finish(std::move(L), Depth);
 }

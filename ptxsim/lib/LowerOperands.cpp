@@ -346,7 +346,7 @@ bool Lowering::addAddress(Frame &F, const Instruction &I, Lowered &L,
     Space Where;
     if (!symbolRef(F, I, Sym, R, Where))
       return false;
-    Offset = 0;
+    Offset = R.Kind == Ref::Reg ? int64_t(R.Image.Value) : 0;
     bool IsLdSt = L.Info.O == Op::Ld || L.Info.O == Op::St;
     if (Where == Space::Param && L.Info.O == Op::Ld &&
         L.Info.Where == Space::Param)

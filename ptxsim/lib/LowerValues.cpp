@@ -109,6 +109,13 @@ bool Lowering::valueRef(Frame &F, const Instruction &I, const Operand &O,
     Space Where;
     if (!symbolRef(F, I, O, R, Where))
       return false;
+    if (R.Kind == Ref::Reg) { // in the frame: the instruction needs a sum
+      Place Base{false, R, 0}, Sum{false, scratchRef(Type::B64), 0};
+      Base.Offset = int64_t(R.Image.Value);
+      R = Sum.Value;
+      if (!emit(I, "add.u64", Sum, Base, Depth))
+        return false;
+    }
     if (bitWidth(Ty) < 32 || (R.Wide && !Wide))
       return fail(I.Line, "type ." + std::string(typeName(Ty)) +
                               " cannot hold the address of '" +
@@ -140,6 +147,16 @@ bool Lowering::sharedRef(const Variable &V, bool Dynamic, Ref &R) {
   return true;
 }
 
+/// A place in local memory: its address, or in a frame on the stack the
+/// frame's address, with Image.Value the distance from there.
+Ref Lowering::localRef(const Frame &F, uint64_t At) const {
+  if (F.Body == NoReg)
+    return constRef(At, true);
+  Ref R = frameRef();
+  R.Image.Value = At;
+  return R;
+}
+
 /// Address of a variable in its own space (global: generic as well).
 bool Lowering::symbolRef(Frame &F, const Instruction &I, const Operand &O,
                          Ref &R, Space &Where) {
@@ -150,7 +167,7 @@ bool Lowering::symbolRef(Frame &F, const Instruction &I, const Operand &O,
     LocalAt = F.LocalAt[O.Reg];
   } else if (auto It = F.Formals.find(O.Name); It != F.Formals.end()) {
     Where = Space::Local;
-    R = constRef(It->second + O.Imm, true);
+    R = localRef(F, It->second + O.Imm);
     return true;
   } else if (auto P = ParamOffset.find(O.Name);
              F.Fn->IsEntry && P != ParamOffset.end()) {
@@ -183,7 +200,7 @@ bool Lowering::symbolRef(Frame &F, const Instruction &I, const Operand &O,
   }
   if (V->Where == Space::Local || V->Where == Space::Param) {
     Where = Space::Local;
-    R = constRef(LocalAt + O.Imm, true);
+    R = localRef(F, LocalAt + O.Imm);
     return true;
   }
   auto It = Symbols.find(V->Name);

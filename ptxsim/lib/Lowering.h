@@ -16,33 +16,77 @@ public:
       : M(M), Symbols(Symbols), Out(Out), Diag(Diag) {}
   bool run(const Function &Entry);
 
+  struct RuntimeFunction {
+    const char *Name;
+    RuntimeCallee Callee;
+    unsigned Arguments;
+  };
+
 private:
   static constexpr uint32_t ReturnTarget = ~1u;
 
-  /// One instance of a function body: the kernel or an inlined callee.
+  /// One instance of a function body: the kernel, an inlined callee, or a body
+  /// that recursive calls share.
   struct Frame {
+    explicit Frame(const Function &Fn) : Fn(&Fn) {}
     const Function *Fn;
-    uint32_t FirstReg;
+    uint32_t Body = NoReg; // whose stack frame has the variables, or none
+    uint32_t FirstReg = 0;
     std::vector<uint64_t> LocalAt; // frame offset per Fn->Locals
     std::map<std::string_view, uint64_t> Formals;
   };
+  /// Where a value of a call lies: in local memory, or in a register.
+  struct Place {
+    bool InMemory = false;
+    Ref Value;          // or the base of the address
+    int64_t Offset = 0; // from the base
+  };
 
-  bool lowerFunction(Frame &F, unsigned Depth);
+  bool lowerBody(Frame &F, unsigned Depth);
   void resolveTargets(size_t Base, const std::vector<uint32_t> &Start,
                       unsigned Depth);
   bool lowerInstruction(Frame &F, const Instruction &I, unsigned Depth);
   bool lowerCall(Frame &F, const Instruction &I, Lowered L, unsigned Depth);
   bool lowerRuntimeCall(Frame &F, const Instruction &I, Lowered L,
-                        std::string_view Name, const Operand *Args,
+                        const RuntimeFunction &Which, const Operand *Args,
                         const Operand *Returns, unsigned Depth);
   bool lowerIndirectCall(Frame &F, const Instruction &I, unsigned Depth);
+  bool callFunction(Frame &F, const Instruction &I, const Function &Callee,
+                    const Operand *Returns, const Operand *Args,
+                    unsigned Depth);
   bool inlineCall(Frame &F, const Instruction &I, const Function &Callee,
                   const Operand *Returns, const Operand *Args, unsigned Depth);
   std::vector<const Function *> pointedTo(const Prototype &P);
   size_t branch(const Lowered &Like, const Ref &Guard);
   bool finishCall(unsigned Depth);
+  bool checkArguments(const Instruction &I, const Operand *Actuals,
+                      const std::vector<Variable> &Formals);
   bool bindFormals(Frame &F, const Instruction &I, const Operand *Actuals,
                    const std::vector<Variable> &Formals, Frame &G);
+  bool passValues(Frame &F, const Instruction &I, const Operand *Actuals,
+                  const std::vector<Variable> &Formals, const Frame &G,
+                  bool Back, unsigned Depth);
+
+  // LowerStack.cpp: recursive functions and the stack.
+  bool needsStack();
+  void beginStack();
+  bool isRecursive(const Function &Fn);
+  std::vector<const Function *> callees(const Function &Fn);
+  bool bodyOf(const Instruction &I, const Function &Fn, uint32_t &Body);
+  bool stackCall(Frame &F, const Instruction &I, const Function &Callee,
+                 const Operand *Returns, const Operand *Args, unsigned Depth);
+  bool lowerBodies();
+  bool beginFrame(Frame &F);
+  uint64_t reserve(const Frame &F, uint64_t Bytes, uint64_t Align);
+  Ref stackRef() const;
+  Ref frameRef() const;
+  bool moveValue(const Instruction &I, const Place &To, const Place &From,
+                 uint64_t Bytes, bool IsPred, unsigned Depth);
+  bool emit(const Instruction &I, const char *Opcode, const Place &To,
+            const Place &From, unsigned Depth);
+  Place formalPlace(const Frame &F, const Variable &V, bool OfCallee) const;
+  bool actualPlace(Frame &F, const Instruction &I, const Operand &O,
+                   const Variable &Formal, bool Written, Place &Out);
   bool lowerPack(Frame &F, const Instruction &I, Lowered L, unsigned Depth);
   bool lowerQuadMove(Frame &F, const Instruction &I, Lowered L, unsigned Depth);
   static bool isPackOrUnpack(const Instruction &I);
@@ -66,6 +110,7 @@ private:
   bool addParamRead(const Instruction &I, Lowered &L, uint64_t Offset);
   bool valueRef(Frame &F, const Instruction &I, const Operand &O, Type Ty,
                 bool AllowWider, Ref &R);
+  Ref localRef(const Frame &F, uint64_t At) const;
   bool symbolRef(Frame &F, const Instruction &I, const Operand &O, Ref &R,
                  Space &Where);
   bool sharedRef(const Variable &V, bool Dynamic, Ref &R);
@@ -95,7 +140,10 @@ private:
   bool AddressesKnown = false;
   uint64_t SharedEnd = SharedBase;
   uint32_t DynamicAlign = 16;
-  uint64_t LocalEnd = 16; // address 0 stays unused
+  uint64_t LocalEnd = 16;    // address 0 stays unused
+  std::vector<Frame> Bodies; // of Out.Bodies
+  std::map<const Function *, bool> Recursive;
+  unsigned Depth = 0; // of the instruction that is being lowered
 };
 
 } // namespace ptxsim

@@ -201,6 +201,7 @@ struct Program {
   uint32_t RowBytes = 0; // register file of one warp
   uint32_t StaticShared = 0, DynamicSharedOffset = 0;
   uint32_t LocalBytes = 0, ParamBytes = 0;
+  bool UsesStack = false;      // behind LocalBytes
   uint32_t Registers = 0;      // 32-bit registers per thread, an estimate
   bool FlushDenormals = false; // every f32 operation is .ftz
   bool GlobalAtomics = false;  // results may depend on CTA order

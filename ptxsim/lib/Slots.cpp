@@ -108,6 +108,17 @@ std::vector<Interval> Liveness::intervals() const {
       if (test(Out[B], R))
         I[R].touch(G.blockEnd(B, N));
     }
+  // The registers of recursive functions are in use whenever a call may be.
+  for (const StackBody &B : K.Bodies)
+    for (uint32_t R = B.FirstReg; R < B.EndReg; ++R) {
+      I[R].touch(0);
+      I[R].touch(N);
+    }
+  for (uint32_t R : {K.FrameReg, K.StackReg})
+    if (R != NoReg) {
+      I[R].touch(0);
+      I[R].touch(N);
+    }
   // Asynchronous matrix products write their rows as late as the wait, so
   // these rows are never shared.
   for (const Lowered &L : K.Code)
@@ -236,6 +247,45 @@ void SumMerger::run() {
     visit(P);
 }
 
+// ---- calls -----------------------------------------------------------------
+/// A call within a recursive function saves those of the function's registers
+/// that are used behind it: they become its third operand.
+static void planSaves(LoweredKernel &K, const FlowGraph &G,
+                      const Liveness &Live) {
+  for (uint32_t P = 0; P < K.Code.size(); ++P) {
+    Lowered &L = K.Code[P];
+    if (L.Info.O != Op::CallBody)
+      continue;
+    LoweredOperand Saved;
+    Saved.First = uint16_t(L.Refs.size());
+    if (L.Home != NoReg) {
+      const StackBody &B = K.Bodies[L.Home];
+      for (uint32_t R = B.FirstReg; R < B.EndReg; ++R)
+        if (Live.liveOut(G.BlockOf[P], R)) {
+          Ref Out;
+          Out.Kind = Ref::Reg;
+          Out.Value = R;
+          Out.Wide = K.Regs[R].Wide();
+          Out.IsPred = K.Regs[R].Ty == Type::Pred;
+          L.Refs.push_back(Out);
+          L.Roles.push_back(Role::Use);
+          ++Saved.Count;
+        }
+      K.Bodies[L.Home].SaveBytes =
+          std::max<uint64_t>(K.Bodies[L.Home].SaveBytes, 8 * Saved.Count);
+    }
+    L.Operands.push_back(Saved);
+  }
+  for (Lowered &L : K.Code)
+    if (L.Info.O == Op::CallBody) {
+      auto Align = [](uint64_t V) { return int64_t((V + 15) / 16 * 16); };
+      const StackBody &To = K.Bodies[L.Callee];
+      uint64_t SaveAt = L.Home == NoReg ? 0 : K.Bodies[L.Home].FrameBytes;
+      L.Immediates = {Align(Align(To.FrameBytes) + To.SaveBytes),
+                      Align(SaveAt)};
+    }
+}
+
 // ---- rows ------------------------------------------------------------------
 uint32_t ptxsim::assignRows(LoweredKernel &K, const FlowGraph &G,
                             std::vector<uint32_t> &Offset,
@@ -243,6 +293,7 @@ uint32_t ptxsim::assignRows(LoweredKernel &K, const FlowGraph &G,
   static constexpr uint32_t RowBytes[] = {4, 128, 256};
   Liveness Live(K, G);
   SumMerger(K, G, Live).run();
+  planSaves(K, G, Live);
   std::vector<Interval> I = Live.intervals();
   std::vector<uint32_t> Order;
   for (uint32_t R = 0; R < I.size(); ++R)

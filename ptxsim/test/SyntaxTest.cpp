@@ -71,9 +71,9 @@ static void testExpressions() {
       run("ld.global.u32 %r1, [%rd1+(.s64)4*3-8];\nadd.u32 %r1, %r1, "
           "WARP_SZ-1;\nst.global.u32 [%rd1], %r1;\n");
   check(Out[0] == 0x01010101 + 31, "an expression as the offset of an address");
-  Out = run("mov.u64 %rd2, table+4*2;\nld.global.u32 %r1, "
+  Out = run("mov.u64 %rd2, triple+4*2;\nld.global.u32 %r1, "
             "[%rd2];\nst.global.u32 [%rd1], %r1;\n",
-            ".global .u32 table[3] = {1|8, -(3), 5 > 4 ? 77 : 2};\n");
+            ".global .u32 triple[3] = {1|8, -(3), 5 > 4 ? 77 : 2};\n");
   check(Out[0] == 77, "expressions in an initial value");
 }
 
@@ -106,10 +106,10 @@ static void testVectors() {
 }
 
 static void testQuadConstant() {
-  std::vector<uint32_t> Out =
-      run(".reg .b128 %q;\nmov.u64 %rd2, table;\nld.const.b128 %q, [%rd2+16];\n"
-          "st.global.b128 [%rd1], %q;\n",
-          ".const .align 16 .b32 table[8] = {1, 2, 3, 4, 5, 6, 7, 8};\n");
+  std::vector<uint32_t> Out = run(
+      ".reg .b128 %q;\nmov.u64 %rd2, numbers;\nld.const.b128 %q, [%rd2+16];\n"
+      "st.global.b128 [%rd1], %q;\n",
+      ".const .align 16 .b32 numbers[8] = {1, 2, 3, 4, 5, 6, 7, 8};\n");
   check(Out[0] == 5 && Out[1] == 6 && Out[2] == 7 && Out[3] == 8,
         "128 bits of constant memory");
 }
@@ -128,11 +128,42 @@ static void testBytesOfAddress() {
   check(Out[0] == 4711, "bytes of an address in an initial value");
 }
 
+// ---- calls -----------------------------------------------------------------
+/// Parameters in registers, and arguments that are values.
+static void testRegisterParameters() {
+  std::vector<uint32_t> Out =
+      run(".reg .b32 %x<3>;\nld.global.u32 %r1, [%rd1+4];\n"
+          "call (%x1), mix, (%r1, %rd1);\ncall (%x2), twice, (%x1);\n"
+          "call (_), twice, (3);\nst.global.u32 [%rd1], %x2;\n",
+          ".func (.reg .u32 sum) mix (.reg .u32 a, .reg .u64 p)\n{\n"
+          ".reg .u32 t;\nld.global.u32 t, [p+8];\nmul.lo.u32 a, a, 3;\n"
+          "add.u32 sum, a, t;\nret;\n}\n"
+          ".func (.param .u32 r) twice (.param .u32 v)\n{\n.reg .u32 t;\n"
+          "ld.param.u32 t, [v];\nadd.u32 t, t, t;\nst.param.u32 [r], t;\n"
+          "ret;\n}\n");
+  check(Out[0] == 2 * 5 * 0x01010101, "parameters in registers");
+  check(Out[1] == 0x01010101, "an argument that the callee changes");
+}
+
+/// The stack's end is where it was saved, so that this does not overflow.
+static void testStackRestore() {
+  std::vector<uint32_t> Out =
+      run("mov.u32 %r1, 0;\nLOOP:\nstacksave.u64 %rd2;\n"
+          "alloca.u64 %rd3, 4096, 64;\nst.local.u32 [%rd3+4092], %r1;\n"
+          "and.b64 %rd4, %rd3, 63;\nld.local.u32 %r2, [%rd3+4092];\n"
+          "stackrestore.u64 %rd2;\nadd.u32 %r1, %r1, 1;\n"
+          "setp.lt.u32 %p1, %r1, 100;\n@%p1 bra LOOP;\n"
+          "st.global.u32 [%rd1], %r2;\nst.global.u64 [%rd1+8], %rd4;\n");
+  check(Out[0] == 99 && !Out[2] && !Out[3], "alloca, stacksave, stackrestore");
+}
+
 int main() {
   testExpressions();
   testRefusals();
   testVectors();
   testQuadConstant();
   testBytesOfAddress();
+  testRegisterParameters();
+  testStackRestore();
   return finish("SyntaxTest");
 }

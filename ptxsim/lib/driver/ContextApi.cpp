@@ -32,6 +32,7 @@ static void resetPrimary() {
   C.Active = false;
   C.Sticky = CUDA_SUCCESS;
   C.Limits.clear();
+  C.Heap = nullptr;
 }
 
 Context *ptxsim::currentContext() {
@@ -273,6 +274,13 @@ PTXSIM_API CUresult cuCtxSynchronize_v2(CUcontext Ctx) {
     return CUDA_ERROR_DEVICE_UNAVAILABLE;
   return object(Ctx)->Sticky ? object(Ctx)->Sticky : checkNoCapture();
 }
+size_t ptxsim::limitOf(const Context &C, int Limit) {
+  static const size_t Defaults[] = {1024, 1 << 20, 8 << 20, 0, 0, 64, 0};
+  auto It = C.Limits.find(Limit);
+  if (It != C.Limits.end())
+    return It->second;
+  return Limit < int(std::size(Defaults)) ? Defaults[Limit] : 0;
+}
 PTXSIM_API CUresult cuCtxGetLimit(size_t *Value, int Limit) {
   std::lock_guard Guard(state().Lock);
   Context *C = currentContext();
@@ -280,9 +288,7 @@ PTXSIM_API CUresult cuCtxGetLimit(size_t *Value, int Limit) {
     return CUDA_ERROR_INVALID_VALUE;
   if (!C)
     return CUDA_ERROR_INVALID_CONTEXT;
-  static const size_t Defaults[] = {1024, 1 << 20, 8 << 20, 0, 0, 64, 0};
-  auto It = C->Limits.find(Limit);
-  *Value = It != C->Limits.end() ? It->second : Limit < 7 ? Defaults[Limit] : 0;
+  *Value = limitOf(*C, Limit);
   return CUDA_SUCCESS;
 }
 PTXSIM_API CUresult cuCtxSetLimit(int Limit, size_t Value) {

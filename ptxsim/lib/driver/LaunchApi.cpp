@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Kernel launches: parameters, limits of the device, execution, faults.
+#include "../exec/Heap.h"
 #include "../exec/RegisterCheck.h"
 #include "State.h"
 #include <algorithm>
@@ -209,6 +210,17 @@ CUresult ptxsim::runKernel(const KernelLaunch &K) {
   L.Block = K.Block;
   L.ClusterDim = K.Cluster;
   L.DynamicShared = K.SharedBytes;
+  L.LocalBytes = L.P->LocalBytes;
+  if (Context *C = currentContext()) {
+    // Frames here hold more than those of a GPU.
+    constexpr uint64_t FrameRatio = 16;
+    if (L.P->UsesStack)
+      L.LocalBytes += uint32_t(FrameRatio * limitOf(*C, StackLimit));
+    if (!C->Heap)
+      C->Heap = std::make_shared<DeviceHeap>();
+    L.Heap = C->Heap.get();
+    L.Heap->beginLaunch(limitOf(*C, HeapLimit), S.Config.Race);
+  }
   L.SmCount = S.Device.SmCount;
   L.GridId = S.NextGridId++;
   L.Cooperative = K.Cooperative;

@@ -92,7 +92,11 @@ struct Context {
   bool Active = false;                 // a primary context that is reset is not
   CUresult Sticky = abi::CUDA_SUCCESS; // error of an earlier launch
   std::map<int, size_t> Limits;
+  std::shared_ptr<DeviceHeap> Heap; // made by the first launch
 };
+/// Numbers of CUlimit, and the value that is in force.
+enum : int { StackLimit = 0, HeapLimit = 2 };
+size_t limitOf(const Context &C, int Limit);
 
 struct LoadedModule;
 

@@ -139,6 +139,20 @@ static void assertFail(PTXSIM_ARGS) {
   runtimeAssert(W, I, On);
 }
 
+static void allocate(PTXSIM_ARGS) {
+  uint32_t On = guarded(I, R, M);
+  ++W->Effects;
+  runtimeAllocate(W, I, On);
+  PTXSIM_NEXT;
+}
+static void release(PTXSIM_ARGS) {
+  uint32_t On = guarded(I, R, M);
+  ++W->Effects;
+  if (!runtimeRelease(W, I, On))
+    return;
+  PTXSIM_NEXT;
+}
+
 static void badCall(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   if (!On)
@@ -147,6 +161,16 @@ static void badCall(PTXSIM_ARGS) {
   fault(W, I, FaultKind::Illegal, Lane,
         "call of " + hex(laneOf<uint64_t>(R, I->A, Lane)) +
             ", which is no function with these parameters");
+}
+
+static Handler runtimeHandler(uint32_t Callee) {
+  switch (Callee) {
+  case PrintCallee: return print;
+  case AssertCallee: return assertFail;
+  case MallocCallee: return allocate;
+  case FreeCallee: return release;
+  default: return badCall;
+  }
 }
 
 bool ptxsim::selectControl(Encoder &E, const Lowered &L, Inst &I) {
@@ -164,8 +188,10 @@ bool ptxsim::selectControl(Encoder &E, const Lowered &L, Inst &I) {
   case Op::Pmevent: I.Fn = noOperation; return true;
   case Op::Call:
     I.X = E.addDetail(L);
-    I.Fn = L.Callee == BadCallee ? badCall : L.Callee == 1 ? print : assertFail;
+    I.Fn = runtimeHandler(L.Callee);
+    if (L.Callee == MallocCallee || L.Callee == FreeCallee)
+      E.program().GlobalAtomics = true; // addresses follow the order of calls
     return true;
-  default: return false;
+  default: return selectStack(E, L, I);
   }
 }

@@ -197,7 +197,9 @@ void Encoder::addUses(const Lowered &L) {
           {uint32_t(R.Value), Operand, Reads, Writes, R.IsPred, R.Wide});
   };
   Add(L.Guard, RegisterUse::Guard, true, false);
-  for (size_t K = 0; K < L.Operands.size(); ++K) {
+  // What a call saves may be nothing.
+  size_t Operands = L.Info.O == Op::CallBody ? 2 : L.Operands.size();
+  for (size_t K = 0; K < Operands; ++K) {
     const LoweredOperand &O = L.Operands[K];
     for (unsigned J = O.First; J < unsigned(O.First + O.Count); ++J)
       Add(L.Refs[J], uint8_t(K), L.Roles[J] != Role::Def,
@@ -214,6 +216,8 @@ bool Encoder::encodeOne(const Lowered &L, Diagnostic &Diag) {
   fillRows(L, I);
   if (L.Target != ~0u)
     I.Target = NewIndex[L.Target];
+  if (L.Info.O == Op::CallBody)
+    I.Target = NewIndex[K.Bodies[L.Callee].Entry];
   size_t J = size_t(&L - K.Code.data());
   I.Rpc = Reconverge[J] == NoReg ? NoReg : NewIndex[Reconverge[J]];
   bool Found = selectInteger(*this, L, I) || selectBits(*this, L, I) ||
@@ -266,23 +270,6 @@ bool Encoder::encodeAll(const FlowGraph &G, Diagnostic &Diag) {
   return true;
 }
 
-/// A kernel's last instruction must not fall off the end.
-static void closeCode(LoweredKernel &K) {
-  bool Closed = !K.Code.empty() && endsBlock(K.Code.back().Info.O) &&
-                K.Code.back().Guard.Kind == Ref::None;
-  bool TargetsEnd = false;
-  for (const Lowered &L : K.Code)
-    TargetsEnd |= L.Target == K.Code.size();
-  if (Closed && !TargetsEnd)
-    return;
-  Lowered Ret;
-  std::string Why;
-  matchOpcode("ret", Ret.Info, Why);
-  Ret.Line = K.Code.empty() ? 0 : K.Code.back().Line;
-  Ret.Text = "ret;";
-  K.Code.push_back(std::move(Ret));
-}
-
 std::unique_ptr<Program> ptxsim::decodeKernel(std::shared_ptr<const Module> M,
                                               const Function &Entry,
                                               const SymbolTable &Symbols,
@@ -290,8 +277,7 @@ std::unique_ptr<Program> ptxsim::decodeKernel(std::shared_ptr<const Module> M,
   LoweredKernel K;
   if (!lowerKernel(*M, Entry, Symbols, K, Diag))
     return nullptr;
-  closeCode(K);
-  FlowGraph G = buildFlowGraph(K.Code);
+  FlowGraph G = buildFlowGraph(K);
   auto P = std::make_unique<Program>();
   P->Name = std::string(Entry.Name);
   P->Owner = std::move(M);
@@ -299,6 +285,7 @@ std::unique_ptr<Program> ptxsim::decodeKernel(std::shared_ptr<const Module> M,
   P->StaticShared = K.StaticShared;
   P->DynamicSharedOffset = K.DynamicSharedOffset;
   P->LocalBytes = K.LocalBytes;
+  P->UsesStack = K.StackReg != NoReg;
   P->ParamBytes = K.ParamBytes;
   std::vector<uint32_t> Offset;
   uint32_t Bytes = assignRows(K, G, Offset, P->Registers);

@@ -125,6 +125,7 @@ bool selectCompare(Encoder &E, const Lowered &L, Inst &I);
 bool selectMove(Encoder &E, const Lowered &L, Inst &I);
 bool selectConvert(Encoder &E, const Lowered &L, Inst &I);
 bool selectControl(Encoder &E, const Lowered &L, Inst &I);
+bool selectStack(Encoder &E, const Lowered &L, Inst &I);
 bool selectMemory(Encoder &E, const Lowered &L, Inst &I);
 bool selectAtomic(Encoder &E, const Lowered &L, Inst &I);
 bool selectWarp(Encoder &E, const Lowered &L, Inst &I);

@@ -175,7 +175,7 @@ std::unique_ptr<Cta> ptxsim::startCta(LaunchState &L, Worker &Work, Cluster &G,
   C->SharedBytes = L.P->DynamicSharedOffset - SharedBase + L.DynamicShared;
   C->Storage->Rows.resize(size_t(Warps) * L.P->RowBytes + 256);
   C->Storage->Shared.resize(C->SharedBytes + 2048);
-  C->Storage->Local.resize(size_t(Warps) * 32 * L.P->LocalBytes);
+  C->Storage->Local.resize(size_t(Warps) * 32 * L.LocalBytes);
   // Shared memory keeps its addresses' alignment up to 1 KiB on the host.
   uintptr_t S =
       (uintptr_t(C->Storage->Shared.data()) + 1023) & ~uintptr_t(1023);

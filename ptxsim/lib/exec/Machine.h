@@ -11,6 +11,7 @@
 
 namespace ptxsim {
 
+class DeviceHeap;
 struct Cta;
 struct Cluster;
 struct Worker;
@@ -24,6 +25,7 @@ struct Allocation {
   bool Param = false;
   // One bit per byte: written by the host or a kernel. Null: not tracked.
   uint8_t *Written = nullptr;
+  bool Heap = false; // may end while a kernel runs
 };
 
 enum class FaultKind : uint8_t {
@@ -60,6 +62,7 @@ struct Path {
 struct Join {
   uint32_t Pc, Outer;
   uint32_t Expected, Arrived; // lanes; free if none is expected
+  bool IsCall = false;        // met by returning, not by reaching Pc
 };
 
 enum class WarpState : uint8_t {
@@ -195,11 +198,13 @@ struct LaunchState {
   SimConfig Config;
   Dim3 Grid, Block, ClusterDim;
   uint32_t DynamicShared = 0;
+  uint32_t LocalBytes = 0; // of a thread, with its stack
   uint32_t SmCount = 1;
   uint64_t GridId = 0;
   std::vector<uint8_t> Params; // 64 bytes aligned start
   const uint8_t *ParamData = nullptr;
   std::vector<Allocation> Allocations; // sorted by Begin
+  DeviceHeap *Heap = nullptr;          // of the context
   std::vector<uint8_t> Image;          // initial rows of a warp
   bool Cooperative = false;
   bool HostShares = false; // memory that the host may write meanwhile

@@ -7,7 +7,8 @@ using namespace ptxsim;
 
 static void setJoin(Warp *W, uint32_t Join) {
   W->Join = Join;
-  W->Rpc = Join == NoJoin ? NoReg : W->Joins[Join].Pc;
+  bool Reached = Join != NoJoin && !W->Joins[Join].IsCall;
+  W->Rpc = Reached ? W->Joins[Join].Pc : NoReg;
 }
 
 /// Paths of one join that go on at one place are one path.

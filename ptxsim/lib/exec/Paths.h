@@ -38,6 +38,12 @@ inline void openJoin(Warp *W, uint32_t Rpc, uint32_t M) {
   W->Join = uint32_t(W->Joins.size() - 1);
   W->Rpc = Rpc;
 }
+/// Lanes M call a function: they meet when they return, to Pc.
+inline void openCall(Warp *W, uint32_t Pc, uint32_t M) {
+  W->Joins.push_back({Pc, W->Join, M, 0, true});
+  W->Join = uint32_t(W->Joins.size() - 1);
+  W->Rpc = NoReg;
+}
 
 /// Adds a path of lanes Mask that goes on at Pc under the current join.
 void addPath(Warp *W, uint32_t Pc, uint32_t Mask, uint32_t Waits = 0);

@@ -103,10 +103,11 @@ bool ptxsim::raceLocal(Warp *W, const Inst *I, uint32_t Lane, uint64_t At,
   unsigned Element = Op(I->OpId) == Op::Ld ? I->Bytes : Bytes;
   for (unsigned K = 0; K < Bytes; K += Element)
     if (!std::memchr(First + K, 1, Element))
-      return mayReadUnwritten(W, I, Lane,
-                              "uninitialised local memory, byte " +
-                                  std::to_string((At + K) % W->P->LocalBytes) +
-                                  " of the thread's");
+      return mayReadUnwritten(
+          W, I, Lane,
+          "uninitialised local memory, byte " +
+              std::to_string((At + K) % W->C->L->LocalBytes) +
+              " of the thread's");
   return true;
 }
 

@@ -8,6 +8,7 @@
 // none is made up.) Warps of one cluster are ordered by its own clocks. Also:
 // reads of global memory that nobody has written.
 #include "AccessFlags.h"
+#include "Heap.h"
 #include "RaceState.h"
 #include <algorithm>
 #include <unordered_map>
@@ -126,7 +127,9 @@ struct GlobalShadow {
       std::unique_ptr<Page> &P = Pages[Number];
       if (!P) {
         P = std::make_unique<Page>();
-        P->Owner = findAllocation(L, Address, 1);
+        P->Owner = L.Heap && L.Heap->contains(Address)
+                       ? L.Heap->whole()
+                       : findAllocation(L, Address, 1);
       }
       R = {Number, P.get()};
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Address checks: allocation bounds, windows of the generic space, alignment.
 #include "Resolve.h"
+#include "Heap.h"
 #include "Race.h"
 #include <algorithm>
 
@@ -17,6 +18,10 @@ const Allocation *ptxsim::findAllocation(const LaunchState &L, uint64_t Address,
   auto It = std::upper_bound(
       L.Allocations.begin(), L.Allocations.end(), Address,
       [](uint64_t A, const Allocation &X) { return A < X.Begin; });
+  if (L.Heap && L.Heap->contains(Address)) {
+    thread_local Allocation Block; // it may end meanwhile
+    return L.Heap->find(Address, Bytes, Block) ? &Block : nullptr;
+  }
   if (It == L.Allocations.begin())
     return nullptr;
   --It;
@@ -27,6 +32,8 @@ const Allocation *ptxsim::findAllocation(const LaunchState &L, uint64_t Address,
 static std::string describeAddress(Warp *W, uint64_t A, unsigned Bytes) {
   const LaunchState &L = *W->C->L;
   std::string S = std::to_string(Bytes) + "-byte access to " + hex(A);
+  if (L.Heap && L.Heap->contains(A))
+    return S + ", in the heap but in no block that malloc has returned";
   auto It = std::upper_bound(
       L.Allocations.begin(), L.Allocations.end(), A,
       [](uint64_t X, const Allocation &Y) { return X < Y.Begin; });
@@ -92,7 +99,7 @@ static bool findAllocations(Warp *W, const Inst *I, uint32_t M,
       globalFault(W, I, L, Address[L], Bytes, Kind, Bytes);
       return false;
     }
-    Cache = *F;
+    Cache = F->Heap ? Allocation() : *F;
   }
   return true;
 }
@@ -200,7 +207,7 @@ uint8_t *ptxsim::resolveOne(Warp *W, const Inst *I, uint32_t Lane,
   if (Where == Space::Local ||
       (Generic && (Address & WindowMask) == LocalWindow)) {
     uint64_t At = Address & ~WindowMask;
-    uint32_t Size = W->P->LocalBytes;
+    uint32_t Size = W->C->L->LocalBytes;
     if (Bytes > Size || At > Size - Bytes || At % Align) {
       fault(W, I, At % Align ? FaultKind::Misaligned : FaultKind::Address, Lane,
             "local memory out of bounds or misaligned: " +

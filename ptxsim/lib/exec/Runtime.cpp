@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Faults, reports, and the device run-time functions printf and assert.
 #include "Runtime.h"
+#include "Heap.h"
 #include "Race.h"
 #include <algorithm>
 #include <cstdio>
@@ -76,13 +77,26 @@ void ptxsim::finishWarp(Warp *W) {
 }
 
 // ---- device printf -------------------------------------------------------
-/// Reads a pointer argument of a call from the thread's .param variable.
-static uint64_t callArgument(Warp *W, uint32_t Lane, int64_t At) {
+/// The thread's .param variable that is argument K of a call, results first:
+/// its distance from C->Local.
+static uint64_t argumentPlace(const Warp *W, const Inst *I, uint32_t Lane,
+                              unsigned K) {
+  const Detail &D = W->P->Details[I->X];
+  uint64_t Frame = laneOf<uint64_t>(W->Rows, D.slot(0), Lane);
+  return uint64_t(localMemory(W, Lane) - W->C->Local) + Frame +
+         uint64_t(D.Immediates[K]);
+}
+static uint64_t callArgument(const Warp *W, const Inst *I, uint32_t Lane,
+                             unsigned K) {
   uint64_t V;
-  std::memcpy(
-      &V, W->C->Local + (uint64_t(W->Id) * 32 + Lane) * W->P->LocalBytes + At,
-      8);
+  std::memcpy(&V, W->C->Local + argumentPlace(W, I, Lane, K), 8);
   return V;
+}
+template <class T>
+static void setResult(Warp *W, const Inst *I, uint32_t Lane, T V) {
+  uint64_t At = argumentPlace(W, I, Lane, 0);
+  std::memcpy(W->C->Local + At, &V, sizeof(V));
+  raceLocal(W, I, Lane, At, sizeof(V), AccessKind::Write);
 }
 static bool readString(Warp *W, const Inst *I, uint32_t Lane, uint64_t At,
                        std::string &Out) {
@@ -180,20 +194,15 @@ static bool formatText(Warp *W, const Inst *I, uint32_t Lane,
 }
 
 bool ptxsim::runtimePrint(Warp *W, const Inst *I, uint8_t *, uint32_t M) {
-  const Detail &D = W->P->Details[I->X];
   std::string All;
   for (uint32_t Left = M; Left; Left &= Left - 1) {
     uint32_t L = uint32_t(std::countr_zero(Left));
     std::string Format, Text;
-    uint64_t Args = callArgument(W, L, D.Immediates[2]);
-    if (!readString(W, I, L, callArgument(W, L, D.Immediates[1]), Format) ||
+    uint64_t Args = callArgument(W, I, L, 2);
+    if (!readString(W, I, L, callArgument(W, I, L, 1), Format) ||
         !formatText(W, I, L, Format, Args, Text))
       return false;
-    int32_t Count = int32_t(Text.size());
-    uint64_t At = (uint64_t(W->Id) * 32 + L) * W->P->LocalBytes +
-                  uint64_t(D.Immediates[0]);
-    std::memcpy(W->C->Local + At, &Count, 4);
-    raceLocal(W, I, L, At, 4, AccessKind::Write);
+    setResult(W, I, L, int32_t(Text.size()));
     All += Text;
   }
   std::fwrite(All.data(), 1, All.size(), stdout);
@@ -201,14 +210,38 @@ bool ptxsim::runtimePrint(Warp *W, const Inst *I, uint8_t *, uint32_t M) {
   return true;
 }
 
+// ---- device heap ---------------------------------------------------------
+void ptxsim::runtimeAllocate(Warp *W, const Inst *I, uint32_t M) {
+  DeviceHeap *Heap = W->C->L->Heap;
+  forLanes(M, [&](uint32_t L) {
+    uint64_t Bytes = callArgument(W, I, L, 1);
+    setResult(W, I, L, Heap ? Heap->allocate(Bytes) : uint64_t(0));
+  });
+}
+
+bool ptxsim::runtimeRelease(Warp *W, const Inst *I, uint32_t M) {
+  DeviceHeap *Heap = W->C->L->Heap;
+  for (uint32_t Left = M; Left; Left &= Left - 1) {
+    uint32_t L = uint32_t(std::countr_zero(Left));
+    uint64_t Address = callArgument(W, I, L, 0);
+    if (!Address || (Heap && Heap->release(Address)))
+      continue;
+    fault(W, I, FaultKind::Address, L,
+          "free of " + hex(Address) +
+              ", which malloc has not returned or "
+              "which has been freed");
+    return false;
+  }
+  return true;
+}
+
 void ptxsim::runtimeAssert(Warp *W, const Inst *I, uint32_t M) {
-  const Detail &D = W->P->Details[I->X];
   uint32_t L = uint32_t(std::countr_zero(M));
   std::string Message, File, Function;
-  uint32_t Line = uint32_t(callArgument(W, L, D.Immediates[2]));
-  if (!readString(W, I, L, callArgument(W, L, D.Immediates[0]), Message) ||
-      !readString(W, I, L, callArgument(W, L, D.Immediates[1]), File) ||
-      !readString(W, I, L, callArgument(W, L, D.Immediates[3]), Function))
+  uint32_t Line = uint32_t(callArgument(W, I, L, 2));
+  if (!readString(W, I, L, callArgument(W, I, L, 0), Message) ||
+      !readString(W, I, L, callArgument(W, I, L, 1), File) ||
+      !readString(W, I, L, callArgument(W, I, L, 3), Function))
     return;
   fault(W, I, FaultKind::Assert, L,
         File + ":" + std::to_string(Line) + ": " + Function + ": assertion '" +

@@ -18,6 +18,16 @@ bool runtimePrint(Warp *W, const Inst *I, uint8_t *R, uint32_t M);
 /// __assertfail(message, file, line, function, charSize).
 void runtimeAssert(Warp *W, const Inst *I, uint32_t M);
 
+/// malloc(size) and free(address). The latter is false after a fault.
+void runtimeAllocate(Warp *W, const Inst *I, uint32_t M);
+bool runtimeRelease(Warp *W, const Inst *I, uint32_t M);
+
+/// The local memory of a lane.
+inline uint8_t *localMemory(const Warp *W, uint32_t Lane) {
+  uint64_t Thread = uint64_t(W->Id) * 32 + Lane;
+  return W->C->Local + Thread * W->C->L->LocalBytes;
+}
+
 /// Where simulator reports and device printf go.
 void writeLog(const std::string &Text);
 

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// The stack of each thread: calls of recursive functions, alloca. Layout of
+// frames: LowerStack.cpp.
+#include "Paths.h"
+#include "Runtime.h"
+
+using namespace ptxsim;
+
+static constexpr unsigned Frame = 0, Stack = 1, Saved = 2; // operands of calls
+
+static void stackOverflow(Warp *W, const Inst *I, uint32_t Lane,
+                          uint64_t Needed) {
+  uint64_t Has = W->C->L->LocalBytes - W->P->LocalBytes;
+  fault(W, I, FaultKind::Address, Lane,
+        "stack overflow: " + std::to_string(Needed - W->P->LocalBytes) +
+            " bytes needed, the thread has " + std::to_string(Has) +
+            " (CU_LIMIT_STACK_SIZE)");
+}
+
+/// A register that outlives a call, as 8 bytes.
+static void saveRow(const Detail &D, const uint8_t *R, unsigned K, uint32_t L,
+                    uint8_t *To) {
+  uint32_t Row = D.slot(Saved, K);
+  uint64_t V;
+  switch (D.Immediates[2 + K]) {
+  case 1: V = rowAt<uint32_t>(R + Row) >> L & 1; break;
+  case 8: V = laneOf<uint64_t>(R, Row, L); break;
+  default: V = laneOf<uint32_t>(R, Row, L); break;
+  }
+  std::memcpy(To + D.Immediates[1] + 8 * K, &V, 8);
+}
+static void restoreRow(const Detail &D, uint8_t *R, unsigned K, uint32_t L,
+                       const uint8_t *From) {
+  uint32_t Row = D.slot(Saved, K);
+  uint64_t V;
+  std::memcpy(&V, From + D.Immediates[1] + 8 * K, 8);
+  switch (D.Immediates[2 + K]) {
+  case 1: storePred(R + Row, V ? ~0u : 0, 1u << L); break;
+  case 8: std::memcpy(R + Row + 8 * L, &V, 8); break;
+  default: std::memcpy(R + Row + 4 * L, &V, 4); break;
+  }
+}
+
+/// Immediates: bytes of the new frame, where the old one has room for
+/// registers, and the size of each of these (1: a predicate).
+static void callBody(PTXSIM_ARGS) {
+  uint32_t Pc = pcOf(I, W);
+  const Detail &D = W->P->Details[I->X];
+  unsigned Count = D.Operands[Saved].Count;
+  uint64_t Size = W->C->L->LocalBytes;
+  for (uint32_t Left = M; Left; Left &= Left - 1) {
+    uint32_t L = uint32_t(std::countr_zero(Left));
+    uint8_t *Memory = localMemory(W, L);
+    uint64_t Old = laneOf<uint64_t>(R, D.slot(Frame), L);
+    uint64_t New = laneOf<uint64_t>(R, D.slot(Stack), L);
+    uint64_t Top = New + uint64_t(D.Immediates[0]);
+    if (New > Size || Top > Size)
+      return stackOverflow(W, I, L, Top);
+    for (unsigned K = 0; K < Count; ++K)
+      saveRow(D, R, K, L, Memory + Old);
+    std::memcpy(Memory + New, &Old, 8);
+    std::memcpy(R + D.slot(Frame) + 8 * L, &New, 8);
+    std::memcpy(R + D.slot(Stack) + 8 * L, &Top, 8);
+  }
+  account(W, Pc + 1);
+  openCall(W, Pc + 1, M);
+  W->Pc = I->Target;
+  W->Mask = M;
+  W->Segment = I->Target;
+  constexpr int64_t Cost = 8;
+  if ((W->Fuel -= Cost) < 0)
+    return;
+  PTXSIM_RESUME;
+}
+
+/// The caller's frame is found in the callee's; its registers come back, and
+/// the stack ends where the callee's frame began.
+static void bodyReturn(PTXSIM_ARGS) {
+  uint32_t Pc = pcOf(I, W);
+  uint32_t Call = W->Joins[W->Join].Pc - 1;
+  const Detail &D = W->P->Details[W->P->Code[Call].X];
+  unsigned Count = D.Operands[Saved].Count;
+  forLanes(M, [&](uint32_t L) {
+    uint8_t *Memory = localMemory(W, L);
+    uint64_t Callee = laneOf<uint64_t>(R, D.slot(Frame), L), Old;
+    std::memcpy(&Old, Memory + Callee, 8);
+    for (unsigned K = 0; K < Count; ++K)
+      restoreRow(D, R, K, L, Memory + Old);
+    std::memcpy(R + D.slot(Frame) + 8 * L, &Old, 8);
+    std::memcpy(R + D.slot(Stack) + 8 * L, &Callee, 8);
+  });
+  account(W, Pc + 1);
+  W->Segment = Pc + 1;
+  if (arriveAtJoin(W, M))
+    PTXSIM_RESUME;
+  PTXSIM_SWITCH;
+}
+
+static void writeAddress(uint8_t *R, uint32_t Row, bool Wide, uint32_t L,
+                         uint64_t V) {
+  std::memcpy(R + Row + (Wide ? 8 : 4) * L, &V, Wide ? 8 : 4);
+}
+static uint64_t readAddress(const uint8_t *R, uint32_t Row, bool Wide,
+                            uint32_t L) {
+  return Wide ? laneOf<uint64_t>(R, Row, L) : laneOf<uint32_t>(R, Row, L);
+}
+
+/// Imm: the alignment; the last operand is the end of the stack.
+static void allocateOnStack(PTXSIM_ARGS) {
+  const Detail &D = W->P->Details[I->X];
+  uint64_t Align = uint64_t(I->Imm), Size = W->C->L->LocalBytes;
+  for (uint32_t Left = guarded(I, R, M); Left; Left &= Left - 1) {
+    uint32_t L = uint32_t(std::countr_zero(Left));
+    uint64_t Bytes = readAddress(R, D.slot(1), D.Operands[1].Wide, L);
+    uint64_t Begin = laneOf<uint64_t>(R, D.slot(2), L);
+    Begin = (Begin + Align - 1) / Align * Align;
+    if (Begin > Size || Bytes > Size - Begin)
+      return stackOverflow(W, I, L, Begin + Bytes);
+    uint64_t End = (Begin + Bytes + 15) / 16 * 16; // of frames
+    writeAddress(R, D.slot(0), D.Operands[0].Wide, L, Begin);
+    writeAddress(R, D.slot(2), true, L, End);
+  }
+  PTXSIM_NEXT;
+}
+static void saveStack(PTXSIM_ARGS) {
+  const Detail &D = W->P->Details[I->X];
+  forLanes(guarded(I, R, M), [&](uint32_t L) {
+    writeAddress(R, D.slot(0), D.Operands[0].Wide, L,
+                 laneOf<uint64_t>(R, D.slot(1), L));
+  });
+  PTXSIM_NEXT;
+}
+static void restoreStack(PTXSIM_ARGS) {
+  const Detail &D = W->P->Details[I->X];
+  forLanes(guarded(I, R, M), [&](uint32_t L) {
+    writeAddress(R, D.slot(1), true, L,
+                 readAddress(R, D.slot(0), D.Operands[0].Wide, L));
+  });
+  PTXSIM_NEXT;
+}
+
+bool ptxsim::selectStack(Encoder &E, const Lowered &L, Inst &I) {
+  switch (L.Info.O) {
+  case Op::CallBody: {
+    Lowered Call = L;
+    for (unsigned K = 0; K < L.Operands[Saved].Count; ++K) {
+      const Ref &R = L.Refs[L.Operands[Saved].First + K];
+      Call.Immediates.push_back(R.IsPred ? 1 : R.Wide ? 8 : 4);
+    }
+    I.X = E.addDetail(Call);
+    I.Fn = callBody;
+    return true;
+  }
+  case Op::BodyRet: I.Fn = bodyReturn; return true;
+  case Op::Alloca:
+    I.Imm = L.Immediates.empty() ? 8 : int32_t(L.Immediates[0]);
+    I.Fn = allocateOnStack;
+    break;
+  case Op::StackSave: I.Fn = saveStack; break;
+  case Op::StackRestore: I.Fn = restoreStack; break;
+  default: return false;
+  }
+  I.X = E.addDetail(L);
+  return true;
+}
