@@ -60,11 +60,19 @@ if [ $long = yes ]; then
     "$ROOT/test/python/test_bad_input.py" "$ROOT/test/python/test_tools.py"
   suite asan-runtime env GTEST_OUTPUT="xml:$RESULTS/asan-runtime.xml" \
     "$ROOT/build-asan/bin/dlc-runtime-tests"
-  # Its own programs: Python, which runs the other tests, has no sanitizer.
+  # Its own programs: Python, which runs the other tests, has no sanitizer. The
+  # longest, MatrixTest, takes half a minute without and many minutes with them.
   suite asan-ptxsim env UBSAN_OPTIONS=halt_on_error=1 \
     ctest --test-dir "$ROOT/build-asan" -R '^ptxsim\.' -E 'check_|bindings' \
+    -j"$(nproc)" --timeout 3600 \
     --output-on-failure --output-junit "$RESULTS/asan-ptxsim.xml"
-  DLC_BUILD=$ROOT/build-tsan DLC_SANITIZE=thread "$ROOT/utils/build.sh" dlc-runtime-tests
+  DLC_BUILD=$ROOT/build-tsan DLC_SANITIZE=thread "$ROOT/utils/build.sh" \
+    dlc-runtime-tests ptxsim-tests
+  # Those with several host threads, of the program or of the simulator.
+  suite tsan-ptxsim env PTXSIM_THREADS=4 TSAN_OPTIONS=halt_on_error=1 \
+    ctest --test-dir "$ROOT/build-tsan" --timeout 3600 \
+    -R '^ptxsim\.(Api|Stress|Context|Capture|Entry|Kernels|CudaBasic|CudaEveryday)Test$' \
+    --output-on-failure --output-junit "$RESULTS/tsan-ptxsim.xml"
   suite tsan-runtime env GTEST_OUTPUT="xml:$RESULTS/tsan-runtime.xml" \
     "$ROOT/build-tsan/bin/dlc-runtime-tests"
   suite fuzz "$ROOT/ptxsim/test/fuzz.sh" "$ROOT/build-fuzz" 60

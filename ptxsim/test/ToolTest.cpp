@@ -99,18 +99,29 @@ static void arguments() {
         "' 1:i32'", "1.5:i32", "0x:i32", "1e39:f32", "1:i33", "1", "--1:i32",
         "abc:f32", "1e:f64"})
     refused(Run + "--arg " + Value, "expected FILE.npy or VALUE:TYPE");
-  refused("k.ptx --entry=no", "no kernel 'no'");
+  refused("k.ptx --entry=no", "k.ptx: no kernel 'no', it has 'k'");
   refused("k.ptx --entry=k --out o.npy", "--out names no array argument");
   refused(Run + "--out 2:o.npy", "--out names no array argument");
 }
 
 static void options() {
+  auto Wrong = [](const char *Option, const char *Part) {
+    refused("k.ptx --entry=k " + std::string(Option), Part);
+  };
   for (const char *Option :
-       {"--shared=abc", "--shared=4294967297", "--shared=-1",
-        "--shared=", "--counters=xml", "--counters=", "--grid=0", "--grid=1,",
-        "--grid=+1", "--grid=1,1,1,1", "--block=4294967297", "--race=1",
-        "--check=no", "--mode=soon", "--device=sm_10", "--entry="})
-    refused("k.ptx --entry=k " + std::string(Option), "bad value");
+       {"--shared=abc", "--shared=4294967297", "--shared=-1", "--shared="})
+    Wrong(Option, "--shared: expected a number of bytes");
+  for (const char *Option :
+       {"--grid=0", "--grid=1,", "--grid=+1", "--grid=1,1,1,1", "--grid="})
+    Wrong(Option, "--grid: expected X[,Y[,Z]] with positive numbers");
+  Wrong("--block=4294967297", "--block: expected X[,Y[,Z]]");
+  Wrong("--counters=xml", "--counters: expected json, got 'xml'");
+  Wrong("--race=1", "--race takes no value, got '1'");
+  Wrong("--check=", "--check takes no value, got ''");
+  Wrong("--mode=soon", "--mode: expected eager, late or seed:N, got 'soon'");
+  Wrong("--device=sm_10", "--device: expected sm_80, sm_90a or sm_120a");
+  Wrong("--entry=", "--entry: expected a name, got ''");
+  Wrong("--entry", "--entry needs a value");
   refused("k.ptx --entry=k --nothing", "unknown option '--nothing'");
   refused("k.ptx k.ptx --entry=k", "expected one PTX file");
   refused("--entry=k", "expected a PTX file");

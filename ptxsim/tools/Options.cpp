@@ -143,6 +143,19 @@ static bool configure(const char *Key, const std::string &Value) {
   return !ptxsimConfigure(Key, Value.c_str());
 }
 
+/// What a value of an option looks like.
+static std::string expectedValue(const std::string &Name) {
+  if (Name == "--grid" || Name == "--block" || Name == "--cluster")
+    return "X[,Y[,Z]] with positive numbers";
+  if (Name == "--shared")
+    return "a number of bytes";
+  if (Name == "--mode")
+    return "eager, late or seed:N";
+  if (Name == "--device")
+    return "sm_80, sm_90a or sm_120a";
+  return "a name";
+}
+
 /// An option without a value.
 static bool parseFlag(const std::string &Name, Options &O) {
   if (Name == "--check")
@@ -201,14 +214,22 @@ static bool parseOption(int &K, int Argc, char **Argv, Options &O,
   bool Flag = Name == "--check" || Name == "--race" || Name == "--counters";
   bool Known = Flag;
   if (!Flag) {
-    if (!Attached && K + 1 < Argc)
+    bool Given = Attached || K + 1 < Argc;
+    if (!Attached && Given)
       Value = Argv[++K];
     if (parseValue(Name, Value, O, Known, Why))
       return true;
+    if (Known && !Given)
+      Why = Name + " needs a value";
   }
   if (Why.empty())
-    Why = Known ? "bad value '" + Value + "' of " + Name
-                : "unknown option '" + Name + "'";
+    Why = !Known ? "unknown option '" + Name + "'"
+          : Flag ? Name +
+                       (Name == "--counters" ? ": expected json, got '"
+                                             : " takes no value, got '") +
+                       Value + "'"
+                 : Name + ": expected " + expectedValue(Name) + ", got '" +
+                       Value + "'";
   return false;
 }
 

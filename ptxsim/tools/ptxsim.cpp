@@ -4,6 +4,7 @@
 #include "ptxsim/ptxsim.h"
 #include "Options.h"
 #include "driver/CudaAbi.h"
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -22,6 +23,8 @@ CUresult cuMemcpyDtoH_v2(void *, CUdeviceptr, size_t);
 CUresult cuModuleLoadDataEx(CUmodule *, const void *, unsigned, int *, void **);
 CUresult cuModuleGetFunction(CUfunction *, CUmodule, const char *);
 CUresult cuModuleGetFunctionCount(unsigned *, CUmodule);
+CUresult cuModuleEnumerateFunctions(CUfunction *, unsigned, CUmodule);
+CUresult cuFuncGetName(const char **, CUfunction);
 CUresult cuFuncGetParamInfo(CUfunction, size_t, size_t *, size_t *);
 CUresult cuFuncSetAttribute(CUfunction, int, int);
 CUresult cuLaunchKernelEx(const CUlaunchConfig *, CUfunction, void **, void **);
@@ -87,6 +90,24 @@ static bool fitParameters(const Options &O, CUfunction F, std::string &Why) {
   return true;
 }
 
+/// The kernels of a module, for users who ask for another one.
+static std::string kernelNames(CUmodule M) {
+  constexpr unsigned Most = 20;
+  unsigned Count = 0;
+  CUfunction All[Most];
+  cuModuleGetFunctionCount(&Count, M);
+  cuModuleEnumerateFunctions(All, std::min(Count, Most), M);
+  std::string Out;
+  for (unsigned K = 0; K < std::min(Count, Most); ++K) {
+    const char *Name = "";
+    cuFuncGetName(&Name, All[K]);
+    Out += std::string(K ? ", '" : "'") + Name + "'";
+  }
+  return !Count         ? "it has none"
+         : Count > Most ? "it has " + Out + " and more"
+                        : "it has " + Out;
+}
+
 static bool upload(Options &O) {
   for (auto &A : O.Args) {
     if (!A->isArray())
@@ -121,7 +142,7 @@ static int run(Options &O, CUmodule M) {
   CUfunction F = nullptr;
   std::string Why;
   if (cuModuleGetFunction(&F, M, O.Entry.c_str()) != CUDA_SUCCESS)
-    return die(2, "no kernel '" + O.Entry + "' in " + O.File);
+    return die(2, O.File + ": no kernel '" + O.Entry + "', " + kernelNames(M));
   if (!fitParameters(O, F, Why))
     return die(2, Why);
   if (!upload(O))

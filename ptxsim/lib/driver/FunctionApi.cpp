@@ -65,8 +65,13 @@ static CUresult setAttribute(Kernel *K, int Attribute, int Value) {
   switch (Attribute) {
   case 8: {
     unsigned Limit = state().Device.SharedPerBlockOptin;
-    if (Value < 0 || uint64_t(Value) + K->Code->StaticShared > Limit)
+    if (Value < 0 || uint64_t(Value) + K->Code->StaticShared > Limit) {
+      report("kernel '" + K->Name + "': " + std::to_string(Value) +
+             " bytes of dynamic and " + std::to_string(K->Code->StaticShared) +
+             " of static shared memory, the device has " +
+             std::to_string(Limit));
       return CUDA_ERROR_INVALID_VALUE;
+    }
     K->MaxDynamicShared = unsigned(Value);
     return CUDA_SUCCESS;
   }

@@ -77,7 +77,9 @@ static CUresult checkShape(const KernelLaunch &L) {
       L.Block.Z > 64 || L.Block.count() > 1024)
     return refuse(CUDA_ERROR_INVALID_VALUE, K,
                   "grid " + triple(L.Grid) + " or block " + triple(L.Block) +
-                      " is outside the device's limits");
+                      " is outside the device's limits: blocks of up to "
+                      "1024x1024x64 with 1024 threads in all, grids of up to "
+                      "2147483647x65535x65535");
   if (F.ReqNtid.X && (L.Block.X != F.ReqNtid.X || L.Block.Y != F.ReqNtid.Y ||
                       L.Block.Z != F.ReqNtid.Z))
     return refuse(CUDA_ERROR_INVALID_VALUE, K,
