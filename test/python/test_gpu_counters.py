@@ -131,9 +131,7 @@ def attention() -> OpCase:
 
 
 def sort(count: int) -> OpCase:
-    return OpCase(
-        "sort", "TopK", [f32(1, count), i64(count)], constants=1, outputs=2
-    )
+    return OpCase("sort", "TopK", [f32(1, count), i64(count)], constants=1, outputs=2)
 
 
 TILED = {

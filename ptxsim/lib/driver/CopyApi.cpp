@@ -9,12 +9,17 @@ using namespace ptxsim::abi;
 // ---- copies --------------------------------------------------------------
 /// A device address must lie in one allocation, or in one that a graph will
 /// make; host addresses are trusted, as by the hardware's driver.
-static bool validDevice(uint64_t A, uint64_t Bytes) {
-  return state().Memory.identify(A, Bytes) != 0;
+static bool validDevice(uint64_t A, uint64_t Bytes, bool InGraph) {
+  const DeviceMemory &M = state().Memory;
+  return InGraph ? M.identify(A, Bytes) != 0 : M.find(A, Bytes) != nullptr;
 }
-static bool validAny(uint64_t A, uint64_t Bytes) {
+static bool validAny(uint64_t A, uint64_t Bytes, bool InGraph) {
   return A + Bytes >= A &&
-         (!state().Memory.isDevice(A) || validDevice(A, Bytes));
+         (!state().Memory.isDevice(A) || validDevice(A, Bytes, InGraph));
+}
+static bool isCaptured(CUstream Stream) {
+  StreamObject *S = findStream(Stream);
+  return S && S->Capture;
 }
 /// A range that was known when work was prepared and no longer is when the work
 /// runs, in a graph: it has been released in between.
@@ -81,9 +86,10 @@ static CUresult copy(const Row &C, CUstream Stream) {
     return CUDA_SUCCESS;
   if (!C.Dst || !C.Src)
     return CUDA_ERROR_INVALID_VALUE;
+  bool InGraph = isCaptured(Stream);
   auto Valid = [&](const void *P, int Kind) {
-    return Kind == MemoryTypeDevice ? validDevice(uint64_t(P), C.Bytes)
-                                    : validAny(uint64_t(P), C.Bytes);
+    return Kind == MemoryTypeDevice ? validDevice(uint64_t(P), C.Bytes, InGraph)
+                                    : validAny(uint64_t(P), C.Bytes, InGraph);
   };
   if (!Valid(C.Dst, C.DstKind) || !Valid(C.Src, C.SrcKind))
     return CUDA_ERROR_INVALID_VALUE;
@@ -175,7 +181,7 @@ static bool side(int Kind, const void *Host, CUdeviceptr Device,
           Kind == MemoryTypeUnified) &&
          Out;
 }
-CUresult ptxsim::prepareCopy(const CUDA_MEMCPY3D &C, Work &Out) {
+CUresult ptxsim::prepareCopy(const CUDA_MEMCPY3D &C, bool InGraph, Work &Out) {
   Out = [] { return CUDA_SUCCESS; };
   if (!C.WidthInBytes || !C.Height || !C.Depth)
     return CUDA_SUCCESS;
@@ -200,7 +206,7 @@ CUresult ptxsim::prepareCopy(const CUDA_MEMCPY3D &C, Work &Out) {
     return CUDA_ERROR_INVALID_VALUE;
   Src += SrcAt;
   Dst += DstAt;
-  if (!validAny(Src, SrcBytes) || !validAny(Dst, DstBytes))
+  if (!validAny(Src, SrcBytes, InGraph) || !validAny(Dst, DstBytes, InGraph))
     return CUDA_ERROR_INVALID_VALUE;
   size_t W = C.WidthInBytes, H = C.Height, D = C.Depth;
   Range Target(Dst, DstBytes), Source(Src, SrcBytes);
@@ -222,7 +228,7 @@ static CUresult copy3D(const CUDA_MEMCPY3D &C, CUstream Stream) {
   if (CUresult R = enterWork())
     return R;
   Work Copy;
-  CUresult R = prepareCopy(C, Copy);
+  CUresult R = prepareCopy(C, isCaptured(Stream), Copy);
   return R ? R : submit(Stream, C, std::move(Copy));
 }
 static CUresult copy2D(const CUDA_MEMCPY2D *C, CUstream Stream) {
@@ -281,7 +287,8 @@ PTXSIM_API CUresult cuMemcpy3DPeerAsync(const CUDA_MEMCPY3D_PEER *C,
 }
 
 // ---- fills ---------------------------------------------------------------
-CUresult ptxsim::prepareFill(const CUDA_MEMSET_NODE_PARAMS &P, Work &Out) {
+CUresult ptxsim::prepareFill(const CUDA_MEMSET_NODE_PARAMS &P, bool InGraph,
+                             Work &Out) {
   Out = [] { return CUDA_SUCCESS; };
   if (P.elementSize != 1 && P.elementSize != 2 && P.elementSize != 4)
     return CUDA_ERROR_INVALID_VALUE;
@@ -293,7 +300,7 @@ CUresult ptxsim::prepareFill(const CUDA_MEMSET_NODE_PARAMS &P, Work &Out) {
   size_t Pitch = P.height == 1 ? RowBytes : P.pitch;
   if (P.dst % P.elementSize || Pitch < RowBytes ||
       !extentOf(0, 0, P.height - 1, Pitch, RowBytes, Bytes) ||
-      !validDevice(P.dst, Bytes))
+      !validDevice(P.dst, Bytes, InGraph))
     return CUDA_ERROR_INVALID_VALUE;
   Range Target(P.dst, Bytes);
   Out = [=] {
@@ -317,7 +324,7 @@ static CUresult fillMemory(CUdeviceptr Dst, size_t Pitch, unsigned Value,
     return R;
   Work Fill;
   CUDA_MEMSET_NODE_PARAMS P{Dst, Pitch, Value, Element, Width, Height};
-  CUresult R = prepareFill(P, Fill);
+  CUresult R = prepareFill(P, isCaptured(Stream), Fill);
   return R ? R : submit(Stream, P, std::move(Fill));
 }
 #define FILL(Bits, T)                                                          \

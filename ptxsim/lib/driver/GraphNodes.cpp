@@ -30,9 +30,9 @@ CUresult ptxsim::prepareNode(const NodeParams &P, Work &Out) {
   if (auto *L = std::get_if<KernelLaunch>(&P))
     return prepareLaunch(*L, Out);
   if (auto *C = std::get_if<CUDA_MEMCPY3D>(&P))
-    return prepareCopy(*C, Out);
+    return prepareCopy(*C, true, Out);
   if (auto *F = std::get_if<CUDA_MEMSET_NODE_PARAMS>(&P))
-    return prepareFill(*F, Out);
+    return prepareFill(*F, true, Out);
   if (auto *H = std::get_if<CUDA_HOST_NODE_PARAMS>(&P)) {
     Out = [Host = *H] {
       Host.fn(Host.userData);

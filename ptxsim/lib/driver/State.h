@@ -272,10 +272,12 @@ CUresult checkNoCapture();
 /// Copies that end before the call does, in the default stream.
 CUresult checkSynchronous();
 
-/// Checks a copy of up to three dimensions.
-CUresult prepareCopy(const abi::CUDA_MEMCPY3D &C, Work &Out);
+/// Checks a copy of up to three dimensions. In a graph, memory may be such as
+/// the graph allocates.
+CUresult prepareCopy(const abi::CUDA_MEMCPY3D &C, bool InGraph, Work &Out);
 /// Checks a fill of rows.
-CUresult prepareFill(const abi::CUDA_MEMSET_NODE_PARAMS &P, Work &Out);
+CUresult prepareFill(const abi::CUDA_MEMSET_NODE_PARAMS &P, bool InGraph,
+                     Work &Out);
 /// Takes the values of a launch's parameters over, from one of the two lists.
 CUresult collectArguments(KernelLaunch &L, void **Values, void **Extra);
 /// Sets an attribute of a launch that is valid, by its number.
