@@ -373,6 +373,10 @@ def check_scatters(dtype) -> None:
             ((7, 16), 12, 1),
             ((5, 6, 3), 40, 2),
             ((30,), 50, 1),
+            # Enough for the threads of a block to look for them together.
+            ((300,), 1100, 1),
+            ((7, 24), 600, 1),
+            ((5, 6, 3), 520, 2),
         ]:
             data = values(f"dest{dest}", dest, dtype)
             indices = np.stack(

@@ -4,12 +4,15 @@
 // the result is that of a loop over the updates, bit for bit, for any
 // reduction. The dims without indices are walked by updates and dest together:
 // neighbouring threads stand side by side in them, with vectors of 16 bytes
-// where updates come in rows; the dims with indices are cut into parts.
+// where updates come in rows; the dims with indices are cut into parts. Where
+// indices do not depend on the walked dims, and these are short, the threads
+// of a block have one part and look for its updates together.
 #include "Conversion/NNToGPU/GPUKernelFamily.h"
 
 #include "Conversion/NNToKernel/LoopSpace.h"
 #include "Conversion/NNToKernel/ScatterCode.h"
 
+#include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 using namespace mlir;
@@ -22,6 +25,11 @@ constexpr int64_t kThreads = 128;
 /// Threads that the parts are to make, since each of them goes through all of
 /// its line's updates.
 constexpr int64_t kEnoughThreads = 1 << 13;
+/// Of a block that looks for updates together, and blocks of a launch: each of
+/// them goes through all updates.
+constexpr int64_t kSearchThreads = 512, kSearchBlocks = 128;
+/// Fewer updates are found as soon by each thread alone.
+constexpr int64_t kFewUpdates = 64;
 /// Stands for sizes that are not known when parts are chosen.
 constexpr int64_t kTypicalSize = 64;
 
@@ -71,11 +79,43 @@ struct ScatterPlan {
       lines = math.mul(lines, size);
       typicalLines *= kernel::IndexMath::known(size).value_or(kTypicalSize);
     }
-    int64_t wanted = std::max<int64_t>(
-        1, kEnoughThreads / std::max<int64_t>(1, typicalLines));
+    std::optional<int64_t> knownLines = kernel::IndexMath::known(lines);
+    if (knownLines && canSearch(*knownLines)) {
+      slots = kSearchThreads / *knownLines;
+    }
+    int64_t wanted =
+        slots ? kSearchBlocks
+              : std::max<int64_t>(1, kEnoughThreads /
+                                         std::max<int64_t>(1, typicalLines));
     parts = math.max(math.constant(1), math.min(math.constant(wanted), places));
     items = math.mul(parts, lines);
   }
+
+  /// Whether the updates of a part are the same in all lines, of which a block
+  /// has several times all.
+  bool canSearch(int64_t lines) {
+    int64_t updates = 1;
+    for (auto [dim, size] :
+         llvm::enumerate(typeOf(op.getUpdates()).getShape())) {
+      bool isShared = llvm::any_of(
+          shared, [&](SharedDim walked) { return walked.update == dim; });
+      if (!isShared && !ShapedType::isDynamic(size)) {
+        updates *= size;
+      } else if (!isShared) {
+        updates *= kTypicalSize;
+      }
+    }
+    bool dependsOnLine = llvm::any_of(
+        llvm::seq<unsigned>(0, op.getIndices().size()), [&](unsigned i) {
+          return llvm::any_of(shared, [&](SharedDim dim) {
+            return op.getIndexMap(i).isFunctionOfDim(dim.update);
+          });
+        });
+    return !dependsOnLine && updates > kFewUpdates && lines > 0 &&
+           4 * lines <= kSearchThreads;
+  }
+
+  int64_t getThreads() const { return slots ? kSearchThreads : kThreads; }
 
   /// 16 bytes of a row of dest, where a row of updates goes to one place.
   void chooseWidth() {
@@ -104,6 +144,8 @@ struct ScatterPlan {
   SmallVector<SharedDim> shared;
   /// Neighbouring elements of a thread.
   int64_t width = 1;
+  /// How many times a block has all lines; 0: threads look for updates alone.
+  int64_t slots = 0;
   nn::Sizes indexedSizes, lineSizes;
   /// Of the dims with indices: all elements, and parts of them.
   OpFoldResult places, parts;
@@ -119,9 +161,23 @@ public:
   void emit();
 
 private:
-  void emitCopy();
+  void emitAlone();
+  void emitTogether();
+  /// Of the places from `first` on, each `step`th.
+  void emitCopy(OpFoldResult first, int64_t step);
   void emitUpdates();
+  /// Whether the updates have the thread's line; null: yes.
+  Value lineHasUpdates();
   void emitUpdate(ArrayRef<Value> indices);
+  /// Combines the update at `indices` with the element at `at`.
+  void apply(ArrayRef<Value> indices, ArrayRef<Value> at);
+  std::pair<Value, OpFoldResult> locate(ArrayRef<Value> indices);
+  void search();
+  SmallVector<Value> getDestIndices(OpFoldResult place);
+  SmallVector<Value> getUpdateIndices(OpFoldResult number,
+                                      ArrayRef<Value> walked);
+  void setPart(OpFoldResult part);
+  void applyFound(Value first, Value masks, Value found);
   /// Calls `body` for each of the thread's neighbours with indices of a tensor
   /// whose last one is the first neighbour's.
   SmallVector<Value>
@@ -137,6 +193,10 @@ private:
   /// The thread's indices of the shared dims, and its part of the others.
   SmallVector<Value> line;
   OpFoldResult lower, upper;
+  /// Of a thread in a block that searches: which of the part's places are its
+  /// own, and whether it has any.
+  OpFoldResult slot;
+  Value isActive;
 };
 
 SmallVector<Value>
@@ -161,26 +221,31 @@ void ScatterTile::storeNeighbours(ArrayRef<Value> first, ValueRange elements) {
   });
 }
 
-void ScatterTile::emitCopy() {
-  kernel::emitFor(b, lower, upper, math.constant(1), [&](Value place) {
+SmallVector<Value> ScatterTile::getDestIndices(OpFoldResult place) {
+  SmallVector<Value> at(op.getDest().getType().getRank());
+  for (auto [dim, index] :
+       llvm::zip_equal(op.getIndexedDims(),
+                       kernel::delinearize(math, place, plan.indexedSizes))) {
+    at[dim] = math.value(index);
+  }
+  for (auto [dim, index] : llvm::zip_equal(plan.shared, line)) {
+    at[dim.dest] = index;
+  }
+  return at;
+}
+
+void ScatterTile::emitCopy(OpFoldResult first, int64_t step) {
+  kernel::emitFor(b, first, upper, math.constant(step), [&](Value place) {
     KernelBuilder::MemoScope scope(kb);
-    SmallVector<Value> at(op.getDest().getType().getRank());
-    for (auto [dim, index] :
-         llvm::zip_equal(op.getIndexedDims(),
-                         kernel::delinearize(math, place, plan.indexedSizes))) {
-      at[dim] = math.value(index);
-    }
-    for (auto [dim, index] : llvm::zip_equal(plan.shared, line)) {
-      at[dim.dest] = index;
-    }
+    SmallVector<Value> at = getDestIndices(place);
     storeNeighbours(at, forNeighbours(at, [&](ArrayRef<Value> place) {
                       return kb.load(op.getDest(), place);
                     }));
   });
 }
 
-/// Applies the update at `indices` if it falls on the thread's part.
-void ScatterTile::emitUpdate(ArrayRef<Value> indices) {
+/// Whether the update at `indices` falls on the part, and on which place.
+std::pair<Value, OpFoldResult> ScatterTile::locate(ArrayRef<Value> indices) {
   ScatterPlace place = emitScatterPlace(kb, op, indices);
   OpFoldResult linear = math.constant(0);
   for (auto [dim, size] :
@@ -192,35 +257,50 @@ void ScatterTile::emitUpdate(ArrayRef<Value> indices) {
   if (place.inside) {
     isOwn = arith::AndIOp::create(b, place.inside, isOwn);
   }
-  kernel::emitIf(b, isOwn, [&] {
-    KernelBuilder::MemoScope scope(kb);
-    Value result = kb.viewResult(0);
-    SmallVector<Value> elements =
-        forNeighbours(indices, [&](ArrayRef<Value> at) {
-          return kb.load(op.getUpdates(), at);
-        });
-    if (op.getKind() != nn::ScatterKind::assign) {
-      auto *next = elements.begin();
-      elements = forNeighbours(place.at, [&](ArrayRef<Value> at) {
-        Value old = memref::LoadOp::create(b, result, at);
-        return emitScatterCombine(kb, op, old, *next++);
-      });
-    }
-    storeNeighbours(place.at, elements);
-  });
+  return {isOwn, linear};
 }
 
-void ScatterTile::emitUpdates() {
-  SmallVector<Value> indices(typeOf(op.getUpdates()).getRank());
+void ScatterTile::apply(ArrayRef<Value> indices, ArrayRef<Value> at) {
+  KernelBuilder::MemoScope scope(kb);
+  Value result = kb.viewResult(0);
+  SmallVector<Value> elements =
+      forNeighbours(indices, [&](ArrayRef<Value> place) {
+        return kb.load(op.getUpdates(), place);
+      });
+  if (op.getKind() != nn::ScatterKind::assign) {
+    auto *next = elements.begin();
+    elements = forNeighbours(at, [&](ArrayRef<Value> place) {
+      Value old = memref::LoadOp::create(b, result, place);
+      return emitScatterCombine(kb, op, old, *next++);
+    });
+  }
+  storeNeighbours(at, elements);
+}
+
+/// Applies the update at `indices` if it falls on the thread's part.
+void ScatterTile::emitUpdate(ArrayRef<Value> indices) {
+  auto [isOwn, place] = locate(indices);
+  kernel::emitIf(b, isOwn, [&] { apply(indices, getDestIndices(place)); });
+}
+
+Value ScatterTile::lineHasUpdates() {
   Value exists;
   for (auto [dim, index] : llvm::zip_equal(plan.shared, line)) {
-    indices[dim.update] = index;
     OpFoldResult size = kb.size(op.getUpdates(), dim.update);
     if (size != kb.size(op.getDest(), dim.dest)) {
       Value inside = math.less(index, size);
       exists = exists ? arith::AndIOp::create(b, exists, inside).getResult()
                       : inside;
     }
+  }
+  return exists;
+}
+
+void ScatterTile::emitUpdates() {
+  SmallVector<Value> indices(typeOf(op.getUpdates()).getRank());
+  Value exists = lineHasUpdates();
+  for (auto [dim, index] : llvm::zip_equal(plan.shared, line)) {
+    indices[dim.update] = index;
   }
   SmallVector<LoopRange> ranges;
   for (auto [dim, index] : llvm::enumerate(indices)) {
@@ -242,7 +322,147 @@ void ScatterTile::emitUpdates() {
   }
 }
 
+/// Of the dims of the updates that no line walks: indices of element number
+/// `number`, with those of the line in the others.
+SmallVector<Value> ScatterTile::getUpdateIndices(OpFoldResult number,
+                                                 ArrayRef<Value> walked) {
+  SmallVector<Value> indices(typeOf(op.getUpdates()).getRank());
+  for (auto [dim, index] : llvm::zip_equal(plan.shared, walked)) {
+    indices[dim.update] = index;
+  }
+  nn::Sizes sizes;
+  SmallVector<unsigned> dims;
+  for (auto [dim, index] : llvm::enumerate(indices)) {
+    if (!index) {
+      dims.push_back(dim);
+      sizes.push_back(kb.size(op.getUpdates(), dim));
+    }
+  }
+  for (auto [dim, index] :
+       llvm::zip_equal(dims, kernel::delinearize(math, number, sizes))) {
+    indices[dim] = math.value(index);
+  }
+  return indices;
+}
+
+/// Applies what a round of the search found, in the order of the updates: each
+/// thread what falls on its own places.
+void ScatterTile::applyFound(Value first, Value masks, Value found) {
+  Type i32 = b.getI32Type();
+  kernel::emitFor(
+      b, math.constant(0), math.constant(kSearchThreads / kWarpThreads),
+      math.constant(1), [&](Value warp) {
+        Value mask = memref::LoadOp::create(b, masks, warp);
+        Value count = arith::IndexCastOp::create(
+            b, b.getIndexType(), LLVM::CtPopOp::create(b, i32, mask));
+        kernel::emitFor(
+            b, math.constant(0), count, math.constant(1), mask,
+            [&](Value, ValueRange left) -> SmallVector<Value> {
+              KernelBuilder::MemoScope scope(kb);
+              Value bit = LLVM::CountTrailingZerosOp::create(
+                  b, i32, left[0], /*is_zero_poison=*/true);
+              Value source = math.value(
+                  math.add(math.mul(warp, kWarpThreads),
+                           arith::IndexCastOp::create(b, b.getIndexType(), bit)
+                               .getResult()));
+              Value place = arith::IndexCastOp::create(
+                  b, b.getIndexType(),
+                  memref::LoadOp::create(b, found, source));
+              Value isOwn =
+                  math.equal(math.rem(place, math.constant(plan.slots)), slot);
+              isOwn = arith::AndIOp::create(b, isOwn, isActive);
+              kernel::emitIf(b, isOwn, [&] {
+                apply(getUpdateIndices(math.add(first, source), line),
+                      getDestIndices(math.add(lower, place)));
+              });
+              Value less = arith::SubIOp::create(
+                  b, left[0], arith::ConstantIntOp::create(b, i32, 1));
+              return {arith::AndIOp::create(b, left[0], less)};
+            });
+      });
+}
+
+/// In rounds, each thread looks at one update; a bit for each that falls on the
+/// part, and its place, tell all threads.
+void ScatterTile::search() {
+  Type i32 = b.getI32Type();
+  Value masks = kb.allocateShared(i32, kSearchThreads / kWarpThreads);
+  // A part's places are far fewer than 2 to 31.
+  Value found = kb.allocateShared(i32, kSearchThreads);
+  OpFoldResult updates = math.constant(1);
+  for (int64_t dim = 0; dim < typeOf(op.getUpdates()).getRank(); ++dim) {
+    bool isShared = llvm::any_of(
+        plan.shared, [&](SharedDim walked) { return walked.update == dim; });
+    updates =
+        isShared ? updates : math.mul(updates, kb.size(op.getUpdates(), dim));
+  }
+  SmallVector<Value> anyLine(plan.shared.size(), math.value(0));
+  kernel::emitFor(
+      b, math.constant(0), updates, math.constant(kSearchThreads),
+      [&](Value first) {
+        Value number = math.value(math.add(first, kb.getThread()));
+        Value no = arith::ConstantIntOp::create(b, b.getI1Type(), 0);
+        SmallVector<Value> hit = kernel::emitIf(
+            b, math.less(number, updates), {b.getI1Type(), i32},
+            [&]() -> SmallVector<Value> {
+              KernelBuilder::MemoScope scope(kb);
+              auto [isOwn, place] = locate(getUpdateIndices(number, anyLine));
+              return {isOwn, arith::IndexCastOp::create(
+                                 b, i32, math.value(math.sub(place, lower)))};
+            },
+            [&]() -> SmallVector<Value> {
+              return {no, arith::ConstantIntOp::create(b, i32, 0)};
+            });
+        Value mask = NVVM::VoteSyncOp::create(
+            b, i32, arith::ConstantIntOp::create(b, i32, -1), hit[0],
+            NVVM::VoteSyncKind::ballot);
+        kb.emitBarrier(); // the last round is over
+        memref::StoreOp::create(b, hit[1], found, kb.getThread());
+        kernel::emitIf(b, math.equal(kb.getLane(), math.constant(0)), [&] {
+          memref::StoreOp::create(b, mask, masks, kb.getWarp());
+        });
+        kb.emitBarrier();
+        applyFound(first, masks, found);
+      });
+}
+
+void ScatterTile::setPart(OpFoldResult part) {
+  OpFoldResult size = math.ceilDiv(plan.places, plan.parts);
+  lower = math.min(plan.places, math.mul(part, size));
+  upper = math.min(plan.places, math.add(lower, size));
+}
+
+void ScatterTile::emitTogether() {
+  setPart(kb.getBlock());
+  nn::Sizes sizes{math.constant(plan.slots + 1)};
+  llvm::append_range(sizes, plan.lineSizes);
+  SmallVector<OpFoldResult> place =
+      kernel::delinearize(math, kb.getThread(), sizes);
+  slot = place[0];
+  for (OpFoldResult index : ArrayRef(place).drop_front()) {
+    line.push_back(math.value(index));
+  }
+  if (!line.empty()) {
+    line.back() = math.value(math.mul(line.back(), plan.width));
+  }
+  isActive = math.less(slot, math.constant(plan.slots));
+  kernel::emitIf(b, isActive,
+                 [&] { emitCopy(math.add(lower, slot), plan.slots); });
+  if (Value exists = lineHasUpdates()) {
+    isActive = arith::AndIOp::create(b, isActive, exists);
+  }
+  search();
+}
+
 void ScatterTile::emit() {
+  if (plan.slots) {
+    emitTogether();
+  } else {
+    emitAlone();
+  }
+}
+
+void ScatterTile::emitAlone() {
   OpFoldResult thread =
       math.add(math.mul(kb.getBlock(), kThreads), kb.getThread());
   kernel::emitIf(b, math.less(thread, plan.items), [&] {
@@ -255,10 +475,8 @@ void ScatterTile::emit() {
     if (!line.empty()) {
       line.back() = math.value(math.mul(line.back(), plan.width));
     }
-    OpFoldResult size = math.ceilDiv(plan.places, plan.parts);
-    lower = math.min(plan.places, math.mul(place[0], size));
-    upper = math.min(plan.places, math.add(lower, size));
-    emitCopy();
+    setPart(place[0]);
+    emitCopy(lower, 1);
     emitUpdates();
   });
 }
@@ -267,8 +485,11 @@ class ScatterGPUFamily final : public GPUKernelFamily {
 public:
   GPULaunch getLaunch(DispatchContext &context) const override {
     ScatterPlan plan(context, cast<nn::ScatterOp>(context.getRoot()));
-    return {context.math.ceilDiv(plan.items, context.math.constant(kThreads)),
-            kThreads, context.math.constant(0)};
+    OpFoldResult blocks =
+        plan.slots
+            ? plan.parts
+            : context.math.ceilDiv(plan.items, context.math.constant(kThreads));
+    return {blocks, plan.getThreads(), context.math.constant(0)};
   }
 
   LogicalResult emit(GPUKernelBuilder &kb) const override {
