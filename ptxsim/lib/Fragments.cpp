@@ -57,9 +57,19 @@ unsigned ptxsim::fragmentSize(char Fragment, const OpcodeInfo &I) {
     if (Fragment == 'G') // 16 rows of a warp, 256 bits of k
       return 4;
     return I.Shape.N / 8u * (I.Types[0] == Type::F16 ? 2 : 4);
+  case Op::MmaPlain:
+    if (I.Shape.K == 4) { // four products of 8 x 8 side by side
+      bool IsInput = Fragment == 'A' || Fragment == 'B';
+      Type T = operandElement(Fragment, I);
+      return IsInput ? 2 : T == Type::F16 ? 4 : 8;
+    }
+    [[fallthrough]];
+  case Op::MmaSparse: // A has half of its elements
   case Op::Mma: {
     unsigned Bits = elementBits(operandElement(Fragment, I));
     unsigned Elements = elementCount(Fragment, I.Shape) / 32;
+    if (I.O == Op::MmaSparse && Fragment == 'A')
+      Elements /= 2;
     return Bits == 64 ? Elements : std::max(1u, Elements * Bits / 32);
   }
   default: return 0;

@@ -193,6 +193,8 @@ static const char *testedBy(const OpcodeRow &Row) {
   case Op::AddCarry:
   case Op::SubCarry:
   case Op::MadCarry: return "CollectiveTest";
+  case Op::MmaPlain:
+  case Op::MmaSparse: return "MatrixPlainTest";
   case Op::Mma:
   case Op::Wgmma:
   case Op::WmmaMma:

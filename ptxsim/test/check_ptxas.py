@@ -25,6 +25,7 @@ PROGRAMS = {
     "VideoTest": [],
     "SyntaxTest": [],
     "MatrixTest": [],
+    "MatrixPlainTest": [],
     "CollectiveTest": [],
     "AsyncTest": [],
     "WgmmaTest": [],

@@ -166,6 +166,6 @@ bool ptxsim::selectMatrix(Encoder &E, const Lowered &L, Inst &I) {
   case Op::Stmatrix: return selectRows(E, L, I);
   case Op::Movmatrix: I.Fn = movmatrix; return true;
   case Op::Mma: return selectMma(E, L, I);
-  default: return selectWmma(E, L, I);
+  default: return selectMmaPlain(E, L, I) || selectWmma(E, L, I);
   }
 }

@@ -109,6 +109,33 @@ static void wmmaLoad(PTXSIM_ARGS) {
     return;
   PTXSIM_NEXT;
 }
+/// Elements of 4 bits or 1: lane 4 r + t has word t of row r of A, or of column
+/// r of B, as mma.sync has it.
+static void wmmaLoadBits(PTXSIM_ARGS) {
+  uint32_t On = guarded(I, R, M);
+  if (!On)
+    PTXSIM_NEXT;
+  if (!wholeWarp(W, I, On))
+    return;
+  const Detail &D = W->P->Details[I->X];
+  unsigned Bits = bitWidth(D.Info.Types[0]);
+  uint64_t Stride =
+      D.has(2) ? laneOf<uint32_t>(R, D.slot(2), 0) : uint64_t(D.Info.Shape.K);
+  RowU64 Address;
+  const DetailOperand &O = D.Operands[1];
+  for (uint32_t L = 0; L < 32; ++L) {
+    uint64_t Base = O.Wide ? laneOf<uint64_t>(R, D.slot(1), L)
+                           : uint64_t(laneOf<uint32_t>(R, D.slot(1), L));
+    Address[L] = Base + uint64_t(int64_t(O.Offset)) +
+                 L / 4 * Stride * Bits / 8 + L % 4 * 4;
+  }
+  Lanes A;
+  if (!resolve(W, I, AllLanes, Address, I->Where, 4, AccessKind::Read, I->E, A))
+    return;
+  for (uint32_t L = 0; L < 32; ++L)
+    std::memcpy(R + D.slot(0) + 4 * L, A.Ptr[L], 4);
+  PTXSIM_NEXT;
+}
 static void wmmaStore(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   if (!On)
@@ -228,7 +255,10 @@ template <class T> static void wmmaMma(PTXSIM_ARGS) {
 
 bool ptxsim::selectWmma(Encoder &E, const Lowered &L, Inst &I) {
   switch (L.Info.O) {
-  case Op::WmmaLoad: I.Fn = wmmaLoad; break;
+  case Op::WmmaLoad:
+    I.E = E.newAccessCache();
+    I.Fn = bitWidth(L.Info.Types[0]) < 8 ? wmmaLoadBits : wmmaLoad;
+    break;
   case Op::WmmaStore: I.Fn = wmmaStore; break;
   case Op::WmmaMma:
     I.Fn = L.Info.Types[0] == Type::F64   ? wmmaMma<double>

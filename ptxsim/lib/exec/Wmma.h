@@ -10,6 +10,8 @@ namespace ptxsim {
 bool wholeWarp(Warp *W, const Inst *I, uint32_t On);
 
 bool selectMma(Encoder &E, const Lowered &L, Inst &I);
+/// Products of bits, of 8 x 8 x 4 and of sparse matrices.
+bool selectMmaPlain(Encoder &E, const Lowered &L, Inst &I);
 /// wmma: matrix fragments in a layout of the simulator's own.
 bool selectWmma(Encoder &E, const Lowered &L, Inst &I);
 } // namespace ptxsim
