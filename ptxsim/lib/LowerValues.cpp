@@ -228,58 +228,60 @@ static bool readsZero(std::string_view Name, bool &Wide) {
   return Numbered("%pm", 8) || Numbered("%envreg", 32);
 }
 
-bool Lowering::specialRef(const Instruction &I, const Operand &O, Ref &R) {
-  static const struct {
-    const char *Name;
-    SpecialReg Which;
-    bool Wide;
-  } Names[] = {
+static const struct {
+  const char *Name;
+  SpecialReg Which;
+  bool Wide;
+} SpecialNames[] = {
 #define XYZ(Text, Id)                                                          \
   {Text ".x", SpecialReg::Id##X, false},                                       \
-      {Text ".y", SpecialReg::Id##Y, false},                                   \
-      {Text ".z", SpecialReg::Id##Z, false}
-      XYZ("%tid", Tid),
-      XYZ("%ntid", Ntid),
-      XYZ("%ctaid", Ctaid),
-      XYZ("%nctaid", Nctaid),
-      XYZ("%clusterid", Clusterid),
-      XYZ("%nclusterid", Nclusterid),
-      XYZ("%cluster_ctaid", ClusterCtaid),
-      XYZ("%cluster_nctaid", ClusterNctaid),
+      {Text ".y", SpecialReg::Id##Y, false}, {                                 \
+    Text ".z", SpecialReg::Id##Z, false                                        \
+  }
+    XYZ("%tid", Tid),
+    XYZ("%ntid", Ntid),
+    XYZ("%ctaid", Ctaid),
+    XYZ("%nctaid", Nctaid),
+    XYZ("%clusterid", Clusterid),
+    XYZ("%nclusterid", Nclusterid),
+    XYZ("%cluster_ctaid", ClusterCtaid),
+    XYZ("%cluster_nctaid", ClusterNctaid),
 #undef XYZ
-      {"%laneid", SpecialReg::LaneId, false},
-      {"%warpid", SpecialReg::WarpId, false},
-      {"%nwarpid", SpecialReg::NwarpId, false},
-      {"%smid", SpecialReg::SmId, false},
-      {"%nsmid", SpecialReg::NsmId, false},
-      {"%gridid", SpecialReg::GridId, true},
-      {"%lanemask_eq", SpecialReg::LanemaskEq, false},
-      {"%lanemask_le", SpecialReg::LanemaskLe, false},
-      {"%lanemask_lt", SpecialReg::LanemaskLt, false},
-      {"%lanemask_ge", SpecialReg::LanemaskGe, false},
-      {"%lanemask_gt", SpecialReg::LanemaskGt, false},
-      {"%cluster_ctarank", SpecialReg::ClusterCtarank, false},
-      {"%cluster_nctarank", SpecialReg::ClusterNctarank, false},
-      {"%is_explicit_cluster", SpecialReg::IsExplicitCluster, false},
-      {"%total_smem_size", SpecialReg::TotalSmem, false},
-      {"%aggr_smem_size", SpecialReg::AggrSmem, false},
-      {"%dynamic_smem_size", SpecialReg::DynamicSmem, false},
-      {"%clock", SpecialReg::Clock, false},
-      {"%clock_hi", SpecialReg::ClockHigh, false},
-      {"%clock64", SpecialReg::Clock64, true},
-      {"%globaltimer", SpecialReg::Globaltimer, true},
-      {"%globaltimer_lo", SpecialReg::GlobaltimerLow, false},
-      {"%globaltimer_hi", SpecialReg::GlobaltimerHigh, false},
-      {"%current_graph_exec", SpecialReg::Zero, true},
-      {"%reserved_smem_offset_begin", SpecialReg::Zero, false},
-      {"%reserved_smem_offset_end", SpecialReg::ReservedSmem, false},
-      {"%reserved_smem_offset_cap", SpecialReg::ReservedSmem, false},
-      {"%reserved_smem_offset_0", SpecialReg::Zero, false},
-      {"%reserved_smem_offset_1", SpecialReg::Zero, false},
-      {"%envreg1", SpecialReg::GridWorkspaceHigh, false},
-      {"%envreg2", SpecialReg::GridWorkspaceLow, false},
-  };
-  for (const auto &N : Names)
+    {"%laneid", SpecialReg::LaneId, false},
+    {"%warpid", SpecialReg::WarpId, false},
+    {"%nwarpid", SpecialReg::NwarpId, false},
+    {"%smid", SpecialReg::SmId, false},
+    {"%nsmid", SpecialReg::NsmId, false},
+    {"%gridid", SpecialReg::GridId, true},
+    {"%lanemask_eq", SpecialReg::LanemaskEq, false},
+    {"%lanemask_le", SpecialReg::LanemaskLe, false},
+    {"%lanemask_lt", SpecialReg::LanemaskLt, false},
+    {"%lanemask_ge", SpecialReg::LanemaskGe, false},
+    {"%lanemask_gt", SpecialReg::LanemaskGt, false},
+    {"%cluster_ctarank", SpecialReg::ClusterCtarank, false},
+    {"%cluster_nctarank", SpecialReg::ClusterNctarank, false},
+    {"%is_explicit_cluster", SpecialReg::IsExplicitCluster, false},
+    {"%total_smem_size", SpecialReg::TotalSmem, false},
+    {"%aggr_smem_size", SpecialReg::AggrSmem, false},
+    {"%dynamic_smem_size", SpecialReg::DynamicSmem, false},
+    {"%clock", SpecialReg::Clock, false},
+    {"%clock_hi", SpecialReg::ClockHigh, false},
+    {"%clock64", SpecialReg::Clock64, true},
+    {"%globaltimer", SpecialReg::Globaltimer, true},
+    {"%globaltimer_lo", SpecialReg::GlobaltimerLow, false},
+    {"%globaltimer_hi", SpecialReg::GlobaltimerHigh, false},
+    {"%current_graph_exec", SpecialReg::Zero, true},
+    {"%reserved_smem_offset_begin", SpecialReg::Zero, false},
+    {"%reserved_smem_offset_end", SpecialReg::ReservedSmem, false},
+    {"%reserved_smem_offset_cap", SpecialReg::ReservedSmem, false},
+    {"%reserved_smem_offset_0", SpecialReg::Zero, false},
+    {"%reserved_smem_offset_1", SpecialReg::Zero, false},
+    {"%envreg1", SpecialReg::GridWorkspaceHigh, false},
+    {"%envreg2", SpecialReg::GridWorkspaceLow, false},
+};
+
+bool Lowering::specialRef(const Instruction &I, const Operand &O, Ref &R) {
+  for (const auto &N : SpecialNames)
     if (O.Name == N.Name) {
       R.Kind = Ref::Special;
       R.Value = uint64_t(N.Which);

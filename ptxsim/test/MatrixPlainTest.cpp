@@ -166,6 +166,22 @@ static void testWmma(const std::string &Opcode, const OpcodeInfo &Info) {
 }
 
 // ---- four products of 8 x 8 x 4 --------------------------------------------
+/// The registers of all four matrices; Place(lane, element).
+template <class F>
+static void layEights(Words &To, const std::vector<Matrix> &X,
+                      unsigned Registers, F Place) {
+  unsigned N = X[0].Type.perRegister(), Bits = X[0].Type.bits();
+  for (unsigned Reg = 0; Reg < Registers; ++Reg)
+    for (unsigned L = 0; L < 32; ++L) {
+      uint32_t Word = 0;
+      for (unsigned P = 0; P < N; ++P) {
+        FragmentPlace At = Place(L, Reg * N + P);
+        Word |= uint32_t(X[L % 16 / 4].at(At.Row, At.Column)) << (Bits * P);
+      }
+      To.push_back(Word);
+    }
+}
+
 static void testEights(const std::string &Opcode, const OpcodeInfo &) {
   std::string Tail = Opcode.substr(Opcode.find("m8n8k4.") + 7);
   bool RowA = Tail.substr(0, 3) == "row", ColB = Tail.substr(4, 3) == "col";
@@ -193,24 +209,11 @@ static void testEights(const std::string &Opcode, const OpcodeInfo &) {
     return FragmentPlace{(L & 1) + (E & 2) + High(L),
                          (E & 4) + (L & 2) + (E & 1)};
   };
-  auto Lay = [](Words &To, const std::vector<Matrix> &X, unsigned Registers,
-                auto Place) {
-    unsigned N = X[0].Type.perRegister(), Bits = X[0].Type.bits();
-    for (unsigned Reg = 0; Reg < Registers; ++Reg)
-      for (unsigned L = 0; L < 32; ++L) {
-        uint32_t Word = 0;
-        for (unsigned P = 0; P < N; ++P) {
-          FragmentPlace At = Place(L, Reg * N + P);
-          Word |= uint32_t(X[L % 16 / 4].at(At.Row, At.Column)) << (Bits * P);
-        }
-        To.push_back(Word);
-      }
-  };
   unsigned NC = TC.Name == "f16" ? 4 : 8, ND = TD.Name == "f16" ? 4 : 8;
   Words In;
-  Lay(In, A, 2, InA);
-  Lay(In, B, 2, InB);
-  Lay(In, C, NC, [&](unsigned L, unsigned E) { return InC(L, E, TC); });
+  layEights(In, A, 2, InA);
+  layEights(In, B, 2, InB);
+  layEights(In, C, NC, [&](unsigned L, unsigned E) { return InC(L, E, TC); });
   Words Out = run(Opcode,
                   Opcode + " " + list('d', ND) + ", " + list('a', 2) + ", " +
                       list('b', 2) + ", " + list('c', NC) + ";",

@@ -199,6 +199,21 @@ static void addAllocation(LaunchState &L, const Allocation &New) {
   L.Allocations.insert(At, New);
 }
 
+/// The stack and the heap, by the limits of the context.
+static void setLocalMemory(LaunchState &L) {
+  L.LocalBytes = L.P->LocalBytes;
+  if (Context *C = currentContext()) {
+    // Frames here hold more than those of a GPU.
+    constexpr uint64_t FrameRatio = 16;
+    if (L.P->UsesStack)
+      L.LocalBytes += uint32_t(FrameRatio * limitOf(*C, StackLimit));
+    if (!C->Heap)
+      C->Heap = std::make_shared<DeviceHeap>();
+    L.Heap = C->Heap.get();
+    L.Heap->beginLaunch(limitOf(*C, HeapLimit), state().Config.Race);
+  }
+}
+
 CUresult ptxsim::runKernel(const KernelLaunch &K) {
   DriverState &S = state();
   if (!S.Config.Race)
@@ -212,17 +227,7 @@ CUresult ptxsim::runKernel(const KernelLaunch &K) {
   L.Block = K.Block;
   L.ClusterDim = K.Cluster;
   L.DynamicShared = K.SharedBytes;
-  L.LocalBytes = L.P->LocalBytes;
-  if (Context *C = currentContext()) {
-    // Frames here hold more than those of a GPU.
-    constexpr uint64_t FrameRatio = 16;
-    if (L.P->UsesStack)
-      L.LocalBytes += uint32_t(FrameRatio * limitOf(*C, StackLimit));
-    if (!C->Heap)
-      C->Heap = std::make_shared<DeviceHeap>();
-    L.Heap = C->Heap.get();
-    L.Heap->beginLaunch(limitOf(*C, HeapLimit), S.Config.Race);
-  }
+  setLocalMemory(L);
   L.SmCount = S.Device.SmCount;
   L.GridId = S.NextGridId++;
   L.Cooperative = K.Cooperative;
