@@ -32,6 +32,9 @@ PROGRAMS = {
     "DivergenceTest": [],
     "ApiTest": [],
     "FaultTest": [],
+    "OrderTest": [],
+    "StallTest": [],
+    "PoolTest": [],
     "RaceTest": ["{tests}"],
 }
 BATCH = 400
