@@ -125,6 +125,10 @@ bool Parser::parseBinary(unsigned Level, Constant &Out) {
   if (!parseBinary(Level + 1, Out))
     return false;
   for (;;) {
+    // Most constants stand alone.
+    if (std::string_view("|&=!<>^+-*/%").find(Lex.peek()) ==
+        std::string_view::npos)
+      return true;
     const OperatorName *Found = nullptr;
     for (const OperatorName &N : Operators)
       if (!Found && Lex.startsWith(N.Text))
