@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from conftest import run_in_child
 from test_gpu_vector import image_model
-from test_operators import OpCase, f32, i64
+from test_operators import OpCase, f32, i64, typed
 
 import dlc
 
@@ -31,6 +31,16 @@ STREAMED = {
     "long_softmax": (OpCase("long_softmax", "Softmax", [f32(16, 8192)]), 1),
     "outer_softmax": (
         OpCase("outer_softmax", "Softmax", [f32(4, 96, 128)], {"axis": 1}),
+        1,
+    ),
+    # More than a block has registers for.
+    "longest_softmax": (OpCase("longest_softmax", "Softmax", [f32(2, 26000)]), 1),
+    "longest_norm": (
+        OpCase("longest_norm", "LayerNormalization", [f32(4, 20000), f32(20000)]),
+        4,
+    ),
+    "long_outer_softmax": (
+        OpCase("long_outer_softmax", "Softmax", [f32(2, 500, 64)], {"axis": 1}),
         1,
     ),
     "layer_norm": (
@@ -56,6 +66,21 @@ STREAMED["top_k"] = (
     OpCase("top_k", "TopK", [f32(16, 1000), i64(10)], constants=1, outputs=2),
     1,
 )
+
+# Rows whose length only the run knows, and how often other operands are read.
+UNKNOWN = {
+    "softmax": (OpCase("softmax", "Softmax", [f32(40, 96)]), 1),
+    "long_softmax": (OpCase("long_softmax", "Softmax", [f32(8, 1000)]), 1),
+    "longest_softmax": (OpCase("longest_softmax", "Softmax", [f32(3, 9000)]), 1),
+    "outer_softmax": (
+        OpCase("outer_softmax", "Softmax", [f32(3, 400, 32)], {"axis": 1}),
+        1,
+    ),
+    "layer_norm": (
+        OpCase("layer_norm", "LayerNormalization", [f32(20, 768), f32(768)]),
+        20,
+    ),
+}
 
 # Windows over channels-last images and places that indices name; the number is how
 # many elements are read for one of the output: of the input, and of the filter and
@@ -173,8 +198,20 @@ def run_counted(case: OpCase, file) -> tuple[dict, dict[str, np.ndarray]]:
     return run_model(case.model(False), case.feeds(), file)
 
 
-def check_sectors(case: OpCase, repeats: int, file) -> None:
-    counters, outputs = run_counted(case, file)
+def unknown_sizes(case: OpCase):
+    """The case's model with no size known."""
+    model = case.model(False)
+    for value in model.graph.input:
+        for i, dim in enumerate(value.type.tensor_type.shape.dim):
+            dim.dim_param = f"{value.name}_{i}"
+    # Inferred from the sizes that were known.
+    model.graph.output[0].type.tensor_type.ClearField("shape")
+    return typed(model)
+
+
+def check_sectors(case: OpCase, repeats: int, file, is_unknown: bool = False) -> None:
+    model = unknown_sizes(case) if is_unknown else case.model(False)
+    counters, outputs = run_model(model, case.feeds(), file)
     streamed = [case.inputs[0], *outputs.values()]
     streamed += [x for x in case.inputs[1:] for _ in range(repeats)]
     ideal = sum(value.nbytes for value in streamed) / SECTOR
@@ -202,6 +239,12 @@ def test_sectors(name, tmp_path):
     # The simulator reads its settings when it is loaded.
     file = tmp_path / "counters.json"
     run_in_child(check_sectors, *STREAMED[name], file, start="spawn")
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
+def test_sectors_of_unknown_sizes(name, tmp_path):
+    file = tmp_path / "counters.json"
+    run_in_child(check_sectors, *UNKNOWN[name], file, True, start="spawn")
 
 
 @pytest.mark.parametrize("name", WINDOWED)

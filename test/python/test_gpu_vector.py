@@ -323,6 +323,52 @@ def test_arg_reductions(dtype):
     run_in_child(check_arg_reductions, dtype)
 
 
+# Rows in registers, in shared memory besides, and longer than both.
+ROW_SHAPES = [
+    ((33, 50), 1),
+    ((3, 5001), 1),
+    ((2, 12000), 1),
+    ((2, 20000), 1),
+    ((1, 34000), 1),
+    ((1, 45000), 1),
+    ((2, 3, 400, 5), 2),
+    ((1, 1300, 33), 1),
+]
+
+
+def row_reference(op: str, x: np.ndarray, axis: int) -> np.ndarray:
+    x = x.astype(np.float64)
+    if op == "LayerNormalization":
+        x = x - x.mean(axis, keepdims=True)
+        return x / np.sqrt((x * x).mean(axis, keepdims=True) + 1e-5)
+    x = x - x.max(axis, keepdims=True)
+    total = np.exp(x).sum(axis, keepdims=True)
+    return x - np.log(total) if op == "LogSoftmax" else np.exp(x) / total
+
+
+def check_rows(dtype) -> None:
+    for shape, axis in ROW_SHAPES:
+        x = values(f"rows{shape}", shape, dtype)
+        ops = ["Softmax", "LogSoftmax"]
+        if axis + 1 == len(shape):
+            ops.append("LayerNormalization")
+        for op in ops:
+            scale = [np.ones(shape[-1], dtype)] if op == "LayerNormalization" else []
+            wanted = row_reference(op, x, axis)
+            for dynamic in (False, True):
+                result = run_line(
+                    op, [x, *scale], {"axis": axis}, 1, len(scale), dynamic
+                )[0]
+                error = relative_error(result.astype(np.float64), wanted)
+                tolerance = TOLERANCES.get(np.dtype(dtype), 1e-5)
+                assert error <= tolerance, f"{op} {shape} {dynamic}: {error:.1e}"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.float64])
+def test_rows(dtype):
+    run_in_child(check_rows, dtype)
+
+
 REDUCE = {
     "none": lambda old, new: new,
     "add": lambda old, new: old + new,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// norm of rows: mean, variance about it, result. A row that fits into registers
-// is read once.
+// norm of rows: mean, variance about it, result. A row that can be kept is read
+// once.
 #include "RowSpace.h"
 
 #include "Conversion/Common/ElementwiseFn.h"
@@ -35,7 +35,7 @@ void emitRow(GPUKernelBuilder &kb, RowSpace &space, Value row) {
     return arith::MulFOp::create(b, centred, centred);
   });
   Value invStd = code.emitInvStd(space.getColumns(), squares);
-  elements.forEach([&](Value x, Value column) {
+  elements.forEach([&](Value x, Value column, bool) {
     code.storeElement(x, mean, invStd, space.getIndices(kb, row, column));
   });
   if (!code.op.getMean() && !code.op.getInvStd()) {
@@ -65,8 +65,8 @@ public:
 private:
   static RowSpace rowsOf(DispatchContext &context) {
     auto op = cast<nn::NormOp>(context.getRoot());
-    return RowSpace(context, op.getInput(), op.getAxes(), op.getGroups(),
-                    op.getChannelDim());
+    return RowSpace(context, op.getInput(), op.getAxes(), getStatType(op),
+                    op.getGroups(), op.getChannelDim());
   }
 };
 

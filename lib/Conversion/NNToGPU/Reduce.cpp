@@ -18,7 +18,7 @@ void emitRow(GPUKernelBuilder &kb, RowSpace &space, Value row) {
   auto op = cast<nn::ReduceOp>(kb.getRoot());
   Reducer reducer(kb.b, op);
   SmallVector<Value> state = space.forElements(
-      kb, reducer.emitInit(), [&](int64_t, Value column, ValueRange carried) {
+      kb, reducer.emitInit(), [&](Value column, ValueRange carried) {
         SmallVector<Value> at = space.getIndices(kb, row, column);
         Value place =
             op.getAxes().empty() ? kb.math.value(0) : at[op.getAxes().back()];
@@ -51,7 +51,7 @@ public:
 private:
   static RowSpace rowsOf(DispatchContext &context) {
     auto op = cast<nn::ReduceOp>(context.getRoot());
-    return RowSpace(context, op.getInput(), op.getAxes());
+    return RowSpace(context, op.getInput(), op.getAxes(), /*kept=*/nullptr);
   }
 };
 

@@ -12,14 +12,24 @@ namespace dlc {
 
 /// Rows up to this length belong to a warp.
 static constexpr int64_t kWarpColumns = 1024;
-/// Elements of a row that a thread keeps, and those that one of the largest
-/// blocks does, whose threads have 64 registers.
-static constexpr int64_t kMaxThreadElements = 32, kFewThreadElements = 16;
 /// Threads of the largest blocks.
 static constexpr int64_t kMaxThreads = 1024;
+/// Registers for a thread's elements: of most blocks; of the largest ones,
+/// whose threads have 64 registers.
+static constexpr int64_t kRegisters = 32, kFewRegisters = 20;
+/// The same where only the run knows the length.
+static constexpr int64_t kUnknownRegisters = 16, kFewUnknownRegisters = 8;
+/// Bytes of shared memory for a block's elements: what the exchange between
+/// threads leaves of the 48 KiB that every kernel may have; and, where only the
+/// run knows the length, what lets several blocks share a multiprocessor.
+static constexpr int64_t kSharedBytes = 32 << 10,
+                         kUnknownSharedBytes = 24 << 10;
+/// Vectors that are passed over together where the length is unknown.
+static constexpr int64_t kVectorGroup = 4;
 
 RowSpace::RowSpace(DispatchContext &context, Value tensor,
-                   ArrayRef<int64_t> axes, int64_t groups, int64_t channelDim)
+                   ArrayRef<int64_t> axes, Type kept, int64_t groups,
+                   int64_t channelDim)
     : rank(cast<RankedTensorType>(tensor.getType()).getRank()), groups(groups),
       channelDim(channelDim) {
   kernel::IndexMath &math = context.math;
@@ -43,15 +53,19 @@ RowSpace::RowSpace(DispatchContext &context, Value tensor,
   Location loc = context.b.getLoc();
   rows = nn::productOf(context.b, loc, rowSizes);
   columns = nn::productOf(context.b, loc, columnSizes);
-  chooseThreads(std::max(
-      8u, cast<RankedTensorType>(tensor.getType()).getElementTypeBitWidth()));
+  chooseThreads(std::max(8u, cast<RankedTensorType>(tensor.getType())
+                                 .getElementTypeBitWidth()),
+                kept);
+  choosePlaces(kept);
 }
 
-void RowSpace::chooseThreads(unsigned elementBits) {
+void RowSpace::chooseThreads(unsigned elementBits, Type kept) {
   std::optional<int64_t> known = kernel::IndexMath::known(columns);
   isAcross = !columnDims.empty() && columnDims.back() != rank - 1;
   if (isAcross) {
-    rowThreads = !known || *known > kWarpColumns ? 32 : 8;
+    constexpr int64_t kWarps = 8;
+    int64_t few = kept ? kWarps * kRegisters : kWarpColumns;
+    rowThreads = !known || *known > few ? kMaxThreads / kWarpThreads : kWarps;
     blockThreads = rowThreads * kWarpThreads;
   } else if (!known) {
     rowThreads = blockThreads = 256;
@@ -68,11 +82,37 @@ void RowSpace::chooseThreads(unsigned elementBits) {
   if (!isAcross && !columnDims.empty() && last && *last % vector == 0) {
     width = vector;
   }
-  int64_t elements = llvm::divideCeil(*known, rowThreads * width) * width;
-  if (elements <=
-      (blockThreads == kMaxThreads ? kFewThreadElements : kMaxThreadElements)) {
-    threadElements = elements;
+}
+
+void RowSpace::choosePlaces(Type kept) {
+  std::optional<int64_t> known = kernel::IndexMath::known(columns);
+  bool isLargest = blockThreads == kMaxThreads;
+  int64_t room = isLargest ? kFewRegisters : kRegisters;
+  int64_t elements =
+      known ? llvm::divideCeil(*known, rowThreads * width) * width : INT64_MAX;
+  if (!kept) {
+    threadElements = elements <= room ? elements : 0;
+    return;
   }
+  int64_t bits = std::max(32u, kept.getIntOrFloatBitWidth());
+  // The code of each element of 64 bits takes too many registers besides.
+  bool hasOnlyShared = !known && bits == 64;
+  if (!known) {
+    room = hasOnlyShared ? 0
+           : isLargest   ? kFewUnknownRegisters
+                         : kUnknownRegisters;
+  }
+  room = room * 32 / bits / width * width;
+  threadElements = std::min(elements, room);
+  if (elements == threadElements) {
+    return;
+  }
+  int64_t bytes = known || hasOnlyShared ? kSharedBytes : kUnknownSharedBytes;
+  int64_t slots = bytes * 8 / kept.getIntOrFloatBitWidth();
+  int64_t stride = rowThreads * width;
+  int64_t most = slots / (blockThreads * width) * stride;
+  int64_t rest = elements - threadElements;
+  sharedColumns = known ? std::min(most, rest * rowThreads) : most;
 }
 
 OpFoldResult RowSpace::getBlocks(kernel::IndexMath &math) const {
@@ -138,62 +178,134 @@ SmallVector<Value> RowSpace::getIndices(GPUKernelBuilder &kb, Value row,
   return indices;
 }
 
-SmallVector<Value> RowSpace::emitVector(GPUKernelBuilder &kb, int64_t number,
-                                        Value first, ValueRange state,
-                                        ElementFn body) {
-  SmallVector<Value> all(state);
-  for (int64_t i = 0; i < width; ++i) {
-    Value column = kb.math.value(kb.math.add(first, kb.math.constant(i)));
-    all = body(number < 0 ? -1 : number + i, column, all);
-  }
-  return all;
-}
-
 SmallVector<Value> RowSpace::forElements(GPUKernelBuilder &kb, ValueRange state,
                                          ElementFn body) {
+  SmallVector<Value> all =
+      forRegisters(kb, state, [&](int64_t, Value column, ValueRange carried) {
+        return body(column, carried);
+      });
+  return forOthers(kb, all, [&](Value, Value column, ValueRange carried) {
+    return body(column, carried);
+  });
+}
+
+/// Those of the elements with numbers in [begin, end).
+SmallVector<Value> RowSpace::emitVectors(GPUKernelBuilder &kb, int64_t begin,
+                                         int64_t end, ValueRange state,
+                                         NumberedFn body) {
   kernel::IndexMath &math = kb.math;
-  Value start = math.value(math.mul(getPlace(kb), width));
-  int64_t stride = rowThreads * width;
-  if (!threadElements) {
-    OpFoldResult end = columns;
-    if (exists) {
-      end = arith::SelectOp::create(kb.b, exists, math.value(columns),
-                                    math.value(0))
-                .getResult();
-    }
-    return kernel::emitFor(kb.b, start, end, math.constant(stride), state,
-                           [&](Value first, ValueRange carried) {
-                             KernelBuilder::MemoScope scope(kb);
-                             return emitVector(kb, -1, first, carried, body);
-                           });
-  }
   SmallVector<Value> all(state);
-  SmallVector<Type> types =
-      llvm::map_to_vector(all, [](Value v) { return v.getType(); });
-  int64_t count = *kernel::IndexMath::known(columns);
-  for (int64_t i = 0; i < *threadElements; i += width) {
-    int64_t offset = i / width * stride;
+  std::optional<int64_t> known = kernel::IndexMath::known(columns);
+  OpFoldResult start = math.mul(getPlace(kb), width);
+  for (int64_t number = begin; number < end; number += width) {
+    int64_t offset = number * rowThreads;
     Value first = math.value(math.add(start, math.constant(offset)));
+    auto emit = [&] {
+      SmallVector<Value> carried = all;
+      for (int64_t i = 0; i < width; ++i) {
+        Value column = math.value(math.add(first, math.constant(i)));
+        carried = body(number + i, column, carried);
+      }
+      return carried;
+    };
     Value condition = exists;
-    if (offset + stride > count) {
+    if (!known || offset + rowThreads * width > *known) {
       Value inside = math.less(first, columns);
       condition = condition
                       ? Value(arith::AndIOp::create(kb.b, condition, inside))
                       : inside;
     }
     if (!condition) {
-      all = emitVector(kb, i, first, all, body);
+      all = emit();
       continue;
     }
     all = kernel::emitIf(
-        kb.b, condition, types,
+        kb.b, condition, ValueRange(all).getTypes(),
         [&] {
           KernelBuilder::MemoScope scope(kb);
-          return emitVector(kb, i, first, all, body);
+          return emit();
         },
         [&] { return all; });
   }
   return all;
+}
+
+SmallVector<Value> RowSpace::forRegisters(GPUKernelBuilder &kb,
+                                          ValueRange state, NumberedFn body) {
+  if (kernel::IndexMath::known(columns)) {
+    return emitVectors(kb, 0, threadElements, state, body);
+  }
+  // Short rows leave out whole groups.
+  SmallVector<Value> all(state);
+  int64_t step = kVectorGroup * width;
+  for (int64_t begin = 0; begin < threadElements; begin += step) {
+    auto emit = [&] {
+      KernelBuilder::MemoScope scope(kb);
+      int64_t end = std::min(begin + step, threadElements);
+      return emitVectors(kb, begin, end, all, body);
+    };
+    Value some = kb.math.less(kb.math.constant(begin * rowThreads), columns);
+    all = kernel::emitIf(kb.b, some, ValueRange(all).getTypes(), emit,
+                         [&] { return all; });
+  }
+  return all;
+}
+
+/// Those in columns [begin, end), where that is the thread's turn.
+SmallVector<Value> RowSpace::emitLoop(GPUKernelBuilder &kb, OpFoldResult begin,
+                                      OpFoldResult end, ValueRange state,
+                                      ElementFn body) {
+  kernel::IndexMath &math = kb.math;
+  if (exists) {
+    end = arith::SelectOp::create(kb.b, exists, math.value(end), math.value(0))
+              .getResult();
+  }
+  OpFoldResult start = math.add(math.mul(getPlace(kb), width), begin);
+  return kernel::emitFor(
+      kb.b, start, end, math.constant(rowThreads * width), state,
+      [&](Value first, ValueRange carried) {
+        KernelBuilder::MemoScope scope(kb);
+        SmallVector<Value> all(carried);
+        for (int64_t i = 0; i < width; ++i) {
+          all = body(math.value(math.add(first, math.constant(i))), all);
+        }
+        return all;
+      });
+}
+
+Value RowSpace::getSlot(GPUKernelBuilder &kb, Value column) {
+  kernel::IndexMath &math = kb.math;
+  OpFoldResult place =
+      math.sub(column, math.constant(threadElements * rowThreads));
+  if (isAcross) {
+    place = math.add(math.mul(place, kWarpThreads), kb.getLane());
+  } else if (rowThreads != blockThreads) {
+    OpFoldResult row = math.div(kb.getThread(), math.constant(rowThreads));
+    place = math.add(math.mul(row, sharedColumns), place);
+  }
+  return math.value(place);
+}
+
+SmallVector<Value> RowSpace::forOthers(GPUKernelBuilder &kb, ValueRange state,
+                                       LoopedFn body) {
+  kernel::IndexMath &math = kb.math;
+  std::optional<int64_t> known = kernel::IndexMath::known(columns);
+  int64_t begin = threadElements * rowThreads, end = begin + sharedColumns;
+  SmallVector<Value> all(state);
+  if (sharedColumns > 0) {
+    all = emitLoop(kb, math.constant(begin),
+                   math.min(columns, math.constant(end)), all,
+                   [&](Value column, ValueRange carried) {
+                     return body(getSlot(kb, column), column, carried);
+                   });
+  }
+  if (known && *known <= end) {
+    return all;
+  }
+  return emitLoop(kb, math.constant(end), columns, all,
+                  [&](Value column, ValueRange carried) {
+                    return body(nullptr, column, carried);
+                  });
 }
 
 /// Combines the states of the threads that are 32 apart, in their order.
@@ -241,32 +353,68 @@ void RowSpace::emitOnce(GPUKernelBuilder &kb, llvm::function_ref<void()> body) {
   kernel::emitIf(kb.b, condition, body);
 }
 
+KeptRow::KeptRow(GPUKernelBuilder &kb, RowSpace &space, Type type,
+                 std::function<Value(Value column)> load)
+    : kb(kb), space(space), type(type), load(std::move(load)) {
+  if (int64_t count = space.getSharedElements()) {
+    shared = kb.allocateShared(type, count);
+  }
+}
+
+/// Before anything waits for one of them.
+void KeptRow::loadRegisters() {
+  kept.assign(space.getThreadElements(), emitConstant(kb.b, type, 0));
+  kept = space.forRegisters(
+      kb, kept, [&](int64_t number, Value column, ValueRange carried) {
+        SmallVector<Value> next(carried);
+        next[number] = load(column);
+        return next;
+      });
+}
+
 Value KeptRow::reduce(Value state, StepFn body) {
   if (!isLoaded) {
-    kept.assign(space.getThreadElements().value_or(0),
-                emitConstant(kb.b, type, 0));
+    loadRegisters();
   }
   SmallVector<Value> all{state};
   llvm::append_range(all, kept);
-  all = space.forElements(
-      kb, all, [&](int64_t number, Value column, ValueRange carried) {
-        SmallVector<Value> next(carried);
-        Value element =
-            number >= 0 && isLoaded ? next[number + 1] : load(column);
-        next[0] = body(element, next[0]);
-        if (number >= 0) {
-          next[number + 1] = element;
-        }
-        return next;
-      });
+  all = space.forRegisters(kb, all,
+                           [&](int64_t number, Value, ValueRange carried) {
+                             SmallVector<Value> next(carried);
+                             next[0] = body(next[number + 1], next[0]);
+                             return next;
+                           });
   kept.assign(std::next(all.begin()), all.end());
-  isLoaded = true;
-  return all[0];
+  bool wasLoaded = std::exchange(isLoaded, true);
+  return space.forOthers(
+      kb, all[0],
+      [&](Value slot, Value column, ValueRange carried) -> SmallVector<Value> {
+        Value element = slot && wasLoaded
+                            ? Value(memref::LoadOp::create(kb.b, shared, slot))
+                            : load(column);
+        Value before = element;
+        Value next = body(element, carried[0]);
+        if (slot && (!wasLoaded || element != before)) {
+          memref::StoreOp::create(kb.b, element, shared, slot);
+        }
+        return {next};
+      })[0];
 }
 
-void KeptRow::forEach(llvm::function_ref<void(Value, Value)> body) {
-  space.forElements(kb, {}, [&](int64_t number, Value column, ValueRange) {
-    body(number >= 0 && isLoaded ? kept[number] : load(column), column);
+void KeptRow::forEach(
+    llvm::function_ref<void(Value element, Value column, bool isKept)> body) {
+  if (!isLoaded) {
+    loadRegisters();
+  }
+  space.forRegisters(kb, {}, [&](int64_t number, Value column, ValueRange) {
+    body(kept[number], column, true);
+    return SmallVector<Value>();
+  });
+  space.forOthers(kb, {}, [&](Value slot, Value column, ValueRange) {
+    bool isKept = slot && isLoaded;
+    body(isKept ? Value(memref::LoadOp::create(kb.b, shared, slot))
+                : load(column),
+         column, isKept);
     return SmallVector<Value>();
   });
 }

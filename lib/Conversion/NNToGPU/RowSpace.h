@@ -13,10 +13,15 @@ namespace dlc {
 /// a block; else 32 rows that are neighbours share a block, each with a thread
 /// of every warp. With `groups`, dim `channelDim` is cut into that many equal
 /// parts: the part counts as a dim of the rows, the place in it as an axis.
+///
+/// Kernels that pass over a row several times keep its elements as `kept`: the
+/// first columns in registers, the next ones in shared memory, each where only
+/// the thread that read it looks; what is beyond is read again.
 class RowSpace {
 public:
+  /// Null for `kept`: the kernel passes over its rows once.
   RowSpace(DispatchContext &context, mlir::Value tensor,
-           llvm::ArrayRef<int64_t> axes, int64_t groups = 0,
+           llvm::ArrayRef<int64_t> axes, mlir::Type kept, int64_t groups = 0,
            int64_t channelDim = 0);
 
   mlir::OpFoldResult getRows() const { return rows; }
@@ -40,17 +45,32 @@ public:
   llvm::SmallVector<mlir::Value> getRowIndices(GPUKernelBuilder &kb,
                                                mlir::Value row);
 
-  /// Elements of a row that this thread has at once, in vectors of neighbours;
-  /// none if they do not fit into registers.
-  std::optional<int64_t> getThreadElements() const { return threadElements; }
+  /// Elements of a row that this thread has in registers.
+  int64_t getThreadElements() const { return threadElements; }
+  /// Elements that a block keeps in shared memory.
+  int64_t getSharedElements() const {
+    return sharedColumns * (blockThreads / rowThreads);
+  }
 
-  /// Calls `body` for each of the thread's elements, with a number (from 0 on
-  /// where elements fit into registers, else -1), its column, and the state;
-  /// elements past the row's end are left out. Returns the state at the end.
+  /// Calls `body` for each of the thread's elements with its column and the
+  /// state; returns the state at the end.
   using ElementFn = llvm::function_ref<llvm::SmallVector<mlir::Value>(
-      int64_t number, mlir::Value column, mlir::ValueRange state)>;
+      mlir::Value column, mlir::ValueRange state)>;
   llvm::SmallVector<mlir::Value>
   forElements(GPUKernelBuilder &kb, mlir::ValueRange state, ElementFn body);
+
+  /// The same for those in registers; they have numbers from 0 on.
+  using NumberedFn = llvm::function_ref<llvm::SmallVector<mlir::Value>(
+      int64_t number, mlir::Value column, mlir::ValueRange state)>;
+  llvm::SmallVector<mlir::Value>
+  forRegisters(GPUKernelBuilder &kb, mlir::ValueRange state, NumberedFn body);
+
+  /// The same for all others; they have a slot of the block's elements in
+  /// shared memory, or null where they are not kept.
+  using LoopedFn = llvm::function_ref<llvm::SmallVector<mlir::Value>(
+      mlir::Value slot, mlir::Value column, mlir::ValueRange state)>;
+  llvm::SmallVector<mlir::Value>
+  forOthers(GPUKernelBuilder &kb, mlir::ValueRange state, LoopedFn body);
 
   /// Combines the states of the threads of a row; see emitWarpReduce.
   llvm::SmallVector<mlir::Value>
@@ -63,20 +83,28 @@ public:
   void emitOnce(GPUKernelBuilder &kb, llvm::function_ref<void()> body);
 
 private:
-  llvm::SmallVector<mlir::Value> emitVector(GPUKernelBuilder &kb,
-                                            int64_t number, mlir::Value first,
-                                            mlir::ValueRange state,
-                                            ElementFn body);
   /// Place of the thread among those of its row.
   mlir::Value getPlace(GPUKernelBuilder &kb);
-  void chooseThreads(unsigned elementBits);
+  /// Slot of a column that is kept in shared memory.
+  mlir::Value getSlot(GPUKernelBuilder &kb, mlir::Value column);
+  llvm::SmallVector<mlir::Value> emitVectors(GPUKernelBuilder &kb,
+                                             int64_t begin, int64_t end,
+                                             mlir::ValueRange state,
+                                             NumberedFn body);
+  llvm::SmallVector<mlir::Value>
+  emitLoop(GPUKernelBuilder &kb, mlir::OpFoldResult begin,
+           mlir::OpFoldResult end, mlir::ValueRange state, ElementFn body);
+  void chooseThreads(unsigned elementBits, mlir::Type kept);
+  void choosePlaces(mlir::Type kept);
 
   llvm::SmallVector<int64_t> rowDims, columnDims;
   int64_t rank, groups, channelDim;
   nn::Sizes rowSizes, columnSizes;
   mlir::OpFoldResult rows, columns, groupWidth;
   int64_t rowThreads = kWarpThreads, blockThreads = 128, width = 1;
-  std::optional<int64_t> threadElements;
+  int64_t threadElements = 0;
+  /// Columns of a row that are kept in shared memory.
+  int64_t sharedColumns = 0;
   /// Whether a row has a thread of every warp.
   bool isAcross = false;
   /// Whether the thread's row exists; null: all do.
@@ -84,16 +112,12 @@ private:
 };
 
 /// The elements of a row that this thread has, for kernels that pass over them
-/// several times: read once where they fit into registers.
+/// several times: read once where they can be kept.
 class KeptRow {
 public:
   /// `load` reads the element in a column, as `type`.
   KeptRow(GPUKernelBuilder &kb, RowSpace &space, mlir::Type type,
-          std::function<mlir::Value(mlir::Value column)> load)
-      : kb(kb), space(space), type(type), load(std::move(load)) {}
-
-  /// Whether the next pass sees what the last one left.
-  bool isKept() const { return isLoaded && space.getThreadElements(); }
+          std::function<mlir::Value(mlir::Value column)> load);
 
   /// Calls `body` for each element with the state, and returns the state at the
   /// end, of this thread alone. `body` may change the element, where it is
@@ -101,17 +125,22 @@ public:
   using StepFn =
       llvm::function_ref<mlir::Value(mlir::Value &element, mlir::Value state)>;
   mlir::Value reduce(mlir::Value state, StepFn body);
-  /// Calls `body` for each element.
-  void forEach(
-      llvm::function_ref<void(mlir::Value element, mlir::Value column)> body);
+  /// Calls `body` for each element; where it is not kept, as it was at first.
+  void forEach(llvm::function_ref<void(mlir::Value element, mlir::Value column,
+                                       bool isKept)>
+                   body);
 
 private:
+  void loadRegisters();
+
   GPUKernelBuilder &kb;
   RowSpace &space;
   mlir::Type type;
   std::function<mlir::Value(mlir::Value column)> load;
   bool isLoaded = false;
   llvm::SmallVector<mlir::Value> kept;
+  /// What is kept in shared memory.
+  mlir::Value shared;
 };
 
 } // namespace dlc

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// softmax and log-softmax of rows. A row that fits into registers is read once.
+// softmax and log-softmax of rows. A row that can be kept is read once.
 #include "RowSpace.h"
 
 #include "Conversion/Common/ElementwiseFn.h"
@@ -13,14 +13,20 @@ namespace dlc {
 
 namespace {
 
+/// The type that elements are kept and summed in.
+Type getSumType(nn::SoftmaxOp op) {
+  Type element = op.getInput().getType().getElementType();
+  return element.isF64() ? element : Type(Float32Type::get(op.getContext()));
+}
+
 class SoftmaxEmitter {
 public:
   SoftmaxEmitter(GPUKernelBuilder &kb, RowSpace &space, Value row)
       : kb(kb), b(kb.b), op(cast<nn::SoftmaxOp>(kb.getRoot())), space(space),
         row(row), element(op.getInput().getType().getElementType()),
-        acc(element.isF64() ? element : Type(b.getF32Type())),
-        elements(kb, space, acc,
-                 [this](Value column) { return load(column); }) {}
+        acc(getSumType(op)), elements(kb, space, acc, [this](Value column) {
+          return load(column);
+        }) {}
 
   void emit();
 
@@ -57,14 +63,13 @@ void SoftmaxEmitter::emitStores(Value top, Value sum) {
           ? Value(math::LogOp::create(b, sum))
           : Value(arith::DivFOp::create(b, emitConstant(b, acc, 1), sum));
   Value isNaN = arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, sum, sum);
-  elements.forEach([&](Value x, Value column) {
+  elements.forEach([&](Value x, Value column, bool isKept) {
     Value value;
     if (op.getLog()) {
       Value shifted = arith::SubFOp::create(b, x, top);
       value = arith::SubFOp::create(b, shifted, scale);
     } else {
-      value = arith::MulFOp::create(b, elements.isKept() ? x : power(x, top),
-                                    scale);
+      value = arith::MulFOp::create(b, isKept ? x : power(x, top), scale);
     }
     if (op.getNanRow() == nn::NanRow::zero) {
       value = arith::SelectOp::create(b, isNaN, zero, value);
@@ -108,7 +113,7 @@ public:
 private:
   static RowSpace rowsOf(DispatchContext &context) {
     auto op = cast<nn::SoftmaxOp>(context.getRoot());
-    return RowSpace(context, op.getInput(), op.getAxes());
+    return RowSpace(context, op.getInput(), op.getAxes(), getSumType(op));
   }
 };
 

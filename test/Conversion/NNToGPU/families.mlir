@@ -33,6 +33,43 @@ func.func @softmax(%x: tensor<8x128xf32>) -> tensor<8x128xf32> {
 
 // -----
 
+// Rows of unknown length: what 16 registers of each thread do not hold goes to
+// shared memory, and only what that does not hold is loaded by all three passes.
+// CHECK-LABEL: func.func @softmax_unknown
+// CHECK: rt.dispatch @softmax_0({{.*}}threads = 256
+// CHECK: memref.global "private" @softmax_0_shared_0 : memref<6144xf32, 3> = uninitialized
+// CHECK: func.func @softmax_0
+// CHECK-COUNT-18: memref.load %reinterpret_cast
+// CHECK: nvvm.barrier0
+// CHECK-COUNT-1: memref.load %reinterpret_cast
+// CHECK: nvvm.barrier0
+// CHECK-COUNT-1: memref.load %reinterpret_cast
+// CHECK-NOT: memref.load %reinterpret_cast
+// CHECK: return
+func.func @softmax_unknown(%x: tensor<8x?xf32>) -> tensor<8x?xf32> {
+  %0 = nn.softmax %x axes [1] : tensor<8x?xf32> -> tensor<8x?xf32>
+  return %0 : tensor<8x?xf32>
+}
+
+// -----
+
+// Rows longer than a block's registers: the rest, 5520 columns in turns of 1024
+// vectors, stays in shared memory.
+// CHECK-LABEL: func.func @softmax_long
+// CHECK: rt.dispatch @softmax_0({{.*}}threads = 1024
+// CHECK: memref.global "private" @softmax_0_shared_0 : memref<8192xf32, 3> = uninitialized
+// CHECK: func.func @softmax_0
+// CHECK-COUNT-24: memref.load %reinterpret_cast
+// CHECK: nvvm.barrier0
+// CHECK-NOT: memref.load %reinterpret_cast
+// CHECK: return
+func.func @softmax_long(%x: tensor<8x26000xf32>) -> tensor<8x26000xf32> {
+  %0 = nn.softmax %x axes [1] : tensor<8x26000xf32> -> tensor<8x26000xf32>
+  return %0 : tensor<8x26000xf32>
+}
+
+// -----
+
 // Rows that lie side by side: each thread has some elements of one of 32 rows,
 // and the parts meet in shared memory.
 // CHECK-LABEL: func.func @reduce_columns
