@@ -24,8 +24,9 @@ void buildGPUDispatchPhase(OpPassManager &pm, StringRef precision) {
   pm.addPass(createFormIntegerProductsPass());
   if (precision != "fp32") {
     pm.addPass(createSetPrecisionPass({precision.str()}));
-    pm.addPass(createFoldConstantsPass());
   }
+  // Scales, zero points and weights in the shapes and types that those want.
+  pm.addPass(createFoldConstantsPass());
   pm.addPass(createSplitReductionsPass());
   buildDispatchPhase(pm);
 }

@@ -30,16 +30,10 @@ struct Quantized {
 /// A scalar or vector as a tensor of `rank` dims that repeats along all but
 /// `dim`.
 Value spread(OpBuilder &b, Location loc, Value vector, int64_t dim,
-             int64_t rank, Constants &constants) {
+             int64_t rank) {
   SmallVector<int64_t> shape(rank, 1);
   if (typeOf(vector).getRank() > 0) {
     shape[dim] = typeOf(vector).getDimSize(0);
-  }
-  if (constants.isConstant(vector)) {
-    if (Value constant = constants.transform(
-            b, vector, ReshapeToAttr::get(b.getContext(), shape))) {
-      return constant;
-    }
   }
   return ReshapeOp::create(b, loc, typeOf(vector).clone(shape), vector,
                            ValueRange());
@@ -127,10 +121,10 @@ std::optional<Quantized> ProductFormer::read(Value factor) {
 Value ProductFormer::scaleSums(Value sums, Value scale,
                                std::optional<int64_t> dim) {
   RankedTensorType type = typeOf(sums);
-  return createFn(b, op->getLoc(), Fn::mul,
-                  {sums, spread(b, op->getLoc(), scale, dim.value_or(0),
-                                type.getRank(), constants)},
-                  type);
+  return createFn(
+      b, op->getLoc(), Fn::mul,
+      {sums, spread(b, op->getLoc(), scale, dim.value_or(0), type.getRank())},
+      type);
 }
 
 /// Scales may run along what stays; zero points along the last of that.
@@ -219,8 +213,8 @@ bool ProductFormer::rewrite(ConvOp conv) {
   sums = scaleSums(sums, input->scale, std::nullopt);
   sums = scaleSums(sums, filter->scale, conv.getChannelDim());
   if (Value bias = conv.getBias()) {
-    Value wide = spread(b, op->getLoc(), bias, conv.getChannelDim(),
-                        type.getRank(), constants);
+    Value wide =
+        spread(b, op->getLoc(), bias, conv.getChannelDim(), type.getRank());
     sums = createFn(b, op->getLoc(), Fn::add, {sums, wide}, type);
   }
   conv.getResult().replaceAllUsesWith(sums);
@@ -250,14 +244,12 @@ void ProductFormer::run() {
 /// as their ends, before a transpose rather than behind it.
 class QuantizeExpander {
 public:
-  QuantizeExpander(QuantizeOp op, Constants &constants)
-      : op(op), b(op), constants(constants) {}
+  explicit QuantizeExpander(QuantizeOp op) : op(op), b(op) {}
   void run();
 
 private:
   QuantizeOp op;
   OpBuilder b;
-  Constants &constants;
 };
 
 void QuantizeExpander::run() {
@@ -280,7 +272,7 @@ void QuantizeExpander::run() {
   RankedTensorType type = typeOf(x);
   Location loc = op.getLoc();
   auto repeat = [&](Value parameter) {
-    return spread(b, loc, parameter, axis, type.getRank(), constants);
+    return spread(b, loc, parameter, axis, type.getRank());
   };
   x = createFn(b, loc, Fn::div, {x, repeat(op.getScale())}, type);
   x = createFn(b, loc, Fn::round_even, x, type);
@@ -312,7 +304,7 @@ public:
     });
     Constants constants(getOperation());
     for (QuantizeOp op : quantizes) {
-      QuantizeExpander(op, constants).run();
+      QuantizeExpander(op).run();
     }
     for (Operation *op : products) {
       ProductFormer(op, constants).run();

@@ -55,6 +55,9 @@ struct MatrixSpec {
   bool hasContiguousRows() const {
     return mlir::isConstantIntValue(columnStride, 1);
   }
+  bool hasContiguousColumns() const {
+    return mlir::isConstantIntValue(rowStride, 1);
+  }
 };
 
 /// The alignment of addresses that are `base` plus multiples of `strides`

@@ -99,7 +99,7 @@ void GemmBuilder::fill(PipelineOp pipeline, Value viewA, Value viewB) {
   } else {
     createCopy(b, viewA, k, row, slotA, spec.k, spec.m);
   }
-  if (spec.b.hasContiguousRows()) {
+  if (!spec.b.hasContiguousColumns()) {
     createCopy(b, viewB, k, column, slotB, spec.k, spec.n);
   } else {
     createCopy(b, viewB, column, k, slotB, spec.n, spec.k);
@@ -113,7 +113,7 @@ void GemmBuilder::consume(PipelineOp pipeline) {
   ValueRange slots = awaitChannel(b, pipeline, 0);
   ValueRange next = createMma(
       b, slots[0], slots[1], body->getArguments().drop_front(2), spec.zeros,
-      !spec.a.hasContiguousRows(), !spec.b.hasContiguousRows());
+      !spec.a.hasContiguousRows(), spec.b.hasContiguousColumns());
   ReleaseOp::create(b, pipeline.getToken(0));
   YieldOp::create(b, next);
 }
@@ -121,7 +121,8 @@ void GemmBuilder::consume(PipelineOp pipeline) {
 Value GemmBuilder::multiply() {
   int64_t m = schedule.getTileM(), n = schedule.getTileN();
   int64_t k = schedule.getTileK(), stages = schedule.getStages();
-  bool rowsA = spec.a.hasContiguousRows(), rowsB = spec.b.hasContiguousRows();
+  bool rowsA = spec.a.hasContiguousRows();
+  bool rowsB = !spec.b.hasContiguousColumns();
   Value sizeM = math.i32(spec.m), sizeN = math.i32(spec.n);
   Value sizeK = math.i32(spec.k);
   Value viewA =
@@ -187,7 +188,7 @@ buildGemmKernel(ImplicitLocOpBuilder &b, const KernelSignature &signature,
   GemmSpec spec = makeSpec(b, getArguments(kernel, signature));
   ProductTraits traits{
       static_cast<int64_t>(spec.a.element.getIntOrFloatBitWidth() / 8),
-      spec.a.hasContiguousRows(), !spec.b.hasContiguousRows(),
+      spec.a.hasContiguousRows(), spec.b.hasContiguousColumns(),
       spec.zeros.b != nullptr, spec.zeros.a != nullptr};
   if (failed(checkSchedule(schedule, traits, limits,
                            [&] { return emitError(b.getLoc()); }))) {
