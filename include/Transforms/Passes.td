@@ -65,8 +65,10 @@ def FoldConstantsPass : Pass<"dlc-fold-constants", "mlir::ModuleOp"> {
   let description = [{
     Transposes, reshapes and casts of params become transforms of the param,
     whatever their size. Other ops on constants are evaluated where the result
-    has at most 1 MiB, or 64 MiB for slices and concatenations; ramps (`iota`) and repeated numbers (`broadcast`) stay,
-    since they are cheaper to compute than to load. Equal params are merged.
+    has at most 1 MiB, or 64 MiB for slices and concatenations; ramps (`iota`)
+    and repeated numbers (`broadcast`) stay, since they are cheaper to compute
+    than to load. Zero points that are zero everywhere are dropped. Equal params
+    are merged.
   }];
   let dependentDialects = ["::dlc::nn::NNDialect", "::mlir::arith::ArithDialect"];
 }

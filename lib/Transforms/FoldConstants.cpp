@@ -1,9 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Evaluates ops on constants, lets params take over views of them, and merges
-// equal params.
+// Evaluates ops on constants, lets params take over views of them, drops zero
+// points of zero, and merges equal params.
 #include "Analysis/Evaluator.h"
 #include "Constants.h"
 #include "Transforms/Passes.h"
+
+#include "llvm/ADT/TypeSwitch.h"
 
 using namespace mlir;
 
@@ -165,6 +167,35 @@ bool ConstantFolder::fold(Operation *op) {
   return true;
 }
 
+/// The optional zero points of an op.
+SmallVector<MutableOperandRange> getZeroPoints(Operation *op) {
+  SmallVector<MutableOperandRange> zeros;
+  llvm::TypeSwitch<Operation *>(op)
+      .Case<ContractOp>([&](auto op) {
+        zeros = {op.getLhsZeroMutable(), op.getRhsZeroMutable()};
+      })
+      .Case<ConvOp>([&](auto op) {
+        zeros = {op.getInputZeroMutable(), op.getFilterZeroMutable()};
+      })
+      .Case<QuantizeOp, DequantizeOp>(
+          [&](auto op) { zeros = {op.getZeroPointMutable()}; });
+  return zeros;
+}
+
+/// Nothing is subtracted or added where a zero point is zero everywhere.
+void dropZeroPoints(Operation *op, Constants &constants) {
+  for (MutableOperandRange zero : getZeroPoints(op)) {
+    std::optional<HostTensor> known;
+    if (!zero.empty()) {
+      known = constants.get(zero[0].get());
+    }
+    if (known &&
+        llvm::all_of(known->getBytes(), [](char byte) { return byte == 0; })) {
+      zero.clear();
+    }
+  }
+}
+
 /// Lets all references to equal params name the first of them.
 void mergeEqualParams(ModuleOp module) {
   using Key = std::tuple<Attribute, Attribute, Attribute, Attribute>;
@@ -200,7 +231,9 @@ public:
       }
     });
     for (Operation *op : ops) {
-      folder.fold(op);
+      if (!folder.fold(op)) {
+        dropZeroPoints(op, constants);
+      }
     }
     for (Operation *op : llvm::reverse(ops)) {
       if (op->use_empty()) {

@@ -39,17 +39,9 @@ Value spread(OpBuilder &b, Location loc, Value vector, int64_t dim,
                            ValueRange());
 }
 
-/// Whether the tensor is known to be zero everywhere.
-bool isZero(Value tensor, Constants &constants) {
-  std::optional<HostTensor> known = constants.get(tensor);
-  return known &&
-         llvm::all_of(known->getBytes(), [](char byte) { return byte == 0; });
-}
-
 class ProductFormer {
 public:
-  ProductFormer(Operation *op, Constants &constants)
-      : op(op), b(op), constants(constants) {}
+  explicit ProductFormer(Operation *op) : op(op), b(op) {}
 
   /// Replaces the op's uses if its factors are quantised.
   void run();
@@ -70,7 +62,6 @@ private:
 
   Operation *op;
   OpBuilder b;
-  Constants &constants;
 };
 
 /// A transposed dequantised tensor is a dequantised transposed one; two
@@ -102,9 +93,6 @@ std::optional<Quantized> ProductFormer::read(Value factor) {
   }
   Quantized value{dequantize.getInput(), dequantize.getScale(),
                   dequantize.getZeroPoint(), std::nullopt};
-  if (value.zero && isZero(value.zero, constants)) {
-    value.zero = {};
-  }
   if (typeOf(value.scale).getRank() > 0) {
     value.axis = dequantize.getAxis();
   }
@@ -302,12 +290,11 @@ public:
         quantizes.push_back(quantize);
       }
     });
-    Constants constants(getOperation());
     for (QuantizeOp op : quantizes) {
       QuantizeExpander(op).run();
     }
     for (Operation *op : products) {
-      ProductFormer(op, constants).run();
+      ProductFormer(op).run();
     }
     getOperation().walk<WalkOrder::PostOrder, ReverseIterator>(
         [](Operation *op) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // RUN: dlc-opt %s -split-input-file -dlc-form-integer-products | FileCheck %s
 
-// The scale per column of the right factor becomes one of the result's columns; a zero point of 0 is none.
+// The scale per column of the right factor becomes one of the result's columns.
 // CHECK-LABEL: func.func @contract
 // CHECK: %[[SUM:.+]] = nn.contract %arg0, %arg1 lhs_zero %arg3 : tensor<ui8> maps {{.*}} : tensor<?x64xui8>, tensor<64x32xi8> -> tensor<?x32xi32>
 // CHECK: %[[FLOAT:.+]] = nn.cast %[[SUM]]
@@ -11,9 +11,8 @@
 // CHECK: %[[RESULT:.+]] = nn.elementwise mul(%[[SCALED]], %[[SW]])
 // CHECK: return %[[RESULT]]
 func.func @contract(%x: tensor<?x64xui8>, %w: tensor<64x32xi8>, %sx: tensor<f32>, %zx: tensor<ui8>, %sw: tensor<32xf32>) -> tensor<?x32xf32> {
-  %zw = arith.constant dense<0> : tensor<32xi8>
   %a = nn.dequantize %x, %sx, %zx : tensor<ui8> : tensor<?x64xui8>, tensor<f32> -> tensor<?x64xf32>
-  %b = nn.dequantize %w, %sw, %zw : tensor<32xi8> {axis = 1 : i64} : tensor<64x32xi8>, tensor<32xf32> -> tensor<64x32xf32>
+  %b = nn.dequantize %w, %sw {axis = 1 : i64} : tensor<64x32xi8>, tensor<32xf32> -> tensor<64x32xf32>
   %0 = nn.contract %a, %b maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] : tensor<?x64xf32>, tensor<64x32xf32> -> tensor<?x32xf32>
   return %0 : tensor<?x32xf32>
 }

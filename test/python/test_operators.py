@@ -165,6 +165,22 @@ POOLS = [
 ]
 
 PRODUCTS = [
+    # Zero points of a constant factor's columns, some of them or all of them zero.
+    *(
+        OpCase(
+            f"zeros-{step}",
+            "MatMulInteger",
+            [
+                np.arange(5 * 64, dtype=np.uint8).reshape(5, 64),
+                np.arange(64 * 96, dtype=np.int64).astype(np.int8).reshape(64, 96),
+                np.array(7, np.uint8),
+                (np.arange(96) * step).astype(np.int8),
+            ],
+            constants=3,
+            dynamic=True,
+        )
+        for step in (0, 1)
+    ),
     # Scales of one element, which only the run knows.
     OpCase(
         "quantised",

@@ -18,7 +18,8 @@ inline constexpr int64_t kMinItems = 32;
 mlir::Type getAccumulatorType(mlir::Type element);
 
 /// Whether the matrix product kernel takes the operands: whole buffers, with
-/// the columns or the reduced dim of B innermost.
+/// the columns or the reduced dim of B innermost, and one zero point at most
+/// for each.
 bool isGemmOperand(nn::ContractOp op, const ContractShape &shape);
 kernel::BLayout getBLayout(nn::ContractOp op, const ContractShape &shape);
 

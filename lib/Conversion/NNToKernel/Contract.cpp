@@ -177,11 +177,6 @@ public:
 private:
   /// The matrix product, if there is one and the kernel takes its operands.
   static FailureOr<ContractShape> getGemmShape(nn::ContractOp op) {
-    for (Value zero : {Value(op.getLhsZero()), Value(op.getRhsZero())}) {
-      if (zero && !isOneElement(zero)) {
-        return failure(); // a zero point per row or column
-      }
-    }
     FailureOr<ContractShape> shape = ContractShape::create(op);
     if (succeeded(shape) && !isGemmOperand(op, *shape)) {
       return failure();

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Schedules of dispatches, and the operand layouts that follow from them.
 #include "Conversion/NNToKernel/Scheduling.h"
+#include "Conversion/NNToKernel/ZeroPoint.h"
 
 using namespace mlir;
 
@@ -32,6 +33,11 @@ bool isGemmOperand(nn::ContractOp op, const ContractShape &shape) {
   if (!isa<BlockArgument>(shape.getA(op)) ||
       (!isa<BlockArgument>(b) && !b.getDefiningOp<nn::PackedOp>())) {
     return false;
+  }
+  for (Value zero : {Value(op.getLhsZero()), Value(op.getRhsZero())}) {
+    if (zero && !isOneElement(zero)) {
+      return false;
+    }
   }
   auto element = [](Value tensor) {
     return cast<RankedTensorType>(tensor.getType()).getElementType();
