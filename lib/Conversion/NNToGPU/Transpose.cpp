@@ -2,6 +2,7 @@
 // Elementwise ops around a transpose that moves the innermost dim. A block
 // brings a square tile of it through shared memory, so that neighbouring
 // threads read and write neighbours.
+#include "Conversion/Common/ElementwiseFn.h"
 #include "Conversion/NNToGPU/GPUKernelFamily.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -217,8 +218,9 @@ void TransposeEmitter::emit() {
        kernel::delinearize(math, kb.getBlock(), plan.grid)) {
     tile.push_back(math.value(index));
   }
-  shared = kb.allocateShared(plan.op.getResult().getType().getElementType(),
-                             kSide * (kSide + (plan.hasVectors ? 0 : 1)));
+  shared = kb.allocateShared(
+      getCodeType(plan.op.getResult().getType().getElementType()),
+      kSide * (kSide + (plan.hasVectors ? 0 : 1)));
   forAccesses([&](Value column, Value row) {
     kernel::emitIf(b, exists(column, row), [&] { read(column, row); });
   });
