@@ -194,10 +194,10 @@ def SetPrecisionPass : Pass<"dlc-set-precision", "mlir::ModuleOp"> {
 }
 
 def FormIntegerProductsPass : Pass<"dlc-form-integer-products", "mlir::ModuleOp"> {
-  let summary = "Multiply quantised tensors as 8-bit integers, for GPUs";
+  let summary = "Multiply quantised tensors as 8-bit integers";
   let description = [{
-    The first pass of the dispatch phase of a GPU variant. Contractions and convolutions of f32 whose factors
-    are dequantised from 8 bits multiply the integers:
+    The first pass of the dispatch phase. Contractions and convolutions of f32 whose factors are dequantised
+    from 8 bits multiply the integers:
 
     ```mlir
     %a = nn.dequantize %x, %sx, %zx
@@ -215,6 +215,10 @@ def FormIntegerProductsPass : Pass<"dlc-form-integer-products", "mlir::ModuleOp"
     known to fit 32 bits; a remark says what stays. A bias is added to the scaled sums. Quantisation to
     8 bits is written out as elementwise ops, which become ends of the products' kernels.
   }];
+  let options = [
+    Option<"contractions", "contractions", "bool", "true",
+           "Contractions, too, not only convolutions: CPUs multiply floats faster than 32-bit integers">,
+  ];
   let dependentDialects = ["::dlc::nn::NNDialect"];
 }
 

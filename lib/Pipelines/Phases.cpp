@@ -14,10 +14,18 @@ using namespace mlir;
 
 namespace dlc {
 
-void buildDispatchPhase(OpPassManager &pm) {
+static void addDispatchPasses(OpPassManager &pm) {
   pm.addNestedPass<func::FuncOp>(createFormDispatchesPass());
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
+}
+
+// What makes new constants, such as scales, is followed by a pass that gives
+// params the shapes and types that those want.
+void buildDispatchPhase(OpPassManager &pm) {
+  pm.addPass(createFormIntegerProductsPass({/*contractions=*/false}));
+  pm.addPass(createFoldConstantsPass());
+  addDispatchPasses(pm);
 }
 
 void buildGPUDispatchPhase(OpPassManager &pm, StringRef precision) {
@@ -25,10 +33,9 @@ void buildGPUDispatchPhase(OpPassManager &pm, StringRef precision) {
   if (precision != "fp32") {
     pm.addPass(createSetPrecisionPass({precision.str()}));
   }
-  // Scales, zero points and weights in the shapes and types that those want.
   pm.addPass(createFoldConstantsPass());
   pm.addPass(createSplitReductionsPass());
-  buildDispatchPhase(pm);
+  addDispatchPasses(pm);
 }
 
 void buildSchedulePhase(OpPassManager &pm, const CPUTarget &target) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Products of quantised tensors as products of 8-bit integers, for GPUs.
+// Products of quantised tensors as products of 8-bit integers.
 #include "Match.h"
 #include "Transforms/Passes.h"
 
@@ -280,11 +280,13 @@ void QuantizeExpander::run() {
 class FormIntegerProducts final
     : public impl::FormIntegerProductsPassBase<FormIntegerProducts> {
 public:
+  using FormIntegerProductsPassBase::FormIntegerProductsPassBase;
+
   void runOnOperation() override {
     SmallVector<Operation *> products;
     SmallVector<QuantizeOp> quantizes;
     getOperation().walk([&](Operation *op) {
-      if (isa<ContractOp, ConvOp>(op)) {
+      if (isa<ConvOp>(op) || (contractions && isa<ContractOp>(op))) {
         products.push_back(op);
       } else if (auto quantize = dyn_cast<QuantizeOp>(op)) {
         quantizes.push_back(quantize);

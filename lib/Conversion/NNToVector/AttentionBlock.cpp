@@ -127,6 +127,20 @@ void AttentionEmitter::storeStatistic(int64_t which, Value row, Value value) {
   memref::StoreOp::create(b, value, statistics, math.value(index));
 }
 
+/// x * log2(e). What is finite stays finite: where a mask adds the lowest float
+/// to all scores of a row, these are equal, and all of the row counts.
+Value AttentionEmitter::toBase2(Value x) {
+  Value scaled = arith::MulFOp::create(b, x, splat(kLog2E));
+  Value infinite = splat(kMinusInfinity);
+  Value isInfinite =
+      arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, x, infinite);
+  Value lowest = arith::SelectOp::create(
+      b, isInfinite, infinite, splat(-std::numeric_limits<float>::max()));
+  Value isBelow =
+      arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, scaled, lowest);
+  return arith::SelectOp::create(b, isBelow, lowest, scaled);
+}
+
 /// Score function and masks on one vector of scores; base 2 afterwards.
 Value AttentionEmitter::transformScores(const QueryBlock &block,
                                         const KeyBlock &keys, Value score,
@@ -135,8 +149,7 @@ Value AttentionEmitter::transformScores(const QueryBlock &block,
   at.m = math.value(math.add(block.firstRow, row));
   at.n = math.value(math.add(keys.first, column));
   if (spec.score) {
-    score = spec.score(b, score, at, mask);
-    score = arith::MulFOp::create(b, score, splat(kLog2E));
+    score = toBase2(spec.score(b, score, at, mask));
   }
   Value visible = spec.mask ? spec.mask(b, at, mask) : Value();
   if (mask)

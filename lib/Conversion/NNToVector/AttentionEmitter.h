@@ -68,6 +68,7 @@ private:
                       mlir::Value row);
   mlir::Value emitRowMaximum(const QueryBlock &block, const KeyBlock &keys,
                              mlir::Value row);
+  mlir::Value toBase2(mlir::Value x);
   mlir::Value transformScores(const QueryBlock &block, const KeyBlock &keys,
                               mlir::Value score, mlir::Value row,
                               mlir::Value column, mlir::Value mask);

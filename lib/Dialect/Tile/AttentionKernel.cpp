@@ -60,6 +60,7 @@ private:
   }
   Value infinite() { return f32(-std::numeric_limits<float>::infinity()); }
   Value exp2(Value x);
+  Value toBase2(Value x);
   Value size(int64_t value) { return math.i32(value); }
 
   ImplicitLocOpBuilder &b;
@@ -178,12 +179,25 @@ PipelineOp AttentionBuilder::createPipeline() {
   return pipeline;
 }
 
+/// x * log2(e). What is finite stays finite: where a mask adds the lowest float
+/// to all scores of a row, these are equal, and all of the row counts.
+Value AttentionBuilder::toBase2(Value x) {
+  Value scaled = arith::MulFOp::create(b, x, f32(llvm::numbers::log2ef));
+  Value isInfinite =
+      arith::CmpFOp::create(b, arith::CmpFPredicate::OEQ, x, infinite());
+  Value lowest = math.select(isInfinite, infinite(),
+                             f32(-std::numeric_limits<float>::max()));
+  Value isBelow =
+      arith::CmpFOp::create(b, arith::CmpFPredicate::OLT, scaled, lowest);
+  return math.select(isBelow, lowest, scaled);
+}
+
 /// Scaled and changed scores, times log2(e).
 Value AttentionBuilder::changeScores(Value scores, Value key) {
   auto tile = cast<TileType>(scores.getType());
-  Value log2e = f32(llvm::numbers::log2ef);
   if (!spec.score) {
-    Value factor = arith::MulFOp::create(b, spec.scale, log2e);
+    Value factor =
+        arith::MulFOp::create(b, spec.scale, f32(llvm::numbers::log2ef));
     return map(tile, scores, {}, [&](ValueRange x) -> Value {
       return arith::MulFOp::create(b, x[0], factor);
     });
@@ -193,7 +207,7 @@ Value AttentionBuilder::changeScores(Value scores, Value key) {
     ScorePlace place{batch, math.min(x[1], lastRow),
                      math.min(x[2], math.sub(keys, size(1)))};
     Value scaled = arith::MulFOp::create(b, x[0], spec.scale);
-    return arith::MulFOp::create(b, spec.score(b, scaled, place), log2e);
+    return toBase2(spec.score(b, scaled, place));
   });
 }
 
