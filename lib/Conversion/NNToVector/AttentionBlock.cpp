@@ -21,13 +21,17 @@ static constexpr double kMinusInfinity =
 // Vectors an iteration of the softmax loops.
 static constexpr int64_t kUnroll = 4;
 
+/// Rows past the block's end too, that the last tile of the product has:
+/// nothing reads what was never written, though nobody wants their results.
 void AttentionEmitter::clearBlock(const QueryBlock &block) {
   Value zero = splat(0);
   Value lowest = floatConstant(b, b.getF32Type(), kMinusInfinity);
   Value none = floatConstant(b, b.getF32Type(), 0);
-  emitFor(b, math.constant(0), block.rows, math.constant(1), [&](Value row) {
+  OpFoldResult rows = math.roundUp(block.rows, sched.valueRows);
+  emitFor(b, math.constant(0), rows, math.constant(1), [&](Value row) {
     storeStatistic(Maximum, row, lowest);
     storeStatistic(Sum, row, none);
+    storeStatistic(Rescale, row, none);
     OpFoldResult base = math.mul(row, shapes.outputStride);
     emitFor(b, math.constant(0), math.constant(shapes.outputStride),
             math.constant(shapes.lanes), [&](Value column) {
