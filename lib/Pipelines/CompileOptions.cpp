@@ -184,7 +184,7 @@ std::optional<std::string> CompileOptions::complete() {
   EmitKind others = hasTarget("cuda") ? EmitKind::Assembly : EmitKind::PTX;
   if (*emit == others) {
     return ("'" + getEmitKindName(*emit) + "' is not what target '" + target +
-            "' has")
+            "' has: expected --target=" + (hasTarget("cuda") ? "cpu" : "cuda"))
         .str();
   }
   bool embeds = *emit == EmitKind::Object;

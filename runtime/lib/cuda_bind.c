@@ -65,11 +65,7 @@ static dlc_status check_pointer(const dlc_context *c, const char *what,
   }
   dlc_text text = {0};
   dlc_text_add(&text, "%s '%s'", what, name);
-  dlc_status status = dlc_cuda_check_memory(c, text.bytes, dlc_tensor_data(t));
-  if (status) {
-    return status;
-  }
-  return DLC_OK;
+  return dlc_cuda_check_memory(c, text.bytes, dlc_tensor_data(t));
 }
 
 /* Whether kernels can use the tensor's memory. */

@@ -170,6 +170,16 @@ TILED = {
         {"transA": 1, "transB": 1},
         constants=1,
     ),
+    "odd_gemm": OpCase("odd_gemm", "MatMul", [f32(65, 97), f32(97, 131)], constants=1),
+    "thin_odd_gemm": OpCase("thin_odd_gemm", "MatMul", [f32(130, 33), f32(33, 24)]),
+    "odd_conv": OpCase("odd_conv", "Conv", [f32(1, 13, 15, 15), f32(30, 13, 3, 3)]),
+    "narrow_conv": OpCase(
+        "narrow_conv",
+        "Conv",
+        [f32(1, 3, 40, 40), f32(24, 3, 7, 7)],
+        {"strides": [2, 2]},
+        constants=1,
+    ),
     "thin_gemm": OpCase("thin_gemm", "MatMul", [f32(20, 256), f32(256, 64)]),
     "gemv": OpCase("gemv", "MatMul", [f32(3, 256), f32(256, 1000)], constants=1),
     "conv": OpCase(
@@ -184,6 +194,12 @@ TILED = {
     "odd_transpose": OpCase(
         "odd_transpose", "Transpose", [f32(51, 3, 77)], {"perm": [2, 1, 0]}
     ),
+    **{
+        f"transpose_{kind}": OpCase(
+            kind, "Transpose", [f32(65, 129).astype(kind)], {"perm": [1, 0]}
+        )
+        for kind in ("float16", "uint8", "int64")
+    },
 }
 
 

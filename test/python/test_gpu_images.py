@@ -119,7 +119,17 @@ def test_complaints_of_ptxas_are_passed_on(compile_model, tmp_path):
     broken.write_text('#!/bin/sh\necho "unknown $1" >&2\nexit 3\n')
     broken.chmod(0o755)
     binary, said = compile_model(f"--cubin={broken}")
-    assert f"'{broken}' made no code for sm_80: unknown -arch=sm_80" in said
+    assert f"'{broken}' made no code for sm_80: exit status 3" in said
+    assert "unknown -arch=sm_80" in said
+    assert not binary.exists()
+
+
+def test_machine_code_is_looked_at(compile_model, tmp_path):
+    idle = tmp_path / "ptxas"
+    idle.write_text("#!/bin/sh\nexit 0\n")
+    idle.chmod(0o755)
+    binary, said = compile_model(f"--cubin={idle}")
+    assert f"'{idle}' made no code for sm_80: what it wrote is no cubin" in said
     assert not binary.exists()
 
 

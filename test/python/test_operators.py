@@ -399,6 +399,16 @@ MOVES = [
     OpCase(
         "pad-edge", "Pad", [f32(5, 7), i64(2, 1, 3, 0)], {"mode": "edge"}, constants=1
     ),
+    *(
+        OpCase(
+            f"transpose-{kind}",
+            "Transpose",
+            [(100 * f32(5, 67, 39, low=0)).astype(kind)],
+            {"perm": [0, 2, 1]},
+            dynamic=True,
+        )
+        for kind in ("uint8", "int8", "uint16", "float16", "uint64", "bool")
+    ),
     OpCase("expand", "Expand", [f32(4, 1, 5), i64(2, 1, 3, 1)], constants=1),
     OpCase("tile", "Tile", [f32(3, 5), i64(2, 3)], constants=1),
     OpCase("gather", "Gather", [f32(11, 6), i64(3, -1, 0)], constants=1),

@@ -283,6 +283,18 @@ def test_run_compiles_an_onnx_file_into_the_cache(call, binary, onnx_file, tmp_p
     assert stamps == [path.stat().st_mtime_ns for path in files]
 
 
+def test_run_passes_on_how_to_compile(call, binary, simulator, onnx_file, tmp_path):
+    environment = os.environ | {"DLC_CACHE_DIR": str(tmp_path)}
+    for precision in ("fp32", "bf16"):
+        how = ("--device=ptxsim", f"--precision={precision}", "--gpu-arch=sm_90")
+        done = call("dlc-run", onnx_file, "--random", *how, env=environment)
+        assert done.returncode == 0, done.stderr
+    assert len(list(tmp_path.iterdir())) == 2
+    refused = call("dlc-run", binary, "--random", "--precision=bf16")
+    assert refused.returncode == 1
+    assert "'--precision=bf16' is for ONNX files" in refused.stderr
+
+
 @pytest.mark.parametrize("kind", ["cut short", "flipped in the middle", "empty"])
 def test_damaged_entry_of_the_cache_is_made_anew(
     call, binary, onnx_file, kind, tmp_path

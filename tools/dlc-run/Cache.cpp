@@ -48,13 +48,17 @@ static std::string cpuFlags() {
 }
 
 static Error findKey(const fs::path &model, const fs::path &compiler,
-                     const std::string &target, std::string &key) {
+                     const std::vector<std::string> &arguments,
+                     std::string &key) {
   std::vector<char> bytes;
   if (Error error = readFile(model, bytes)) {
     return error;
   }
-  std::string rest = std::string(dlc_version()) + "\n" + stamp(compiler) +
-                     cpuFlags() + "\n" + target + "\n";
+  std::string rest =
+      std::string(dlc_version()) + "\n" + stamp(compiler) + cpuFlags() + "\n";
+  for (const std::string &argument : arguments) {
+    rest += argument + "\n";
+  }
   // External data may be any file beside the model. Entries that refer to one
   // have the key "location".
   static const char location[] = "location";
@@ -100,13 +104,17 @@ static Error cacheFolder(fs::path &folder) {
 }
 
 static Error runCompiler(const std::string &compiler, const std::string &model,
-                         const std::string &target, const std::string &output) {
-  std::string arguments[] = {compiler, model, "-o", output, target};
-  char *argv[] = {arguments[0].data(), arguments[1].data(), arguments[2].data(),
-                  arguments[3].data(), arguments[4].data(), nullptr};
+                         std::vector<std::string> arguments,
+                         const std::string &output) {
+  arguments.insert(arguments.begin(), {compiler, model, "-o", output});
+  std::vector<char *> argv;
+  for (std::string &argument : arguments) {
+    argv.push_back(argument.data());
+  }
+  argv.push_back(nullptr);
   pid_t child;
-  int status =
-      posix_spawn(&child, compiler.c_str(), nullptr, nullptr, argv, environ);
+  int status = posix_spawn(&child, compiler.c_str(), nullptr, nullptr,
+                           argv.data(), environ);
   if (status != 0) {
     return {DLC_RESOURCE,
             "cannot run '" + compiler + "': " + std::strerror(status)};
@@ -122,13 +130,14 @@ static Error runCompiler(const std::string &compiler, const std::string &model,
 }
 
 Error dlc::run::compileCached(const std::string &model, dlc_device device,
-                              bool anew, std::string &compiled) {
-  std::string target =
-      device.device_type == DLC_DEVICE_CPU ? "--target=cpu" : "--target=cuda";
+                              std::vector<std::string> arguments, bool anew,
+                              std::string &compiled) {
+  arguments.push_back(device.device_type == DLC_DEVICE_CPU ? "--target=cpu"
+                                                           : "--target=cuda");
   fs::path compiler = fs::path(programPath()).parent_path() / "dlc-compile";
   fs::path folder;
   std::string key;
-  if (Error error = findKey(model, compiler, target, key)) {
+  if (Error error = findKey(model, compiler, arguments, key)) {
     return error;
   }
   if (Error error = cacheFolder(folder)) {
@@ -140,5 +149,5 @@ Error dlc::run::compileCached(const std::string &model, dlc_device device,
     return {};
   }
   // The compiler writes beside the name and renames: two at once do no harm.
-  return runCompiler(compiler, model, target, compiled);
+  return runCompiler(compiler, model, arguments, compiled);
 }

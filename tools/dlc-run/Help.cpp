@@ -16,6 +16,8 @@ Runs a compiled model (.dlc), or compiles an ONNX file (.onnx) into the cache
   --device=cpu | cuda:N        where to run: a GPU through NVIDIA's driver, or
            | ptxsim            code for GPUs on the simulator
   --devices                    say which devices there are, and stop
+  --precision=P, --gpu-arch=A, --dim=NAME=RANGE
+                               how to compile an ONNX file: see dlc-compile
   --threads=N                  most threads to use
   --verify=DIR                 compare with the data sets in DIR: in_K.npy and
                                out_K.npy, or ONNX's input_K.pb and output_K.pb,

@@ -67,8 +67,17 @@ static std::map<std::string, Setter> valueFlags(Options &o) {
       return values.push_back(text), Error();
     };
   };
+  auto compile = [&o](const char *flag) {
+    return [&o, flag](const std::string &text) {
+      o.compile.push_back("--" + std::string(flag) + "=" + text);
+      return Error();
+    };
+  };
   return {
       {"input", list(o.inputs)},
+      {"precision", compile("precision")},
+      {"gpu-arch", compile("gpu-arch")},
+      {"dim", compile("dim")},
       {"output", list(o.outputs)},
       {"verify", text(o.verify)},
       {"seed", count("seed", 9e15, o.seed)},

@@ -15,6 +15,7 @@ struct Options {
   std::string model;
   std::vector<std::string> inputs;  // texts of --input
   std::vector<std::string> outputs; // texts of --output
+  std::vector<std::string> compile; // arguments of dlc-compile, for ONNX files
   bool random = false;
   uint64_t seed = 0;
   uint32_t threads = 0; // 0: the runtime's default

@@ -99,12 +99,16 @@ static Error openModel(const Options &options, const std::string &path,
 /// made anew.
 static Error openModel(const Options &options, std::unique_ptr<Model> &model) {
   if (!options.model.ends_with(".onnx")) {
+    if (!options.compile.empty()) {
+      return usage("'" + options.compile.front() + "' is for ONNX files, '" +
+                   options.model + "' is compiled: see --info");
+    }
     return openModel(options, options.model, model);
   }
   std::string path;
   for (bool anew : {false, true}) {
-    if (Error error =
-            compileCached(options.model, options.device, anew, path)) {
+    if (Error error = compileCached(options.model, options.device,
+                                    options.compile, anew, path)) {
       return error;
     }
     Error error = openModel(options, path, model);

@@ -2,10 +2,11 @@
 // The register-tile matrix product. Two buffers of shared memory: while a tile
 // is multiplied, the next one is on its way through registers.
 //
-// In shared memory both operands are [bk][rows], with row r of step k at
-// r ^ (128 / bk * (k / 4)): transposing stores, and reads of four neighbours,
-// then touch each bank once. The results go through the same memory to the
-// epilogue, so that its code is a loop and its accesses are whole rows.
+// In shared memory both operands are [bk][rows], with the rows of a step
+// swapped in groups of four (OperandTile::swizzle): transposing stores, and
+// reads of four neighbours, then touch each bank once. The results go through
+// the same memory to the epilogue, so that its code is a loop and its accesses
+// are whole rows.
 #include "Conversion/NNToGPU/GemmTile.h"
 
 #include "Conversion/Common/ElementwiseFn.h"
@@ -23,6 +24,8 @@ namespace {
 
 /// Elements that one access to shared memory moves.
 constexpr int64_t kVector = 4;
+/// Neighbours along k that the threads of a warp load one each: a sector's.
+constexpr int64_t kRun = 8;
 
 /// One operand on its way: which elements this thread loads, and its place in
 /// shared memory.
@@ -49,6 +52,9 @@ private:
   };
 
   Value address(Value stage, Value step, Value row);
+  OpFoldResult swizzle(Value step);
+  /// Whether neighbouring threads store neighbours along k.
+  bool storesRuns() const { return operand.denseInK && width == 1; }
 
   GPUKernelBuilder &kb;
   ImplicitLocOpBuilder &b;
@@ -72,15 +78,19 @@ OperandTile::OperandTile(GPUKernelBuilder &kb, const GemmOperand &operand,
   int64_t count = rows * bk / width / threads;
   assert(count > 0 && "every thread loads a part of the tile");
   // Neighbouring threads load neighbours along the dense dim.
-  int64_t dense = (operand.denseInK ? bk : rows) / width;
+  int64_t dense = storesRuns() ? kRun : (operand.denseInK ? bk : rows) / width;
   for (int64_t i = 0; i < count; ++i) {
     OpFoldResult place = math.add(kb.getThread(), math.constant(i * threads));
-    Value inner =
-        math.value(math.mul(math.rem(place, math.constant(dense)), width));
-    Value outer = math.value(math.div(place, math.constant(dense)));
+    OpFoldResult outer = math.div(place, math.constant(dense)),
+                 inner = math.mul(math.rem(place, math.constant(dense)), width);
+    if (storesRuns()) {
+      OpFoldResult run = math.div(outer, math.constant(rows));
+      outer = math.rem(outer, math.constant(rows));
+      inner = math.add(math.mul(run, kRun), inner);
+    }
     Slot slot;
-    slot.row = operand.denseInK ? outer : inner;
-    slot.step = operand.denseInK ? inner : outer;
+    slot.row = math.value(operand.denseInK ? outer : inner);
+    slot.step = math.value(operand.denseInK ? inner : outer);
     slot.globalRow = math.value(math.add(firstRow, slot.row));
     if (operand.prepareRow) {
       slot.state = operand.prepareRow(slot.globalRow);
@@ -130,10 +140,30 @@ Value OperandTile::address(Value stage, Value step, Value row) {
   OpFoldResult base =
       math.add(math.mul(math.add(math.mul(stage, bk), step), rows),
                math.constant(offset));
-  OpFoldResult quad = math.div(step, math.constant(4));
-  Value swizzled =
-      arith::XOrIOp::create(b, row, math.value(math.mul(quad, 32 / (bk / 4))));
+  Value swizzled = arith::XOrIOp::create(b, row, math.value(swizzle(step)));
   return math.value(math.add(base, swizzled));
+}
+
+/// What the rows of a step are swapped by. The threads of a warp that store
+/// four neighbours along k each have 32 / (bk / 4) rows and all groups q of
+/// four steps: the bits of q, the lowest first, choose among the highest of the
+/// 32 banks. Threads that store one each have four rows and eight neighbours:
+/// the place in the group and the lowest bit of q tell these apart.
+OpFoldResult OperandTile::swizzle(Value step) {
+  auto bit = [&](int64_t of) {
+    return math.rem(math.div(step, math.constant(of)), math.constant(2));
+  };
+  OpFoldResult banks = math.constant(0);
+  for (int64_t group = 4, bank = 16; group < bk; group *= 2, bank /= 2) {
+    banks = math.add(banks, math.mul(bit(group), bank));
+  }
+  if (!storesRuns()) {
+    return banks;
+  }
+  OpFoldResult place =
+      math.mul(math.rem(step, math.constant(kVector)), kVector);
+  return arith::XOrIOp::create(b, math.value(banks), math.value(place))
+      .getResult();
 }
 
 void OperandTile::store(ValueRange elements, Value stage) {

@@ -90,6 +90,14 @@ struct TilePlan {
                  isWhole(near) && isWhole(far);
   }
 
+  /// Elements from the end of a row in shared memory to the next: with them,
+  /// neighbours of a column are an odd number of banks apart.
+  int64_t getPadding() {
+    constexpr int64_t kBankBits = 32;
+    unsigned bits = op.getResult().getType().getElementTypeBitWidth();
+    return hasVectors ? 0 : llvm::divideCeil(kBankBits, std::max(bits, 8u));
+  }
+
   nn::TransposeOp op;
   nn::Sizes sizes, grid;
   unsigned near, far;
@@ -130,7 +138,8 @@ private:
 
 Value TransposeEmitter::address(Value column, Value row) {
   if (!plan.hasVectors) {
-    return math.value(math.add(math.mul(column, kSide + 1), row));
+    return math.value(
+        math.add(math.mul(column, kSide + plan.getPadding()), row));
   }
   OpFoldResult quad = math.rem(math.div(column, math.constant(kVector)),
                                math.constant(kSide / kVector));
@@ -220,7 +229,7 @@ void TransposeEmitter::emit() {
   }
   shared = kb.allocateShared(
       getCodeType(plan.op.getResult().getType().getElementType()),
-      kSide * (kSide + (plan.hasVectors ? 0 : 1)));
+      kSide * (kSide + plan.getPadding()));
   forAccesses([&](Value column, Value row) {
     kernel::emitIf(b, exists(column, row), [&] { read(column, row); });
   });

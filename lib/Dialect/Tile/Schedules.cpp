@@ -40,15 +40,6 @@ static int64_t getFragmentRegisters(int64_t rows, int64_t columns,
   return rows * columns / 32 + rows / 4 + columns / 4 + sums;
 }
 
-static LogicalResult checkMultiple(EmitErrorFn emitError, StringRef name,
-                                   int64_t value, int64_t divisor) {
-  if (value > 0 && value % divisor == 0) {
-    return success();
-  }
-  return emitError() << "expected '" << name << "' to be a multiple of "
-                     << divisor << ", got " << value;
-}
-
 static LogicalResult checkRange(EmitErrorFn emitError, StringRef name,
                                 int64_t value, int64_t least, int64_t most) {
   if (value >= least && value <= most) {
@@ -56,6 +47,21 @@ static LogicalResult checkRange(EmitErrorFn emitError, StringRef name,
   }
   return emitError() << "expected '" << name << "' from " << least << " to "
                      << most << ", got " << value;
+}
+
+/// A side of a tile. None of more than kMaxSide fits shared memory, and
+/// products of three of them fit int64_t.
+static LogicalResult checkSide(EmitErrorFn emitError, StringRef name,
+                               int64_t value, int64_t divisor) {
+  constexpr int64_t kMaxSide = 1 << 16;
+  if (failed(checkRange(emitError, name, value, 1, kMaxSide))) {
+    return failure();
+  }
+  if (value % divisor == 0) {
+    return success();
+  }
+  return emitError() << "expected '" << name << "' to be a multiple of "
+                     << divisor << ", got " << value;
 }
 
 static LogicalResult checkShared(EmitErrorFn emitError, int64_t bytes,
@@ -108,22 +114,22 @@ LogicalResult checkSchedule(GemmScheduleAttr schedule,
                         limits.threads)) ||
       failed(checkRange(emitError, "stages", schedule.getStages(), 2, 8)) ||
       failed(checkRange(emitError, "split_k", schedule.getSplitK(), 1, 1024)) ||
-      failed(checkMultiple(emitError, "tile_m", schedule.getTileM(),
-                           16 * schedule.getWarpsM())) ||
-      failed(checkMultiple(emitError, "tile_n", schedule.getTileN(),
-                           16 * schedule.getWarpsN())) ||
-      failed(checkMultiple(emitError, "tile_k", schedule.getTileK(), 32 / e))) {
+      failed(checkSide(emitError, "tile_m", schedule.getTileM(),
+                       16 * schedule.getWarpsM())) ||
+      failed(checkSide(emitError, "tile_n", schedule.getTileN(),
+                       16 * schedule.getWarpsN())) ||
+      failed(checkSide(emitError, "tile_k", schedule.getTileK(), 32 / e))) {
     return failure();
   }
   if (e == 1 && !(traits.contiguousKOfA && traits.contiguousKOfB)) {
     return emitError() << "expected 8-bit operands with neighbours along k";
   }
   if (e == 4 && !traits.contiguousKOfA &&
-      failed(checkMultiple(emitError, "tile_m", schedule.getTileM(), 32))) {
+      failed(checkSide(emitError, "tile_m", schedule.getTileM(), 32))) {
     return failure();
   }
   if (e == 4 && !traits.contiguousKOfB &&
-      failed(checkMultiple(emitError, "tile_n", schedule.getTileN(), 32))) {
+      failed(checkSide(emitError, "tile_n", schedule.getTileN(), 32))) {
     return failure();
   }
   int64_t threads = schedule.getWarpsM() * schedule.getWarpsN() * 32;
@@ -205,9 +211,9 @@ LogicalResult checkSchedule(AttentionScheduleAttr schedule,
   if (failed(checkRange(emitError, "warps", schedule.getWarps(), 1,
                         limits.threads / 32)) ||
       failed(checkRange(emitError, "stages", schedule.getStages(), 2, 4)) ||
-      failed(checkMultiple(emitError, "queries", schedule.getQueries(),
-                           16 * schedule.getWarps())) ||
-      failed(checkMultiple(emitError, "keys", schedule.getKeys(), 16))) {
+      failed(checkSide(emitError, "queries", schedule.getQueries(),
+                       16 * schedule.getWarps())) ||
+      failed(checkSide(emitError, "keys", schedule.getKeys(), 16))) {
     return failure();
   }
   int64_t valueHead = traits.getPaddedValueHead();

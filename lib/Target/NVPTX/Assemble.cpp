@@ -2,6 +2,7 @@
 // Runs ptxas on files of its own.
 #include "Target/NVPTX/Assemble.h"
 
+#include "llvm/BinaryFormat/Magic.h"
 #include "llvm/Support/FileSystem.h"
 #include "llvm/Support/FileUtilities.h"
 #include "llvm/Support/MemoryBuffer.h"
@@ -103,13 +104,18 @@ Expected<std::string> assemblePTX(StringRef ptx, const GPUTarget &target,
   std::string message;
   int code = sys::ExecuteAndWait(ptxas, arguments, std::nullopt, redirects, 0,
                                  0, &message);
-  if (code != 0) {
-    Expected<std::string> text = log.read();
-    return createStringError(
-        "'" + ptxas + "' made no code for " + target.name + ": " +
-        (text ? StringRef(*text).rtrim().str() + message : message));
+  if (code == 0) {
+    Expected<std::string> cubin = output.read();
+    if (!cubin || identify_magic(*cubin) != file_magic::unknown) {
+      return cubin;
+    }
+    message = "what it wrote is no cubin";
+  } else if (message.empty()) {
+    message = "exit status " + std::to_string(code);
   }
-  return output.read();
+  Expected<std::string> text = log.read();
+  return createStringError("'" + ptxas + "' made no code for " + target.name +
+                           ": " + message + (text ? "\n" + *text : ""));
 }
 
 } // namespace dlc

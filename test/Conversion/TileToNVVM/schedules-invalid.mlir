@@ -19,6 +19,12 @@ module attributes {tile.test_kernels = [{kind = "gemm", name = "k", element = bf
 
 // -----
 
+// expected-error @below {{expected 'tile_k' from 1 to 65536, got 4611686018427387904}}
+module attributes {tile.test_kernels = [{kind = "gemm", name = "k", element = bf16, result = bf16, m = 8, n = 8, k = 8, batch = 1,
+  schedule = #tile.gemm_schedule<tile_m = 32, tile_n = 32, tile_k = 4611686018427387904, stages = 2, warps_m = 1, warps_n = 1>}]} {}
+
+// -----
+
 // expected-error @below {{expected 'stages' from 2 to 8, got 1}}
 module attributes {tile.test_kernels = [{kind = "gemm", name = "k", element = bf16, result = bf16, m = 8, n = 8, k = 8, batch = 1,
   schedule = #tile.gemm_schedule<tile_m = 32, tile_n = 128, tile_k = 32, stages = 1, warps_m = 1, warps_n = 4>}]} {}
