@@ -69,49 +69,72 @@ OpFoldResult getLoopSize(DispatchContext &context, const StaticAttention &known,
   return context.math.constant(1);
 }
 
-/// A condition `key <= row + offset` of the mask: keys from some place on are
+/// row + offsets, of index values of the dispatch.
+using RowBound = SmallVector<Value>;
+
+/// Conditions `key <= last` and `key >= first` of the mask: the other keys are
 /// hidden, and need not be read.
-struct CausalBound {
-  /// Index value of the dispatch, or null for 0.
-  Value offset;
-  /// The mask is nothing but this.
-  bool isWholeMask = false;
+struct KeyBounds {
+  std::optional<RowBound> first, last;
+  /// The mask is nothing but these.
+  bool areWholeMask = true;
 };
 
-/// Finds the bound among the conditions that the mask joins by `and`.
-std::optional<CausalBound> findCausalBound(nn::AttentionOp op) {
-  if (op.getMask().empty()) {
-    return std::nullopt;
+/// `value` as the row and offsets that are the same for all of the kernel.
+std::optional<RowBound> parseRowBound(Value value, Block &mask) {
+  RowBound offsets;
+  SmallVector<Value> terms{value};
+  bool hasRow = false;
+  for (size_t i = 0; i < terms.size(); ++i) {
+    Value term = terms[i];
+    if (term == mask.getArgument(nn::kRow)) {
+      if (std::exchange(hasRow, true)) {
+        return std::nullopt;
+      }
+    } else if (term.getParentBlock() != &mask) {
+      offsets.push_back(term);
+    } else if (auto sum = term.getDefiningOp<arith::AddIOp>()) {
+      terms.append({sum.getLhs(), sum.getRhs()});
+    } else {
+      return std::nullopt;
+    }
   }
-  Block &block = op.getMask().front();
-  Value row = block.getArgument(nn::kRow), key = block.getArgument(nn::kKey);
+  return hasRow ? std::optional(offsets) : std::nullopt;
+}
+
+/// Finds the bounds among the conditions that the mask joins by `and`.
+KeyBounds findKeyBounds(nn::AttentionOp op) {
+  KeyBounds bounds;
+  if (op.getMask().empty()) {
+    return bounds;
+  }
+  Block &mask = op.getMask().front();
   SmallVector<Value> conditions{
-      cast<nn::YieldOp>(block.getTerminator()).getValues()[0]};
+      cast<nn::YieldOp>(mask.getTerminator()).getValues()[0]};
   for (size_t i = 0; i < conditions.size(); ++i) {
     if (auto both = conditions[i].getDefiningOp<arith::AndIOp>()) {
       conditions.append({both.getLhs(), both.getRhs()});
       continue;
     }
     auto compare = conditions[i].getDefiningOp<arith::CmpIOp>();
-    if (!compare || compare.getPredicate() != arith::CmpIPredicate::sle ||
-        compare.getLhs() != key) {
-      continue;
+    std::optional<RowBound> *side = nullptr;
+    if (compare && compare.getLhs() == mask.getArgument(nn::kKey)) {
+      side = compare.getPredicate() == arith::CmpIPredicate::sle ? &bounds.last
+             : compare.getPredicate() == arith::CmpIPredicate::sge
+                 ? &bounds.first
+                 : nullptr;
     }
-    CausalBound bound;
-    bound.isWholeMask = conditions.size() == 1;
-    if (compare.getRhs() == row) {
-      return bound;
+    std::optional<RowBound> found;
+    if (side && !*side) {
+      found = parseRowBound(compare.getRhs(), mask);
     }
-    auto sum = compare.getRhs().getDefiningOp<arith::AddIOp>();
-    if (!sum || (sum.getLhs() != row && sum.getRhs() != row)) {
-      continue;
-    }
-    bound.offset = sum.getLhs() == row ? sum.getRhs() : sum.getLhs();
-    if (bound.offset.getParentBlock() != &block) {
-      return bound;
+    if (found) {
+      *side = found;
+    } else {
+      bounds.areWholeMask = false;
     }
   }
-  return std::nullopt;
+  return bounds;
 }
 
 /// Emits one kernel.
@@ -137,7 +160,8 @@ private:
   tile::OffsetFn makeOffset(unsigned map);
   int64_t getAlignment(unsigned map, Type element);
   tile::MatrixSpec makeOperand(unsigned map);
-  void setBound(tile::AttentionSpec &spec);
+  tile::KeyBoundFn makeBound(const RowBound &offsets, int64_t distance);
+  void setBounds(tile::AttentionSpec &spec);
   void setRegions(tile::AttentionSpec &spec);
   void setLogSum(tile::AttentionSpec &spec);
   Value emitRegion(ImplicitLocOpBuilder &b, const tile::ScorePlace &place,
@@ -147,8 +171,8 @@ private:
   StaticAttention known;
   nn::AttentionOp op;
   tile::AttentionScheduleAttr schedule;
-  /// keyEnd says all that the mask does.
-  bool masksByBound = false;
+  /// keyBegin and keyEnd say all that the mask does.
+  bool masksByBounds = false;
 };
 
 tile::Size AttentionEmitter::stride(unsigned map, unsigned loop) {
@@ -221,29 +245,42 @@ Value AttentionEmitter::emitRegion(ImplicitLocOpBuilder &b,
                              isMask ? maskMaps : 4, loops);
 }
 
-/// Keys behind the bound are skipped. Where empty rows are averages, all keys
+/// row + offsets + `distance`, i32.
+tile::KeyBoundFn AttentionEmitter::makeBound(const RowBound &offsets,
+                                             int64_t distance) {
+  KernelBuilder &kb = builder.kb();
+  OpFoldResult sum = kb.math.constant(distance);
+  for (Value offset : offsets) {
+    sum = kb.math.add(sum, kb.scalar(offset));
+  }
+  Value whole =
+      arith::IndexCastOp::create(kb.b, kb.b.getI32Type(), kb.math.value(sum));
+  return [whole](ImplicitLocOpBuilder &b, ValueRange, Value row) {
+    return tile::SizeMath(b).add(row, whole);
+  };
+}
+
+/// Keys outside the bounds are skipped. Where empty rows are averages, all keys
 /// have to be seen, unless the first key surely counts.
-void AttentionEmitter::setBound(tile::AttentionSpec &spec) {
-  std::optional<CausalBound> bound = findCausalBound(op);
-  bool averages = op.getEmptyRow() == nn::EmptyRow::average;
-  if (!bound || (averages && (bound->offset || !bound->isWholeMask))) {
+void AttentionEmitter::setBounds(tile::AttentionSpec &spec) {
+  KeyBounds bounds = findKeyBounds(op);
+  bool seesFirst = bounds.areWholeMask && !bounds.first && bounds.last &&
+                   bounds.last->empty();
+  if (op.getEmptyRow() == nn::EmptyRow::average && !seesFirst) {
     return;
   }
-  KernelBuilder &kb = builder.kb();
-  Value offset =
-      kb.math.value(bound->offset ? OpFoldResult(kb.scalar(bound->offset))
-                                  : kb.math.constant(0));
-  offset = arith::IndexCastOp::create(kb.b, kb.b.getI32Type(), offset);
-  spec.keyEnd = [offset](ImplicitLocOpBuilder &b, ValueRange, Value row) {
-    tile::SizeMath math(b);
-    return math.add(math.add(row, offset), math.i32(1));
-  };
-  masksByBound = bound->isWholeMask;
+  if (bounds.first) {
+    spec.keyBegin = makeBound(*bounds.first, 0);
+  }
+  if (bounds.last) {
+    spec.keyEnd = makeBound(*bounds.last, 1);
+  }
+  masksByBounds = bounds.areWholeMask;
 }
 
 void AttentionEmitter::setRegions(tile::AttentionSpec &spec) {
   bool averages = op.getEmptyRow() == nn::EmptyRow::average;
-  bool hasMask = !op.getMask().empty() && !masksByBound;
+  bool hasMask = !op.getMask().empty() && !masksByBounds;
   if (hasMask && !averages) {
     spec.mask = [this](ImplicitLocOpBuilder &b, const tile::ScorePlace &place) {
       return emitRegion(b, place, nullptr, /*isMask=*/true);
@@ -319,7 +356,7 @@ tile::AttentionSpec AttentionEmitter::makeSpec() {
   spec.emptyRow = op.getEmptyRow() == nn::EmptyRow::zero ? tile::EmptyRow::Zero
                                                          : tile::EmptyRow::NaN;
   spec.zeroNaNRows = op.getNanRow() == nn::NanRow::zero;
-  setBound(spec);
+  setBounds(spec);
   setRegions(spec);
   setLogSum(spec);
   return spec;
