@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-"""Attention under masks whose rows leave no finite score, or only lowest ones."""
+"""Attention under masks whose rows leave only lowest scores, and in windows."""
 
 from __future__ import annotations
 
+import json
 import os
 
 import numpy as np
 import onnx
 import pytest
+from conftest import run_in_child
 from onnx import helper
 
 import dlc
@@ -19,21 +21,15 @@ LOWEST = np.finfo(np.float32).min
 TOLERANCE = {"fp32": 1e-5, "tf32": 2e-3, "bf16": 1e-2, "fp16": 2e-3}
 
 
-def make_model() -> onnx.ModelProto:
-    shapes = {
-        "q": [2, 3, QUERIES, HEAD],
-        "k": [2, 3, KEYS, HEAD],
-        "v": [2, 3, KEYS, HEAD],
-        "mask": [2, 1, QUERIES, KEYS],
-    }
+def make_model(shapes: dict[str, list[int]], **attributes) -> onnx.ModelProto:
     inputs = [
         helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
         for name, shape in shapes.items()
     ]
     result = helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, shapes["q"])
-    node = helper.make_node("Attention", list(shapes), ["y"])
+    node = helper.make_node("Attention", list(shapes), ["y"], **attributes)
     graph = helper.make_graph([node], "main", inputs, [result])
-    opsets = [helper.make_opsetid("", 23)]
+    opsets = [helper.make_opsetid("", 25)]
     return helper.make_model(graph, opset_imports=opsets, ir_version=10)
 
 
@@ -54,20 +50,76 @@ def make_feeds() -> dict[str, np.ndarray]:
     return {name: value.astype(np.float32) for name, value in feeds.items()}
 
 
-def reference(q, k, v, mask) -> np.ndarray:
+def reference(q, k, v, mask=0.0) -> np.ndarray:
     """Softmax in f64 of scores that f32 rounds as it does: lowest + x is lowest."""
     scores = (q @ k.swapaxes(-1, -2) / np.float32(np.sqrt(HEAD)) + mask).astype(float)
     powers = np.exp(scores - scores.max(-1, keepdims=True))
     return powers / powers.sum(-1, keepdims=True) @ v.astype(float)
 
 
-@pytest.mark.parametrize(
-    ("device", "precision"), [("cpu", "fp32"), *(("ptxsim", p) for p in TOLERANCE)]
-)
+def shapes_of(feeds: dict[str, np.ndarray]) -> dict[str, list[int]]:
+    return {name: list(value.shape) for name, value in feeds.items()}
+
+
+DEVICES = [("cpu", "fp32"), *(("ptxsim", precision) for precision in TOLERANCE)]
+
+
+@pytest.mark.parametrize(("device", "precision"), DEVICES)
 def test_lowest_scores(device, precision):
     os.environ["PTXSIM_RACE"] = "1"
     feeds = make_feeds()
-    model = dlc.compile(make_model(), device=device, precision=precision)
+    model = make_model(shapes_of(feeds))
+    result = dlc.compile(model, device=device, precision=precision).run(feeds)["y"]
+    assert relative_error(result, reference(**feeds)) < TOLERANCE[precision]
+
+
+# Keys that a row sees on its left and right; -1 is all.
+WINDOWS = {
+    "left": {"left_window_size": 20},
+    "causal": {"left_window_size": 33, "is_causal": 1},
+    "both": {"left_window_size": 5, "right_window_size": 70},
+    "itself": {"left_window_size": 0, "right_window_size": 0},
+}
+
+
+def window_feeds(length: int) -> dict[str, np.ndarray]:
+    rng = rng_for("windows", 0)
+    return {
+        name: rng.standard_normal((1, 2, length, HEAD)).astype(np.float32)
+        for name in "qkv"
+    }
+
+
+@pytest.mark.parametrize(("device", "precision"), DEVICES)
+@pytest.mark.parametrize("name", WINDOWS)
+def test_window(name, device, precision):
+    os.environ["PTXSIM_RACE"] = "1"
+    feeds, window = window_feeds(150), WINDOWS[name]
+    distance = np.arange(150) - np.arange(150)[:, None]
+    left = window["left_window_size"]
+    right = 0 if "is_causal" in window else window.get("right_window_size", 150)
+    hidden = np.where((distance < -left) | (distance > right), -np.inf, 0.0)
+    model = make_model(shapes_of(feeds), **window)
+    result = dlc.compile(model, device=device, precision=precision).run(feeds)["y"]
     assert (
-        relative_error(model.run(feeds)["y"], reference(**feeds)) < TOLERANCE[precision]
+        relative_error(result, reference(**feeds, mask=hidden)) < TOLERANCE[precision]
     )
+
+
+def check_skipped_blocks(file) -> None:
+    """A window of an eighth of the keys takes a quarter of the products at most."""
+    os.environ["PTXSIM_COUNTERS"] = str(file)
+    counts = []
+    for window in ({}, {"left_window_size": 31, "right_window_size": 32}):
+        feeds = window_feeds(512)
+        model = make_model(shapes_of(feeds), **window)
+        dlc.compile(model, device="ptxsim", precision="bf16").run(feeds)
+        counts.append(json.loads(file.read_text())["matrix_operations"])
+    # Counters add up over all that a process runs.
+    whole, both = counts
+    assert whole < both <= 1.25 * whole
+
+
+def test_keys_outside_a_window_are_skipped(tmp_path):
+    file = tmp_path / "counters.json"
+    run_in_child(check_skipped_blocks, file, start="spawn")
