@@ -3,6 +3,7 @@
 // opcode table and resolves symbols. Calls: LowerCall.cpp.
 #include "Lowering.h"
 #include <algorithm>
+#include <bit>
 
 using namespace ptxsim;
 
@@ -140,6 +141,10 @@ bool Lowering::lowerInstruction(Frame &F, const Instruction &I,
     return lowerPack(F, I, std::move(L), Depth);
   if (!lowerOperands(F, I, L))
     return false;
+  if (L.Info.O == Op::Alloca && !L.Immediates.empty() &&
+      !std::has_single_bit(uint64_t(L.Immediates[0])))
+    return fail(I.Line, "expected a power of two alignment, got " +
+                            std::to_string(L.Immediates[0]));
   if (L.Info.O == Op::Alloca || L.Info.O == Op::StackSave ||
       L.Info.O == Op::StackRestore) {
     open(L, Role::DefUse);

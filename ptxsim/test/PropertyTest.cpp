@@ -122,6 +122,11 @@ static uint64_t maskOf(Type Ty) {
   return Bits >= 64 ? ~uint64_t(0) : (uint64_t(1) << Bits) - 1;
 }
 
+/// An alignment has to be a power of two.
+static int immediateFor(const OpcodeRow &Row) {
+  return Row.O == ptxsim::Op::Alloca ? 64 : 0xca;
+}
+
 /// False if the instruction is not of this kind, or has no rule here.
 static bool testOpcode(const OpcodeRow &Row, const std::string &Opcode) {
   OpcodeInfo Info;
@@ -137,7 +142,7 @@ static bool testOpcode(const OpcodeRow &Row, const std::string &Opcode) {
       uint64_t &V = In[K * Lanes + L];
       V = S.Slots[K].IsPred ? V & 1 : V & maskOf(S.Slots[K].Ty);
     }
-  constexpr int Imm = 0xca;
+  const int Imm = immediateFor(Row);
   OracleCase C;
   C.Imm = Imm;
   Kernel K(kernelFor(Opcode, S, Imm, targetFor(Row)), "k");
@@ -293,7 +298,8 @@ static int listModules(const char *Directory) {
       std::string Path = std::string(Directory) + "/" + std::to_string(N++) +
                          "." + targetFor(Row) + ".ptx";
       std::FILE *F = std::fopen(Path.c_str(), "w");
-      std::string Text = kernelFor(Opcode, S, 0xca, targetFor(Row));
+      std::string Text =
+          kernelFor(Opcode, S, immediateFor(Row), targetFor(Row));
       std::fwrite(Text.data(), 1, Text.size(), F);
       std::fclose(F);
     }

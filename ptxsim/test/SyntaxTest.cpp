@@ -81,7 +81,8 @@ static void testRefusals() {
   for (const char *Text :
        {"mov.u32 %r1, 5/0;", "mov.u32 %r1, (3;", "mov.u32 %r1, 3 +;",
         "mov.u32 %r1, 1.5*2;", "mov.f32 %f1, 1+2.5;", "add.u32 %r1, -%r2, 3;",
-        "add.u32 %r1, %r2.b0, 3;", "mov.u32 %r1, 1 ? 2;", "bar.sync 8*2;"}) {
+        "add.u32 %r1, %r2.b0, 3;", "mov.u32 %r1, 1 ? 2;", "bar.sync 8*2;",
+        "alloca.u32 %r1, %r2, 0;", "alloca.u32 %r1, %r2, 24;"}) {
     Kernel K(std::string(".version 8.6\n.target sm_90\n.address_size 64\n"
                          ".visible .entry k()\n{\n.reg .b32 %r<8>;\n.reg "
                          ".f32 %f<8>;\n") +
