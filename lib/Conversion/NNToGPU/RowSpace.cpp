@@ -17,6 +17,9 @@ static constexpr int64_t kMaxThreads = 1024;
 /// Registers for a thread's elements: of most blocks; of the largest ones,
 /// whose threads have 64 registers.
 static constexpr int64_t kRegisters = 32, kFewRegisters = 20;
+/// Of the largest blocks where a row's elements lie in several dims, so that
+/// their places take registers, too.
+static constexpr int64_t kFewSplitRegisters = 8;
 /// The same where only the run knows the length.
 static constexpr int64_t kUnknownRegisters = 16, kFewUnknownRegisters = 8;
 /// Bytes of shared memory for a block's elements: what the exchange between
@@ -87,7 +90,9 @@ void RowSpace::chooseThreads(unsigned elementBits, Type kept) {
 void RowSpace::choosePlaces(Type kept) {
   std::optional<int64_t> known = kernel::IndexMath::known(columns);
   bool isLargest = blockThreads == kMaxThreads;
-  int64_t room = isLargest ? kFewRegisters : kRegisters;
+  int64_t room = !isLargest              ? kRegisters
+                 : columnDims.size() > 1 ? kFewSplitRegisters
+                                         : kFewRegisters;
   int64_t elements =
       known ? llvm::divideCeil(*known, rowThreads * width) * width : INT64_MAX;
   if (!kept) {
