@@ -24,12 +24,14 @@ static void addDispatchPasses(OpPassManager &pm) {
 // params the shapes and types that those want.
 void buildDispatchPhase(OpPassManager &pm) {
   pm.addPass(createFormIntegerProductsPass({/*contractions=*/false}));
+  pm.addPass(createSimplifyViewsPass());
   pm.addPass(createFoldConstantsPass());
   addDispatchPasses(pm);
 }
 
 void buildGPUDispatchPhase(OpPassManager &pm, StringRef precision) {
   pm.addPass(createFormIntegerProductsPass());
+  pm.addPass(createSimplifyViewsPass());
   if (precision != "fp32") {
     pm.addPass(createSetPrecisionPass({precision.str()}));
   }
