@@ -81,6 +81,7 @@ struct LoweredKernel {
   uint32_t FrameReg = NoReg, StackReg = NoReg;
   uint32_t StaticShared = 0, DynamicSharedOffset = 0, LocalBytes = 0;
   uint32_t ParamBytes = 0;
+  bool UsesReserved = false; // reads %reserved_smem_offset
 };
 
 bool lowerKernel(const Module &M, const Function &Entry,

@@ -271,11 +271,11 @@ static const struct {
     {"%globaltimer_lo", SpecialReg::GlobaltimerLow, false},
     {"%globaltimer_hi", SpecialReg::GlobaltimerHigh, false},
     {"%current_graph_exec", SpecialReg::Zero, true},
-    {"%reserved_smem_offset_begin", SpecialReg::Zero, false},
-    {"%reserved_smem_offset_end", SpecialReg::ReservedSmem, false},
-    {"%reserved_smem_offset_cap", SpecialReg::ReservedSmem, false},
-    {"%reserved_smem_offset_0", SpecialReg::Zero, false},
-    {"%reserved_smem_offset_1", SpecialReg::Zero, false},
+    {"%reserved_smem_offset_begin", SpecialReg::ReservedSmem, false},
+    {"%reserved_smem_offset_end", SpecialReg::ReservedSmemEnd, false},
+    {"%reserved_smem_offset_cap", SpecialReg::ReservedSmemEnd, false},
+    {"%reserved_smem_offset_0", SpecialReg::ReservedSmem, false},
+    {"%reserved_smem_offset_1", SpecialReg::ReservedSmem, false},
     {"%envreg1", SpecialReg::GridWorkspaceHigh, false},
     {"%envreg2", SpecialReg::GridWorkspaceLow, false},
 };
@@ -289,6 +289,8 @@ bool Lowering::specialRef(const Instruction &I, const Operand &O, Ref &R) {
       R.Image.Which = N.Which;
       R.Image.Wide = N.Wide;
       R.IsPred = N.Which == SpecialReg::IsExplicitCluster;
+      Out.UsesReserved |= N.Which == SpecialReg::ReservedSmem ||
+                          N.Which == SpecialReg::ReservedSmemEnd;
       return true;
     }
   bool Wide;

@@ -85,6 +85,7 @@ enum class SpecialReg : uint8_t {
   ParamAddress, // Value is the offset in the parameter buffer
   ParamValue,   // Value is the offset, Bytes the size, sign extended if Signed
   ReservedSmem,
+  ReservedSmemEnd,
   Clock, // from here on read by an instruction of their own
   ClockHigh,
   Clock64,
@@ -202,6 +203,7 @@ struct Program {
   uint32_t StaticShared = 0, DynamicSharedOffset = 0;
   uint32_t LocalBytes = 0, ParamBytes = 0;
   bool UsesStack = false;      // behind LocalBytes
+  bool UsesReserved = false;   // shared memory of the system, behind all other
   uint32_t Registers = 0;      // 32-bit registers per thread, an estimate
   bool FlushDenormals = false; // every f32 operation is .ftz
   bool GlobalAtomics = false;  // results may depend on CTA order
@@ -233,6 +235,10 @@ std::unique_ptr<Program> decodeKernel(std::shared_ptr<const Module> M,
 /// First shared-memory address a CTA may use: smaller ones belong to the
 /// system on the hardware as well, so null pointers into shared memory fault.
 constexpr uint32_t SharedBase = 1024;
+/// Shared memory of the system, for kernels that read %reserved_smem_offset: it
+/// lies behind theirs, at a multiple of its size from SharedBase, and is zero
+/// at the start.
+constexpr uint32_t ReservedSharedBytes = 1024;
 /// Base of the windows of shared and local memory in the generic space.
 constexpr uint64_t SharedWindow = uint64_t(1) << 56;
 constexpr uint64_t LocalWindow = uint64_t(2) << 56;

@@ -283,6 +283,7 @@ std::unique_ptr<Program> ptxsim::decodeKernel(std::shared_ptr<const Module> M,
   P->Owner = std::move(M);
   P->Source = &Entry;
   P->StaticShared = K.StaticShared;
+  P->UsesReserved = K.UsesReserved;
   P->DynamicSharedOffset = K.DynamicSharedOffset;
   P->LocalBytes = K.LocalBytes;
   P->UsesStack = K.StackReg != NoReg;

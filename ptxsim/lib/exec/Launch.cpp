@@ -40,6 +40,16 @@ static uint64_t paramValue(const LaunchState &L, const ImageRow &Row) {
 }
 
 /// Value of a special register that is the same in the whole launch.
+/// Shared memory of a CTA that the kernel knows of.
+static uint32_t sharedBytes(const LaunchState &L) {
+  return L.P->DynamicSharedOffset - SharedBase + L.DynamicShared;
+}
+/// Where the system's shared memory lies, from SharedBase.
+static uint32_t reservedOffset(const LaunchState &L) {
+  return (sharedBytes(L) + ReservedSharedBytes - 1) / ReservedSharedBytes *
+         ReservedSharedBytes;
+}
+
 static bool launchValue(const LaunchState &L, const ImageRow &Row,
                         uint64_t &V) {
   Dim3 C = L.ClusterDim, G = L.Grid, B = L.Block;
@@ -63,11 +73,14 @@ static bool launchValue(const LaunchState &L, const ImageRow &Row,
   case SpecialReg::IsExplicitCluster: V = C.count() > 1 ? ~0u : 0; return true;
   case SpecialReg::DynamicSmem: V = L.DynamicShared; return true;
   case SpecialReg::TotalSmem:
-  case SpecialReg::AggrSmem:
-    V = L.P->DynamicSharedOffset - SharedBase + L.DynamicShared;
-    return true;
+  case SpecialReg::AggrSmem: V = sharedBytes(L); return true;
   case SpecialReg::Zero: V = 0; return true;
-  case SpecialReg::ReservedSmem: V = SharedBase; return true;
+  case SpecialReg::ReservedSmem:
+    V = SharedBase + reservedOffset(L);
+    return true;
+  case SpecialReg::ReservedSmemEnd:
+    V = SharedBase + reservedOffset(L) + ReservedSharedBytes;
+    return true;
   case SpecialReg::GridWorkspaceHigh:
     V = L.workspaceAddress() >> 32;
     return true;
@@ -172,7 +185,8 @@ std::unique_ptr<Cta> ptxsim::startCta(LaunchState &L, Worker &Work, Cluster &G,
     Work.FreeStorage.pop_back();
   }
   uint32_t Warps = uint32_t((L.Block.count() + 31) / 32);
-  C->SharedBytes = L.P->DynamicSharedOffset - SharedBase + L.DynamicShared;
+  C->SharedBytes = L.P->UsesReserved ? reservedOffset(L) + ReservedSharedBytes
+                                     : sharedBytes(L);
   C->Storage->Rows.resize(size_t(Warps) * L.P->RowBytes + 256);
   C->Storage->Shared.resize(C->SharedBytes + 2048);
   C->Storage->Local.resize(size_t(Warps) * 32 * L.LocalBytes);
@@ -181,6 +195,8 @@ std::unique_ptr<Cta> ptxsim::startCta(LaunchState &L, Worker &Work, Cluster &G,
       (uintptr_t(C->Storage->Shared.data()) + 1023) & ~uintptr_t(1023);
   C->Shared = reinterpret_cast<uint8_t *>(S);
   std::memset(C->Shared, 0xff, C->SharedBytes); // all NaN until written
+  if (L.P->UsesReserved)
+    std::memset(C->Shared + reservedOffset(L), 0, ReservedSharedBytes);
   C->Local = C->Storage->Local.data();
   std::fill(C->Storage->Local.begin(), C->Storage->Local.end(), 0xff);
   C->Observed = L.Config.Race || L.Config.Counters;

@@ -13,7 +13,7 @@ std::shared_ptr<RaceState> ptxsim::makeRaceState(Cluster &G) {
   S->Warps = S->WarpsPerCta * uint32_t(G.Ctas.size());
   S->Ctas.resize(G.Ctas.size());
   for (size_t K = 0; K < G.Ctas.size(); ++K)
-    S->Ctas[K].init(G.Ctas[K]->SharedBytes, S->WarpsPerCta);
+    S->Ctas[K].init(*G.Ctas[K], S->WarpsPerCta);
   S->MayGuess = comparesAndSwaps(*G.Ctas[0]->L);
   S->Clocks.resize(S->Warps);
   for (uint32_t K = 0; K < S->Warps; ++K) {

@@ -5,8 +5,9 @@
 
 using namespace ptxsim;
 
-void CtaShadow::init(uint32_t SharedBytes, uint32_t Warps) {
-  Blocks = SharedBytes / BlockBytes + 1;
+void CtaShadow::init(const Cta &C, uint32_t Warps) {
+  static_assert(BlockBytes == ReservedSharedBytes);
+  Blocks = C.SharedBytes / BlockBytes + 1;
   Stride = Warps;
   BlockAlike.assign(Blocks, 1);
   QuadAlike.assign(size_t(Blocks) * BlockQuads, 1);
@@ -15,6 +16,8 @@ void CtaShadow::init(uint32_t SharedBytes, uint32_t Warps) {
   Clocks = std::make_unique_for_overwrite<uint32_t[]>(Total * Stride);
   for (uint32_t B = 0; B < Blocks; ++B)
     Cells[blockCell(B)] = Cell::untouched();
+  if (C.L->P->UsesReserved)
+    Cells[blockCell(C.SharedBytes / BlockBytes - 1)].Initialised = 15;
   Summaries.resize(Blocks);
   Logs.resize(Warps);
 }

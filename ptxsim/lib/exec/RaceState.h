@@ -102,7 +102,7 @@ struct CtaShadow {
   std::vector<uint8_t> LocalWritten; // by byte of the CTA's local memory
   std::vector<RemoteAccess> Remote;  // by warps of other CTAs
 
-  void init(uint32_t SharedBytes, uint32_t Warps);
+  void init(const Cta &C, uint32_t Warps);
   uint32_t quadCell(uint32_t Quad) const { return Blocks * BlockCells + Quad; }
   uint32_t blockCell(uint32_t Block) const {
     return Blocks * (BlockCells + BlockQuads) + Block;
