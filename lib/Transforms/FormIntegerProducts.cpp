@@ -64,21 +64,12 @@ private:
   OpBuilder b;
 };
 
-/// A transposed dequantised tensor is a dequantised transposed one; two
-/// transposes that undo each other are none.
+/// A transposed dequantised tensor is a dequantised transposed one.
 Value ProductFormer::transposeBytes(Value bytes, TransposeOp transpose) {
-  ArrayRef<int64_t> order = transpose.getPermutation();
-  if (auto before = bytes.getDefiningOp<TransposeOp>()) {
-    SmallVector<int64_t> all = llvm::map_to_vector(
-        order, [&](int64_t dim) { return before.getPermutation()[dim]; });
-    if (llvm::is_sorted(all)) {
-      return before.getInput();
-    }
-  }
   return TransposeOp::create(
       b, transpose.getLoc(),
       transpose.getResult().getType().clone(typeOf(bytes).getElementType()),
-      bytes, order);
+      bytes, transpose.getPermutation());
 }
 
 std::optional<Quantized> ProductFormer::read(Value factor) {

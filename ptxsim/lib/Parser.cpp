@@ -327,21 +327,29 @@ bool Parser::parseInitElement(Variable &V) {
     Relocation R;
     R.Offset = V.Init.size();
     R.Bytes = uint8_t(std::min(8u, Bytes));
-    R.Generic = Lex.acceptWord("generic");
-    bool Paren = R.Generic && Lex.accept('(');
-    R.Symbol = Lex.identifier();
-    if (R.Symbol.empty())
-      return error("expected an initial value");
-    if (Paren && !expect(')'))
+    if (!parseAddress(R, "an initial value"))
       return false;
-    uint64_t Addend = 0;
-    if (Lex.accept('+') && !parseConstant(Addend))
-      return false;
-    R.Addend = int64_t(Addend);
     V.Relocations.push_back(R);
   }
   for (unsigned K = 0; K < Bytes; ++K)
     V.Init.push_back(uint8_t(K < 8 ? Bits >> (8 * K) : 0));
+  return true;
+}
+
+/// The address of `symbol`, `symbol + constant` or `generic(symbol)`. Expected:
+/// what a diagnostic calls it.
+bool Parser::parseAddress(Relocation &R, const char *Expected) {
+  R.Generic = Lex.acceptWord("generic");
+  bool Paren = R.Generic && Lex.accept('(');
+  R.Symbol = Lex.identifier();
+  if (R.Symbol.empty())
+    return error(std::string("expected ") + Expected);
+  if (Paren && !expect(')'))
+    return false;
+  uint64_t Addend = 0;
+  if (Lex.accept('+') && !parseConstant(Addend))
+    return false;
+  R.Addend = int64_t(Addend);
   return true;
 }
 
@@ -354,17 +362,8 @@ bool Parser::parseByteOf(Variable &V, uint64_t Mask) {
     R.Shift = uint8_t(R.Shift + 8);
   if (R.Shift == 64 || bitWidth(V.Element) != 8)
     return error("expected the mask of one byte and an element of 8 bits");
-  R.Generic = Lex.acceptWord("generic");
-  bool Paren = R.Generic && Lex.accept('(');
-  R.Symbol = Lex.identifier();
-  if (R.Symbol.empty())
-    return error("expected the name of a variable");
-  if (Paren && !expect(')'))
+  if (!parseAddress(R, "the name of a variable"))
     return false;
-  uint64_t Addend = 0;
-  if (Lex.accept('+') && !parseConstant(Addend))
-    return false;
-  R.Addend = int64_t(Addend);
   V.Relocations.push_back(R);
   V.Init.push_back(0);
   return expect(')');

@@ -29,6 +29,7 @@ private:
   bool parseParamList(std::vector<Variable> &Out);
   bool parseFunctionDirectives(Function &F);
   bool parseByteOf(Variable &V, uint64_t Mask);
+  bool parseAddress(Relocation &R, const char *Expected);
   bool parseDim3(Dim3 &Out);
   bool parseUnsigned(uint64_t &Out);
   bool parseCount(uint32_t &Out);

@@ -15,10 +15,6 @@ static const char *Ptx = ".version 8.0\n.target sm_80\n.address_size 64\n"
                          ".reg .b64 %p;\nld.param.u64 %p, [p];\n"
                          "st.global.u32 [%p], 5;\nret;\n}\n";
 
-/// Calls an entry point; the arguments have exactly the API's types.
-template <class... Args> static CUresult call(const char *Name, Args... A) {
-  return reinterpret_cast<CUresult (*)(Args...)>(librarySymbol(Name))(A...);
-}
 static ptxsimLiveObjects live() {
   ptxsimLiveObjects L{};
   reinterpret_cast<void (*)(ptxsimLiveObjects *)>(

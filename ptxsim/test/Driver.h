@@ -132,6 +132,24 @@ private:
   uint64_t S;
 };
 
+/// Calls an entry point of unchecked type: arguments pass as they are, so they
+/// have exactly the API's types.
+template <class... T> CUresult call(const char *Name, T... Arguments) {
+  auto *Fn = reinterpret_cast<CUresult (*)(T...)>(librarySymbol(Name));
+  if (!Fn) {
+    check(false, std::string("no entry point ") + Name);
+    return CUDA_ERROR_NOT_FOUND;
+  }
+  return Fn(Arguments...);
+}
+inline void good(CUresult R, const std::string &What) {
+  check(R == CUDA_SUCCESS, What + ": got " + std::to_string(R));
+}
+inline void bad(CUresult R, CUresult Want, const std::string &What) {
+  check(R == Want, What + ": expected " + std::to_string(Want) + ", got " +
+                       std::to_string(R));
+}
+
 float bf16ToFloat(uint16_t V);
 uint16_t floatToBf16(float V);
 inline float halfToFloat(uint16_t V) {

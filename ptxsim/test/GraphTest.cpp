@@ -8,20 +8,6 @@
 
 using namespace test;
 
-/// An entry point whose arguments pass as they are.
-template <class... T> static CUresult call(const char *Name, T... Arguments) {
-  auto *Fn = reinterpret_cast<CUresult (*)(T...)>(librarySymbol(Name));
-  check(Fn, std::string("entry ") + Name);
-  return Fn ? Fn(Arguments...) : CUDA_ERROR_NOT_FOUND;
-}
-static void good(CUresult R, const std::string &What) {
-  check(R == CUDA_SUCCESS, What + ": got " + std::to_string(R));
-}
-static void bad(CUresult R, CUresult Want, const std::string &What) {
-  check(R == Want, What + ": expected " + std::to_string(Want) + ", got " +
-                       std::to_string(R));
-}
-
 /// p[i] += v for the 32 threads.
 static const char AddPtx[] =
     ".version 8.0\n.target sm_80\n.address_size 64\n"

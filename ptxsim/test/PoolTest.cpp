@@ -4,18 +4,6 @@
 
 using namespace test;
 
-template <class... T> static CUresult call(const char *Name, T... Arguments) {
-  auto *Fn = reinterpret_cast<CUresult (*)(T...)>(librarySymbol(Name));
-  check(Fn, std::string("entry ") + Name);
-  return Fn ? Fn(Arguments...) : CUDA_ERROR_NOT_FOUND;
-}
-static void good(CUresult R, const std::string &What) {
-  check(R == CUDA_SUCCESS, What + ": got " + std::to_string(R));
-}
-static void bad(CUresult R, CUresult Want, const std::string &What) {
-  check(R == Want, What + ": expected " + std::to_string(Want) + ", got " +
-                       std::to_string(R));
-}
 static constexpr CUstream Default = nullptr;
 static const CUmemLocation Device{MemLocationDevice, 0};
 static constexpr uint64_t MiB = 1 << 20;

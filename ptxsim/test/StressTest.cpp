@@ -19,17 +19,6 @@ static const char *const Ptx =
     "mov.u32 %r3, %ctaid.z;\nor.b32 %r2, %r2, %r3;\n"
     "setp.eq.u32 %p1, %r2, 0;\n@%p1 st.global.u32 [%rd1], %r1;\nret;\n}\n";
 
-/// An entry point of unchecked type: arguments pass as the integers and
-/// pointers they are.
-template <class... T> static CUresult call(const char *Name, T... Arguments) {
-  auto *Fn = reinterpret_cast<CUresult (*)(T...)>(librarySymbol(Name));
-  if (!Fn) {
-    check(false, std::string("no entry point ") + Name);
-    return CUDA_SUCCESS;
-  }
-  return Fn(Arguments...);
-}
-
 namespace {
 /// Handles of every kind in one pool: what is a stream to one call may be a
 /// graph to the next one.

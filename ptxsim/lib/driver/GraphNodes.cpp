@@ -368,21 +368,21 @@ static CUresult copyParams(CUgraphNode Node, Result *Out) {
     return Out != nullptr;
   });
 }
-PTXSIM_API CUresult cuGraphKernelNodeGetParams(CUgraphNode Node,
-                                               CUDA_KERNEL_NODE_PARAMS *Out) {
+static CUresult kernelParams(CUgraphNode Node, CUDA_KERNEL_NODE_PARAMS *Out,
+                             bool HasKern) {
   return readParams<KernelLaunch>(Node, [&](GraphNode &N, KernelLaunch &) {
     if (Out)
-      writeKernelNode(N, Out, false);
+      writeKernelNode(N, Out, HasKern);
     return Out != nullptr;
   });
 }
+PTXSIM_API CUresult cuGraphKernelNodeGetParams(CUgraphNode Node,
+                                               CUDA_KERNEL_NODE_PARAMS *Out) {
+  return kernelParams(Node, Out, false);
+}
 PTXSIM_API CUresult
 cuGraphKernelNodeGetParams_v2(CUgraphNode Node, CUDA_KERNEL_NODE_PARAMS *Out) {
-  return readParams<KernelLaunch>(Node, [&](GraphNode &N, KernelLaunch &) {
-    if (Out)
-      writeKernelNode(N, Out, true);
-    return Out != nullptr;
-  });
+  return kernelParams(Node, Out, true);
 }
 PTXSIM_API CUresult cuGraphMemcpyNodeGetParams(CUgraphNode Node,
                                                CUDA_MEMCPY3D *Out) {

@@ -30,7 +30,7 @@ static ImageMemory &imagesOf(Worker &Work) {
   return *Work.Images;
 }
 
-static void countProducts(Warp *W, unsigned Count, uint64_t Macs) {
+void ptxsim::countProducts(Warp *W, unsigned Count, uint64_t Macs) {
   CounterSet &C = W->C->Work->Counters;
   C.MatrixOps += Count;
   C.MatrixMacs += Count * Macs;

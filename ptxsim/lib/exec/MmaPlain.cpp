@@ -86,12 +86,6 @@ static void writeFragment(const Detail &D, uint8_t *R, Type T, F Fn) {
     }
 }
 
-static void countProduct(Warp *W, uint64_t Macs) {
-  CounterSet &C = W->C->Work->Counters;
-  ++C.MatrixOps;
-  C.MatrixMacs += Macs;
-}
-
 // ---- integers and bits -----------------------------------------------------
 static constexpr unsigned MostRows = 16, MostColumns = 8, MostK = 256;
 
@@ -135,7 +129,7 @@ static void mmaIntegers(PTXSIM_ARGS) {
       V = std::clamp<int64_t>(V, INT32_MIN, INT32_MAX);
     return int32_t(uint32_t(uint64_t(V)));
   });
-  countProduct(W, uint64_t(S.M) * S.N * S.K);
+  countProducts(W, 1, uint64_t(S.M) * S.N * S.K);
   PTXSIM_NEXT;
 }
 
@@ -190,7 +184,7 @@ static void mmaEights(PTXSIM_ARGS) {
     Place At = placeInEight(L, E, TD == Type::F32);
     return C[productOf(L)][At.Row][At.Column];
   });
-  countProduct(W, 4 * 8 * 8 * 4);
+  countProducts(W, 1, 4 * 8 * 8 * 4);
   PTXSIM_NEXT;
 }
 
@@ -260,7 +254,7 @@ static void mmaSparse(PTXSIM_ARGS) {
     Place At = placeInC(L, Element);
     return C[At.Row][At.Column];
   });
-  countProduct(W, uint64_t(S.M) * S.N * S.K);
+  countProducts(W, 1, uint64_t(S.M) * S.N * S.K);
   PTXSIM_NEXT;
 }
 

@@ -8,6 +8,8 @@
 namespace ptxsim {
 /// Matrix instructions need the whole warp; records a fault.
 bool wholeWarp(Warp *W, const Inst *I, uint32_t On);
+/// Count matrix operations of Macs multiply-adds each, for the counters.
+void countProducts(Warp *W, unsigned Count, uint64_t Macs);
 
 bool selectMma(Encoder &E, const Lowered &L, Inst &I);
 /// Products of bits, of 8 x 8 x 4 and of sparse matrices.
