@@ -3,7 +3,8 @@
 
   check-ptx.py [--ptxas=PATH] [--record [--because=REASON]] MODEL...
 
-MODEL is light/NAME, minilm, zoo/NAME-VARIANT, or `all` for every one of these.
+MODEL is light/NAME, minilm, quantised/NAME, zoo/NAME-VARIANT, or `all` for every
+one of these.
 
 A name that ends with @bf16, @fp16 or @tf32 is the model in that precision.
 
@@ -36,9 +37,7 @@ ROOT = Path(__file__).resolve().parents[1]
 BUILD = Path(os.environ.get("DLC_BUILD", ROOT / "build"))
 sys.path.insert(0, str(ROOT / "test" / "Models"))
 
-import light  # noqa: E402
-import minilm  # noqa: E402
-import zoo  # noqa: E402
+import catalogue  # noqa: E402
 from common import find_cuda_tool  # noqa: E402
 
 ARCH = "sm_80"
@@ -63,21 +62,10 @@ KINDS = {
 COLUMNS = ("kernels", "registers", "smem", *KINDS, "other")
 
 
-def model_of(name: str) -> tuple[Path, dict]:
-    """The file of a model, and the ranges of its dims; without a precision."""
-    group, _, one = name.partition("/")
-    if group == "light":
-        return light.make(one), {}
-    if group == "minilm":
-        return minilm.make(), minilm.DIMS
-    network, _, variant = one.partition("-")
-    return zoo.make(network, variant) / "model.onnx", zoo.dims_of(network, variant)
-
-
 def kernels_of(name: str) -> list[str]:
     """The PTX of each of a model's kernels, as a text of its own."""
     model, _, precision = name.partition("@")
-    path, dims = model_of(model)
+    path, dims = catalogue.make(model)
     with tempfile.TemporaryDirectory() as folder:
         text = Path(folder) / "model.ptx"
         compiler = [BUILD / "bin" / "dlc-compile", path, "-o", text, "--emit=ptx"]
@@ -149,9 +137,7 @@ class Assembler:
 
 def all_models() -> list[str]:
     """The models that have a line, some in every precision."""
-    names = [f"light/{name}" for name in light.MODELS] + ["minilm"]
-    names += [f"zoo/{network}-{variant}" for network, variant in zoo.variants()]
-    return names + [f"{name}@{low}" for name in LOW_MODELS for low in LOW]
+    return catalogue.names() + [f"{name}@{low}" for name in LOW_MODELS for low in LOW]
 
 
 def read_table() -> dict[str, dict]:

@@ -2,10 +2,12 @@
 """Runs models through dlc and compares with ONNX Runtime or stored results.
 
 The error of an output is max|y - reference| / max|reference|; at most 1e-4 is
-right. Everything runs in this process, over dlc's Python API.
+right, or, of quantised models, what ONNX Runtime's fusions change. Everything runs in
+this process, over dlc's Python API.
 
   verify.py light             the nine light models; light/NAME for one
   verify.py minilm            MiniLM, over batch sizes and sequence lengths
+  verify.py quantised         the models of 8-bit integers; quantised/NAME for one
   verify.py zoo               the exported models; zoo/NAME-VARIANT for one
   verify.py FILE.onnx ...     any model, on random inputs (--dim as dlc-compile)
 
@@ -23,9 +25,11 @@ from pathlib import Path
 
 import numpy as np
 
+import catalogue
 import dlc
 import light
 import minilm
+import quantised
 import zoo
 from common import relative_error, rng_for
 
@@ -41,10 +45,11 @@ class Check:
     case: str
     output: str
     error: float
+    tolerance: float = TOLERANCE
 
     @property
     def is_right(self) -> bool:
-        return self.error <= TOLERANCE
+        return self.error <= self.tolerance
 
     def __str__(self) -> str:
         verdict = "ok" if self.is_right else "WRONG"
@@ -111,6 +116,28 @@ def check_minilm(sizes=MINILM_SIZES) -> Iterator[Check]:
     yield from _against_session("minilm", minilm.make(), minilm.DIMS, cases)
 
 
+def check_quantised(name: str) -> Iterator[Check]:
+    """A quantised model, against ONNX Runtime without fusions, from which it may
+    be twice as far as ONNX Runtime with them, or than two steps of a byte."""
+    path, dims = catalogue.make(f"quantised/{name}")
+    model = compile_timed(path, dims)
+    plain, fused = (quantised.open_session(path, fusions) for fusions in (False, True))
+    if dims:
+        cases = {"1x7": minilm_feeds(1, 7), "4x37": minilm_feeds(4, 37)}
+    else:
+        value = model.inputs[0].name
+        image = light.model_input(name.partition("-")[0], 7)
+        cases = {"seed 7": {value: image}}
+    for case, feeds in cases.items():
+        results = model.run(feeds)
+        for output in plain.get_outputs():
+            (right,) = plain.run([output.name], feeds)
+            (other,) = fused.run([output.name], feeds)
+            tolerance = 2 * max(relative_error(other, right), 1 / 256)
+            error = relative_error(results[output.name], right)
+            yield Check(f"quantised/{name}", case, output.name, error, tolerance)
+
+
 def check_zoo(name: str, variant: str) -> Iterator[Check]:
     """An exported model, against PyTorch's results."""
     folder = zoo.make(name, variant)
@@ -165,6 +192,9 @@ def checks_of(what: str, dims: list[str]) -> Iterator[Check]:
     elif group == "light":
         for name in [one] if one else light.MODELS:
             yield from check_light(name)
+    elif group == "quantised":
+        for name in [one] if one else quantised.MODELS:
+            yield from check_quantised(name)
     elif group == "zoo" and "-" in one:
         name, _, variant = one.partition("-")
         yield from check_zoo(name, variant)

@@ -48,7 +48,9 @@ def test_minilm():
     run_in_child(without_races, check_models, verify.check_minilm, ((1, 7), (4, 37)))
 
 
-@pytest.mark.parametrize("name", ["light/squeezenet", "minilm"])
+@pytest.mark.parametrize(
+    "name", ["light/squeezenet", "minilm", "quantised/resnet50-static"]
+)
 def test_ptxas(name):
     check_ptx(name)
 

@@ -47,7 +47,8 @@ mlir::LogicalResult checkSchedule(GemmScheduleAttr schedule,
 
 /// As for a product of pixels, taps x channels and output channels; k is
 /// contiguous in the input. e * tile_k is a power of two up to 512; the places
-/// of a thread's pixels fit its registers, too.
+/// of a thread's pixels fit its registers, too; where taps are joined, a thread
+/// copies at most 32 pieces of neighbouring channels for a stage.
 mlir::LogicalResult checkSchedule(ConvScheduleAttr schedule,
                                   const ProductTraits &traits,
                                   const BlockLimits &limits,

@@ -27,6 +27,10 @@ static constexpr int64_t kPlaceRegisters = 7;
 /// offset, a row and a column.
 static constexpr int64_t kPieceRegisters = 4;
 
+/// Pieces of a stage that a thread copies where taps are joined: all may be
+/// under way at once. With 64, ptxas spilled.
+static constexpr int64_t kMaxCopyPieces = 32;
+
 /// Chunks of one copy that a thread of attention has addresses for beside its
 /// tiles; with 12 and more, ptxas spilled.
 static constexpr int64_t kMaxCopyChunks = 8;
@@ -147,19 +151,30 @@ bool joinsTaps(ConvScheduleAttr schedule, const ProductTraits &traits) {
   return traits.taps > 1 && traits.channels % schedule.getTileK() != 0;
 }
 
+/// Chunks of the image that a thread copies for each stage.
+static int64_t countCopyChunks(ConvScheduleAttr schedule,
+                               const ProductTraits &traits) {
+  int64_t chunks = schedule.getTileK() * traits.elementBytes / kChunkBytes;
+  int64_t threads = schedule.getWarpsM() * schedule.getWarpsN() * 32;
+  return llvm::divideCeil(schedule.getTileM() * chunks, threads);
+}
+
+/// The copies that a chunk takes: more than one only where taps are joined.
+static int64_t countPieces(ConvScheduleAttr schedule,
+                           const ProductTraits &traits) {
+  return joinsTaps(schedule, traits)
+             ? kChunkBytes /
+                   std::gcd(traits.channels * traits.elementBytes, kChunkBytes)
+             : 1;
+}
+
 /// Registers for the places of what a thread copies of the image.
 static int64_t getPlaceRegisters(ConvScheduleAttr schedule,
                                  const ProductTraits &traits) {
-  int64_t chunks = schedule.getTileK() * traits.elementBytes / kChunkBytes;
-  int64_t threads = schedule.getWarpsM() * schedule.getWarpsN() * 32;
-  int64_t places = llvm::divideCeil(schedule.getTileM() * chunks, threads);
-  int64_t registers = kPlaceRegisters * places;
-  if (joinsTaps(schedule, traits)) {
-    int64_t piece =
-        std::gcd(traits.channels * traits.elementBytes, kChunkBytes);
-    registers += kPieceRegisters * kChunkBytes / piece;
-  }
-  return registers;
+  int64_t registers = kPlaceRegisters * countCopyChunks(schedule, traits);
+  return joinsTaps(schedule, traits)
+             ? registers + kPieceRegisters * countPieces(schedule, traits)
+             : registers;
 }
 
 LogicalResult checkSchedule(ConvScheduleAttr schedule,
@@ -178,6 +193,12 @@ LogicalResult checkSchedule(ConvScheduleAttr schedule,
   }
   if (failed(checkSchedule(product, traits, limits, emitError))) {
     return failure();
+  }
+  int64_t pieces =
+      countCopyChunks(schedule, traits) * countPieces(schedule, traits);
+  if (joinsTaps(schedule, traits) && pieces > kMaxCopyPieces) {
+    return emitError() << "expected a thread to copy at most " << kMaxCopyPieces
+                       << " pieces of the image at a time, got " << pieces;
   }
   int64_t threads = schedule.getWarpsM() * schedule.getWarpsN() * 32;
   int64_t rows = schedule.getTileM() / schedule.getWarpsM();

@@ -7,6 +7,7 @@ from __future__ import annotations
 import pytest
 from conftest import ROOT, check_ptx, run_in_child
 
+import catalogue
 import light
 import verify
 import zoo
@@ -14,8 +15,6 @@ import zoo
 pytestmark = pytest.mark.usefixtures("compiler")
 TABLE = ROOT / "test" / "Models" / "ptx-sm_80.tsv"
 RECORDED = [line.split("\t")[0] for line in TABLE.read_text().splitlines()[1:]]
-MODELS = [f"light/{name}" for name in light.MODELS] + ["minilm"]
-MODELS += [f"zoo/{network}-{variant}" for network, variant in zoo.variants()]
 
 
 def check_model(checks, *arguments) -> None:
@@ -42,4 +41,4 @@ def test_ptxas(name):
 
 
 def test_every_model_is_recorded():
-    assert not set(MODELS) - set(RECORDED)
+    assert not set(catalogue.names()) - set(RECORDED)
