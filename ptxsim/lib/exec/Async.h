@@ -102,6 +102,7 @@ struct Mbarrier {
   uint32_t Expected = 0, Pending = 0;
   int64_t Bytes = 0;
   uint64_t Phase = 0;
+  uint32_t Address = 0; // in the CTA's shared memory
   // Race checks: clocks of this phase's arrivals, and of completed phases.
   std::vector<uint32_t> Arriving, Released;
   uint32_t InitAgent = 0, InitClock = 0, InitPc = 0;
@@ -114,9 +115,8 @@ struct MbarTable {
 Mbarrier *findMbarrier(Warp *W, const Inst *I, uint32_t Lane, Cta *C,
                        uint32_t Offset);
 void completePhase(Cta *C, Mbarrier &B);
-/// A copy has delivered Bytes to the barrier object at Offset; Clock is what
-/// raceBulkCopy returned.
-void deliverBytes(Cta *C, uint32_t Offset, uint32_t Bytes, uint32_t Clock);
+/// A copy has delivered Bytes to the barrier object at Offset.
+void deliverBytes(Cta *C, uint32_t Offset, uint32_t Bytes);
 
 /// Runs a copy now or queues it, by mode.
 void scheduleWork(Warp *W, std::function<void()> Work);

@@ -117,7 +117,7 @@ static void bulkWait(PTXSIM_ARGS) {
         Work.finish();
       A.BulkGroups.pop_front();
     }
-    raceWaitBulk(W, size_t(I->Imm));
+    raceWaitBulk(W, size_t(I->Imm), I->Aux);
   }
   PTXSIM_NEXT;
 }
@@ -148,7 +148,7 @@ std::vector<CopyTarget> ptxsim::copyTargets(Warp *W, const Inst *I, uint32_t L,
                                             bool Multicast) {
   std::vector<CopyTarget> Out;
   if (!Multicast) {
-    Out.push_back({Owner, Offset, Barrier, 1});
+    Out.push_back({Owner, Offset, Barrier});
     return Out;
   }
   auto &Ctas = W->C->Group->Ctas;
@@ -161,11 +161,21 @@ std::vector<CopyTarget> ptxsim::copyTargets(Warp *W, const Inst *I, uint32_t L,
                 std::to_string(Ctas.size()));
       return {};
     }
-    Out.push_back({Ctas[K].get(), Offset, Barrier, 1});
+    Out.push_back({Ctas[K].get(), Offset, Barrier});
   }
   if (Out.empty())
     fault(W, I, FaultKind::Illegal, L, "multicast to no CTA");
   return Out;
+}
+
+bool ptxsim::raceTargets(Warp *W, const Inst *I, uint32_t L,
+                         const std::vector<CopyTarget> &Targets, uint32_t Bytes,
+                         CopyEpoch &Copy) {
+  for (const CopyTarget &T : Targets)
+    if (!raceBeginBulk(W, I, L, T.Owner, T.Barrier, Copy) ||
+        !raceCopyShared(W, I, T.Owner, T.Offset, Bytes, true, Copy))
+      return false;
+  return true;
 }
 
 /// Destination and barrier of a load, both in one CTA of the cluster.
@@ -209,21 +219,19 @@ static void bulkLoad(PTXSIM_ARGS) {
                               16, AccessKind::Read, &SrcOwner, &SrcOffset);
     if (!Src || !loadTargets(W, I, R, L, Bytes, Targets))
       return;
-    if (FromShared
-            ? !raceBulkCopy(W, I, SrcOwner, SrcOffset, Bytes, false,
-                            Targets[0].Owner, Targets[0].Barrier)
-            : !raceGlobalRange(W, I, L, uint64_t(Src), Bytes, AccessKind::Read))
+    CopyEpoch Copy;
+    if (!raceTargets(W, I, L, Targets, Bytes, Copy) ||
+        (FromShared
+             ? !raceCopyShared(W, I, SrcOwner, SrcOffset, Bytes, false, Copy)
+             : !raceCopyGlobal(W, I, L, uint64_t(Src), Bytes, AccessKind::Read,
+                               Copy)))
       return;
-    for (CopyTarget &T : Targets)
-      if (!(T.Clock = raceBulkCopy(W, I, T.Owner, T.Offset, Bytes, true,
-                                   T.Owner, T.Barrier)))
-        return;
     ++W->Effects;
     scheduleWork(W, [Src, Bytes, Targets = std::move(Targets)] {
       for (const CopyTarget &T : Targets) {
         std::memcpy(T.Owner->Shared + (T.Offset - SharedBase), Src, Bytes);
         touchShared(T.Owner);
-        deliverBytes(T.Owner, T.Barrier, Bytes, T.Clock);
+        deliverBytes(T.Owner, T.Barrier, Bytes);
       }
     });
   }
@@ -249,9 +257,12 @@ static void bulkStore(PTXSIM_ARGS) {
         Dst ? resolveOne(W, I, L, detailAddress(D, 1, R, L), Space::Shared,
                          Bytes, 16, AccessKind::Read, &Owner, &Offset)
             : nullptr;
-    if (!Src || !raceGroupCopy(W, I, Owner, Offset, Bytes) ||
-        !raceGlobalRange(W, I, L, uint64_t(Dst), Bytes,
-                         Reduces ? AccessKind::Atomic : AccessKind::Write))
+    CopyEpoch Reads, Writes;
+    raceBeginGroup(W, I, Reads, Writes);
+    if (!Src || !raceCopyShared(W, I, Owner, Offset, Bytes, false, Reads) ||
+        !raceCopyGlobal(W, I, L, uint64_t(Dst), Bytes,
+                        Reduces ? AccessKind::Atomic : AccessKind::Write,
+                        Writes))
       return;
     ++W->Effects;
     auto Write = [=](const uint8_t *From) {

@@ -48,17 +48,16 @@ void ptxsim::completePhase(Cta *C, Mbarrier &B) {
     return;
   ++B.Phase;
   B.Pending = B.Expected;
-  raceCompletePhase(C, &B);
+  raceCompletePhase(C, B.Address, &B);
 }
-void ptxsim::deliverBytes(Cta *C, uint32_t Offset, uint32_t Bytes,
-                          uint32_t Clock) {
+void ptxsim::deliverBytes(Cta *C, uint32_t Offset, uint32_t Bytes) {
+  raceEndBulk(C, Offset);
   if (!C->Mbars)
     return;
   auto It = C->Mbars->Objects.find(Offset);
   if (It == C->Mbars->Objects.end())
     return; // invalidated while the copy was under way
   It->second.Bytes -= Bytes;
-  raceReleaseBulk(C, Offset, &It->second, Clock);
   completePhase(C, It->second);
 }
 
@@ -117,6 +116,7 @@ static void mbarInit(PTXSIM_ARGS) {
       C->Mbars = std::make_shared<MbarTable>();
     Mbarrier &B = C->Mbars->Objects[Offset] = Mbarrier();
     B.Expected = B.Pending = Count;
+    B.Address = Offset;
     raceInitMbarrier(W, I, &B);
     ++W->Effects;
   }
@@ -201,7 +201,7 @@ template <bool Parity> static void mbarTest(PTXSIM_ARGS) {
   const Detail &D = W->P->Details[I->X];
   if (!On)
     PTXSIM_NEXT;
-  if (!forMbarriers(W, I, R, On, 1, [&](uint32_t L, Cta *, Mbarrier &B) {
+  if (!forMbarriers(W, I, R, On, 1, [&](uint32_t L, Cta *C, Mbarrier &B) {
         bool Completed;
         if (Parity)
           Completed = (B.Phase & 1) != (laneOf<uint32_t>(R, D.slot(2), L) & 1);
@@ -209,7 +209,7 @@ template <bool Parity> static void mbarTest(PTXSIM_ARGS) {
           Completed = B.Phase != laneOf<uint64_t>(R, D.slot(2), L) >> 20;
         Done |= uint32_t(Completed) << L;
         if (Completed)
-          raceWaitMbarrier(W, &B);
+          raceWaitMbarrier(W, C->Rank, B.Address, &B);
         return true;
       }))
     return;
@@ -230,7 +230,7 @@ static void mbarPending(PTXSIM_ARGS) {
 
 static void fenceAsync(PTXSIM_ARGS) {
   if (guarded(I, R, M))
-    raceFenceProxy(W);
+    raceFenceProxy(W, I->Aux & 1, I->Aux & 2);
   PTXSIM_NEXT;
 }
 static void noOperation(PTXSIM_ARGS) { PTXSIM_NEXT; }
@@ -277,7 +277,13 @@ bool ptxsim::selectAsync(Encoder &E, const Lowered &L, Inst &I) {
   const OpcodeInfo &Info = L.Info;
   switch (Info.O) {
   case Op::MbarPending: I.Fn = mbarPending; break;
-  case Op::FenceProxyAsync: I.Fn = fenceAsync; break;
+  case Op::FenceProxyAsync: {
+    bool Shared =
+        Info.Where == Space::Shared || Info.Where == Space::SharedCluster;
+    I.Aux = uint16_t(Shared ? 1 : Info.Where == Space::Global ? 2 : 3);
+    I.Fn = Info.has(Mod::Alias) ? noOperation : fenceAsync;
+    break;
+  }
   case Op::FenceMbarInit: I.Fn = noOperation; break;
   default:
     I.Fn = mbarHandler(Info, I);

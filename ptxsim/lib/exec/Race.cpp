@@ -17,9 +17,8 @@ std::shared_ptr<RaceState> ptxsim::makeRaceState(Cluster &G) {
   S->MayGuess = comparesAndSwaps(*G.Ctas[0]->L);
   S->Clocks.resize(S->Warps);
   for (uint32_t K = 0; K < S->Warps; ++K) {
-    S->Clocks[K].Now.assign(4 * S->Warps, 0);
+    S->Clocks[K].Now.assign(NumAgentKinds * S->Warps, 0);
     S->Clocks[K].Now[K] = 1;
-    S->Clocks[K].FenceView.assign(4 * S->Warps, 0);
   }
   return S;
 }
@@ -219,98 +218,6 @@ void ptxsim::raceArriveMbarrier(Warp *W, Mbarrier *B, bool WithCopies) {
   }
   tick(*S, W);
 }
-void ptxsim::raceCompletePhase(Cta *C, Mbarrier *B) {
-  if (C->Group->Race) {
-    join(B->Released, B->Arriving);
-    B->Arriving.clear();
-  }
-}
-void ptxsim::raceWaitMbarrier(Warp *W, Mbarrier *B) {
-  if (RaceState *S = raceOf(W)) {
-    join(clockOf(*S, W).Now, B->Released);
-    takeFences(*S, clockOf(*S, W));
-  }
-}
-
-// ---- bulk copies ---------------------------------------------------------
-bool ptxsim::raceGroupCopy(Warp *W, const Inst *I, Cta *C, uint32_t Offset,
-                           uint32_t Bytes) {
-  RaceState *S = raceOf(W);
-  if (!S)
-    return true;
-  WarpClock &Own = clockOf(*S, W);
-  RaceAccess A;
-  A.Agent = agentOf(*S, W, AgentKind::Bulk);
-  A.Clock = Own.StoreClock = Own.BulkClock++;
-  A.Pc = Own.StorePc = pcOf(I, W);
-  A.AsyncProxy = true;
-  return checkCells(W, I, C, 1, &Offset, Bytes, A);
-}
-/// The clocks that are kept of agents grow with a new one.
-BarrierAgent &RaceState::barrierAgent(uint32_t Rank, uint32_t Address) {
-  constexpr size_t Most = 4096; // further objects share agents
-  auto [It, New] = BarrierAgents.try_emplace({Rank, Address});
-  BarrierAgent &B = It->second;
-  if (!New)
-    return B;
-  size_t Index = BarrierAgents.size() - 1;
-  B = {4 * Warps + uint32_t(Index % Most), 0};
-  auto Grow = [&](VectorClock &V) {
-    if (!V.empty() && V.size() <= B.Agent)
-      V.resize(B.Agent + 1);
-  };
-  for (WarpClock &C : Clocks) {
-    Grow(C.Now);
-    Grow(C.FenceView);
-  }
-  for (CtaShadow &Sh : Ctas)
-    for (ReadLog &Log : Sh.Logs)
-      Grow(Log.Now);
-  return B;
-}
-uint32_t ptxsim::raceBulkCopy(Warp *W, const Inst *I, Cta *C, uint32_t Offset,
-                              uint32_t Bytes, bool Write, Cta *BarrierOwner,
-                              uint32_t Barrier) {
-  RaceState *S = raceOf(W);
-  if (!S)
-    return 1;
-  BarrierAgent &B = S->barrierAgent(BarrierOwner->Rank, Barrier);
-  RaceAccess A;
-  A.Agent = B.Agent;
-  A.Clock = ++B.Clock;
-  A.Pc = pcOf(I, W);
-  A.Write = Write;
-  A.AsyncProxy = true;
-  return checkCells(W, I, C, 1, &Offset, Bytes, A) ? A.Clock : 0;
-}
-void ptxsim::raceReleaseBulk(Cta *C, uint32_t Barrier, Mbarrier *B,
-                             uint32_t Clock) {
-  RaceState *S = C->Group->Race.get();
-  if (!S)
-    return;
-  uint32_t Agent = S->barrierAgent(C->Rank, Barrier).Agent;
-  if (B->Arriving.size() <= Agent)
-    B->Arriving.resize(Agent + 1);
-  B->Arriving[Agent] = std::max(B->Arriving[Agent], Clock);
-}
-void ptxsim::raceCommitBulk(Warp *W) {
-  if (RaceState *S = raceOf(W)) {
-    WarpClock &C = clockOf(*S, W);
-    C.BulkCommits.push_back(C.BulkClock - 1);
-  }
-}
-void ptxsim::raceWaitBulk(Warp *W, size_t Keep) {
-  RaceState *S = raceOf(W);
-  if (!S)
-    return;
-  WarpClock &C = clockOf(*S, W);
-  uint32_t &Seen = C.Now[agentOf(*S, W, AgentKind::Bulk)];
-  while (C.BulkCommits.size() > Keep) {
-    Seen = std::max(Seen, C.BulkCommits.front());
-    C.BulkCommits.pop_front();
-  }
-}
-
 // ---- matrix products -----------------------------------------------------
 bool ptxsim::raceProductRead(Warp *W, const Inst *I, uint32_t Offset,
                              uint32_t Bytes, uint64_t Number) {
@@ -331,14 +238,19 @@ void ptxsim::raceWaitProducts(Warp *W, uint64_t Count) {
   VectorClock &Now = clockOf(*S, W).Now;
   uint32_t First = warpIndex(*S, W) - W->Id % 4;
   for (uint32_t K = First; K < First + 4 && K < S->Warps; ++K) {
-    uint32_t &Seen = Now[3 * S->Warps + K];
+    uint32_t &Seen = Now[uint32_t(AgentKind::Product) * S->Warps + K];
     Seen = std::max(Seen, uint32_t(Count));
   }
 }
-void ptxsim::raceFenceProxy(Warp *W) {
+void ptxsim::raceFenceProxy(Warp *W, bool Shared, bool Global) {
   if (RaceState *S = raceOf(W)) {
     WarpClock &C = clockOf(*S, W);
-    C.FenceView = C.Now;
+    if (Shared)
+      C.SharedView = C.Now;
+    if (Global) {
+      C.GlobalView = C.Now;
+      fenceProxyGlobal(W);
+    }
     tick(*S, W);
   }
 }

@@ -4,9 +4,10 @@
 // global memory, and reads of shared memory nobody wrote.
 //
 // Agents are the warps of a cluster, and for each warp its cp.async copies,
-// its bulk copies in groups and its matrix products, which are ordered with the
-// warp only by their waits; and for each mbarrier object the bulk copies that
-// complete on it, whoever issues them. Lanes of one warp are ordered only by
+// its bulk copies in groups (what they read and what they write apart) and its
+// matrix products, which are ordered with the warp only by their waits; and for
+// each mbarrier object the bulk copies that complete on it, whoever issues
+// them. Lanes of one warp are ordered only by
 // synchronisation of the warp, although the simulator runs them in lock step.
 #ifndef PTXSIM_EXEC_RACE_H
 #define PTXSIM_EXEC_RACE_H
@@ -18,7 +19,8 @@ namespace ptxsim {
 using VectorClock = std::vector<uint32_t>;
 
 /// Kinds of agents, times the number of warps in the cluster.
-enum class AgentKind : uint8_t { Warp, Copy, Bulk, Product };
+enum class AgentKind : uint8_t { Warp, Copy, Bulk, Product, BulkWrite };
+constexpr uint32_t NumAgentKinds = 5;
 
 /// An access as the checker sees it.
 struct RaceAccess {
@@ -42,9 +44,14 @@ bool raceShared(Warp *W, const Inst *I, Cta *C, uint32_t M,
 bool raceGlobal(Warp *W, const Inst *I, uint32_t M, const uint64_t *Address,
                 unsigned Bytes, AccessKind Kind);
 
-/// A copy reads or writes a range of global memory on behalf of a lane.
-bool raceGlobalRange(Warp *W, const Inst *I, uint32_t Lane, uint64_t Address,
-                     uint64_t Bytes, AccessKind Kind);
+/// A bulk copy as the agent that it runs as, and how many of that agent's there
+/// have been.
+struct CopyEpoch {
+  uint32_t Agent = 0, Clock = 0;
+};
+/// A bulk copy reads or writes a range of global memory on behalf of a lane.
+bool raceCopyGlobal(Warp *W, const Inst *I, uint32_t Lane, uint64_t Address,
+                    uint64_t Bytes, AccessKind Kind, CopyEpoch Copy);
 
 /// A lane reads or writes its local memory, from byte At of the CTA's on.
 bool raceLocal(Warp *W, const Inst *I, uint32_t Lane, uint64_t At,
@@ -78,28 +85,33 @@ void raceInitMbarrier(Warp *W, const Inst *I, Mbarrier *B);
 /// Checks that the use of an object follows its initialisation.
 bool raceUseMbarrier(Warp *W, const Inst *I, uint32_t Lane, const Mbarrier *B);
 void raceArriveMbarrier(Warp *W, Mbarrier *B, bool WithCopies);
-void raceCompletePhase(Cta *C, Mbarrier *B);
-void raceWaitMbarrier(Warp *W, Mbarrier *B);
+/// The object at Barrier of C completes its phase, and W has waited for that.
+void raceCompletePhase(Cta *C, uint32_t Barrier, Mbarrier *B);
+void raceWaitMbarrier(Warp *W, uint32_t Rank, uint32_t Barrier, Mbarrier *B);
 
-/// A bulk copy of W reads shared memory of C; it is one of a bulk group. False
-/// after a fault.
-bool raceGroupCopy(Warp *W, const Inst *I, Cta *C, uint32_t Offset,
-                   uint32_t Bytes);
-/// A bulk copy of W reads or writes shared memory of C, and completes on the
-/// object at Barrier of BarrierOwner. The returned clock is what its completion
-/// releases; 0 after a fault, 1 if the launch is not checked.
-uint32_t raceBulkCopy(Warp *W, const Inst *I, Cta *C, uint32_t Offset,
-                      uint32_t Bytes, bool Write, Cta *BarrierOwner,
-                      uint32_t Barrier);
-void raceReleaseBulk(Cta *C, uint32_t Barrier, Mbarrier *B, uint32_t Clock);
+/// A bulk copy of W begins that is one of a bulk group, and what it reads and
+/// writes as.
+void raceBeginGroup(Warp *W, const Inst *I, CopyEpoch &Reads,
+                    CopyEpoch &Writes);
+/// A bulk copy of W begins that completes on the object at Barrier of Owner.
+/// False after a fault: it may deliver its bytes to an earlier phase.
+bool raceBeginBulk(Warp *W, const Inst *I, uint32_t Lane, Cta *Owner,
+                   uint32_t Barrier, CopyEpoch &Copy);
+/// It has delivered its bytes.
+void raceEndBulk(Cta *Owner, uint32_t Barrier);
+/// A bulk copy of W reads or writes shared memory of C.
+bool raceCopyShared(Warp *W, const Inst *I, Cta *C, uint32_t Offset,
+                    uint32_t Bytes, bool Write, CopyEpoch Copy);
 void raceCommitBulk(Warp *W);
-void raceWaitBulk(Warp *W, size_t Keep);
+/// With OnlyRead the older groups have read their sources, else they are done.
+void raceWaitBulk(Warp *W, size_t Keep, bool OnlyRead);
 
 /// The Number-th product of W reads shared memory.
 bool raceProductRead(Warp *W, const Inst *I, uint32_t Offset, uint32_t Bytes,
                      uint64_t Number);
 void raceWaitProducts(Warp *W, uint64_t Count);
-void raceFenceProxy(Warp *W);
+/// A fence between the generic and the asynchronous proxy, for these spaces.
+void raceFenceProxy(Warp *W, bool Shared, bool Global);
 
 } // namespace ptxsim
 #endif

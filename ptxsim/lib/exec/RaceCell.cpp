@@ -5,10 +5,11 @@
 using namespace ptxsim;
 
 // ---- reports -------------------------------------------------------------
-static std::string agentName(const RaceState &S, uint32_t Agent) {
-  static const char *const Kinds[] = {"", "cp.async of ", "bulk copy of ",
-                                      "matrix product of "};
-  if (Agent >= 4 * S.Warps) {
+std::string ptxsim::agentName(const RaceState &S, uint32_t Agent) {
+  static const char *const Kinds[NumAgentKinds] = {
+      "", "cp.async of ", "bulk copy of ", "matrix product of ",
+      "bulk copy of "};
+  if (Agent >= NumAgentKinds * S.Warps) {
     for (const auto &[Where, B] : S.BarrierAgents)
       if (B.Agent == Agent)
         return "bulk copy that completes on the mbarrier at " +
@@ -30,12 +31,13 @@ static void report(Warp *W, const Inst *I, const RaceState &S, uint32_t Lane,
                    bool Proxy) {
   std::string Text =
       Proxy ? "missing fence.proxy.async: " : std::string("race on ");
-  Text +=
-      Where + ": " + (A.Write ? "write" : "read") + " by " +
-      agentName(S, A.Agent) + " is not ordered after the " +
-      (OldWrite ? "write" : "read") + " by " +
-      (OldAgent == A.Agent ? "another lane of it" : agentName(S, OldAgent)) +
-      "\n  earlier: " + describeSource(*W->P, OldPc);
+  Text += Where + ": " + (A.Write ? "write" : "read") + " by " +
+          agentName(S, A.Agent) + " is not ordered after the " +
+          (OldWrite ? "write" : "read") + " by " +
+          (OldAgent != A.Agent  ? agentName(S, OldAgent)
+           : OldAgent < S.Warps ? "another lane of it"
+                                : "an earlier one") +
+          "\n  earlier: " + describeSource(*W->P, OldPc);
   fault(W, I, FaultKind::Race, Lane, Text);
 }
 
@@ -200,7 +202,8 @@ bool CellCheck::findUnorderedRead(uint32_t At) {
     }
   }
   for (const ReadEpoch &E : Sh.Reads[X.MoreReads])
-    if (E.Agent != A.Agent && !ordered(Now, E.Agent, E.Clock)) {
+    if ((E.Agent != A.Agent || E.Clock != A.Clock) &&
+        !ordered(Now, E.Agent, E.Clock)) {
       Old = E;
       return true;
     }
@@ -224,17 +227,18 @@ bool CellCheck::findConflict(uint32_t At, uint8_t Bytes) {
          findUnorderedRead(At);
 }
 
-/// The asynchronous proxy sees a generic write only behind a proxy fence of
-/// the writer, or of the issuing warp once it is ordered after the write.
+/// The asynchronous proxy sees a generic write, and writes after it, only
+/// behind a proxy fence of the writer, or on the way from it to the issuing
+/// warp.
 static bool needsProxyFence(const RaceState &S, const Warp *W, const Cell &X,
                             const RaceAccess &A, uint8_t Bytes) {
-  if (!A.AsyncProxy || A.Write || !(X.WriteBytes & Bytes) || X.WriteAsync ||
+  if (!A.AsyncProxy || !(X.WriteBytes & Bytes) || X.WriteAsync ||
       X.WriteAgent == NoAgent)
     return false;
-  const VectorClock &Writer = S.Clocks[X.WriteAgent % S.Warps].FenceView;
-  const VectorClock &Issuer = S.Clocks[warpIndex(S, W)].FenceView;
-  return X.WriteClock > Writer[X.WriteAgent] &&
-         X.WriteClock > Issuer[X.WriteAgent];
+  const VectorClock &Writer = S.Clocks[X.WriteAgent % S.Warps].SharedView;
+  const VectorClock &Issuer = S.Clocks[warpIndex(S, W)].SharedView;
+  return !covers(Writer, X.WriteAgent, X.WriteClock) &&
+         !covers(Issuer, X.WriteAgent, X.WriteClock);
 }
 
 bool CellCheck::check(uint32_t Lane, uint32_t At, uint32_t Address,

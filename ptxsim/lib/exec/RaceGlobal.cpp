@@ -11,6 +11,7 @@
 #include "Heap.h"
 #include "RaceState.h"
 #include <algorithm>
+#include <optional>
 #include <unordered_map>
 
 using namespace ptxsim;
@@ -24,15 +25,18 @@ struct Access {
   uint8_t Bytes;
   bool Strong : 1; // synchronising accesses do not race with each other
   bool Atomic : 1;
+  bool Async : 1; // of a copy
+  bool Proxy : 1; // through the asynchronous proxy
   bool sameEpoch(const Access &O) const {
     return Task == O.Task && Agent == O.Agent && Clock == O.Clock &&
            Release == O.Release && Pc == O.Pc;
   }
 };
-/// 8 bytes of memory: the last write and two reads.
+/// 8 bytes of memory: the last write, two reads by warps and one by a copy.
 struct Granule {
-  Access Write, Reads[2];
+  Access Write, Reads[3];
 };
+constexpr unsigned CopyRead = 2; // of Granule::Reads
 constexpr uint64_t GranuleBytes = 8, PageBytes = 512;
 constexpr unsigned PageGranules = PageBytes / GranuleBytes;
 /// A read of whole granules, one bit each.
@@ -66,6 +70,27 @@ struct TaskState {
   /// Releases of other tasks: known, and found by relaxed reads since the last
   /// fence.
   ReleaseMap Seen, Found;
+  /// What proxy fences have covered: of this task, and releases of others.
+  VectorClock ProxyView;
+  ReleaseMap ProxySeen;
+  /// By agent: its copies up to Clock were known to be done before Release.
+  struct DoneCopies {
+    uint32_t Clock, Release;
+  };
+  std::unordered_map<uint32_t, std::vector<DoneCopies>> Done;
+
+  /// The first release that publishes a copy's end; none: it is under way.
+  std::optional<uint32_t> releaseOf(uint32_t Agent, uint32_t Clock) const {
+    auto It = Done.find(Agent);
+    if (It == Done.end())
+      return std::nullopt;
+    auto First = std::lower_bound(
+        It->second.begin(), It->second.end(), Clock,
+        [](const DoneCopies &D, uint32_t C) { return D.Clock < C; });
+    if (First == It->second.end())
+      return std::nullopt;
+    return First->Release;
+  }
 };
 void joinReleases(ReleaseMap &To, const ReleaseMap &From) {
   for (auto [Task, Release] : From) {
@@ -91,7 +116,7 @@ void Page::addRead(const Access &A, uint64_t Which) {
 }
 
 /// Moves all reads to the granules: of a granule's first task and of the last
-/// other one, the last read.
+/// other one the last read, and that of the last copy.
 Granule *Page::granules() {
   if (!Granules)
     Granules = std::make_unique<Granule[]>(PageGranules);
@@ -99,7 +124,7 @@ Granule *Page::granules() {
     for (uint64_t Left = R->Granules; Left; Left &= Left - 1) {
       Granule &G = Granules[unsigned(std::countr_zero(Left))];
       bool First = !G.Reads[0].Task || G.Reads[0].Task == R->A.Task;
-      G.Reads[First ? 0 : 1] = R->A;
+      G.Reads[R->A.Async ? CopyRead : First ? 0 : 1] = R->A;
     }
   NumRecent = 0;
   return Granules.get();
@@ -151,9 +176,11 @@ struct GlobalCheck {
   TaskState &Mine;
   Access A;
   bool IsWrite;
+  bool TakesOld;         // the old value matters
   bool OldWrites = true; // the access that is looked at
 
   bool ordered(const Access &Old) const;
+  bool fenced(const Access &Old) const;
   /// A plain read beside an atomic operation: loops of compare-and-swap start
   /// with one as a guess, which the operation then proves or disproves.
   bool guess(const Access &Old) const {
@@ -179,18 +206,36 @@ struct GlobalCheck {
 } // namespace
 
 bool GlobalCheck::ordered(const Access &Old) const {
-  if (Old.Task != A.Task)
-    return knows(Mine.Seen, Old.Task, Old.Release) ||
-           (A.Strong && knows(Mine.Found, Old.Task, Old.Release));
-  const WarpClock &C = R.Clocks[A.Agent % R.Warps];
-  return Old.Agent == A.Agent || Old.Clock <= C.Now[Old.Agent] ||
+  if (Old.Task != A.Task) {
+    std::optional<uint32_t> Release = Old.Release;
+    if (Old.Proxy)
+      Release = S.Tasks[Old.Task].releaseOf(Old.Agent, Old.Clock);
+    return Release && (knows(Mine.Seen, Old.Task, *Release) ||
+                       (A.Strong && knows(Mine.Found, Old.Task, *Release)));
+  }
+  const WarpClock &C = clockOf(const_cast<RaceState &>(R), W);
+  bool Same = Old.Agent == A.Agent && (!A.Proxy || Old.Clock == A.Clock);
+  return Same || Old.Clock <= C.Now[Old.Agent] ||
          (A.Strong && Old.Agent < C.Found.size() &&
           Old.Clock <= C.Found[Old.Agent]);
 }
 
+/// A proxy fence lies between the generic write Old and the bulk copy.
+bool GlobalCheck::fenced(const Access &Old) const {
+  const TaskState &Theirs = S.Tasks[Old.Task];
+  if (Old.Task != A.Task)
+    return covers(Theirs.ProxyView, Old.Agent, Old.Clock) ||
+           knows(Mine.ProxySeen, Old.Task, Old.Release);
+  return covers(R.Clocks[Old.Agent % R.Warps].GlobalView, Old.Agent,
+                Old.Clock) ||
+         covers(R.Clocks[warpIndex(R, W)].GlobalView, Old.Agent, Old.Clock);
+}
+
 void GlobalCheck::record(Granule &G) {
   Access *To = &G.Write;
-  if (!IsWrite) {
+  if (!IsWrite && A.Async) {
+    To = &G.Reads[CopyRead];
+  } else if (!IsWrite) {
     Access &First = G.Reads[0];
     bool Mine = !First.Task || First.Task == A.Task;
     To = Mine || ordered(First) ? &First : &G.Reads[1];
@@ -201,8 +246,9 @@ void GlobalCheck::record(Granule &G) {
 }
 
 bool GlobalCheck::checkGranule(uint32_t Lane, Granule &G, uint64_t Address) {
-  if (!IsWrite && !G.Write.Task && G.Reads[0].sameEpoch(A)) {
-    G.Reads[0].Bytes |= A.Bytes;
+  Access &Like = G.Reads[A.Async ? CopyRead : 0];
+  if (!IsWrite && !G.Write.Task && Like.sameEpoch(A)) {
+    Like.Bytes |= A.Bytes;
     return true;
   }
   const Access *Old = nullptr;
@@ -219,20 +265,25 @@ bool GlobalCheck::checkGranule(uint32_t Lane, Granule &G, uint64_t Address) {
     if (conflict(Read))
       Old = &Read;
   }
+  bool Unfenced = !Old && A.Proxy && G.Write.Task && !G.Write.Proxy &&
+                  (G.Write.Bytes & A.Bytes) && !(G.Write.Strong && A.Strong) &&
+                  !fenced(G.Write);
+  if (Unfenced) {
+    Old = &G.Write;
+    OldWrites = true;
+  }
   if (!Old) {
     if (IsWrite && A.Strong && G.Write.Task && !G.Write.Strong)
       S.Replaced[Address / GranuleBytes] = G.Write;
     record(G);
     return true;
   }
-  std::string Who =
-      Old->Task == A.Task
-          ? std::string(Old->Agent < R.Warps ? "" : "cp.async of ") + "warp " +
-                std::to_string(Old->Agent % R.WarpsPerCta) +
-                " of the same cluster"
-          : "cluster " + std::to_string(Old->Task - 1);
+  std::string Who = Old->Task == A.Task
+                        ? agentName(R, Old->Agent) + " of the same cluster"
+                        : "cluster " + std::to_string(Old->Task - 1);
   fault(W, I, FaultKind::Race, Lane,
-        "race on global address " + hex(Address) + ": " +
+        (Unfenced ? "missing fence.proxy.async: " : "race on ") +
+            std::string("global address ") + hex(Address) + ": " +
             (IsWrite ? "write" : "read") + " is not ordered after the " +
             (OldWrites ? "write" : "read") + " by " + Who +
             "\n  earlier: " + describeSource(*W->P, Old->Pc));
@@ -248,7 +299,7 @@ bool GlobalCheck::checkWritten(uint32_t Lane, const Allocation *Owner,
   uint64_t First = Granule - Owner->Begin;
   uint8_t &Bits = Owner->Written[First / 8];
   uint8_t Missing = uint8_t(A.Bytes & ~Bits);
-  if (Missing && (!IsWrite || A.Atomic)) {
+  if (Missing && TakesOld) {
     uint64_t Byte = First + uint64_t(std::countr_zero(Missing));
     if (!mayReadUnwritten(W, I, Lane,
                           "uninitialised global memory at " +
@@ -339,6 +390,14 @@ void ptxsim::fenceGlobal(Warp *W) {
   T.Fenced = T.Release++;
 }
 
+void ptxsim::fenceProxyGlobal(Warp *W) {
+  if (!W->C->L->Shadow)
+    return;
+  TaskState &T = W->C->L->Shadow->Tasks[uint32_t(W->C->Group->Task) + 1];
+  join(T.ProxyView, clockOf(*raceOf(W), W).Now);
+  joinReleases(T.ProxySeen, T.Seen);
+}
+
 bool ptxsim::comparesAndSwaps(const LaunchState &L) {
   if (!L.Shadow)
     return false;
@@ -366,11 +425,13 @@ static GlobalCheck begin(Warp *W, const Inst *I, AccessKind Kind, bool Strong) {
   if (Op(I->OpId) == Op::CpAsync) { // reads until the copy is waited for
     A.Agent = uint16_t(agentOf(R, W, AgentKind::Copy));
     A.Clock = C.CopyClock;
+    A.Async = true;
   }
   A.Pc = pcOf(I, W);
   A.Strong = Strong;
   A.Atomic = Kind == AccessKind::Atomic;
-  return {W, I, S, R, Mine, A, Kind != AccessKind::Read};
+  return {
+      W, I, S, R, Mine, A, Kind != AccessKind::Read, Kind != AccessKind::Write};
 }
 
 bool ptxsim::raceGlobal(Warp *W, const Inst *I, uint32_t M,
@@ -400,11 +461,25 @@ bool ptxsim::raceGlobal(Warp *W, const Inst *I, uint32_t M,
   return true;
 }
 
-bool ptxsim::raceGlobalRange(Warp *W, const Inst *I, uint32_t Lane,
-                             uint64_t Address, uint64_t Bytes,
-                             AccessKind Kind) {
+/// Reductions are relaxed atomic operations that do not start with a guess.
+bool ptxsim::raceCopyGlobal(Warp *W, const Inst *I, uint32_t Lane,
+                            uint64_t Address, uint64_t Bytes, AccessKind Kind,
+                            CopyEpoch Copy) {
   if (!W->C->L->Shadow)
     return true;
-  bool Atomic = Kind == AccessKind::Atomic;
-  return begin(W, I, Kind, Atomic).range(Lane, Address, Bytes, Bytes);
+  GlobalCheck K = begin(W, I, Kind, Kind == AccessKind::Atomic);
+  K.A.Agent = uint16_t(Copy.Agent);
+  K.A.Clock = Copy.Clock;
+  K.A.Async = K.A.Proxy = true;
+  K.A.Atomic = false;
+  return K.range(Lane, Address, Bytes, Bytes);
+}
+
+void ptxsim::noteDone(Warp *W, uint32_t Agent, uint32_t Clock) {
+  if (!Clock || !W->C->L->Shadow)
+    return;
+  TaskState &T = W->C->L->Shadow->Tasks[uint32_t(W->C->Group->Task) + 1];
+  auto &Done = T.Done[Agent];
+  if (Done.empty() || Done.back().Clock < Clock)
+    Done.push_back({Clock, T.Release});
 }

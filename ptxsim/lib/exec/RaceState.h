@@ -115,18 +115,25 @@ private:
 };
 
 struct WarpClock {
-  VectorClock Now, FenceView;
+  VectorClock Now;
+  /// What a proxy fence on the way here has covered: of shared, of global
+  /// memory. Empty until there is something.
+  VectorClock SharedView, GlobalView;
   /// What relaxed writes publish: all that came before the last fence. And what
   /// relaxed reads have found since then. Empty until there is something.
   VectorClock Fenced, Found;
   uint32_t CopyClock = 1, BulkClock = 1;
   uint32_t StoreClock = 0, StorePc = 0; // the last bulk copy in a bulk group
-  std::deque<uint32_t> CopyCommits, BulkCommits;
+  // Of groups that have been committed and not waited for.
+  std::deque<uint32_t> CopyCommits, BulkCommits, WriteCommits;
 };
 
-/// Bulk copies that complete on mbarrier objects: behind the agents of warps.
+/// Bulk copies that complete on an mbarrier object: behind the agents of warps.
+/// The ends of phases that they complete count as well.
 struct BarrierAgent {
   uint32_t Agent, Clock;
+  uint32_t UnderWay; // copies that have not delivered their bytes
+  uint32_t LastEnd;  // of a phase
 };
 
 struct RaceState {
@@ -135,9 +142,9 @@ struct RaceState {
   std::vector<CtaShadow> Ctas;
   std::vector<WarpClock> Clocks;
   VectorClock ClusterBarrier, ClusterReleased;
-  /// Fenced and Found of all warps that have arrived at any barrier: a fence
+  /// Those of all warps that have arrived at any barrier: a fence
   /// also orders on behalf of the warps that a barrier joins with its own.
-  VectorClock Fenced, Found;
+  VectorClock Fenced, Found, SharedView, GlobalView;
   /// By rank of the CTA and address.
   std::map<std::pair<uint32_t, uint32_t>, BarrierAgent> BarrierAgents;
   BarrierAgent &barrierAgent(uint32_t Rank, uint32_t Address);
@@ -169,16 +176,31 @@ inline void tick(RaceState &S, const Warp *W) {
 inline void giveFences(RaceState &S, const WarpClock &C) {
   join(S.Fenced, C.Fenced);
   join(S.Found, C.Found);
+  join(S.SharedView, C.SharedView);
+  join(S.GlobalView, C.GlobalView);
 }
 inline void takeFences(const RaceState &S, WarpClock &C) {
   join(C.Fenced, S.Fenced);
   join(C.Found, S.Found);
+  join(C.SharedView, S.SharedView);
+  join(C.GlobalView, S.GlobalView);
 }
+
+/// The view covers the access.
+inline bool covers(const VectorClock &View, uint32_t Agent, uint32_t Clock) {
+  return Agent < View.size() && Clock <= View[Agent];
+}
+
+std::string agentName(const RaceState &S, uint32_t Agent);
 
 /// The kernel has a compare-and-swap.
 bool comparesAndSwaps(const LaunchState &L);
 /// The warp's cluster has met a fence of the generic proxy.
 void fenceGlobal(Warp *W);
+/// The warp's cluster has met a proxy fence for global memory.
+void fenceProxyGlobal(Warp *W);
+/// The warp's cluster knows that the agent's copies up to Clock are done.
+void noteDone(Warp *W, uint32_t Agent, uint32_t Clock);
 
 /// Logs a read by all lanes of a warp if it is ordered after all writes of the
 /// blocks it touches; false if its cells have to be looked at.

@@ -289,12 +289,13 @@ static bool readBox(Warp *W, const Inst *I, const uint8_t *R, uint32_t L,
 
 /// Tells the race checker of the box's part of global memory.
 static bool raceBox(Warp *W, const Inst *I, uint32_t L, const TensorBox &B,
-                    AccessKind Kind) {
+                    AccessKind Kind, CopyEpoch Copy) {
   if (!W->C->L->Shadow)
     return true;
   bool Ok = true;
   forRows(B, [&](uint32_t, RowPart P) {
-    Ok = Ok && (!P.Count || raceGlobalRange(W, I, L, P.Address, P.Count, Kind));
+    Ok = Ok &&
+         (!P.Count || raceCopyGlobal(W, I, L, P.Address, P.Count, Kind, Copy));
   });
   return Ok;
 }
@@ -330,17 +331,15 @@ static void tensorLoad(PTXSIM_ARGS) {
         copyTargets(W, I, L, Owner, Offset, Barrier, Mask, Multicast);
     if (Targets.empty())
       return;
-    if (!raceBox(W, I, L, B, AccessKind::Read))
+    CopyEpoch Copy;
+    if (!raceTargets(W, I, L, Targets, B.Bytes, Copy) ||
+        !raceBox(W, I, L, B, AccessKind::Read, Copy))
       return;
-    for (CopyTarget &T : Targets)
-      if (!(T.Clock = raceBulkCopy(W, I, T.Owner, T.Offset, B.Bytes, true,
-                                   T.Owner, T.Barrier)))
-        return;
     ++W->Effects;
     scheduleWork(W, [B, Targets = std::move(Targets)] {
       for (const CopyTarget &T : Targets) {
         loadBox(B, T.Owner, T.Offset);
-        deliverBytes(T.Owner, T.Barrier, B.Bytes, T.Clock);
+        deliverBytes(T.Owner, T.Barrier, B.Bytes);
       }
     });
   }
@@ -358,9 +357,13 @@ static void tensorStore(PTXSIM_ARGS) {
     Cta *Owner = nullptr;
     if (!readBox(W, I, R, L, 0, B) ||
         !resolveOne(W, I, L, detailAddress(D, 2, R, L), Space::Shared, B.Bytes,
-                    tileAlignment(B.Map), AccessKind::Read, &Owner, &Offset) ||
-        !raceGroupCopy(W, I, Owner, Offset, B.Bytes) ||
-        !raceBox(W, I, L, B, Reduces ? AccessKind::Atomic : AccessKind::Write))
+                    tileAlignment(B.Map), AccessKind::Read, &Owner, &Offset))
+      return;
+    CopyEpoch Reads, Writes;
+    raceBeginGroup(W, I, Reads, Writes);
+    if (!raceCopyShared(W, I, Owner, Offset, B.Bytes, false, Reads) ||
+        !raceBox(W, I, L, B, Reduces ? AccessKind::Atomic : AccessKind::Write,
+                 Writes))
       return;
     if (B.Map.ElementStride[0] != 1)
       return fault(W, I, FaultKind::Illegal, L,

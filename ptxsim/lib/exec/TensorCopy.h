@@ -4,6 +4,7 @@
 #define PTXSIM_EXEC_TENSORCOPY_H
 
 #include "Async.h"
+#include "Race.h"
 
 namespace ptxsim {
 
@@ -12,7 +13,6 @@ namespace ptxsim {
 struct CopyTarget {
   Cta *Owner;
   uint32_t Offset, Barrier;
-  uint32_t Clock = 1; // of the copy, for the race checker
 };
 
 /// Destinations of a copy; empty after a fault. With Multicast every CTA of
@@ -21,6 +21,12 @@ std::vector<CopyTarget> copyTargets(Warp *W, const Inst *I, uint32_t Lane,
                                     Cta *Owner, uint32_t Offset,
                                     uint32_t Barrier, uint64_t Mask,
                                     bool Multicast);
+
+/// A load of Bytes into the targets begins. Copy: as which it reads. False
+/// after a fault.
+bool raceTargets(Warp *W, const Inst *I, uint32_t Lane,
+                 const std::vector<CopyTarget> &Targets, uint32_t Bytes,
+                 CopyEpoch &Copy);
 
 /// Adds a store to the warp's open bulk group, or runs it, by mode.
 void addBulkWork(Warp *W, BulkWork Work);
