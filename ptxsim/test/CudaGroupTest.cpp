@@ -35,9 +35,48 @@ static void wideTiles(const char *Target) {
   });
 }
 
+static int collect(const int *Tile, unsigned Size, unsigned Rank, int Add) {
+  auto At = [&](unsigned K) { return Tile[K] + Add; };
+  int Before = 0, Most = At(0);
+  bool All = true, Any = false;
+  for (unsigned K = 0, Sum = 0; K < Size; Sum += unsigned(At(K++))) {
+    Before = K == Rank ? int(Sum) : Before;
+    Most = std::max(Most, At(K));
+    All &= At(K) >= 0;
+    Any |= At(K) > int(Sum);
+  }
+  return Before + 3 * At(Size - 1) + 5 * Most + 7 * All + 11 * Any;
+}
+
+static void wideCollectives(const char *Target) {
+  constexpr unsigned Blocks = 1, Threads = 512;
+  std::vector<int> In(Blocks * Threads), Want;
+  for (unsigned I = 0; I < In.size(); ++I)
+    In[I] = int(I * 2654435761u >> 22) - (I / 64 == 3 ? 9 : 0);
+  for (unsigned I = 0; I < In.size(); ++I) {
+    auto Of = [&](unsigned Size, int Add) {
+      return collect(&In[I / Size * Size], Size, I % Size, Add);
+    };
+    Want.push_back(Of(64, 0) ^ Of(256, 0) ^ Of(512, 0) ^ Of(64, 1));
+  }
+  forModes([&](const std::string &Mode) {
+    std::string What = std::string("wideCollectives ") + Target + " " + Mode;
+    Kernel K(readText(Folder + "/groups." + Target + ".ptx"),
+             "wideCollectives");
+    if (!check(K.Ok, What + ": " + K.Error))
+      return;
+    Buffer DI(In), DO(In.size() * 4);
+    CUresult R = K.arg(DI.Address).arg(DO.Address).run({Blocks}, {Threads});
+    check(R == CUDA_SUCCESS, What + ": " + api().ptxsimLastReport());
+    check(DO.read<int>() == Want, What);
+  });
+}
+
 int main(int, char **Argv) {
   Folder = Argv[1];
-  wideTiles("sm_80");
-  wideTiles("sm_90a");
+  for (const char *Target : {"sm_80", "sm_90a"}) {
+    wideTiles(Target);
+    wideCollectives(Target);
+  }
   return finish("CudaGroupTest");
 }

@@ -176,6 +176,33 @@ static void betweenWarps() {
          "of the same cluster", {1}, {64});
 }
 
+/// A vote makes lanes' writes follow what the others have read, no more.
+static void aroundVotes() {
+  const char *Report = "race on shared address";
+  std::string Own = "mov.u32 %r3, tile;\nmad.lo.u32 %r4, %r1, 4, %r3;\n"
+                    "xor.b32 %r5, %r1, 1;\nmad.lo.u32 %r5, %r5, 4, %r3;\n"
+                    "st.shared.u32 [%r4], %r1;\nbar.warp.sync -1;\n";
+  std::string Vote = "vote.sync.any.pred %p1, %p2, -1;\n",
+              Read = "ld.shared.u32 %r6, [%r5];\n",
+              Write = "st.shared.u32 [%r4], %r2;\n",
+              Other = "st.shared.u32 [%r5], %r2;\n";
+  auto Lanes = [&](const std::string &Body) {
+    return "setp.eq.u32 %p2, %r1, 0;\n" + Own + Body;
+  };
+  expect("a write behind a vote of those who read", Lanes(Read + Vote + Write),
+         nullptr, {1}, {32});
+  expect("a write behind a read", Lanes(Read + Write), Report, {1}, {32});
+  expect("a write behind a vote before the read", Lanes(Vote + Read + Write),
+         Report, {1}, {32});
+  expect("a read behind a vote of those who wrote", Lanes(Write + Vote + Read),
+         Report, {1}, {32});
+  expect("a write behind a vote of those who wrote",
+         Lanes(Write + Vote + Other), Report, {1}, {32});
+  expect("a read behind a synchronisation of those who wrote",
+         Lanes(Write + Vote + "bar.warp.sync -1;\n" + Read), nullptr, {1},
+         {32});
+}
+
 /// The kernel's products end with a wait; without it the accumulators are read
 /// while they may still change.
 static void runningProducts(const std::string &Root) {
@@ -221,6 +248,7 @@ int main(int, char **Argv) {
   oneStore();
   betweenCtas();
   betweenWarps();
+  aroundVotes();
   runningProducts(Argv[1]);
   return finish("RaceTest");
 }

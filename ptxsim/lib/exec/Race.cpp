@@ -115,6 +115,10 @@ void ptxsim::raceWarpSync(Warp *W) {
   if (RaceState *S = raceOf(W))
     tick(*S, W);
 }
+void ptxsim::raceMeet(Warp *W) {
+  if (RaceState *S = raceOf(W))
+    ++clockOf(*S, W).Now[warpIndex(*S, W)];
+}
 void ptxsim::raceArriveBarrier(Warp *W, unsigned Id) {
   if (RaceState *S = raceOf(W)) {
     join(S->Ctas[W->C->Rank].Barriers[Id], clockOf(*S, W).Now);

@@ -70,6 +70,9 @@ void raceFence(Warp *W);
 bool raceExit(Warp *W, const Inst *I);
 
 void raceWarpSync(Warp *W);
+/// Lanes of W meet in an operation that is no barrier: what they have read
+/// cannot depend on what any of them writes from then on, and nothing else.
+void raceMeet(Warp *W);
 void raceArriveBarrier(Warp *W, unsigned Id);
 void raceJoinBarrier(Cta *C, unsigned Id);
 void raceArriveCluster(Warp *W);

@@ -111,8 +111,8 @@ void CellCheck::keepReplaced(uint32_t At) {
       std::all_of(S.Clocks.begin(), S.Clocks.end(), [&](const WarpClock &C) {
         return X.WriteClock <= C.Now[X.WriteAgent];
       });
-  bool LanesMatter = X.WriteAgent < S.Warps &&
-                     X.WriteClock == S.Clocks[X.WriteAgent].Now[X.WriteAgent];
+  bool LanesMatter =
+      X.WriteAgent < S.Warps && X.WriteClock >= S.Clocks[X.WriteAgent].Synced;
   if (KnownToAll && !LanesMatter)
     Sh.Replaced.erase(At);
   else
@@ -161,7 +161,7 @@ bool CellCheck::findLaneConflict(const Cell &X, uint8_t Bytes) {
     return false;
   OldWrite = true;
   Old = {X.WriteAgent, X.WriteClock, X.WritePc};
-  if (X.WriteAgent == A.Agent && X.WriteClock == A.Clock &&
+  if (X.WriteAgent == A.Agent && X.WriteClock >= Synced &&
       (X.WriteBytes & Bytes) && !harmless(X) && X.WritePc != A.Pc &&
       lanesConflict(X.WriteLane, A.Lane))
     return true;
@@ -184,7 +184,7 @@ bool CellCheck::findReplaced(uint32_t At, uint8_t Bytes) {
   OldWrite = true;
   if (Old.Agent != A.Agent)
     return !ordered(Now, Old.Agent, Old.Clock);
-  return Old.Clock == A.Clock && lanesConflict(It->second.Lane, A.Lane);
+  return Old.Clock >= Synced && lanesConflict(It->second.Lane, A.Lane);
 }
 
 /// Finds a read since the last write that the access does not follow. Of

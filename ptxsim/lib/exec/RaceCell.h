@@ -18,6 +18,7 @@ struct CellCheck {
   const VectorClock &Now; // of the warp that issued it
   uint32_t FirstWarp;     // agent of the CTA's first warp
   uint32_t LeastNow;      // what is known of every warp of the CTA
+  uint32_t Synced;        // the issuing warp's WarpClock::Synced
   ReadEpoch Old{};        // the conflicting access, once one is found
   bool OldWrite = true;
 
@@ -30,7 +31,8 @@ struct CellCheck {
       : W(W), I(I), S(S), Sh(S.Ctas[C.Rank]), A(A), Now(Now),
         FirstWarp(C.Rank * S.WarpsPerCta),
         LeastNow(*std::min_element(Now.begin() + FirstWarp,
-                                   Now.begin() + FirstWarp + S.WarpsPerCta)) {}
+                                   Now.begin() + FirstWarp + S.WarpsPerCta)),
+        Synced(clockOf(S, W).Synced) {}
   /// Checks the access of some bytes (a bit each) of cell At, whose address is
   /// Address, against its history; false after a fault.
   bool check(uint32_t Lane, uint32_t At, uint32_t Address, uint8_t Bytes);
@@ -65,16 +67,16 @@ void summariseWrite(const CellCheck &K, Cta &C, uint32_t Offset,
 /// last synchronisation, or any write that is ordered after all reads.
 struct FastCheck {
   const uint32_t *Now;
-  uint32_t Agent, Clock, LeastNow, Bit, Pc;
+  uint32_t Agent, Clock, LeastNow, Synced, Bit, Pc;
   explicit FastCheck(const CellCheck &K)
       : Now(K.Now.data()), Agent(K.A.Agent), Clock(K.A.Clock),
-        LeastNow(K.LeastNow),
+        LeastNow(K.LeastNow), Synced(K.Synced),
         Bit(K.ownWarp() ? 1u << (K.A.Agent - K.FirstWarp) : 0), Pc(K.A.Pc) {}
 
   bool afterWrite(const Cell &X) const {
     return X.WriteAgent == NoAgent ||
            (X.WriteClock <= Now[X.WriteAgent] &&
-            !(X.WriteAgent == Agent && X.WriteClock == Clock));
+            !(X.WriteAgent == Agent && X.WriteClock >= Synced));
   }
   bool sameRead(const Cell &X) const {
     return X.ReadAgent == Agent && X.ReadClock == Clock;

@@ -128,7 +128,8 @@ bool ptxsim::logRead(RaceState &S, Cta &C, uint32_t Warp, uint32_t Pc,
   if (Last - First >= MostBlocks)
     return false;
   const VectorClock &Now = S.Clocks[Warp].Now;
-  uint32_t Known = std::min(leastOf(Now, 0, S.Warps), Now[Warp] - 1);
+  uint32_t Known =
+      std::min(leastOf(Now, 0, S.Warps), S.Clocks[Warp].Synced - 1);
   bool Whole = true;
   for (uint32_t B = First; B <= Last; ++B) {
     const BlockSummary &X = Sh.Summaries[B];

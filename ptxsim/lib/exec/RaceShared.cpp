@@ -145,7 +145,7 @@ void RangeCheck::mergeQuad(uint32_t Quad) {
   const Cell *X = &Sh.Cells[Quad * CtaShadow::QuadCells];
   uint32_t Writer = X->WriteAgent;
   bool LanesMatter =
-      Writer < K.S.Warps && X->WriteClock >= K.S.Clocks[Writer].Now[Writer];
+      Writer < K.S.Warps && X->WriteClock >= K.S.Clocks[Writer].Synced;
   if (LanesMatter || X->MoreReads || X->ClocksDiffer)
     return;
   Cell Merged = X[0];

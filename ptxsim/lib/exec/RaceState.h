@@ -122,6 +122,9 @@ struct WarpClock {
   /// What relaxed writes publish: all that came before the last fence. And what
   /// relaxed reads have found since then. Empty until there is something.
   VectorClock Fenced, Found;
+  /// The warp's clock at its last synchronisation, which orders its lanes;
+  /// clocks since then part reads from writes behind a meeting.
+  uint32_t Synced = 1;
   uint32_t CopyClock = 1, BulkClock = 1;
   uint32_t StoreClock = 0, StorePc = 0; // the last bulk copy in a bulk group
   // Of groups that have been committed and not waited for.
@@ -169,7 +172,8 @@ inline uint32_t agentOf(const RaceState &S, const Warp *W, AgentKind K) {
   return uint32_t(K) * S.Warps + warpIndex(S, W);
 }
 inline void tick(RaceState &S, const Warp *W) {
-  ++clockOf(S, W).Now[warpIndex(S, W)];
+  WarpClock &C = clockOf(S, W);
+  C.Synced = ++C.Now[warpIndex(S, W)];
 }
 
 /// What arriving at a barrier gives to the others, and waiting takes.

@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Operations between the lanes of a warp, and cluster addresses.
 #include "Paths.h"
+#include "Race.h"
 #include "Shuffle.h"
 #include <algorithm>
 
 using namespace ptxsim;
+
+static void noteMeeting(Warp *W) {
+  if (__builtin_expect(W->C->Observed, 0))
+    raceMeet(W);
+}
 
 // ---- shuffles ------------------------------------------------------------
 template <Shuffle K> static void shfl(PTXSIM_ARGS) {
@@ -12,6 +18,7 @@ template <Shuffle K> static void shfl(PTXSIM_ARGS) {
   if (!On)
     PTXSIM_NEXT;
   PTXSIM_NEED_MEMBERS(On, I->E);
+  noteMeeting(W);
   RowU32 Source = rowAt<RowU32>(R + I->A), D;
   ShuffleSource From = shuffleSource<K>(I, R);
   for (int L = 0; L < 32; ++L)
@@ -40,6 +47,7 @@ static void vote(PTXSIM_ARGS) {
   if (!On)
     PTXSIM_NEXT;
   PTXSIM_NEED_MEMBERS(On, I->B);
+  noteMeeting(W);
   uint32_t P = rowAt<uint32_t>(R + I->A) ^ (I->X ? ~0u : 0);
   forGroups(R, On, I->B, [&](uint32_t Group) {
     uint32_t Yes = P & Group;
@@ -59,6 +67,7 @@ template <class T, bool All> static void match(PTXSIM_ARGS) {
   if (!On)
     PTXSIM_NEXT;
   PTXSIM_NEED_MEMBERS(On, I->B);
+  noteMeeting(W);
   RowU32 D = (RowU32)(0u);
   uint32_t Pred = 0;
   forGroups(R, On, I->B, [&](uint32_t Group) {
@@ -83,6 +92,7 @@ template <class T, Mod K> static void redux(PTXSIM_ARGS) {
   if (!On)
     PTXSIM_NEXT;
   PTXSIM_NEED_MEMBERS(On, I->B);
+  noteMeeting(W);
   forGroups(R, On, I->B, [&](uint32_t Group) {
     T V = laneOf<T>(R, I->A, uint32_t(std::countr_zero(Group)));
     forLanes(Group & (Group - 1), [&](uint32_t L) {
@@ -108,6 +118,7 @@ static void elect(PTXSIM_ARGS) {
   if (!On)
     PTXSIM_NEXT;
   PTXSIM_NEED_MEMBERS(On, I->A);
+  noteMeeting(W);
   forGroups(R, On, I->A, [&](uint32_t Group) {
     uint32_t Leader = Group & (0 - Group);
     if (I->Aux)
