@@ -2,81 +2,74 @@
 // Definite assignment: which registers every path has written, without a
 // guard, before it reads them. A lane follows one path, so divergence changes
 // nothing about it.
-#include "Lower.h"
+#include "Regions.h"
 
 using namespace ptxsim;
 
 namespace {
-using Bits = std::vector<uint64_t>;
-
 struct Assignment {
   const LoweredKernel &K;
   const FlowGraph &G;
-  std::vector<Bits> In; // per block
+  Regions R;
+  std::vector<BitSet> In; // per block, of the numbers in its region's Passing
   std::vector<bool> Suspicious;
 
   Assignment(const LoweredKernel &K, const FlowGraph &G)
-      : K(K), G(G), In(G.BlockBegin.size()), Suspicious(K.Regs.size()) {}
-  void solve();
+      : K(K), G(G), R(K, G), In(G.BlockBegin.size()),
+        Suspicious(K.Regs.size()) {}
+  void solve(const Region &Part);
   /// Adds what the block writes; notes reads of anything else when Check.
-  void walk(uint32_t Block, Bits &B, bool Check);
+  void walk(uint32_t Block, BitSet &B, bool Check);
 };
 } // namespace
 
-static bool test(const Bits &B, uint64_t K) { return B[K / 64] >> K % 64 & 1; }
-
-void Assignment::walk(uint32_t Block, Bits &B, bool Check) {
+void Assignment::walk(uint32_t Block, BitSet &B, bool Check) {
   uint32_t End = G.blockEnd(Block, uint32_t(K.Code.size()));
-  for (uint32_t J = G.BlockBegin[Block]; J < End; ++J) {
-    const Lowered &L = K.Code[J];
-    auto Read = [&](const Ref &R) {
-      if (Check && R.Kind == Ref::Reg && !test(B, R.Value))
-        Suspicious[R.Value] = true;
-    };
-    Read(L.Guard);
-    for (size_t N = 0; N < L.Refs.size(); ++N)
-      if (L.Roles[N] != Role::Def)
-        Read(L.Refs[N]);
-    if (L.Guard.Kind != Ref::None)
-      continue;
-    for (size_t N = 0; N < L.Refs.size(); ++N)
-      if (L.Roles[N] != Role::Use && L.Refs[N].Kind == Ref::Reg)
-        B[L.Refs[N].Value / 64] |= uint64_t(1) << L.Refs[N].Value % 64;
-  }
+  for (uint32_t J = G.BlockBegin[Block]; J < End; ++J)
+    forRegisters(
+        K.Code[J],
+        [&](const Ref &Read) {
+          uint32_t N = R.numberOf(Read.Value);
+          if (Check && N != NoReg && !B.test(N))
+            Suspicious[Read.Value] = true;
+        },
+        [&](const Ref &Written, bool Whole) {
+          uint32_t N = R.numberOf(Written.Value);
+          if (N != NoReg && Whole)
+            B.set(N);
+        });
 }
 
-void Assignment::solve() {
-  size_t Words = (K.Regs.size() + 63) / 64, N = G.BlockBegin.size();
-  for (Bits &B : In)
-    B.assign(Words, ~uint64_t(0));
-  std::vector<uint32_t> Work;
-  if (N) {
-    In[0].assign(Words, 0);
-    Work.push_back(0);
-  }
-  std::vector<bool> Reached(N);
+/// Every path starts with nothing written in the region's first block.
+void Assignment::solve(const Region &Part) {
+  if (Part.FirstBlock == Part.EndBlock)
+    return;
+  for (uint32_t B = Part.FirstBlock; B < Part.EndBlock; ++B)
+    In[B] = BitSet(Part.Passing.size(), B != Part.FirstBlock);
+  std::vector<uint32_t> Work{Part.FirstBlock};
+  std::vector<bool> Reached(Part.EndBlock - Part.FirstBlock);
   while (!Work.empty()) {
     uint32_t Block = Work.back();
     Work.pop_back();
-    Reached[Block] = true;
-    Bits Out = In[Block];
+    Reached[Block - Part.FirstBlock] = true;
+    BitSet Out = In[Block];
     walk(Block, Out, false);
     for (uint32_t S : G.Successors[Block]) {
-      if (S >= N)
+      if (S >= Part.EndBlock)
         continue;
-      bool Changed = !Reached[S];
-      for (size_t W = 0; W < Words; ++W) {
-        uint64_t New = In[S][W] & Out[W];
-        Changed |= New != In[S][W];
-        In[S][W] = New;
+      bool Changed = !Reached[S - Part.FirstBlock];
+      for (size_t W = 0; W < Out.Words.size(); ++W) {
+        uint64_t New = In[S].Words[W] & Out.Words[W];
+        Changed |= New != In[S].Words[W];
+        In[S].Words[W] = New;
       }
       if (Changed)
         Work.push_back(S);
     }
   }
-  for (uint32_t Block = 0; Block < N; ++Block)
-    if (Reached[Block]) {
-      Bits B = In[Block];
+  for (uint32_t Block = Part.FirstBlock; Block < Part.EndBlock; ++Block)
+    if (Reached[Block - Part.FirstBlock]) {
+      BitSet B = In[Block];
       walk(Block, B, true);
     }
 }
@@ -84,7 +77,8 @@ void Assignment::solve() {
 std::vector<bool> ptxsim::suspiciousRegisters(const LoweredKernel &K,
                                               const FlowGraph &G) {
   Assignment A(K, G);
-  A.solve();
+  for (const Region &Part : A.R.All)
+    A.solve(Part);
   for (const Lowered &L : K.Code)
     if (L.Info.O == Op::Wgmma)
       for (unsigned Operand = 0; Operand < 2; ++Operand) {

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 namespace ptxsim {
@@ -125,10 +126,21 @@ struct Module {
   char TargetSuffix = 0; // 'a', 'f' or 0
   std::vector<Variable> Variables;
   std::vector<std::unique_ptr<Function>> Functions;
+  std::vector<const Function *> PointedTo; // whose address is taken, in order
   std::map<uint32_t, std::string> SourceFiles;
+  /// Adds to Functions.
+  void addFunction(std::unique_ptr<Function> F);
+  /// After parsing: finds what names mean and which functions' addresses are
+  /// taken.
+  void finish();
+  /// The definition of a name, else a declaration, else null.
   const Function *findFunction(std::string_view Name) const;
+  const Variable *findVariable(std::string_view Name) const;
   /// What a pointer to a device function holds; 0 if there is none of the name.
   uint64_t functionAddress(std::string_view Name) const;
+
+private:
+  std::unordered_map<std::string_view, uint32_t> FunctionAt, VariableAt;
 };
 
 /// Parses Text. On failure returns null and fills Diag.

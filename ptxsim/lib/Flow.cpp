@@ -6,7 +6,7 @@
 
 using namespace ptxsim;
 
-/// Recursive functions, which end in a BodyRet each, are graphs of their own.
+/// Bodies, which end in a BodyRet each, are graphs of their own.
 static void findBlocks(const std::vector<Lowered> &Code, FlowGraph &G) {
   size_t N = Code.size();
   std::vector<bool> Leader(N + 1, false);
@@ -36,7 +36,7 @@ static void findSuccessors(const std::vector<Lowered> &Code, FlowGraph &G) {
     const Lowered &L = Code[G.blockEnd(B, N) - 1];
     std::vector<uint32_t> &S = G.Successors[B];
     bool Guarded = L.Guard.Kind != Ref::None;
-    if (L.Info.O == Op::CallBody)
+    if (callsBody(L.Info.O))
       S.push_back(B + 1); // comes back
     else if (L.Info.O == Op::Bra)
       S.push_back(G.BlockOf[L.Target]);

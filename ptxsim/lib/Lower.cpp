@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Syntax tree to lowered code: matches opcodes, checks operands against the
-// opcode table and resolves symbols. Calls: LowerCall.cpp.
+// opcode table and resolves symbols. Calls: LowerCall.cpp, LowerStack.cpp.
 #include "Lowering.h"
 #include <algorithm>
 #include <bit>
@@ -33,8 +33,10 @@ bool Lowering::run(const Function &Entry) {
   }
   Out.ParamBytes = uint32_t(Offset);
   Frame F(Entry);
-  if (needsStack())
+  Plan.emplace(M, Entry);
+  if (Plan->usesStack())
     beginStack();
+  beginBodies();
   return beginFrame(F) && lowerBody(F, 0) && lowerBodies() &&
          placeDynamicShared(Entry);
 }
@@ -47,7 +49,7 @@ bool Lowering::placeDynamicShared(const Function &Entry) {
   uint64_t Dynamic = alignTo(SharedEnd, std::max(16u, DynamicAlign));
   Out.StaticShared = uint32_t(SharedEnd - SharedBase);
   Out.DynamicSharedOffset = uint32_t(Dynamic);
-  Out.LocalBytes = uint32_t(alignTo(LocalEnd, 16));
+  Out.LocalBytes = uint32_t(alignTo(LocalEnd, Out.FrameAlign));
   for (Lowered &L : Out.Code)
     for (Ref &R : L.Refs)
       if (R.Kind == Ref::DynamicShared) {

@@ -54,8 +54,10 @@ struct Lowered {
   std::vector<int64_t> Immediates;
   uint32_t Target = ~0u;         // index into the lowered code
   std::vector<uint32_t> Targets; // of a branch table
-  uint32_t Callee = 0;   // RuntimeCallee; of CallBody, in LoweredKernel::Bodies
-  uint32_t Home = NoReg; // of CallBody: the body it is in, or none
+  // RuntimeCallee; of CallBody, in LoweredKernel::Bodies; of CallTable, in
+  // LoweredKernel::CallTables
+  uint32_t Callee = 0;
+  uint32_t Home = NoReg; // of these two: the body that they are in, or none
 };
 
 /// A virtual register of the kernel, inlined callees included.
@@ -64,19 +66,27 @@ struct VirtualReg {
   bool Wide() const { return bitWidth(Ty) == 64; }
 };
 
-/// A recursive function: its code stands once, behind the kernel's, and every
-/// call of it has a frame on the thread's stack.
+/// A function whose code stands once, behind the kernel's: every call of it has
+/// a frame on the thread's stack.
 struct StackBody {
   uint32_t Entry = 0;                // index into the lowered code
   uint32_t FirstReg = 0, EndReg = 0; // its registers, of inlined callees too
   uint64_t FrameBytes = 16;          // the caller's frame pointer, variables
   uint64_t SaveBytes = 0;            // behind them, registers during a call
 };
+/// Addresses of functions, ascending, and their bodies.
+using CallTable = std::vector<std::pair<uint64_t, uint32_t>>;
 
 struct LoweredKernel {
   std::vector<Lowered> Code;
   std::vector<VirtualReg> Regs;
   std::vector<StackBody> Bodies;
+  std::vector<CallTable> CallTables;
+  uint32_t FrameAlign = 16; // of all frames
+  // What a caller may write of the next frame; what calls need that do not
+  // recurse; and whether some do, or alloca takes memory too.
+  uint64_t ArgumentBytes = 0, StackBytes = 0;
+  bool IsUnbounded = false;
   // Registers of the frame's and the stack's address, if a stack is used.
   uint32_t FrameReg = NoReg, StackReg = NoReg;
   uint32_t StaticShared = 0, DynamicSharedOffset = 0, LocalBytes = 0;
@@ -108,14 +118,19 @@ FlowGraph buildFlowGraph(const LoweredKernel &K);
 uint32_t assignRows(LoweredKernel &K, const FlowGraph &G,
                     std::vector<uint32_t> &Offset, uint32_t &Registers);
 
+/// Bytes that a call of the body takes from the stack; known once rows are
+/// assigned.
+uint64_t frameBytes(const LoweredKernel &K, uint32_t Body);
+
 /// Registers that may be read before they are written on some path, and those
 /// of matrix products: all that the register checks have to watch.
 std::vector<bool> suspiciousRegisters(const LoweredKernel &K,
                                       const FlowGraph &G);
 
+inline bool callsBody(Op O) { return O == Op::CallBody || O == Op::CallTable; }
 inline bool endsBlock(Op O) {
   return O == Op::Bra || O == Op::BrxIdx || O == Op::Ret || O == Op::Exit ||
-         O == Op::Trap || O == Op::CallBody || O == Op::BodyRet;
+         O == Op::Trap || callsBody(O) || O == Op::BodyRet;
 }
 
 } // namespace ptxsim

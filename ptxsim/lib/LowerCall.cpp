@@ -1,13 +1,11 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Calls: device functions are inlined unless they are recursive
-// (LowerStack.cpp), those of the run-time library become instructions of their
-// own.
+// Calls: device functions are inlined or have bodies on the stack
+// (CallPlan.cpp, LowerStack.cpp), those of the run-time library become
+// instructions of their own.
 #include "Lowering.h"
 #include <algorithm>
 
 using namespace ptxsim;
-
-static constexpr unsigned MaxInlineDepth = 24;
 
 /// Functions of the run-time library: results and arguments together.
 static constexpr Lowering::RuntimeFunction RuntimeFunctions[] = {
@@ -36,6 +34,9 @@ bool Lowering::lowerCall(Frame &F, const Instruction &I, Lowered L,
   if (I.Pred != NoReg)
     return fail(I.Line, "guarded calls are not supported");
   const Function *Callee = M.findFunction(Name);
+  if (Callee && Callee->IsEntry)
+    return fail(I.Line, "expected a function to call, '" + std::string(Name) +
+                            "' is a kernel");
   if (Callee && Callee->HasBody)
     return callFunction(F, I, *Callee, Returns, Args, Depth);
   for (const RuntimeFunction &R : RuntimeFunctions)
@@ -50,8 +51,13 @@ bool Lowering::callFunction(Frame &F, const Instruction &I,
   if (!checkArguments(I, Returns, Callee.Returns) ||
       !checkArguments(I, Args, Callee.Params))
     return false;
-  return isRecursive(Callee) ? stackCall(F, I, Callee, Returns, Args, Depth)
-                             : inlineCall(F, I, Callee, Returns, Args, Depth);
+  if (Plan->inlines(Callee))
+    return inlineCall(F, I, Callee, Returns, Args, Depth);
+  uint32_t Body = Plan->bodyOf(Callee);
+  Lowered Call = callOfBody(F, I, Op::CallBody);
+  Call.Callee = Body;
+  return stackCall(F, I, Body, std::move(Call), Callee.Returns, Callee.Params,
+                   Returns, Args, Depth);
 }
 
 /// Takes memory on the stack, which its end gives back.
@@ -64,9 +70,6 @@ static bool allocates(const Function &Fn) {
 bool Lowering::inlineCall(Frame &F, const Instruction &I,
                           const Function &Callee, const Operand *Returns,
                           const Operand *Args, unsigned Depth) {
-  if (Depth >= MaxInlineDepth)
-    return fail(I.Line, "calls of '" + std::string(Callee.Name) +
-                            "' are nested too deeply");
   Frame G(Callee);
   G.Body = F.Body;
   Place Stack{false, stackRef(), 0}, Old;
@@ -88,52 +91,72 @@ bool Lowering::inlineCall(Frame &F, const Instruction &I,
 }
 
 // ---- pointers to functions -------------------------------------------------
-static bool sameSizes(const std::vector<Variable> &A,
-                      const std::vector<Variable> &B) {
-  return std::equal(
-      A.begin(), A.end(), B.begin(), B.end(),
-      [](const Variable &X, const Variable &Y) { return X.Size == Y.Size; });
-}
-
-/// Functions of a prototype whose address the module takes somewhere.
-std::vector<const Function *> Lowering::pointedTo(const Prototype &P) {
-  auto Note = [&](std::string_view Name) {
-    if (M.functionAddress(Name))
-      AddressTaken.insert(M.findFunction(Name));
-  };
-  if (!AddressesKnown) {
-    for (const Variable &V : M.Variables)
-      for (const Relocation &R : V.Relocations)
-        Note(R.Symbol);
-    for (const auto &Fn : M.Functions)
-      for (const Instruction &I : Fn->Code)
-        for (const Operand &O : I.Operands)
-          if (O.Kind == OperandKind::Symbol && O.Reg == NoReg &&
-              I.Opcode.starts_with("mov."))
-            Note(O.Name);
-    AddressesKnown = true;
-  }
-  std::vector<const Function *> Out;
-  for (const auto &Fn : M.Functions) // in the module's order
-    if (AddressTaken.count(Fn.get()) && sameSizes(Fn->Params, P.Params) &&
-        sameSizes(Fn->Returns, P.Returns))
-      Out.push_back(Fn.get());
-  return Out;
+/// An instruction without operands in place of I.
+Lowered Lowering::like(const Instruction &I, std::string_view Opcode) {
+  Lowered L;
+  L.Line = I.Line;
+  L.SourceFile = I.SourceFile;
+  L.SourceLine = I.SourceLine;
+  L.Text = I.Text;
+  std::string Why;
+  matchOpcode(Opcode, L.Info, Why);
+  return L;
 }
 
 /// A branch whose target is set later; its index.
-size_t Lowering::branch(const Lowered &Like, const Ref &Guard) {
-  Lowered L = Like;
-  std::string Why;
-  matchOpcode("bra", L.Info, Why);
+size_t Lowering::branch(const Instruction &I, const Ref &Guard) {
+  Lowered L = like(I, "bra");
   L.Guard = Guard;
   InlineDepth.push_back(Resolved);
   Out.Code.push_back(std::move(L));
   return Out.Code.size() - 1;
 }
 
-/// A call through a register: each function that it may point to is inlined
-/// behind a comparison with its address.
+/// A setp with one result.
+bool Lowering::compare(const Instruction &I, std::string_view Opcode,
+                       const Ref &To, const Ref &A, const Ref &B,
+                       unsigned Depth) {
+  Lowered L = like(I, Opcode);
+  open(L, Role::Def);
+  append(L, To, Role::Def);
+  open(L, Role::Def); // no second result
+  for (const Ref &R : {A, B}) {
+    open(L, Role::Use);
+    append(L, R, Role::Use);
+  }
+  return finish(std::move(L), Depth);
+}
+
+/// Each function that the pointer may mean is called behind a comparison with
+/// its address.
+bool Lowering::tryCandidates(Frame &F, const Instruction &I,
+                             const CallShape &Shape, const Ref &Address,
+                             const Operand *Returns, const Operand *Args,
+                             unsigned Depth) {
+  std::vector<size_t> Ends;
+  for (const Function *Callee : Shape.Candidates) {
+    Ref Other = scratchRef(Type::Pred);
+    if (!compare(I, "setp.ne.b64", Other, Address,
+                 constRef(M.functionAddress(Callee->Name), true), Depth))
+      return false;
+    size_t Skip = branch(I, Other);
+    if (!callFunction(F, I, *Callee, Returns, Args, Depth))
+      return false;
+    Ends.push_back(branch(I, Ref()));
+    Out.Code[Skip].Target = uint32_t(Out.Code.size());
+  }
+  Lowered Bad = like(I, "call");
+  Bad.Callee = BadCallee;
+  open(Bad, Role::Use);
+  append(Bad, Address, Role::Use);
+  if (!finish(std::move(Bad), Depth))
+    return false;
+  for (size_t End : Ends)
+    Out.Code[End].Target = uint32_t(Out.Code.size());
+  return finishCall(Depth);
+}
+
+/// A call through a register.
 bool Lowering::lowerIndirectCall(Frame &F, const Instruction &I,
                                  unsigned Depth) {
   bool HasReturns = I.Operands[0].Kind == OperandKind::List;
@@ -149,52 +172,27 @@ bool Lowering::lowerIndirectCall(Frame &F, const Instruction &I,
   if (It == F.Fn->Prototypes.end())
     return fail(I.Line,
                 "unknown prototype '" + std::string(I.Operands[K].Name) + "'");
-  Lowered Like;
-  Like.Line = I.Line;
-  Like.SourceFile = I.SourceFile;
-  Like.SourceLine = I.SourceLine;
-  Like.Text = I.Text;
+  const Prototype &P = It->second;
   Ref Address;
-  if (!valueRef(F, I, Pointer, Type::B64, false, Address))
+  if (!valueRef(F, I, Pointer, Type::B64, false, Address) ||
+      !checkArguments(I, Returns, P.Returns) ||
+      !checkArguments(I, Args, P.Params))
     return false;
-  std::string Why;
-  std::vector<size_t> Ends;
-  for (const Function *Callee : pointedTo(It->second)) {
-    Lowered Test = Like;
-    matchOpcode("setp.ne.b64", Test.Info, Why);
-    Ref Other = scratchRef(Type::Pred);
-    open(Test, Role::Def);
-    append(Test, Other, Role::Def);
-    open(Test, Role::Def); // no second result
-    open(Test, Role::Use);
-    append(Test, Address, Role::Use);
-    open(Test, Role::Use);
-    append(Test, constRef(M.functionAddress(Callee->Name), true), Role::Use);
-    if (!finish(std::move(Test), Depth))
-      return false;
-    size_t Skip = branch(Like, Other);
-    if (!callFunction(F, I, *Callee, Returns, Args, Depth))
-      return false;
-    Ends.push_back(branch(Like, Ref()));
-    Out.Code[Skip].Target = uint32_t(Out.Code.size());
-  }
-  Lowered Bad = Like;
-  matchOpcode("call", Bad.Info, Why);
-  Bad.Callee = BadCallee;
-  open(Bad, Role::Use);
-  append(Bad, Address, Role::Use);
-  if (!finish(std::move(Bad), Depth))
-    return false;
-  for (size_t End : Ends)
-    Out.Code[End].Target = uint32_t(Out.Code.size());
-  return finishCall(Depth);
+  const CallShape *Shape = Plan->shapeOf(P);
+  if (!Shape || !Shape->ByTable)
+    return tryCandidates(F, I, Shape ? *Shape : CallShape(), Address, Returns,
+                         Args, Depth);
+  Lowered Call = callOfBody(F, I, Op::CallTable);
+  Call.Callee = tableOf(*Shape);
+  open(Call, Role::Use);
+  append(Call, Address, Role::Use);
+  return stackCall(F, I, Plan->bodyOf(*Shape->Candidates[0]), std::move(Call),
+                   P.Returns, P.Params, Returns, Args, Depth);
 }
 
 /// Ends an inlined body with a no-op, so that its returns have a target.
 bool Lowering::finishCall(unsigned Depth) {
-  Lowered L;
-  std::string Why;
-  matchOpcode("membar.cta", L.Info, Why);
+  Lowered L = like({}, "membar.cta");
   L.Info.O = Op::Pmevent;
   return finish(std::move(L), Depth);
 }
@@ -244,7 +242,7 @@ bool Lowering::passValues(Frame &F, const Instruction &I,
     const Variable &V = Formals[K];
     if (sharesVariable(A, V) || A.Kind == OperandKind::Sink)
       continue;
-    Place Formal = formalPlace(G, V, false), Actual;
+    Place Formal = formalPlace(G, V), Actual;
     if (!actualPlace(F, I, A, V, Back, Actual) ||
         !moveValue(I, Back ? Actual : Formal, Back ? Formal : Actual, V.Size,
                    V.Element == Type::Pred, Depth))

@@ -1,14 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Recursive functions and memory on the stack. The stack of a thread grows
-// upwards behind the kernel's fixed local memory. A frame begins with the
-// caller's frame address, then come the parameters, in the order of results and
-// arguments, the variables, and registers that outlive a call.
+// Functions with bodies of their own and memory on the stack. The stack of a
+// thread grows upwards behind the kernel's fixed local memory. A frame begins
+// with the caller's frame address, then come the parameters, in the order of
+// results and arguments, the variables, and registers that outlive a call.
 #include "Lowering.h"
 #include <algorithm>
 
 using namespace ptxsim;
-
-static constexpr uint64_t FrameAlign = 16;
 
 static uint64_t alignTo(uint64_t V, uint64_t A) { return (V + A - 1) / A * A; }
 
@@ -23,54 +21,6 @@ Ref Lowering::frameRef() const {
   Ref R = stackRef();
   R.Value = Out.FrameReg;
   return R;
-}
-
-// ---- who calls whom --------------------------------------------------------
-std::vector<const Function *> Lowering::callees(const Function &Fn) {
-  std::vector<const Function *> Found;
-  for (const Instruction &I : Fn.Code) {
-    if (!I.Opcode.starts_with("call") || I.Operands.empty())
-      continue;
-    const Operand &First = I.Operands[I.Operands[0].Kind == OperandKind::List &&
-                                      I.Operands.size() > 1];
-    if (First.Kind == OperandKind::Symbol) {
-      if (const Function *Callee = M.findFunction(First.Name))
-        Found.push_back(Callee);
-    } else if (auto P = Fn.Prototypes.find(I.Operands.back().Name);
-               P != Fn.Prototypes.end()) {
-      for (const Function *Callee : pointedTo(P->second))
-        Found.push_back(Callee);
-    }
-  }
-  return Found;
-}
-
-/// Whether a call of the function may lead to another one of it.
-bool Lowering::isRecursive(const Function &Fn) {
-  if (auto It = Recursive.find(&Fn); It != Recursive.end())
-    return It->second;
-  std::set<const Function *> Seen;
-  std::vector<const Function *> Work = callees(Fn);
-  while (!Work.empty() && !Seen.count(&Fn)) {
-    const Function *Next = Work.back();
-    Work.pop_back();
-    if (!Seen.insert(Next).second)
-      continue;
-    std::vector<const Function *> More = callees(*Next);
-    Work.insert(Work.end(), More.begin(), More.end());
-  }
-  return Recursive[&Fn] = Seen.count(&Fn);
-}
-
-bool Lowering::needsStack() {
-  for (const auto &Fn : M.Functions) {
-    for (const Instruction &I : Fn->Code)
-      if (I.Opcode.starts_with("alloca.") || I.Opcode.starts_with("stack"))
-        return true;
-    if (isRecursive(*Fn))
-      return true;
-  }
-  return false;
 }
 
 /// The kernel's own variables are at fixed addresses, its frame's is 0.
@@ -91,6 +41,8 @@ void Lowering::beginStack() {
 uint64_t Lowering::reserve(const Frame &F, uint64_t Bytes, uint64_t Align) {
   uint64_t &Top = F.Body == NoReg ? LocalEnd : Out.Bodies[F.Body].FrameBytes;
   uint64_t At = alignTo(Top, std::max<uint64_t>(Align, 8));
+  if (F.Body != NoReg)
+    Out.FrameAlign = std::max(Out.FrameAlign, uint32_t(Align));
   Top = At + Bytes;
   return At;
 }
@@ -103,10 +55,6 @@ bool Lowering::beginFrame(Frame &F) {
     Out.Regs.push_back({R.Ty});
   for (const Variable &V : Fn.Locals) {
     bool OnStack = V.Where == Space::Local || V.Where == Space::Param;
-    if (OnStack && F.Body != NoReg && V.Align > FrameAlign)
-      return fail(V.Line, "alignment of " + std::to_string(V.Align) +
-                              " bytes in a recursive function, expected at "
-                              "most 16");
     F.LocalAt.push_back(OnStack ? reserve(F, V.Size, V.Align) : ~uint64_t(0));
     uint64_t Used = F.Body == NoReg ? LocalEnd : Out.Bodies[F.Body].FrameBytes;
     if (Used > (1u << 19))
@@ -115,47 +63,64 @@ bool Lowering::beginFrame(Frame &F) {
   return true;
 }
 
-/// Number of the body of a recursive function, which is lowered later.
-bool Lowering::bodyOf(const Instruction &I, const Function &Fn,
-                      uint32_t &Body) {
-  for (Body = 0; Body < Bodies.size(); ++Body)
-    if (Bodies[Body].Fn == &Fn)
-      return true;
-  Frame F(Fn);
-  F.Body = Body;
-  Out.Bodies.emplace_back();
-  for (const std::vector<Variable> *List : {&Fn.Returns, &Fn.Params})
-    for (const Variable &V : *List) {
-      if (V.IsReg || V.Align > FrameAlign)
-        return fail(I.Line, "parameter '" + std::string(V.Name) +
-                                "' of a recursive function is a register or "
-                                "aligned to more than 16 bytes");
-      F.Formals[V.Name] = reserve(F, V.Size, V.Align);
-    }
-  Bodies.push_back(std::move(F));
+/// Where the bodies expect their results and parameters. Parameters that are
+/// registers have places as well.
+void Lowering::beginBodies() {
+  Out.Bodies.resize(Plan->bodies().size());
+  Out.IsUnbounded = Plan->isUnbounded();
+  for (const Function *Fn : Plan->bodies()) {
+    Frame F(*Fn);
+    F.Body = uint32_t(Bodies.size());
+    std::vector<uint32_t> Align = Plan->alignments(*Fn);
+    for (const std::vector<Variable> *List : {&Fn->Returns, &Fn->Params})
+      for (const Variable &V : *List) {
+        uint64_t At =
+            reserve(F, std::max<uint64_t>(V.Size, 4), Align[F.SlotAt.size()]);
+        F.SlotAt.push_back(At);
+        F.Formals[V.Name] = At;
+      }
+    Out.ArgumentBytes =
+        std::max(Out.ArgumentBytes, Out.Bodies[F.Body].FrameBytes);
+    Bodies.push_back(std::move(F));
+  }
+}
+
+/// Fetches a body's register parameters from its frame, or puts such results
+/// there.
+bool Lowering::moveFormals(const Frame &F, const std::vector<Variable> &Formals,
+                           size_t FirstSlot, bool In) {
+  Instruction I;
+  I.Line = F.Fn->Line;
+  I.Text = In ? "(entry)" : "ret;";
+  for (size_t K = 0; K < Formals.size(); ++K) {
+    const Variable &V = Formals[K];
+    Place Slot{true, frameRef(), int64_t(F.SlotAt[FirstSlot + K])};
+    if (!V.IsReg)
+      continue;
+    Place Register{false, regRef(F, V.Reg), 0};
+    if (!moveValue(I, In ? Register : Slot, In ? Slot : Register, V.Size,
+                   V.Element == Type::Pred, 1))
+      return false;
+  }
   return true;
 }
 
-/// Bodies behind the kernel's code; they may need further ones.
+/// Bodies stand behind the kernel's code.
 bool Lowering::lowerBodies() {
-  std::string Why;
   closeCode(Out);
   InlineDepth.resize(Out.Code.size());
   for (uint32_t K = 0; K < Bodies.size(); ++K) {
     Out.Bodies[K].Entry = uint32_t(Out.Code.size());
     Out.Bodies[K].FirstReg = uint32_t(Out.Regs.size());
-    Frame F = Bodies[K];
-    if (!beginFrame(F) || !lowerBody(F, 1))
+    Frame &F = Bodies[K];
+    if (!beginFrame(F) ||
+        !moveFormals(F, F.Fn->Params, F.Fn->Returns.size(), true) ||
+        !lowerBody(F, 1) || !moveFormals(F, F.Fn->Returns, 0, false))
       return false;
-    Lowered Ret;
-    matchOpcode("ret", Ret.Info, Why);
-    Ret.Info.O = Op::BodyRet;
-    Ret.Line = F.Fn->Line;
-    Ret.Text = "ret;";
-    open(Ret, Role::DefUse);
-    append(Ret, frameRef(), Role::DefUse);
-    open(Ret, Role::DefUse);
-    append(Ret, stackRef(), Role::DefUse);
+    Instruction End;
+    End.Line = F.Fn->Line;
+    End.Text = "ret;";
+    Lowered Ret = callOfBody(F, End, Op::BodyRet);
     if (!finish(std::move(Ret), 1))
       return false;
     Out.Bodies[K].EndReg = uint32_t(Out.Regs.size());
@@ -168,14 +133,7 @@ bool Lowering::lowerBodies() {
 /// From's value and offset.
 bool Lowering::emit(const Instruction &I, const char *Opcode, const Place &To,
                     const Place &From, unsigned Depth) {
-  Lowered L;
-  L.Line = I.Line;
-  L.SourceFile = I.SourceFile;
-  L.SourceLine = I.SourceLine;
-  L.Text = I.Text;
-  std::string Why;
-  if (!matchOpcode(Opcode, L.Info, Why))
-    return fail(I.Line, Why);
+  Lowered L = like(I, Opcode);
   for (const Place *P : {&To, &From}) {
     Role How = P == &To && !P->InMemory ? Role::Def : Role::Use;
     open(L, How);
@@ -190,6 +148,25 @@ bool Lowering::emit(const Instruction &I, const char *Opcode, const Place &To,
   return finish(std::move(L), Depth);
 }
 
+/// A predicate in memory is a word.
+bool Lowering::movePredicate(const Instruction &I, const Place &To,
+                             const Place &From, unsigned Depth) {
+  Place Word{false, scratchRef(Type::B32), 0};
+  if (From.InMemory)
+    return emit(I, "ld.local.b32", Word, From, Depth) &&
+           compare(I, "setp.ne.b32", To.Value, Word.Value, constRef(0, false),
+                   Depth);
+  Lowered L = like(I, "selp.b32");
+  open(L, Role::Def);
+  append(L, Word.Value, Role::Def);
+  for (const Ref &R : {constRef(1, false), constRef(0, false), From.Value}) {
+    open(L, Role::Use);
+    append(L, R, Role::Use);
+  }
+  return finish(std::move(L), Depth) &&
+         emit(I, "st.local.b32", To, Word, Depth);
+}
+
 bool Lowering::moveValue(const Instruction &I, const Place &To,
                          const Place &From, uint64_t Bytes, bool IsPred,
                          unsigned Depth) {
@@ -202,38 +179,29 @@ bool Lowering::moveValue(const Instruction &I, const Place &To,
                 : Bytes == 8 ? "mov.b64"
                              : "mov.b32",
                 To, From, Depth);
-  if (IsPred)
-    return fail(I.Line, "expected a predicate as argument");
+  if (IsPred && To.InMemory != From.InMemory)
+    return movePredicate(I, To, From, Depth);
   if (!To.InMemory)
     return emit(I, Named("ld.local", Bytes).c_str(), To, From, Depth);
   if (!From.InMemory)
     return emit(I, Named("st.local", Bytes).c_str(), To, From, Depth);
-  Place Source = From, Target = To;
-  for (uint64_t Left = Bytes; Left;) {
-    uint64_t Part = 8; // as both places are aligned
-    while (Part > Left || (Source.Offset | Target.Offset) & int64_t(Part - 1))
-      Part /= 2;
-    Place Word{false, scratchRef(Part == 8 ? Type::B64 : Type::B32), 0};
-    if (!emit(I, Named("ld.local", Part).c_str(), Word, Source, Depth) ||
-        !emit(I, Named("st.local", Part).c_str(), Target, Word, Depth))
-      return false;
-    Source.Offset += int64_t(Part);
-    Target.Offset += int64_t(Part);
-    Left -= Part;
+  Lowered L = like(I, "st.local.b64");
+  L.Info.O = Op::CopyLocal;
+  L.Immediates.push_back(int64_t(Bytes));
+  for (const Place *P : {&To, &From}) {
+    open(L, Role::Use);
+    L.Operands.back().Offset = P->Offset;
+    append(L, P->Value, Role::Use);
   }
-  return true;
+  return finish(std::move(L), Depth);
 }
 
-/// Where a function finds its parameter. OfCallee: seen by the caller, for
-/// whom the frame will begin where the stack ends.
-Lowering::Place Lowering::formalPlace(const Frame &F, const Variable &V,
-                                      bool OfCallee) const {
+/// Where a function finds its parameter.
+Lowering::Place Lowering::formalPlace(const Frame &F, const Variable &V) const {
   if (V.IsReg)
     return {false, regRef(F, V.Reg), 0};
-  int64_t At = int64_t(F.Formals.at(V.Name));
-  if (OfCallee)
-    return {true, stackRef(), At};
-  return {true, F.Body == NoReg ? constRef(0, true) : frameRef(), At};
+  return {true, F.Body == NoReg ? constRef(0, true) : frameRef(),
+          int64_t(F.Formals.at(V.Name))};
 }
 
 bool Lowering::actualPlace(Frame &F, const Instruction &I, const Operand &O,
@@ -257,44 +225,54 @@ bool Lowering::actualPlace(Frame &F, const Instruction &I, const Operand &O,
 }
 
 // ---- calls -----------------------------------------------------------------
-/// The arguments go to the new frame, the results are fetched from there.
-bool Lowering::stackCall(Frame &F, const Instruction &I, const Function &Callee,
+/// A call of a body, or a body's end: both change frame and stack.
+Lowered Lowering::callOfBody(const Frame &F, const Instruction &I, Op O) const {
+  Lowered L = like(I, O == Op::BodyRet ? "ret" : "call");
+  L.Info.O = O;
+  L.Home = F.Body;
+  for (const Ref &R : {frameRef(), stackRef()}) {
+    L.Operands.push_back({uint16_t(L.Refs.size()), 1, Role::DefUse});
+    L.Refs.push_back(R);
+    L.Roles.push_back(Role::DefUse);
+  }
+  return L;
+}
+
+uint32_t Lowering::tableOf(const CallShape &Shape) {
+  auto [It, New] = Tables.emplace(&Shape, uint32_t(Out.CallTables.size()));
+  if (New) {
+    Out.CallTables.emplace_back();
+    for (const Function *Fn : Shape.Candidates) // ascending addresses
+      Out.CallTables.back().push_back(
+          {M.functionAddress(Fn->Name), Plan->bodyOf(*Fn)});
+  }
+  return It->second;
+}
+
+/// The arguments go to the new frame, which begins where the stack ends; the
+/// results are fetched from there. Body: one with that frame's places.
+bool Lowering::stackCall(Frame &F, const Instruction &I, uint32_t Body,
+                         Lowered Call, const std::vector<Variable> &Results,
+                         const std::vector<Variable> &Params,
                          const Operand *Returns, const Operand *Args,
                          unsigned Depth) {
-  uint32_t Body;
-  if (!bodyOf(I, Callee, Body))
-    return false;
   for (bool Back : {false, true}) {
-    const std::vector<Variable> &Formals =
-        Back ? Callee.Returns : Callee.Params;
+    const std::vector<Variable> &Formals = Back ? Results : Params;
     const Operand *Actuals = Back ? Returns : Args;
     for (size_t K = 0; K < Formals.size(); ++K) {
       const Operand &A = Actuals->Parts[K];
+      const Variable &V = Formals[K];
       if (A.Kind == OperandKind::Sink)
         continue;
-      Place Formal = formalPlace(Bodies[Body], Formals[K], true), Actual;
-      if (!actualPlace(F, I, A, Formals[K], Back, Actual) ||
-          !moveValue(I, Back ? Actual : Formal, Back ? Formal : Actual,
-                     Formals[K].Size, false, Depth))
+      size_t Slot = Back ? K : Results.size() + K;
+      Place Formal{true, stackRef(), int64_t(Bodies[Body].SlotAt[Slot])},
+          Actual;
+      if (!actualPlace(F, I, A, V, Back, Actual) ||
+          !moveValue(I, Back ? Actual : Formal, Back ? Formal : Actual, V.Size,
+                     V.Element == Type::Pred, Depth))
         return false;
     }
-    if (Back)
-      break;
-    Lowered L;
-    std::string Why;
-    matchOpcode("call", L.Info, Why);
-    L.Info.O = Op::CallBody;
-    L.Line = I.Line;
-    L.SourceFile = I.SourceFile;
-    L.SourceLine = I.SourceLine;
-    L.Text = I.Text;
-    L.Callee = Body;
-    L.Home = F.Body;
-    for (const Ref &R : {frameRef(), stackRef()}) {
-      open(L, Role::DefUse);
-      append(L, R, Role::DefUse);
-    }
-    if (!finish(std::move(L), Depth))
+    if (!Back && !finish(std::move(Call), Depth))
       return false;
   }
   return finishCall(Depth);

@@ -181,13 +181,11 @@ bool Lowering::symbolRef(Frame &F, const Instruction &I, const Operand &O,
     R.Image.Wide = true;
     return true;
   } else {
-    for (const Variable &G : M.Variables)
-      if (G.Name == O.Name && (!V || (V->Extern && !G.Extern)))
-        V = &G;
+    V = M.findVariable(O.Name);
   }
-  if (!V && M.functionAddress(O.Name)) {
+  if (uint64_t Code = V ? 0 : M.functionAddress(O.Name)) {
     Where = Space::Global;
-    R = constRef(M.functionAddress(O.Name) + O.Imm, true);
+    R = constRef(Code + O.Imm, true);
     return true;
   }
   if (!V)

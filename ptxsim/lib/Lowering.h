@@ -3,8 +3,9 @@
 #ifndef PTXSIM_LOWERING_H
 #define PTXSIM_LOWERING_H
 
+#include "CallPlan.h"
 #include "Lower.h"
-#include <set>
+#include <optional>
 #include <unordered_map>
 
 namespace ptxsim {
@@ -26,7 +27,7 @@ private:
   static constexpr uint32_t ReturnTarget = ~1u;
 
   /// One instance of a function body: the kernel, an inlined callee, or a body
-  /// that recursive calls share.
+  /// that calls share.
   struct Frame {
     explicit Frame(const Function &Fn) : Fn(&Fn) {}
     const Function *Fn;
@@ -34,6 +35,7 @@ private:
     uint32_t FirstReg = 0;
     std::vector<uint64_t> LocalAt; // frame offset per Fn->Locals
     std::map<std::string_view, uint64_t> Formals;
+    std::vector<uint64_t> SlotAt; // of a body: of its results and parameters
   };
   /// Where a value of a call lies: in local memory, or in a register.
   struct Place {
@@ -56,8 +58,13 @@ private:
                     unsigned Depth);
   bool inlineCall(Frame &F, const Instruction &I, const Function &Callee,
                   const Operand *Returns, const Operand *Args, unsigned Depth);
-  std::vector<const Function *> pointedTo(const Prototype &P);
-  size_t branch(const Lowered &Like, const Ref &Guard);
+  bool tryCandidates(Frame &F, const Instruction &I, const CallShape &Shape,
+                     const Ref &Address, const Operand *Returns,
+                     const Operand *Args, unsigned Depth);
+  size_t branch(const Instruction &I, const Ref &Guard);
+  static Lowered like(const Instruction &I, std::string_view Opcode);
+  bool compare(const Instruction &I, std::string_view Opcode, const Ref &To,
+               const Ref &A, const Ref &B, unsigned Depth);
   bool finishCall(unsigned Depth);
   bool checkArguments(const Instruction &I, const Operand *Actuals,
                       const std::vector<Variable> &Formals);
@@ -67,24 +74,29 @@ private:
                   const std::vector<Variable> &Formals, const Frame &G,
                   bool Back, unsigned Depth);
 
-  // LowerStack.cpp: recursive functions and the stack.
-  bool needsStack();
+  // LowerStack.cpp: bodies, their frames and the stack.
   void beginStack();
-  bool isRecursive(const Function &Fn);
-  std::vector<const Function *> callees(const Function &Fn);
-  bool bodyOf(const Instruction &I, const Function &Fn, uint32_t &Body);
-  bool stackCall(Frame &F, const Instruction &I, const Function &Callee,
-                 const Operand *Returns, const Operand *Args, unsigned Depth);
+  void beginBodies();
   bool lowerBodies();
+  bool moveFormals(const Frame &F, const std::vector<Variable> &Formals,
+                   size_t FirstSlot, bool In);
+  bool stackCall(Frame &F, const Instruction &I, uint32_t Body, Lowered Call,
+                 const std::vector<Variable> &Results,
+                 const std::vector<Variable> &Params, const Operand *Returns,
+                 const Operand *Args, unsigned Depth);
+  Lowered callOfBody(const Frame &F, const Instruction &I, Op O) const;
+  uint32_t tableOf(const CallShape &Shape);
   bool beginFrame(Frame &F);
   uint64_t reserve(const Frame &F, uint64_t Bytes, uint64_t Align);
   Ref stackRef() const;
   Ref frameRef() const;
   bool moveValue(const Instruction &I, const Place &To, const Place &From,
                  uint64_t Bytes, bool IsPred, unsigned Depth);
+  bool movePredicate(const Instruction &I, const Place &To, const Place &From,
+                     unsigned Depth);
   bool emit(const Instruction &I, const char *Opcode, const Place &To,
             const Place &From, unsigned Depth);
-  Place formalPlace(const Frame &F, const Variable &V, bool OfCallee) const;
+  Place formalPlace(const Frame &F, const Variable &V) const;
   bool actualPlace(Frame &F, const Instruction &I, const Operand &O,
                    const Variable &Formal, bool Written, Place &Out);
   bool lowerPack(Frame &F, const Instruction &I, Lowered L, unsigned Depth);
@@ -136,13 +148,12 @@ private:
   std::unordered_map<std::string_view, OpcodeInfo> Matched;
   static constexpr unsigned Resolved = ~0u; // instead of a depth
   std::vector<unsigned> InlineDepth;
-  std::set<const Function *> AddressTaken;
-  bool AddressesKnown = false;
   uint64_t SharedEnd = SharedBase;
   uint32_t DynamicAlign = 16;
-  uint64_t LocalEnd = 16;    // address 0 stays unused
-  std::vector<Frame> Bodies; // of Out.Bodies
-  std::map<const Function *, bool> Recursive;
+  uint64_t LocalEnd = 16; // address 0 stays unused
+  std::optional<CallPlan> Plan;
+  std::vector<Frame> Bodies;                    // of Out.Bodies
+  std::map<const CallShape *, uint32_t> Tables; // in Out.CallTables
   unsigned Depth = 0; // of the instruction that is being lowered
 };
 

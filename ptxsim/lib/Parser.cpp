@@ -12,24 +12,6 @@ std::string Register::name() const {
   return N;
 }
 
-uint64_t Module::functionAddress(std::string_view Name) const {
-  // Far from all memory, so that no function is mistaken for data.
-  constexpr uint64_t Window = uint64_t(4) << 56, Spacing = 16;
-  for (size_t K = 0; K < Functions.size(); ++K)
-    if (Functions[K]->Name == Name && Functions[K]->HasBody &&
-        !Functions[K]->IsEntry)
-      return Window + (K + 1) * Spacing;
-  return 0;
-}
-
-const Function *Module::findFunction(std::string_view Name) const {
-  const Function *Found = nullptr;
-  for (const auto &F : Functions)
-    if (F->Name == Name && (F->HasBody || !Found))
-      Found = F.get();
-  return Found;
-}
-
 std::unique_ptr<Module> ptxsim::parseModule(std::string Text,
                                             Diagnostic &Diag) {
   auto M = std::make_unique<Module>();
@@ -37,6 +19,7 @@ std::unique_ptr<Module> ptxsim::parseModule(std::string Text,
   Parser P(*M, Diag);
   if (!P.parse())
     return nullptr;
+  M->finish();
   return M;
 }
 
@@ -461,6 +444,6 @@ bool Parser::parseFunction(bool IsEntry, bool Extern) {
   } else if (!expect(';')) {
     return false;
   }
-  M.Functions.push_back(std::move(F));
+  M.addFunction(std::move(F));
   return true;
 }

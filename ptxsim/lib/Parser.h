@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Recursive-descent parser for PTX modules. Module.cpp level in Parser.cpp,
+// Recursive-descent parser for PTX modules. Module level in Parser.cpp,
 // function bodies in ParserBody.cpp. The first error ends the parse.
 #ifndef PTXSIM_PARSER_H
 #define PTXSIM_PARSER_H

@@ -174,10 +174,17 @@ struct MmaRun {
   uint32_t Partner = MmaPlan::NoRun;
 };
 
+/// What a call through a pointer finds at an address.
+struct CallTarget {
+  uint64_t Address = 0;
+  uint32_t Entry = 0; // in Program::Code
+  uint64_t FrameBytes = 0;
+};
+
 /// A virtual register that an instruction reads or writes.
 struct RegisterUse {
   static constexpr uint8_t Guard = 255; // instead of an operand number
-  uint32_t Register = 0;
+  uint32_t Register = 0;                // below Program::NumRegisters
   uint8_t Operand = 0;
   bool Reads = false, Writes = false, Predicate = false, Wide = false;
 };
@@ -191,6 +198,7 @@ struct Program {
   std::vector<Detail> Details;
   std::vector<InstDebug> Debug;
   std::vector<std::vector<uint32_t>> BranchTables;
+  std::vector<std::vector<CallTarget>> CallTables; // by ascending addresses
   std::vector<uint32_t> FmaTables;
   std::vector<FmaRun> FmaRuns;
   std::vector<MmaPlan> MmaPlans;
@@ -202,7 +210,12 @@ struct Program {
   uint32_t RowBytes = 0; // register file of one warp
   uint32_t StaticShared = 0, DynamicSharedOffset = 0;
   uint32_t LocalBytes = 0, ParamBytes = 0;
-  bool UsesStack = false;      // behind LocalBytes
+  // Behind them the stack, if one is used: StackBytes for calls that do not
+  // recurse, more (CU_LIMIT_STACK_SIZE) if it is unbounded, and ArgumentBytes
+  // in which a call that finds no room has put its arguments.
+  uint64_t StackBytes = 0, ArgumentBytes = 0;
+  uint32_t FrameAlign = 16;
+  bool UsesStack = false, StackUnbounded = false;
   bool UsesReserved = false;   // shared memory of the system, behind all other
   uint32_t Registers = 0;      // 32-bit registers per thread, an estimate
   bool FlushDenormals = false; // every f32 operation is .ftz

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Register rows: liveness on blocks, sums that stay in place, then linear scan.
+// Register rows: sums that stay in place, then linear scan over live ranges.
 // PTX registers are virtual; packing them keeps a warp's rows in the host's
 // first-level cache.
-#include "Lower.h"
+#include "Regions.h"
 #include <algorithm>
 
 using namespace ptxsim;
@@ -17,119 +17,7 @@ struct Interval {
   }
 };
 
-/// Live registers of every block as bit sets.
-class Liveness {
-public:
-  Liveness(const LoweredKernel &K, const FlowGraph &G);
-  std::vector<Interval> intervals() const;
-  bool liveOut(uint32_t Block, uint32_t Register) const {
-    return test(Out[Block], Register);
-  }
-
-private:
-  void scanBlock(uint32_t B);
-  void solve();
-  using Bits = std::vector<uint64_t>;
-  static bool test(const Bits &S, size_t R) {
-    return S[R / 64] >> (R % 64) & 1;
-  }
-  static void set(Bits &S, size_t R) { S[R / 64] |= uint64_t(1) << (R % 64); }
-  const LoweredKernel &K;
-  const FlowGraph &G;
-  uint32_t N;
-  std::vector<Bits> Use, Kill, In, Out;
-};
-
 } // namespace
-
-Liveness::Liveness(const LoweredKernel &K, const FlowGraph &G)
-    : K(K), G(G), N(uint32_t(K.Code.size())) {
-  size_t Words = (K.Regs.size() + 63) / 64;
-  size_t Blocks = G.BlockBegin.size();
-  for (auto *S : {&Use, &Kill, &In, &Out})
-    S->assign(Blocks, Bits(Words));
-  for (uint32_t B = 0; B < Blocks; ++B)
-    scanBlock(B);
-  solve();
-}
-
-void Liveness::scanBlock(uint32_t B) {
-  for (uint32_t P = G.BlockBegin[B]; P < G.blockEnd(B, N); ++P) {
-    const Lowered &L = K.Code[P];
-    auto Read = [&](const Ref &R) {
-      if (R.Kind == Ref::Reg && !test(Kill[B], R.Value))
-        set(Use[B], R.Value);
-    };
-    Read(L.Guard);
-    for (size_t J = 0; J < L.Refs.size(); ++J)
-      if (L.Roles[J] != Role::Def)
-        Read(L.Refs[J]);
-    // A guarded write keeps the old value in some lanes.
-    bool Kills = L.Guard.Kind == Ref::None;
-    for (size_t J = 0; J < L.Refs.size(); ++J)
-      if (L.Roles[J] == Role::Def && L.Refs[J].Kind == Ref::Reg && Kills &&
-          !test(Use[B], L.Refs[J].Value))
-        set(Kill[B], L.Refs[J].Value);
-  }
-}
-
-void Liveness::solve() {
-  size_t Blocks = G.BlockBegin.size();
-  for (bool Changed = true; Changed;) {
-    Changed = false;
-    for (size_t B = Blocks; B-- > 0;) {
-      for (uint32_t S : G.Successors[B])
-        if (S < Blocks)
-          for (size_t W = 0; W < Out[B].size(); ++W)
-            Out[B][W] |= In[S][W];
-      for (size_t W = 0; W < Out[B].size(); ++W) {
-        uint64_t New = Use[B][W] | (Out[B][W] & ~Kill[B][W]);
-        Changed |= New != In[B][W];
-        In[B][W] = New;
-      }
-    }
-  }
-}
-
-std::vector<Interval> Liveness::intervals() const {
-  std::vector<Interval> I(K.Regs.size());
-  for (uint32_t P = 0; P < N; ++P) {
-    const Lowered &L = K.Code[P];
-    if (L.Guard.Kind == Ref::Reg)
-      I[L.Guard.Value].touch(P);
-    for (const Ref &R : L.Refs)
-      if (R.Kind == Ref::Reg)
-        I[R.Value].touch(P);
-  }
-  for (uint32_t B = 0; B < G.BlockBegin.size(); ++B)
-    for (size_t R = 0; R < K.Regs.size(); ++R) {
-      if (test(In[B], R))
-        I[R].touch(G.BlockBegin[B]);
-      if (test(Out[B], R))
-        I[R].touch(G.blockEnd(B, N));
-    }
-  // The registers of recursive functions are in use whenever a call may be.
-  for (const StackBody &B : K.Bodies)
-    for (uint32_t R = B.FirstReg; R < B.EndReg; ++R) {
-      I[R].touch(0);
-      I[R].touch(N);
-    }
-  for (uint32_t R : {K.FrameReg, K.StackReg})
-    if (R != NoReg) {
-      I[R].touch(0);
-      I[R].touch(N);
-    }
-  // Asynchronous matrix products write their rows as late as the wait, so
-  // these rows are never shared.
-  for (const Lowered &L : K.Code)
-    if (L.Info.O == Op::Wgmma)
-      for (const Ref &R : L.Refs)
-        if (R.Kind == Ref::Reg) {
-          I[R.Value].touch(0);
-          I[R.Value].touch(N);
-        }
-  return I;
-}
 
 static unsigned rowClass(const VirtualReg &R) {
   return R.Ty == Type::Pred ? 0 : R.Wide() ? 2 : 1;
@@ -215,9 +103,12 @@ void SumMerger::merge(uint32_t Sum, uint32_t Addend) {
       if (R.Kind == Ref::Reg && R.Value == Sum)
         R.Value = Addend;
   std::vector<uint32_t> &T = Touches[Addend];
+  size_t Old = T.size();
   T.insert(T.end(), Touches[Sum].begin(), Touches[Sum].end());
-  std::sort(T.begin(), T.end());
-  T.erase(std::unique(T.begin(), T.end()), T.end());
+  // Most often the sum is all that comes behind.
+  auto First = std::lower_bound(T.begin(), T.begin() + long(Old), T[Old]);
+  std::sort(First, T.end());
+  T.erase(std::unique(First, T.end()), T.end());
   Touches[Sum].clear();
 }
 
@@ -248,91 +139,204 @@ void SumMerger::run() {
 }
 
 // ---- calls -----------------------------------------------------------------
-/// A call within a recursive function saves those of the function's registers
-/// that are used behind it: they become its third operand.
-static void planSaves(LoweredKernel &K, const FlowGraph &G,
-                      const Liveness &Live) {
+/// A call within a body saves those of the body's registers that are used
+/// behind it, as bodies share their rows: they become its last operand.
+static void saveRegisters(LoweredKernel &K, const FlowGraph &G,
+                          const Regions &R, const Liveness &Live) {
   for (uint32_t P = 0; P < K.Code.size(); ++P) {
     Lowered &L = K.Code[P];
-    if (L.Info.O != Op::CallBody)
+    if (!callsBody(L.Info.O))
       continue;
     LoweredOperand Saved;
     Saved.First = uint16_t(L.Refs.size());
     if (L.Home != NoReg) {
-      const StackBody &B = K.Bodies[L.Home];
-      for (uint32_t R = B.FirstReg; R < B.EndReg; ++R)
-        if (Live.liveOut(G.BlockOf[P], R)) {
-          Ref Out;
-          Out.Kind = Ref::Reg;
-          Out.Value = R;
-          Out.Wide = K.Regs[R].Wide();
-          Out.IsPred = K.Regs[R].Ty == Type::Pred;
-          L.Refs.push_back(Out);
-          L.Roles.push_back(Role::Use);
-          ++Saved.Count;
-        }
+      const Region &Part = R.All[L.Home + 1];
+      Live.out(G.BlockOf[P]).forEach([&](size_t N) {
+        Ref Out;
+        Out.Kind = Ref::Reg;
+        Out.Value = Part.Passing[N];
+        Out.Wide = K.Regs[Out.Value].Wide();
+        Out.IsPred = K.Regs[Out.Value].Ty == Type::Pred;
+        L.Refs.push_back(Out);
+        L.Roles.push_back(Role::Use);
+        ++Saved.Count;
+      });
       K.Bodies[L.Home].SaveBytes =
           std::max<uint64_t>(K.Bodies[L.Home].SaveBytes, 8 * Saved.Count);
     }
     L.Operands.push_back(Saved);
   }
-  for (Lowered &L : K.Code)
+}
+
+static uint64_t alignTo(uint64_t V, uint64_t A) { return (V + A - 1) / A * A; }
+
+uint64_t ptxsim::frameBytes(const LoweredKernel &K, uint32_t Body) {
+  const StackBody &B = K.Bodies[Body];
+  return alignTo(alignTo(B.FrameBytes, 8) + B.SaveBytes, K.FrameAlign);
+}
+
+/// Sizes of frames, and of the stack that calls need which do not recurse:
+/// bodies stand behind those that they call.
+static void planFrames(LoweredKernel &K) {
+  std::vector<uint64_t> Needed(K.Bodies.size());
+  auto Need = [&](uint32_t Home, uint32_t Callee) {
+    if (Home != NoReg && Callee >= Home)
+      return;
+    uint64_t &Of = Home == NoReg ? K.StackBytes : Needed[Home];
+    Of = std::max(Of, Needed[Callee] + frameBytes(K, Callee));
+  };
+  uint32_t Kernel =
+      K.Bodies.empty() ? uint32_t(K.Code.size()) : K.Bodies[0].Entry;
+  for (uint32_t J = 0; J < K.Code.size(); ++J) {
+    uint32_t P = (J + Kernel) % uint32_t(K.Code.size()); // the kernel is last
+    Lowered &L = K.Code[P];
+    if (!callsBody(L.Info.O))
+      continue;
+    uint64_t SaveAt =
+        L.Home == NoReg ? 0 : alignTo(K.Bodies[L.Home].FrameBytes, 8);
+    L.Immediates = {0, int64_t(SaveAt)};
     if (L.Info.O == Op::CallBody) {
-      auto Align = [](uint64_t V) { return int64_t((V + 15) / 16 * 16); };
-      const StackBody &To = K.Bodies[L.Callee];
-      uint64_t SaveAt = L.Home == NoReg ? 0 : K.Bodies[L.Home].FrameBytes;
-      L.Immediates = {Align(Align(To.FrameBytes) + To.SaveBytes),
-                      Align(SaveAt)};
+      L.Immediates[0] = int64_t(frameBytes(K, L.Callee));
+      Need(L.Home, L.Callee);
+    } else {
+      for (auto [Address, Callee] : K.CallTables[L.Callee])
+        Need(L.Home, Callee);
     }
+  }
 }
 
 // ---- rows ------------------------------------------------------------------
-uint32_t ptxsim::assignRows(LoweredKernel &K, const FlowGraph &G,
-                            std::vector<uint32_t> &Offset,
-                            uint32_t &Registers) {
-  static constexpr uint32_t RowBytes[] = {4, 128, 256};
-  Liveness Live(K, G);
-  SumMerger(K, G, Live).run();
-  planSaves(K, G, Live);
-  std::vector<Interval> I = Live.intervals();
-  std::vector<uint32_t> Order;
-  for (uint32_t R = 0; R < I.size(); ++R)
-    if (I[R].Begin <= I[R].End)
-      Order.push_back(R);
-  std::sort(Order.begin(), Order.end(), [&](uint32_t A, uint32_t B) {
+namespace {
+class RowAssignment {
+public:
+  RowAssignment(const LoweredKernel &K, const FlowGraph &G, const Regions &R,
+                const Liveness &Live);
+  void run();
+  std::vector<uint32_t> Order;  // registers in use
+  std::vector<uint32_t> Number; // of a register's row, within its class
+  uint32_t Count[3] = {0, 0, 0};
+
+private:
+  void findIntervals();
+  void scan(std::vector<uint32_t> &Regs, uint32_t (&Rows)[3]);
+  const LoweredKernel &K;
+  const FlowGraph &G;
+  const Regions &R;
+  const Liveness &Live;
+  std::vector<Interval> I;
+  std::vector<bool> Everywhere; // rows that nothing else may use
+};
+} // namespace
+
+RowAssignment::RowAssignment(const LoweredKernel &K, const FlowGraph &G,
+                             const Regions &R, const Liveness &Live)
+    : Number(K.Regs.size()), K(K), G(G), R(R), Live(Live), I(K.Regs.size()),
+      Everywhere(K.Regs.size()) {
+  // Asynchronous matrix products write their rows as late as the wait.
+  for (const Lowered &L : K.Code)
+    if (L.Info.O == Op::Wgmma)
+      for (const Ref &Row : L.Refs)
+        if (Row.Kind == Ref::Reg)
+          Everywhere[Row.Value] = true;
+  for (uint32_t Row : {K.FrameReg, K.StackReg})
+    if (Row != NoReg)
+      Everywhere[Row] = true;
+  findIntervals();
+}
+
+void RowAssignment::findIntervals() {
+  uint32_t N = uint32_t(K.Code.size());
+  for (uint32_t P = 0; P < N; ++P)
+    forRegisters(
+        K.Code[P], [&](const Ref &Read) { I[Read.Value].touch(P); },
+        [&](const Ref &Written, bool) { I[Written.Value].touch(P); });
+  for (const Region &Part : R.All)
+    for (uint32_t B = Part.FirstBlock; B < Part.EndBlock; ++B) {
+      Live.in(B).forEach(
+          [&](size_t J) { I[Part.Passing[J]].touch(G.BlockBegin[B]); });
+      Live.out(B).forEach(
+          [&](size_t J) { I[Part.Passing[J]].touch(G.blockEnd(B, N)); });
+    }
+  for (size_t J = 0; J < I.size(); ++J)
+    if (Everywhere[J]) {
+      I[J].touch(0);
+      I[J].touch(N);
+    }
+}
+
+/// Linear scan; Rows counts the rows of each class, and those that are in use
+/// already are not for these registers.
+void RowAssignment::scan(std::vector<uint32_t> &Regs, uint32_t (&Rows)[3]) {
+  std::sort(Regs.begin(), Regs.end(), [&](uint32_t A, uint32_t B) {
     return std::pair(I[A].Begin, A) < std::pair(I[B].Begin, B);
   });
-  // Rows are numbered per class first, then laid out: wide, narrow, predicate.
-  std::vector<uint32_t> Free[3], Number(I.size(), 0);
-  uint32_t Count[3] = {0, 0, 0};
+  std::vector<uint32_t> Free[3];
   std::vector<std::pair<uint32_t, uint32_t>> Active; // (end, register), a heap
   auto Later = [](const auto &A, const auto &B) { return A.first > B.first; };
-  for (uint32_t R : Order) {
-    while (!Active.empty() && Active.front().first < I[R].Begin) {
+  for (uint32_t Next : Regs) {
+    while (!Active.empty() && Active.front().first < I[Next].Begin) {
       uint32_t Old = Active.front().second;
       Free[rowClass(K.Regs[Old])].push_back(Number[Old]);
       std::pop_heap(Active.begin(), Active.end(), Later);
       Active.pop_back();
     }
-    unsigned C = rowClass(K.Regs[R]);
+    unsigned C = rowClass(K.Regs[Next]);
     if (Free[C].empty()) {
-      Number[R] = Count[C]++;
+      Number[Next] = Rows[C]++;
     } else {
-      Number[R] = Free[C].back();
+      Number[Next] = Free[C].back();
       Free[C].pop_back();
     }
-    Active.push_back({I[R].End, R});
+    Active.push_back({I[Next].End, Next});
     std::push_heap(Active.begin(), Active.end(), Later);
   }
+  Order.insert(Order.end(), Regs.begin(), Regs.end());
+}
+
+/// The bodies share rows with each other, not with the kernel, which does not
+/// save its registers when it calls them.
+void RowAssignment::run() {
+  auto Used = [&](uint32_t Row) { return I[Row].Begin <= I[Row].End; };
+  std::vector<uint32_t> Regs;
+  for (uint32_t J = 0; J < I.size(); ++J)
+    if (Used(J) && (Everywhere[J] || J < R.All[0].EndReg))
+      Regs.push_back(J);
+  uint32_t Kernel[3] = {0, 0, 0};
+  scan(Regs, Kernel);
+  std::copy(std::begin(Kernel), std::end(Kernel), Count);
+  for (size_t P = 1; P < R.All.size(); ++P) {
+    Regs.clear();
+    for (uint32_t J = R.All[P].FirstReg; J < R.All[P].EndReg; ++J)
+      if (Used(J) && !Everywhere[J])
+        Regs.push_back(J);
+    uint32_t Rows[3] = {Kernel[0], Kernel[1], Kernel[2]};
+    scan(Regs, Rows);
+    for (unsigned C = 0; C < 3; ++C)
+      Count[C] = std::max(Count[C], Rows[C]);
+  }
+}
+
+uint32_t ptxsim::assignRows(LoweredKernel &K, const FlowGraph &G,
+                            std::vector<uint32_t> &Offset,
+                            uint32_t &Registers) {
+  static constexpr uint32_t RowBytes[] = {4, 128, 256};
+  Regions R(K, G);
+  Liveness Live(K, G, R);
+  SumMerger(K, G, Live).run();
+  saveRegisters(K, G, R, Live);
+  planFrames(K);
+  RowAssignment Rows(K, G, R, Live);
+  Rows.run();
+  // Wide rows come first, predicates last.
   uint32_t Base[3];
   Base[2] = 0;
-  Base[1] = Count[2] * RowBytes[2];
-  Base[0] = Base[1] + Count[1] * RowBytes[1];
-  Offset.assign(I.size(), 0);
-  for (uint32_t R : Order) {
-    unsigned C = rowClass(K.Regs[R]);
-    Offset[R] = Base[C] + Number[R] * RowBytes[C];
+  Base[1] = Rows.Count[2] * RowBytes[2];
+  Base[0] = Base[1] + Rows.Count[1] * RowBytes[1];
+  Offset.assign(K.Regs.size(), 0);
+  for (uint32_t J : Rows.Order) {
+    unsigned C = rowClass(K.Regs[J]);
+    Offset[J] = Base[C] + Rows.Number[J] * RowBytes[C];
   }
-  Registers = Count[1] + 2 * Count[2];
-  return Base[0] + Count[0] * RowBytes[0];
+  Registers = Rows.Count[1] + 2 * Rows.Count[2];
+  return Base[0] + Rows.Count[0] * RowBytes[0];
 }

@@ -202,10 +202,12 @@ static void addAllocation(LaunchState &L, const Allocation &New) {
 /// The stack and the heap, by the limits of the context.
 static void setLocalMemory(LaunchState &L) {
   L.LocalBytes = L.P->LocalBytes;
+  if (L.P->UsesStack)
+    L.LocalBytes += uint32_t(L.P->StackBytes + L.P->ArgumentBytes);
   if (Context *C = currentContext()) {
     // Frames here hold more than those of a GPU.
     constexpr uint64_t FrameRatio = 16;
-    if (L.P->UsesStack)
+    if (L.P->StackUnbounded)
       L.LocalBytes += uint32_t(FrameRatio * limitOf(*C, StackLimit));
     if (!C->Heap)
       C->Heap = std::make_shared<DeviceHeap>();

@@ -153,14 +153,17 @@ static void release(PTXSIM_ARGS) {
   PTXSIM_NEXT;
 }
 
-static void badCall(PTXSIM_ARGS) {
+void ptxsim::badCall(Warp *W, const Inst *I, uint32_t Lane, uint64_t Address) {
+  fault(W, I, FaultKind::Illegal, Lane,
+        "call of " + hex(Address) +
+            ", which is no function with these parameters");
+}
+static void badCallee(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   if (!On)
     PTXSIM_NEXT;
   uint32_t Lane = uint32_t(std::countr_zero(On));
-  fault(W, I, FaultKind::Illegal, Lane,
-        "call of " + hex(laneOf<uint64_t>(R, I->A, Lane)) +
-            ", which is no function with these parameters");
+  badCall(W, I, Lane, laneOf<uint64_t>(R, I->A, Lane));
 }
 
 static Handler runtimeHandler(uint32_t Callee) {
@@ -169,7 +172,7 @@ static Handler runtimeHandler(uint32_t Callee) {
   case AssertCallee: return assertFail;
   case MallocCallee: return allocate;
   case FreeCallee: return release;
-  default: return badCall;
+  default: return badCallee;
   }
 }
 

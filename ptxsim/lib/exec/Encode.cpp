@@ -143,6 +143,15 @@ void Encoder::planJoins(const FlowGraph &G) {
   }
 }
 
+void Encoder::addCallTables() {
+  for (const CallTable &T : K.CallTables) {
+    P.CallTables.emplace_back();
+    for (auto [Address, Body] : T)
+      P.CallTables.back().push_back(
+          {Address, NewIndex[K.Bodies[Body].Entry], frameBytes(K, Body)});
+  }
+}
+
 static bool isF32Arithmetic(const Lowered &L) {
   switch (L.Info.Row->Class) {
   case OpClass::Float:
@@ -192,13 +201,13 @@ void Encoder::addDebug(const Lowered &L) {
 void Encoder::addUses(const Lowered &L) {
   P.FirstUse.push_back(uint32_t(P.Uses.size()));
   auto Add = [&](const Ref &R, uint8_t Operand, bool Reads, bool Writes) {
-    if (R.Kind == Ref::Reg && Suspicious[R.Value])
+    if (R.Kind == Ref::Reg && Watched[R.Value] != NoReg)
       P.Uses.push_back(
-          {uint32_t(R.Value), Operand, Reads, Writes, R.IsPred, R.Wide});
+          {Watched[R.Value], Operand, Reads, Writes, R.IsPred, R.Wide});
   };
   Add(L.Guard, RegisterUse::Guard, true, false);
   // What a call saves may be nothing.
-  size_t Operands = L.Info.O == Op::CallBody ? 2 : L.Operands.size();
+  size_t Operands = L.Operands.size() - callsBody(L.Info.O);
   for (size_t K = 0; K < Operands; ++K) {
     const LoweredOperand &O = L.Operands[K];
     for (unsigned J = O.First; J < unsigned(O.First + O.Count); ++J)
@@ -243,7 +252,12 @@ bool Encoder::encodeOne(const Lowered &L, Diagnostic &Diag) {
 
 bool Encoder::encodeAll(const FlowGraph &G, Diagnostic &Diag) {
   planJoins(G);
-  Suspicious = suspiciousRegisters(K, G);
+  Watched.assign(K.Regs.size(), NoReg);
+  std::vector<bool> Suspicious = suspiciousRegisters(K, G);
+  for (size_t J = 0; J < Suspicious.size(); ++J)
+    if (Suspicious[J])
+      Watched[J] = P.NumRegisters++;
+  addCallTables();
   P.FlushDenormals = pureFlush();
   for (size_t J = 0; J < K.Code.size(); ++J) {
     const Lowered &L = K.Code[J];
@@ -265,7 +279,6 @@ bool Encoder::encodeAll(const FlowGraph &G, Diagnostic &Diag) {
   P.RowBytes = (Next + 255) & ~255u;
   P.NumCaches = NumCaches;
   P.FirstUse.push_back(uint32_t(P.Uses.size()));
-  P.NumRegisters = uint32_t(K.Regs.size());
   fuseMultiplyAdds(P, plainMultiplyAdd(), AllOnes);
   return true;
 }
@@ -287,9 +300,20 @@ std::unique_ptr<Program> ptxsim::decodeKernel(std::shared_ptr<const Module> M,
   P->DynamicSharedOffset = K.DynamicSharedOffset;
   P->LocalBytes = K.LocalBytes;
   P->UsesStack = K.StackReg != NoReg;
+  P->StackUnbounded = K.IsUnbounded;
+  P->FrameAlign = K.FrameAlign;
   P->ParamBytes = K.ParamBytes;
   std::vector<uint32_t> Offset;
   uint32_t Bytes = assignRows(K, G, Offset, P->Registers);
+  P->StackBytes = K.StackBytes;
+  P->ArgumentBytes = K.ArgumentBytes;
+  constexpr uint64_t MostStack = 1u << 19;
+  if (K.StackBytes + K.ArgumentBytes > MostStack) {
+    Diag = {Entry.Line, "calls need a stack of " +
+                            std::to_string(K.StackBytes + K.ArgumentBytes) +
+                            " bytes per thread, there are 512 KiB"};
+    return nullptr;
+  }
   Encoder E(*P, K, Offset, Bytes);
   if (!E.encodeAll(G, Diag))
     return nullptr;

@@ -87,6 +87,7 @@ public:
   }
   uint32_t addExtra(const std::vector<uint32_t> &Rows);
   uint32_t addDetail(const Lowered &L);
+  void addCallTables();
   uint32_t addBranchTable(const std::vector<uint32_t> &Targets);
   uint32_t newAccessCache() { return NumCaches++; }
   bool flushes() const { return P.FlushDenormals; }
@@ -111,7 +112,7 @@ private:
   std::vector<uint32_t> NewIndex; // of a lowered instruction or its join
   std::vector<bool> JoinBefore;
   std::vector<uint32_t> Reconverge;
-  std::vector<bool> Suspicious;        // registers that race mode watches
+  std::vector<uint32_t> Watched; // numbers of registers that race mode watches
   std::unique_ptr<MmaPlanner> Planner; // for the current block
 };
 
@@ -125,6 +126,8 @@ bool selectCompare(Encoder &E, const Lowered &L, Inst &I);
 bool selectMove(Encoder &E, const Lowered &L, Inst &I);
 bool selectConvert(Encoder &E, const Lowered &L, Inst &I);
 bool selectControl(Encoder &E, const Lowered &L, Inst &I);
+/// Faults: a call through a pointer to no function that fits.
+void badCall(Warp *W, const Inst *I, uint32_t Lane, uint64_t Address);
 bool selectStack(Encoder &E, const Lowered &L, Inst &I);
 bool selectMemory(Encoder &E, const Lowered &L, Inst &I);
 bool selectAtomic(Encoder &E, const Lowered &L, Inst &I);

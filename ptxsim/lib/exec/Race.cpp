@@ -81,7 +81,9 @@ bool ptxsim::mayReadUnwritten(Warp *W, const Inst *I, uint32_t Lane,
                               const std::string &What) {
   if (GoOnAfterUnwritten)
     return true;
-  fault(W, I, FaultKind::Uninitialised, Lane, "read of " + What);
+  fault(W, I, FaultKind::Uninitialised, Lane,
+        "read of " + What +
+            " (if nothing depends on it, PTXSIM_UNINITIALISED=0 allows it)");
   return false;
 }
 
