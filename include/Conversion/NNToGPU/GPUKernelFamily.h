@@ -23,6 +23,10 @@ struct GPULaunch {
   /// Of the summed dim of a contract; with more than one the kernel leaves
   /// partial sums in place of the result, see buildPartialSumKernel.
   int64_t parts = 1;
+  /// Blocks of a multiprocessor whose registers must fit; 0: the driver
+  /// chooses. It may aim at all blocks that shared memory has room for, and
+  /// spill a few registers to get there.
+  int64_t residentBlocks = 0;
 };
 
 class GPUKernelFamily {

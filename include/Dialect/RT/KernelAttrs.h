@@ -15,6 +15,10 @@ inline constexpr llvm::StringLiteral kKernelAttrName = "dlc.kernel";
 /// Attribute of a GPU kernel, i64: the threads of a block, all in its first
 /// dim.
 inline constexpr llvm::StringLiteral kThreadsAttrName = "dlc.threads";
+/// Attribute of a GPU kernel, i64: how many of its blocks a multiprocessor has
+/// registers for at least. Without it, the driver chooses.
+inline constexpr llvm::StringLiteral kResidentBlocksAttrName =
+    "dlc.resident_blocks";
 /// Attribute of a GPU kernel, i32: the bits of its indices, 32 or 64.
 inline constexpr llvm::StringLiteral kIndexBitsAttrName = "dlc.index_bits";
 

@@ -313,7 +313,7 @@ public:
     AttentionPlan plan(context);
     return {nn::productOf(context.b, context.b.getLoc(),
                           plan.getGrid(context.math)),
-            kThreads, context.math.constant(0)};
+            kThreads, context.math.constant(0), /*parts=*/1, kResidentBlocks};
   }
 
   LogicalResult emit(GPUKernelBuilder &kb) const override {

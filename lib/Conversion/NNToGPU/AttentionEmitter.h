@@ -17,6 +17,9 @@ using namespace nn;
 
 constexpr int64_t kRowGroups = 16, kColumnGroups = 8,
                   kThreads = kRowGroups * kColumnGroups;
+/// Leaves a thread all 255 registers; with a value head of 256, a mask and a
+/// soft cap it takes more than 168.
+constexpr int64_t kResidentBlocks = 2;
 /// Columns of V that the column groups have at once, four each.
 constexpr int64_t kPanel = 4 * kColumnGroups;
 constexpr int64_t kMaxDepth = 256;

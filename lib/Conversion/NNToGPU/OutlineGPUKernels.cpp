@@ -82,6 +82,10 @@ func::FuncOp GPUKernelOutliner::createFunction(nn::DispatchOp dispatch,
   func::FuncOp function =
       createKernelFunction(kernels, dispatch, parameters, numKernels++);
   function->setAttr(rt::kThreadsAttrName, b.getI64IntegerAttr(launch.threads));
+  if (launch.residentBlocks) {
+    function->setAttr(rt::kResidentBlocksAttrName,
+                      b.getI64IntegerAttr(launch.residentBlocks));
+  }
   unsigned buffers = dispatch.getInputs().size() + dispatch.getOutputs().size();
   for (unsigned i = 0; i < buffers; ++i) {
     function.setArgAttr(i, LLVM::LLVMDialect::getAlignAttrName(),

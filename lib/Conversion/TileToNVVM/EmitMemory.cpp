@@ -125,7 +125,7 @@ void KernelEmitter::copyChunk(const ChunkSource &source, Value target,
   Value address = LLVM::GEPOp::create(b, source.base.getType(), element,
                                       source.base, source.offset);
   int64_t width = source.alignment;
-  if (width < 4) {
+  if (width < kLeastAsyncBytes) {
     copyElements(source, address, target, element);
     return;
   }

@@ -68,6 +68,12 @@ struct MarkKernelsPass final
             NVVM::NVVMDialect::getMaxntidAttrName(),
             b.getDenseI32ArrayAttr({static_cast<int32_t>(threads.getInt())}));
       }
+      if (auto blocks = dyn_cast_or_null<IntegerAttr>(
+              function->removeAttr(rt::kResidentBlocksAttrName))) {
+        function->setAttr(
+            NVVM::NVVMDialect::getMinctasmAttrName(),
+            b.getI32IntegerAttr(static_cast<int32_t>(blocks.getInt())));
+      }
     }
   }
 };
