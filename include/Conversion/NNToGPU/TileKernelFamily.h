@@ -73,6 +73,20 @@ private:
   std::optional<KernelBuilder> builder;
 };
 
+/// Of roots whose sum may be cut into parts: what the kernel that adds these
+/// needs.
+class SplitSumFamily {
+public:
+  virtual ~SplitSumFamily() = default;
+  /// The results of the root, m x n of each product of the batch.
+  virtual mlir::OpFoldResult countResults(DispatchContext &context) const = 0;
+  /// A number that divides n.
+  virtual int64_t getColumnMultiple(nn::DispatchOp dispatch) const = 0;
+  /// As buildPartialSumKernel.
+  virtual tile::KernelOp buildPartialSum(TileKernelBuilder &builder,
+                                         int64_t parts) const = 0;
+};
+
 /// Schedules and kernels for one kind of root.
 class TileKernelFamily {
 public:
@@ -91,21 +105,39 @@ public:
   GPULaunch getLaunch(DispatchContext &context) const;
   virtual mlir::FailureOr<tile::KernelOp>
   build(TileKernelBuilder &builder) const = 0;
-
-  // Of roots whose sum may be cut into parts:
-  /// The results of the root, m x n of each product of the batch.
-  virtual mlir::OpFoldResult countResults(DispatchContext &context) const;
-  /// A number that divides n.
-  virtual int64_t getColumnMultiple(nn::DispatchOp dispatch) const;
-  /// As buildPartialSumKernel.
-  virtual tile::KernelOp buildPartialSum(TileKernelBuilder &builder,
-                                         int64_t parts) const;
+  /// Null where the sum is never cut.
+  virtual const SplitSumFamily *getSplitSum() const { return nullptr; }
 
 protected:
   /// Obstacles of this kind of root, whose operands are in memory.
   virtual std::string findObstacle(nn::DispatchOp dispatch) const = 0;
   /// Blocks of a launch, without parts of a sum.
   virtual mlir::OpFoldResult countBlocks(DispatchContext &context) const = 0;
+};
+
+/// A family whose schedules are of one kind, checked by the traits of a
+/// dispatch.
+template <typename Schedule, typename Traits>
+class ScheduledTileFamily : public TileKernelFamily {
+public:
+  mlir::LogicalResult checkSchedule(nn::DispatchOp dispatch,
+                                    mlir::Attribute schedule,
+                                    const tile::BlockLimits &limits,
+                                    tile::EmitErrorFn emitError) const final {
+    auto own = mlir::dyn_cast<Schedule>(schedule);
+    if (!own) {
+      return emitError() << "expected a #tile." << Schedule::getMnemonic()
+                         << ", got " << schedule;
+    }
+    return tile::checkSchedule(own, getTraits(dispatch), limits, emitError);
+  }
+
+protected:
+  virtual Traits getTraits(nn::DispatchOp dispatch) const = 0;
+
+  static Schedule getSchedule(nn::DispatchOp dispatch) {
+    return mlir::cast<Schedule>(dispatch.getScheduleAttr());
+  }
 };
 
 /// The family for a root, or null.

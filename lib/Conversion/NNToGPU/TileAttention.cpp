@@ -285,7 +285,9 @@ tile::AttentionSpec AttentionEmitter::makeSpec() {
   return spec;
 }
 
-class TileAttentionFamily final : public TileKernelFamily {
+class TileAttentionFamily final
+    : public ScheduledTileFamily<tile::AttentionScheduleAttr,
+                                 tile::AttentionTraits> {
 public:
   Attribute chooseSchedule(nn::DispatchOp dispatch,
                            const tile::BlockLimits &limits) const override {
@@ -297,31 +299,20 @@ public:
                                    known.getTraits(), limits);
   }
 
-  LogicalResult checkSchedule(nn::DispatchOp dispatch, Attribute schedule,
-                              const tile::BlockLimits &limits,
-                              tile::EmitErrorFn emitError) const override {
-    auto attention = dyn_cast<tile::AttentionScheduleAttr>(schedule);
-    if (!attention) {
-      return emitError() << "expected a #tile.attention_schedule, got "
-                         << schedule;
-    }
-    return tile::checkSchedule(attention, StaticAttention(dispatch).getTraits(),
-                               limits, emitError);
-  }
-
   FailureOr<tile::KernelOp> build(TileKernelBuilder &builder) const override {
-    auto schedule =
-        cast<tile::AttentionScheduleAttr>(builder.dispatch.getScheduleAttr());
-    return AttentionEmitter(builder, schedule).emit();
+    return AttentionEmitter(builder, getSchedule(builder.dispatch)).emit();
   }
 
 protected:
   std::string findObstacle(nn::DispatchOp dispatch) const override;
 
+  tile::AttentionTraits getTraits(nn::DispatchOp dispatch) const override {
+    return StaticAttention(dispatch).getTraits();
+  }
+
   OpFoldResult countBlocks(DispatchContext &context) const override {
     kernel::IndexMath &math = context.math;
-    auto schedule = cast<tile::AttentionScheduleAttr>(
-        context.getDispatch().getScheduleAttr());
+    auto schedule = getSchedule(context.getDispatch());
     StaticAttention known(context.getDispatch());
     OpFoldResult blocks = math.ceilDiv(getLoopSize(context, known, nn::kRow),
                                        math.constant(schedule.getQueries()));

@@ -364,7 +364,9 @@ tile::KernelOp ContractEmitter::emitPartialSum(int64_t parts) {
   });
 }
 
-class TileContractFamily final : public TileKernelFamily {
+class TileContractFamily final
+    : public ScheduledTileFamily<tile::GemmScheduleAttr, tile::ProductTraits>,
+      public SplitSumFamily {
 public:
   Attribute chooseSchedule(nn::DispatchOp dispatch,
                            const tile::BlockLimits &limits) const override {
@@ -373,21 +375,11 @@ public:
                               contract.getTraits(), limits);
   }
 
-  LogicalResult checkSchedule(nn::DispatchOp dispatch, Attribute schedule,
-                              const tile::BlockLimits &limits,
-                              tile::EmitErrorFn emitError) const override {
-    auto gemm = dyn_cast<tile::GemmScheduleAttr>(schedule);
-    if (!gemm) {
-      return emitError() << "expected a #tile.gemm_schedule, got " << schedule;
-    }
-    return tile::checkSchedule(gemm, StaticContract(dispatch).getTraits(),
-                               limits, emitError);
+  FailureOr<tile::KernelOp> build(TileKernelBuilder &builder) const override {
+    return ContractEmitter(builder).emit(getSchedule(builder.dispatch));
   }
 
-  FailureOr<tile::KernelOp> build(TileKernelBuilder &builder) const override {
-    return ContractEmitter(builder).emit(
-        cast<tile::GemmScheduleAttr>(builder.dispatch.getScheduleAttr()));
-  }
+  const SplitSumFamily *getSplitSum() const override { return this; }
 
   OpFoldResult countResults(DispatchContext &context) const override {
     StaticContract known(context.getDispatch());
@@ -410,10 +402,13 @@ public:
 protected:
   std::string findObstacle(nn::DispatchOp dispatch) const override;
 
+  tile::ProductTraits getTraits(nn::DispatchOp dispatch) const override {
+    return StaticContract(dispatch).getTraits();
+  }
+
   OpFoldResult countBlocks(DispatchContext &context) const override {
     kernel::IndexMath &math = context.math;
-    auto schedule =
-        cast<tile::GemmScheduleAttr>(context.getDispatch().getScheduleAttr());
+    auto schedule = getSchedule(context.getDispatch());
     StaticContract known(context.getDispatch());
     OpFoldResult blocks =
         math.mul(math.ceilDiv(known.groupSize(context, known.shape->m),

@@ -254,7 +254,9 @@ Value ConvEmitter::computeResult(ImplicitLocOpBuilder &b, Value sums,
   });
 }
 
-class TileConvFamily final : public TileKernelFamily {
+class TileConvFamily final
+    : public ScheduledTileFamily<tile::ConvScheduleAttr, tile::ProductTraits>,
+      public SplitSumFamily {
 public:
   Attribute chooseSchedule(nn::DispatchOp dispatch,
                            const tile::BlockLimits &limits) const override {
@@ -263,21 +265,11 @@ public:
                               conv.getTraits(), limits);
   }
 
-  LogicalResult checkSchedule(nn::DispatchOp dispatch, Attribute schedule,
-                              const tile::BlockLimits &limits,
-                              tile::EmitErrorFn emitError) const override {
-    auto conv = dyn_cast<tile::ConvScheduleAttr>(schedule);
-    if (!conv) {
-      return emitError() << "expected a #tile.conv_schedule, got " << schedule;
-    }
-    StaticConv known(cast<nn::ConvOp>(dispatch.getRootOp()));
-    return tile::checkSchedule(conv, known.getTraits(), limits, emitError);
+  FailureOr<tile::KernelOp> build(TileKernelBuilder &builder) const override {
+    return ConvEmitter(builder).emit(getSchedule(builder.dispatch));
   }
 
-  FailureOr<tile::KernelOp> build(TileKernelBuilder &builder) const override {
-    return ConvEmitter(builder).emit(
-        cast<tile::ConvScheduleAttr>(builder.dispatch.getScheduleAttr()));
-  }
+  const SplitSumFamily *getSplitSum() const override { return this; }
 
   OpFoldResult countResults(DispatchContext &context) const override {
     StaticConv known(cast<nn::ConvOp>(context.getRoot()));
@@ -298,10 +290,13 @@ public:
 protected:
   std::string findObstacle(nn::DispatchOp dispatch) const override;
 
+  tile::ProductTraits getTraits(nn::DispatchOp dispatch) const override {
+    return StaticConv(cast<nn::ConvOp>(dispatch.getRootOp())).getTraits();
+  }
+
   OpFoldResult countBlocks(DispatchContext &context) const override {
     kernel::IndexMath &math = context.math;
-    auto schedule =
-        cast<tile::ConvScheduleAttr>(context.getDispatch().getScheduleAttr());
+    auto schedule = getSchedule(context.getDispatch());
     StaticConv conv(cast<nn::ConvOp>(context.getRoot()));
     OpFoldResult blocks =
         math.mul(math.ceilDiv(conv.countPixels(context),

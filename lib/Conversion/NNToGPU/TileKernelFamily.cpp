@@ -201,37 +201,31 @@ GPULaunch TileKernelFamily::getLaunch(DispatchContext &context) const {
   return launch;
 }
 
-OpFoldResult TileKernelFamily::countResults(DispatchContext &) const {
-  llvm_unreachable("a sum without parts");
-}
-int64_t TileKernelFamily::getColumnMultiple(nn::DispatchOp) const {
-  llvm_unreachable("a sum without parts");
-}
-tile::KernelOp TileKernelFamily::buildPartialSum(TileKernelBuilder &,
-                                                 int64_t) const {
-  llvm_unreachable("a sum without parts");
+/// Of a dispatch whose sum was cut.
+static const SplitSumFamily &getSplitSum(Operation *root) {
+  return *findTileKernelFamily(root)->getSplitSum();
 }
 
 OpFoldResult countPartialSums(DispatchContext &context, int64_t parts) {
-  const TileKernelFamily *family = findTileKernelFamily(context.getRoot());
-  return context.math.mul(family->countResults(context), parts);
+  const SplitSumFamily &family = getSplitSum(context.getRoot());
+  return context.math.mul(family.countResults(context), parts);
 }
 
 GPULaunch getPartialSumLaunch(DispatchContext &context) {
-  const TileKernelFamily *family = findTileKernelFamily(context.getRoot());
+  const SplitSumFamily &family = getSplitSum(context.getRoot());
   kernel::IndexMath &math = context.math;
   int64_t lanes =
-      std::gcd(int64_t(4), family->getColumnMultiple(context.getDispatch()));
+      std::gcd(int64_t(4), family.getColumnMultiple(context.getDispatch()));
   OpFoldResult units =
-      math.div(family->countResults(context), math.constant(lanes));
+      math.div(family.countResults(context), math.constant(lanes));
   return {math.ceilDiv(units, math.constant(tile::kSplitSumThreads)),
           tile::kSplitSumThreads, math.constant(0)};
 }
 
 tile::KernelOp buildPartialSumKernel(TileKernelBuilder &builder,
                                      int64_t parts) {
-  return findTileKernelFamily(builder.dispatch.getRootOp())
-      ->buildPartialSum(builder, parts);
+  return getSplitSum(builder.dispatch.getRootOp())
+      .buildPartialSum(builder, parts);
 }
 
 const TileKernelFamily *findTileKernelFamily(Operation *root) {
