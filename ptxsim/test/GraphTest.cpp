@@ -352,6 +352,9 @@ static void memoryIsFreed() {
   call("cuGraphGetNodes", G.G, Nodes, &Three);
   good(call("cuGraphAddMemFreeNode", &Free, G.G, Nodes + 2, size_t(1), P.dptr),
        "a release");
+  CUgraphNode Again = nullptr;
+  bad(call("cuGraphAddMemFreeNode", &Again, G.G, &Free, size_t(1), P.dptr),
+      CUDA_ERROR_INVALID_VALUE, "a second release in one graph");
   Exec E(G.G);
   good(E.launch(), "launch");
   good(E.launch(), "another launch");

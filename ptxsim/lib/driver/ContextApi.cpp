@@ -241,6 +241,22 @@ PTXSIM_API CUresult cuCtxGetFlags(unsigned *Flags) {
   *Flags = C->Flags;
   return CUDA_SUCCESS;
 }
+PTXSIM_API CUresult cuCtxSetFlags(unsigned Flags) {
+  std::lock_guard Guard(state().Lock);
+  Context *C = currentContext();
+  if (!C)
+    return CUDA_ERROR_INVALID_CONTEXT;
+  constexpr unsigned Known = 0x1f | 0x40 | 0x80; // CU_CTX_*, of how to wait
+  if (Flags & ~Known)
+    return CUDA_ERROR_INVALID_VALUE;
+  C->Flags = Flags;
+  return CUDA_SUCCESS;
+}
+/// There is no cache that keeps anything.
+PTXSIM_API CUresult cuCtxResetPersistingL2Cache(void) {
+  std::lock_guard Guard(state().Lock);
+  return enter();
+}
 PTXSIM_API CUresult cuCtxGetApiVersion(CUcontext, unsigned *Version) {
   if (!Version)
     return CUDA_ERROR_INVALID_VALUE;
@@ -273,6 +289,33 @@ PTXSIM_API CUresult cuCtxSynchronize_v2(CUcontext Ctx) {
   if (state().Faults.lost())
     return CUDA_ERROR_DEVICE_UNAVAILABLE;
   return object(Ctx)->Sticky ? object(Ctx)->Sticky : checkNoCapture();
+}
+/// All work of the context has ended when it was submitted.
+PTXSIM_API CUresult cuCtxRecordEvent(CUcontext Ctx, CUevent Event) {
+  std::lock_guard Guard(state().Lock);
+  Context *C = object(Ctx);
+  EventObject *E = findEvent(Event);
+  if (!C || !isLive(C))
+    return CUDA_ERROR_INVALID_CONTEXT;
+  if (!E || E->Owner != C)
+    return CUDA_ERROR_INVALID_HANDLE;
+  if (CUresult R = checkNoCapture())
+    return R;
+  E->Capture = nullptr;
+  E->CaptureTail.clear();
+  return recordNow(Event);
+}
+PTXSIM_API CUresult cuCtxWaitEvent(CUcontext Ctx, CUevent Event) {
+  std::lock_guard Guard(state().Lock);
+  Context *C = object(Ctx);
+  EventObject *E = findEvent(Event);
+  if (!C || !isLive(C))
+    return CUDA_ERROR_INVALID_CONTEXT;
+  if (!E)
+    return CUDA_ERROR_INVALID_HANDLE;
+  if (E->Capture && E->Capture->Capturing.Active)
+    return invalidate(*E->Capture, CUDA_ERROR_STREAM_CAPTURE_UNSUPPORTED);
+  return checkNoCapture();
 }
 size_t ptxsim::limitOf(const Context &C, int Limit) {
   static const size_t Defaults[] = {1024, 1 << 20, 8 << 20, 0, 0, 64, 0};

@@ -151,6 +151,39 @@ PTXSIM_API CUresult cuMemcpyAsync(CUdeviceptr D, CUdeviceptr S, size_t N,
                                   CUstream Stream) {
   return copy(anywhere(D, S, N), Stream);
 }
+/// Copies of one batch are not ordered; here they run in turn. Attributes: when
+/// a source is read, which is at once, and where memory is, which is known.
+PTXSIM_API CUresult cuMemcpyBatchAsync_v2(CUdeviceptr *To, CUdeviceptr *From,
+                                          size_t *Bytes, size_t Count,
+                                          void *Attributes, size_t *Which,
+                                          size_t NumAttributes,
+                                          CUstream Stream) {
+  std::lock_guard Guard(state().Lock);
+  StreamObject *S = findStream(Stream);
+  if (S && S == findStream(reinterpret_cast<CUstream>(1)))
+    return CUDA_ERROR_INVALID_VALUE; // not in the legacy stream
+  if (!To || !From || !Bytes || !Count || !Attributes || !Which ||
+      !NumAttributes || NumAttributes > Count || Which[0])
+    return CUDA_ERROR_INVALID_VALUE;
+  for (size_t K = 1; K < NumAttributes; ++K)
+    if (Which[K] <= Which[K - 1] || Which[K] >= Count)
+      return CUDA_ERROR_INVALID_VALUE;
+  for (size_t K = 0; K < Count; ++K)
+    if (CUresult R = cuMemcpyAsync(To[K], From[K], Bytes[K], Stream))
+      return R;
+  return CUDA_SUCCESS;
+}
+/// Failed: SIZE_MAX, as an error is never told to be of one copy.
+PTXSIM_API CUresult cuMemcpyBatchAsync(CUdeviceptr *To, CUdeviceptr *From,
+                                       size_t *Bytes, size_t Count,
+                                       void *Attributes, size_t *Which,
+                                       size_t NumAttributes, size_t *Failed,
+                                       CUstream Stream) {
+  if (Failed)
+    *Failed = SIZE_MAX;
+  return cuMemcpyBatchAsync_v2(To, From, Bytes, Count, Attributes, Which,
+                               NumAttributes, Stream);
+}
 
 /// All contexts share the one device's memory.
 static bool areContexts(CUcontext A, CUcontext B) {

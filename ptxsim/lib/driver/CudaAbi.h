@@ -22,6 +22,7 @@ using CUfunction = struct CUfunc_st *;
 using CUstream = struct CUstream_st *;
 using CUevent = struct CUevent_st *;
 using CUgraph = struct CUgraph_st *;
+using CUuserObject = struct CUuserObject_st *;
 using CUgraphExec = struct CUgraphExec_st *;
 using CUgraphNode = struct CUgraphNode_st *;
 using CUmemoryPool = struct CUmemPoolHandle_st *;
@@ -50,9 +51,14 @@ struct CUlaunchAttribute {
   CUlaunchAttributeValue value;
 };
 enum {
+  LaunchAttributeAccessPolicy = 1,
   LaunchAttributeCooperative = 2,
+  LaunchAttributeSynchronizationPolicy = 3,
   LaunchAttributeClusterDimension = 4,
   LaunchAttributeProgrammaticEvent = 7,
+  LaunchAttributePriority = 8,
+  LaunchAttributeDomainMap = 9,
+  LaunchAttributeDomain = 10,
   LaunchAttributeLaunchCompletionEvent = 12,
   NumLaunchAttributes = 19,
 };

@@ -72,6 +72,7 @@ GraphExecObject *ptxsim::findExec(CUgraphExec E) {
 // ---- copies --------------------------------------------------------------
 std::shared_ptr<GraphObject> ptxsim::cloneGraph(const GraphObject &G) {
   auto Copy = std::make_shared<GraphObject>();
+  Copy->Objects.add(G.Objects);
   std::unordered_map<const GraphNode *, GraphNode *> CopyOf;
   for (const auto &N : G.Nodes) {
     NodeParams P = N->Params;

@@ -88,6 +88,31 @@ inline NodeKind kindOf(const NodeParams &P) {
   return NodeKind(K <= EventRecordKind ? K : K + 2);
 }
 
+// ---- user objects --------------------------------------------------------
+struct UserObject {
+  abi::CUhostFn Destroy;
+  void *Data;
+  uint64_t Count; // of all references
+};
+/// References that a graph owns. Copies have references of their own.
+class UserReferences {
+public:
+  UserReferences() = default;
+  UserReferences(const UserReferences &From);
+  UserReferences &operator=(UserReferences &&From);
+  ~UserReferences();
+  void add(const UserReferences &From);
+  /// Takes references over that have been counted.
+  void take(UserObject *Object, uint64_t Count);
+  /// Releases them; false if there are fewer.
+  bool drop(UserObject *Object, uint64_t Count);
+
+private:
+  std::map<UserObject *, uint64_t> Held;
+};
+/// Those of a graph and its child graphs.
+UserReferences userReferencesOf(const GraphObject &G);
+
 // ---- graphs --------------------------------------------------------------
 struct GraphNode {
   NodeParams Params;
@@ -118,6 +143,7 @@ struct GraphObject {
   bool hasMemoryNodes() const;              // also in child graphs
   std::vector<std::unique_ptr<GraphNode>> Nodes;
   CaptureState Capturing;
+  UserReferences Objects;
   uint64_t Id;
   std::weak_ptr<void> Instance; // lives as long as the last executable form
 };
@@ -138,6 +164,7 @@ struct GraphExecObject {
   std::shared_ptr<std::vector<ExecNode>> Nodes; // in an order that can be run
   unsigned long long Flags = 0;
   uint64_t Id = 0;
+  UserReferences Objects;
   std::shared_ptr<void> Instance;
 };
 

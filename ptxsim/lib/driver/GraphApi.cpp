@@ -97,6 +97,7 @@ static CUresult instantiate(CUgraphExec *Out, CUgraph Graph,
   if (!orderNodes(*G, *E->Nodes))
     return CUDA_ERROR_INVALID_VALUE; // a cycle
   E->Flags = Flags;
+  E->Objects = userReferencesOf(*G);
   E->Id = D.NextSerial++;
   E->Instance = std::make_shared<int>();
   G->Instance = E->Instance;

@@ -209,6 +209,14 @@ static void writeNode(GraphNode &N, CUgraphNodeParams *Out) {
 }
 
 // ---- addition ------------------------------------------------------------
+/// A graph may free an allocation once.
+static bool freesAgain(const GraphObject &G, const NodeParams &P) {
+  auto *New = std::get_if<FreeNode>(&P);
+  return New && std::any_of(G.Nodes.begin(), G.Nodes.end(), [&](const auto &N) {
+           auto *Old = std::get_if<FreeNode>(&N->Params);
+           return Old && Old->Address == New->Address;
+         });
+}
 /// Adds a node whose parameters Read fills in.
 template <class F>
 static CUresult addNode(CUgraphNode *Out, CUgraph Graph,
@@ -231,6 +239,8 @@ static CUresult addNode(CUgraphNode *Out, CUgraph Graph,
   NodeParams P;
   Work Run;
   CUresult R = Read(*G, P);
+  if (R == CUDA_SUCCESS && freesAgain(*G, P))
+    R = CUDA_ERROR_INVALID_VALUE;
   if (R == CUDA_SUCCESS)
     R = prepareNode(P, Run);
   if (R == CUDA_SUCCESS)

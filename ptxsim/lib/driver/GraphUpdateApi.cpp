@@ -308,6 +308,7 @@ PTXSIM_API CUresult cuGraphExecUpdate_v2(CUgraphExec Exec, CUgraph Graph,
     return CUDA_ERROR_GRAPH_EXEC_UPDATE_FAILURE;
   }
   replace(*E->Nodes, New);
+  E->Objects = userReferencesOf(*G);
   return CUDA_SUCCESS;
 }
 PTXSIM_API CUresult cuGraphExecUpdate(CUgraphExec Exec, CUgraph Graph,

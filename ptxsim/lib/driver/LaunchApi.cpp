@@ -93,6 +93,11 @@ static CUresult checkShape(const KernelLaunch &L) {
   return CUDA_SUCCESS;
 }
 
+static unsigned mostInCluster(const Kernel &K) {
+  if (state().Device.Major < 9)
+    return 1;
+  return K.NonPortableCluster ? 16 : 8;
+}
 static CUresult checkCluster(const KernelLaunch &L) {
   const Kernel &K = *L.Fn;
   const Function &F = *K.Code->Source;
@@ -105,7 +110,7 @@ static CUresult checkCluster(const KernelLaunch &L) {
     return refuse(CUDA_ERROR_INVALID_CLUSTER_SIZE, K,
                   "cluster is " + triple(C) + ", .reqnctapercluster asks for " +
                       triple(F.ReqCluster));
-  if (!C.X || !C.Y || !C.Z || C.count() > (K.NonPortableCluster ? 16u : 8u))
+  if (!C.X || !C.Y || !C.Z || C.count() > mostInCluster(K))
     return refuse(CUDA_ERROR_INVALID_CLUSTER_SIZE, K,
                   "cluster of " + std::to_string(C.count()) + " CTAs");
   if (L.Grid.X % C.X || L.Grid.Y % C.Y || L.Grid.Z % C.Z)
@@ -377,6 +382,15 @@ PTXSIM_API CUresult cuLaunchKernelEx(const CUlaunchConfig *Config, CUfunction F,
   return launch(std::move(L), Config->hStream, Params, Extra);
 }
 
+PTXSIM_API CUresult cuOccupancyMaxPotentialClusterSize(
+    int *Size, CUfunction F, const CUlaunchConfig *Config) {
+  std::lock_guard Guard(state().Lock);
+  if (!Size || !Config || !state().Kernels.count(object(F)))
+    return CUDA_ERROR_INVALID_VALUE;
+  const Dim3 &Required = object(F)->Code->Source->ReqCluster;
+  *Size = int(Required.X ? Required.count() : mostInCluster(*object(F)));
+  return CUDA_SUCCESS;
+}
 PTXSIM_API CUresult cuOccupancyMaxActiveClusters(int *Clusters, CUfunction F,
                                                  const CUlaunchConfig *C) {
   std::lock_guard Guard(state().Lock);

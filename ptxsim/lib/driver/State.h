@@ -127,6 +127,8 @@ struct StreamObject {
   std::vector<GraphNode *> CaptureTail; // nodes the next one depends on
   std::vector<abi::CUgraphEdgeData> CaptureEdges; // to the tail, as told
   bool CaptureOrigin = false;
+  // Attributes that have been set, by number; the priority stands above.
+  std::map<int, abi::CUlaunchAttributeValue> Attributes;
 };
 struct EventObject {
   Context *Owner = nullptr;
@@ -175,6 +177,7 @@ struct DriverState {
   std::unordered_set<GraphObject *> AllGraphs; // and those inside of others
   std::unordered_set<GraphNode *> GraphNodes;
   std::unordered_set<GraphExecObject *> GraphExecs;
+  std::unordered_set<UserObject *> UserObjects;
   std::map<void *, unsigned> PinnedHost; // cuMemHostAlloc: address to flags
   // Contexts of allocations and of host memory, by address. Stream-ordered
   // allocations and variables of libraries belong to none.
