@@ -48,7 +48,7 @@ unsigned ptxsim::fragmentSize(char Fragment, const OpcodeInfo &I) {
   case Op::Ldmatrix:
   case Op::Stmatrix: return I.has(Mod::X4) ? 4 : I.has(Mod::X2) ? 2 : 1;
   case Op::TensorLoad: // im2col offsets
-    return I.Dims - 2u;
+  case Op::TensorPrefetch: return I.Dims - 2u;
   case Op::WmmaLoad:
   case Op::WmmaStore: return wmmaSize(wmmaFragment(I), I.Types[0], I.Shape);
   case Op::WmmaMma:
@@ -77,7 +77,7 @@ unsigned ptxsim::fragmentSize(char Fragment, const OpcodeInfo &I) {
 }
 
 Type ptxsim::fragmentType(char Fragment, const OpcodeInfo &I) {
-  if (I.O == Op::TensorLoad)
+  if (I.O == Op::TensorLoad || I.O == Op::TensorPrefetch)
     return Type::B16;
   if (I.O == Op::Ldmatrix || I.O == Op::Stmatrix)
     return Type::B32;

@@ -308,6 +308,7 @@ static std::string unknownOpcode(std::string_view Opcode,
       {"istypep", "textures and surfaces"},
       {"multimem", "multicast objects"},
       {"tcgen05", "tensor memory operations"},
+      {"clusterlaunchcontrol", "launch cancellations (sm_100 and later)"},
   };
   for (const auto &R : Refused)
     if (Head == R.Name)
@@ -319,7 +320,8 @@ bool ptxsim::matchOpcode(std::string_view Opcode, OpcodeInfo &Out,
                          std::string &Why) {
   const Table &T = table();
   std::vector<std::string_view> Words = splitDots(Opcode);
-  if (Words[0] == "atom" || Words[0] == "red")
+  bool Async = Words.size() > 1 && Words[1] == "async";
+  if (Words[0] == "atom" || (Words[0] == "red" && !Async))
     orderAtomic(Words);
   auto Head = T.ByHead.find(Words[0]);
   if (Head == T.ByHead.end()) {

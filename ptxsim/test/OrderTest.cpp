@@ -214,7 +214,7 @@ static void bulkLoads(const Shape &Hopper) {
   // All lanes store the same word to one address.
   expect("a bulk load that is waited for", Load(Until("%r5", "0")), nullptr,
          Hopper);
-  const char *Report = "by bulk copy that completes on the mbarrier at";
+  const char *Report = "by copy that completes on the mbarrier at";
   expect("a bulk load that is not", Load(""), Report, Hopper);
   // Where the copy has ended at once, the wait itself never ends.
   expect("a bulk load of which the phase before is waited for",

@@ -229,7 +229,7 @@ static const char *testedBy(const OpcodeRow &Row) {
   switch (Row.Class) {
   case OpClass::Control: return "CudaControlTest and ApiTest";
   case OpClass::Barrier: return "CudaBasicTest, CudaHopperTest, RaceTest";
-  case OpClass::Async: return "AsyncTest, CudaHopperTest, MutationTest";
+  case OpClass::Async: return "AsyncTest, AsyncStoreTest, MutationTest";
   case OpClass::Tensor: return "MatrixTest";
   default: return nullptr;
   }

@@ -28,6 +28,8 @@ PROGRAMS = {
     "MatrixPlainTest": [],
     "CollectiveTest": [],
     "AsyncTest": [],
+    "AsyncStoreTest": [],
+    "BulkRaceTest": [],
     "WgmmaTest": [],
     "DivergenceTest": [],
     "ApiTest": [],

@@ -170,10 +170,10 @@ std::vector<CopyTarget> ptxsim::copyTargets(Warp *W, const Inst *I, uint32_t L,
 
 bool ptxsim::raceTargets(Warp *W, const Inst *I, uint32_t L,
                          const std::vector<CopyTarget> &Targets, uint32_t Bytes,
-                         CopyEpoch &Copy) {
+                         CopyAccess Kind, CopyEpoch &Copy) {
   for (const CopyTarget &T : Targets)
     if (!raceBeginBulk(W, I, L, T.Owner, T.Barrier, Copy) ||
-        !raceCopyShared(W, I, T.Owner, T.Offset, Bytes, true, Copy))
+        !raceCopyShared(W, I, T.Owner, T.Offset, Bytes, Kind, Copy))
       return false;
   return true;
 }
@@ -205,7 +205,10 @@ static bool loadTargets(Warp *W, const Inst *I, const uint8_t *R, uint32_t L,
 static void bulkLoad(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   const Detail &D = W->P->Details[I->X];
-  bool FromShared = D.Info.O == Op::BulkShared;
+  bool Reduces = D.Info.O == Op::BulkReduceShared;
+  bool FromShared = Reduces || D.Info.O == Op::BulkShared;
+  Type Ty = Reduces ? D.Info.Types[0] : Type::B8;
+  Mod Operation = reductionOf(D.Info);
   for (uint32_t Left = On; Left; Left &= Left - 1) {
     uint32_t L = uint32_t(std::countr_zero(Left));
     uint32_t Bytes = laneOf<uint32_t>(R, D.slot(2), L);
@@ -220,22 +223,36 @@ static void bulkLoad(PTXSIM_ARGS) {
     if (!Src || !loadTargets(W, I, R, L, Bytes, Targets))
       return;
     CopyEpoch Copy;
-    if (!raceTargets(W, I, L, Targets, Bytes, Copy) ||
-        (FromShared
-             ? !raceCopyShared(W, I, SrcOwner, SrcOffset, Bytes, false, Copy)
-             : !raceCopyGlobal(W, I, L, uint64_t(Src), Bytes, AccessKind::Read,
-                               Copy)))
+    if (!raceTargets(W, I, L, Targets, Bytes,
+                     Reduces ? CopyAccess::ReduceBulk : CopyAccess::Write,
+                     Copy) ||
+        (FromShared ? !raceCopyShared(W, I, SrcOwner, SrcOffset, Bytes,
+                                      CopyAccess::Read, Copy)
+                    : !raceCopyGlobal(W, I, L, uint64_t(Src), Bytes,
+                                      AccessKind::Read, Copy)))
       return;
     ++W->Effects;
-    scheduleWork(W, [Src, Bytes, Targets = std::move(Targets)] {
+    scheduleWork(W, [=, Targets = std::move(Targets)] {
       for (const CopyTarget &T : Targets) {
-        std::memcpy(T.Owner->Shared + (T.Offset - SharedBase), Src, Bytes);
+        uint8_t *To = T.Owner->Shared + (T.Offset - SharedBase);
+        if (Reduces)
+          reduceBytes(To, Src, Bytes, Ty, Operation);
+        else
+          std::memcpy(To, Src, Bytes);
         touchShared(T.Owner);
         deliverBytes(T.Owner, T.Barrier, Bytes);
       }
     });
   }
   PTXSIM_NEXT;
+}
+
+/// Of every 16 bytes those whose bit is set.
+static void copyMasked(uint8_t *To, const uint8_t *From, uint32_t Bytes,
+                       uint32_t Mask) {
+  for (uint32_t K = 0; K < Bytes; ++K)
+    if (Mask >> K % 16 & 1)
+      To[K] = From[K];
 }
 
 /// Shared to global, plain or reducing.
@@ -259,14 +276,20 @@ static void bulkStore(PTXSIM_ARGS) {
             : nullptr;
     CopyEpoch Reads, Writes;
     raceBeginGroup(W, I, Reads, Writes);
-    if (!Src || !raceCopyShared(W, I, Owner, Offset, Bytes, false, Reads) ||
+    if (!Src ||
+        !raceCopyShared(W, I, Owner, Offset, Bytes, CopyAccess::Read, Reads) ||
         !raceCopyGlobal(W, I, L, uint64_t(Dst), Bytes,
                         Reduces ? AccessKind::Atomic : AccessKind::Write,
                         Writes))
       return;
     ++W->Effects;
+    uint32_t Chunk = D.Info.has(Mod::CpMask)
+                         ? laneOf<uint32_t>(R, D.slot(I->Aux), L) & 0xffff
+                         : 0xffff;
     auto Write = [=](const uint8_t *From) {
-      if (Reduces)
+      if (Chunk != 0xffff)
+        copyMasked(Dst, From, Bytes, Chunk);
+      else if (Reduces)
         reduceBytes(Dst, From, Bytes, Ty, Operation);
       else
         std::memcpy(Dst, From, Bytes);
@@ -281,11 +304,13 @@ bool ptxsim::selectBulkCopy(Encoder &E, const Lowered &L, Inst &I) {
   switch (L.Info.O) {
   case Op::BulkLoad:
   case Op::BulkShared:
+  case Op::BulkReduceShared:
     I.X = E.addDetail(L);
     I.Fn = bulkLoad;
     return true;
   case Op::BulkReduce: E.program().GlobalAtomics = true; [[fallthrough]];
   case Op::BulkStore:
+    I.Aux = L.Info.has(Mod::L2CacheHint) ? 4 : 3; // operand of the mask
     I.X = E.addDetail(L);
     I.Fn = bulkStore;
     return true;
@@ -297,6 +322,6 @@ bool ptxsim::selectBulkCopy(Encoder &E, const Lowered &L, Inst &I) {
     I.Aux = L.Info.has(Mod::ReadMod);
     I.Fn = bulkWait;
     return true;
-  default: return false;
+  default: return selectAsyncStore(E, L, I) || selectTensorMap(E, L, I);
   }
 }

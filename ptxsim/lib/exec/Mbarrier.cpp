@@ -279,6 +279,7 @@ bool ptxsim::selectAsync(Encoder &E, const Lowered &L, Inst &I) {
   case Op::MbarPending: I.Fn = mbarPending; break;
   case Op::FenceProxyAsync: {
     bool Shared =
+        Info.has(Mod::RestrictCta) || Info.has(Mod::RestrictCluster) ||
         Info.Where == Space::Shared || Info.Where == Space::SharedCluster;
     I.Aux = uint16_t(Shared ? 1 : Info.Where == Space::Global ? 2 : 3);
     I.Fn = Info.has(Mod::Alias) ? noOperation : fenceAsync;

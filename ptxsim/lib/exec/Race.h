@@ -104,9 +104,17 @@ bool raceBeginBulk(Warp *W, const Inst *I, uint32_t Lane, Cta *Owner,
                    uint32_t Barrier, CopyEpoch &Copy);
 /// It has delivered its bytes.
 void raceEndBulk(Cta *Owner, uint32_t Barrier);
-/// A bulk copy of W reads or writes shared memory of C.
+/// What a copy does to a range of shared memory. Store and Reduce: through the
+/// generic proxy (st.async, red.async); the others through the asynchronous
+/// one.
+enum class CopyAccess : uint8_t { Read, Write, ReduceBulk, Store, Reduce };
+/// A copy of W reads or writes shared memory of C.
 bool raceCopyShared(Warp *W, const Inst *I, Cta *C, uint32_t Offset,
-                    uint32_t Bytes, bool Write, CopyEpoch Copy);
+                    uint32_t Bytes, CopyAccess Kind, CopyEpoch Copy);
+/// W lets later copies see the tensor map at a global address as it is now, and
+/// a copy takes one from there. False after a fault.
+void raceFenceMap(Warp *W, uint64_t Address);
+bool raceReadMap(Warp *W, const Inst *I, uint32_t Lane, uint64_t Address);
 void raceCommitBulk(Warp *W);
 /// With OnlyRead the older groups have read their sources, else they are done.
 void raceWaitBulk(Warp *W, size_t Keep, bool OnlyRead);

@@ -96,15 +96,17 @@ void ptxsim::raceEndBulk(Cta *Owner, uint32_t Barrier) {
 }
 
 bool ptxsim::raceCopyShared(Warp *W, const Inst *I, Cta *C, uint32_t Offset,
-                            uint32_t Bytes, bool Write, CopyEpoch Copy) {
+                            uint32_t Bytes, CopyAccess Kind, CopyEpoch Copy) {
   if (!raceOf(W))
     return true;
   RaceAccess A;
   A.Agent = Copy.Agent;
   A.Clock = Copy.Clock;
   A.Pc = pcOf(I, W);
-  A.Write = Write;
-  A.AsyncProxy = true;
+  A.Write = Kind != CopyAccess::Read;
+  A.Atomic = A.Strong =
+      Kind == CopyAccess::Reduce || Kind == CopyAccess::ReduceBulk;
+  A.AsyncProxy = Kind != CopyAccess::Store && Kind != CopyAccess::Reduce;
   return checkCells(W, I, C, 1, &Offset, Bytes, A);
 }
 

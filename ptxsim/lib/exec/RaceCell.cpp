@@ -12,8 +12,7 @@ std::string ptxsim::agentName(const RaceState &S, uint32_t Agent) {
   if (Agent >= NumAgentKinds * S.Warps) {
     for (const auto &[Where, B] : S.BarrierAgents)
       if (B.Agent == Agent)
-        return "bulk copy that completes on the mbarrier at " +
-               hex(Where.second) +
+        return "copy that completes on the mbarrier at " + hex(Where.second) +
                (S.Ctas.size() > 1 ? " of CTA " + std::to_string(Where.first)
                                   : "");
   }
@@ -220,7 +219,7 @@ bool CellCheck::findConflict(uint32_t At, uint8_t Bytes) {
       return true;
     // Two operations of one asynchronous agent are not ordered by themselves.
     if (A.Agent >= S.Warps && X.WriteAgent == A.Agent &&
-        X.WriteClock != A.Clock)
+        X.WriteClock != A.Clock && !harmless(X))
       return true;
   }
   return A.Write && !mayBeGuessed() && (X.ReadBytes & Bytes) &&
@@ -233,7 +232,7 @@ bool CellCheck::findConflict(uint32_t At, uint8_t Bytes) {
 static bool needsProxyFence(const RaceState &S, const Warp *W, const Cell &X,
                             const RaceAccess &A, uint8_t Bytes) {
   if (!A.AsyncProxy || !(X.WriteBytes & Bytes) || X.WriteAsync ||
-      X.WriteAgent == NoAgent)
+      X.WriteAgent == NoAgent || (X.WriteStrong && A.Strong))
     return false;
   const VectorClock &Writer = S.Clocks[X.WriteAgent % S.Warps].SharedView;
   const VectorClock &Issuer = S.Clocks[warpIndex(S, W)].SharedView;

@@ -11,6 +11,8 @@
 #include "Heap.h"
 #include "RaceState.h"
 #include <algorithm>
+#include <array>
+#include <map>
 #include <optional>
 #include <unordered_map>
 
@@ -143,6 +145,8 @@ struct GlobalShadow {
   /// Plain writes that the strong write in a granule has replaced, by its
   /// address: strong accesses race with these only.
   std::unordered_map<uint64_t, Access> Replaced;
+  /// Writes of the tensor maps that a task has acquired, by task and address.
+  std::map<std::pair<uint32_t, uint64_t>, std::array<Access, 16>> Maps;
   enum { Unknown, No, Yes } ComparesAndSwaps = Unknown;
 
   Page &page(const LaunchState &L, uint64_t Address) {
@@ -482,4 +486,51 @@ void ptxsim::noteDone(Warp *W, uint32_t Agent, uint32_t Clock) {
   auto &Done = T.Done[Agent];
   if (Done.empty() || Done.back().Clock < Clock)
     Done.push_back({Clock, T.Release});
+}
+
+// ---- tensor maps
+// -------------------------------------------------------------
+/// The last writes of a map's 128 bytes.
+static std::array<Access, 16> mapWrites(GlobalShadow &S, const LaunchState &L,
+                                        uint64_t Address) {
+  std::array<Access, 16> Out{};
+  for (Access &A : Out) {
+    Page &P = S.page(L, Address);
+    if (P.Written)
+      A = P.granules()[Address % PageBytes / GranuleBytes].Write;
+    Address += GranuleBytes;
+  }
+  return Out;
+}
+
+void ptxsim::raceFenceMap(Warp *W, uint64_t Address) {
+  if (!W->C->L->Shadow)
+    return;
+  GlobalShadow &S = *W->C->L->Shadow;
+  uint32_t Task = uint32_t(W->C->Group->Task) + 1;
+  S.Maps[{Task, Address}] = mapWrites(S, *W->C->L, Address);
+}
+
+bool ptxsim::raceReadMap(Warp *W, const Inst *I, uint32_t Lane,
+                         uint64_t Address) {
+  constexpr unsigned Bytes = 128;
+  const Allocation *Where = findAllocation(*W->C->L, Address, Bytes);
+  if (!W->C->L->Shadow || !Where || Where->Param)
+    return true;
+  GlobalShadow &S = *W->C->L->Shadow;
+  GlobalCheck K = begin(W, I, AccessKind::Read, false);
+  if (!K.range(Lane, Address, Bytes, Bytes))
+    return false;
+  auto Now = mapWrites(S, *W->C->L, Address);
+  auto It = S.Maps.find({K.A.Task, Address});
+  for (unsigned J = 0; J < Now.size(); ++J) {
+    if (!Now[J].Task || (It != S.Maps.end() && It->second[J].sameEpoch(Now[J])))
+      continue;
+    fault(W, I, FaultKind::Race, Lane,
+          "missing fence.proxy.tensormap (acquire) for the tensor map at " +
+              hex(Address) + ", which the kernel has changed\n  earlier: " +
+              describeSource(*W->P, Now[J].Pc));
+    return false;
+  }
+  return true;
 }

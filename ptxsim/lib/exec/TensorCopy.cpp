@@ -240,6 +240,8 @@ static bool readMap(Warp *W, const Inst *I, uint32_t L, uint64_t Address,
       resolveOne(W, I, L, Address, Space::Generic, 128, 64, AccessKind::Read);
   if (!P)
     return false;
+  if (!raceReadMap(W, I, L, uint64_t(P)))
+    return false;
   std::memcpy(&Out, P, sizeof(Out));
   if (Out.Magic == TensorMap::MagicValue)
     return true;
@@ -271,7 +273,8 @@ static bool readBox(Warp *W, const Inst *I, const uint8_t *R, uint32_t L,
       !checkTensor(W, I, L, B.Map))
     return false;
   if (B.Map.Rank != D.Info.Dims ||
-      bool(B.Map.Im2col) != D.Info.has(Mod::Im2col)) {
+      bool(B.Map.Im2col) !=
+          (D.Info.has(Mod::Im2col) || D.Info.has(Mod::Im2colNoOffs))) {
     fault(W, I, FaultKind::Illegal, L,
           "the tensor map has " + std::to_string(B.Map.Rank) + " dimensions" +
               (B.Map.Im2col ? " in im2col mode" : " in tile mode") +
@@ -332,7 +335,7 @@ static void tensorLoad(PTXSIM_ARGS) {
     if (Targets.empty())
       return;
     CopyEpoch Copy;
-    if (!raceTargets(W, I, L, Targets, B.Bytes, Copy) ||
+    if (!raceTargets(W, I, L, Targets, B.Bytes, CopyAccess::Write, Copy) ||
         !raceBox(W, I, L, B, AccessKind::Read, Copy))
       return;
     ++W->Effects;
@@ -361,7 +364,8 @@ static void tensorStore(PTXSIM_ARGS) {
       return;
     CopyEpoch Reads, Writes;
     raceBeginGroup(W, I, Reads, Writes);
-    if (!raceCopyShared(W, I, Owner, Offset, B.Bytes, false, Reads) ||
+    if (!raceCopyShared(W, I, Owner, Offset, B.Bytes, CopyAccess::Read,
+                        Reads) ||
         !raceBox(W, I, L, B, Reduces ? AccessKind::Atomic : AccessKind::Write,
                  Writes))
       return;

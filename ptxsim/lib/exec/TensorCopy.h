@@ -22,11 +22,11 @@ std::vector<CopyTarget> copyTargets(Warp *W, const Inst *I, uint32_t Lane,
                                     uint32_t Barrier, uint64_t Mask,
                                     bool Multicast);
 
-/// A load of Bytes into the targets begins. Copy: as which it reads. False
-/// after a fault.
+/// A copy of Bytes into the targets begins that does Kind there. Copy: as which
+/// it reads. False after a fault.
 bool raceTargets(Warp *W, const Inst *I, uint32_t Lane,
                  const std::vector<CopyTarget> &Targets, uint32_t Bytes,
-                 CopyEpoch &Copy);
+                 CopyAccess Kind, CopyEpoch &Copy);
 
 /// Adds a store to the warp's open bulk group, or runs it, by mode.
 void addBulkWork(Warp *W, BulkWork Work);
@@ -34,6 +34,8 @@ void addBulkWork(Warp *W, BulkWork Work);
 Mod reductionOf(const OpcodeInfo &Info);
 
 bool selectBulkCopy(Encoder &E, const Lowered &L, Inst &I);
+bool selectAsyncStore(Encoder &E, const Lowered &L, Inst &I);
+bool selectTensorMap(Encoder &E, const Lowered &L, Inst &I);
 
 } // namespace ptxsim
 #endif
