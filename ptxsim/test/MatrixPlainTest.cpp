@@ -307,6 +307,88 @@ static void testSparse(const std::string &Opcode, const OpcodeInfo &Info) {
   }
 }
 
+/// The same of 8 and 4 bits. The metadata of a row are a stream of two indices
+/// for each four elements (pairs of 4 bits); 32 bits of it are a word, and
+/// words go to the lanes of a quad as (row g, first), (row g + 8, first), (row
+/// g, second), (row g + 8, second). A selector takes the lower or upper two
+/// lanes.
+static void makeNarrow(const ElementType &T, unsigned K, unsigned Selector,
+                       Random &R, Matrix &Dense, Matrix &Short,
+                       Words &Metadata) {
+  unsigned Unit = T.bits() == 4 ? 2 : 1, Groups = K / (4 * Unit);
+  Metadata.assign(32, 0xdeadbeef);
+  for (unsigned Row = 0; Row < 16; ++Row) {
+    std::vector<unsigned> Stream;
+    for (unsigned G = 0; G < Groups; ++G) {
+      unsigned First = unsigned(R.next() % 3),
+               Second = First + 1 + unsigned(R.next() % (3 - First));
+      for (unsigned Index : {First, Second})
+        for (unsigned U = 0; U < Unit; ++U)
+          Dense.at(Row, (4 * G + Index) * Unit + U) =
+              Short.at(Row, (2 * G + (Index == Second)) * Unit + U);
+      Stream.insert(Stream.end(), {First, Second});
+    }
+    for (unsigned Word = 0; Word < Stream.size() / 16; ++Word) {
+      uint32_t Bits = 0;
+      for (unsigned J = 16; J--;)
+        Bits = Bits << 2 | Stream[16 * Word + J];
+      unsigned InQuad = 2 * (Word + Selector) + (Row >= 8);
+      Metadata[Row % 8 * 4 + InQuad] = Bits;
+    }
+  }
+}
+
+static void testNarrow(const std::string &Opcode, const OpcodeInfo &Info) {
+  std::string Words3 = Opcode.substr(Opcode.find(".row.col."));
+  auto Element = [&](unsigned Number) {
+    std::vector<std::string> Found;
+    for (size_t At = 0; (At = Words3.find('.', At)) != Words3.npos; ++At) {
+      std::string Word =
+          Words3.substr(At + 1, Words3.find('.', At + 1) - At - 1);
+      if (Word != "row" && Word != "col" && Word != "satfinite")
+        Found.push_back(Word);
+    }
+    return ElementType{Found[Number]};
+  };
+  ElementType TD = Element(0), TA = Element(1), TB = Element(2);
+  unsigned K = Info.Shape.K, Selectors = 512 / (TA.bits() * K);
+  for (unsigned Selector = 0; Selector < Selectors; ++Selector) {
+    Random R(std::hash<std::string>()(Opcode) + Selector);
+    Matrix A(TA, 16, K), Short(TA, 16, K / 2, R), B(TB, K, 8, R),
+        C(TD, 16, 8, R), D(TD, 16, 8);
+    Words Metadata, In;
+    makeNarrow(TA, K, Selector, R, A, Short, Metadata);
+    unsigned N = K / (4 * TA.perRegister());
+    append(In, Short, N, [&](auto L, auto Reg, auto P) {
+      return placeInA(TA, 16, L, Reg, P);
+    });
+    append(In, B, N,
+           [&](auto L, auto Reg, auto P) { return placeInB(TB, L, Reg, P); });
+    auto InC = [&](auto L, auto Reg, auto P) {
+      return placeInC(TD, 16, L, Reg, P);
+    };
+    append(In, C, 4, InC);
+    In.insert(In.end(), Metadata.begin(), Metadata.end());
+    bool Float = TD.Name == "f32";
+    Words Out =
+        run(Opcode,
+            Opcode + " " + list('d', 4) + ", " + list('a', N) + ", " +
+                list('b', N) + ", " + list('c', 4) + ", %e0, " +
+                std::to_string(Selector) + ";",
+            {{'a', N}, {'b', N}, {'c', 4}, {'e', 1}}, 4, In, Float, Float);
+    if (Out.empty())
+      return;
+    unpack(widened(Out), 4, 32, InC, D);
+    if (!Float) {
+      checkIntegers(Opcode, Info, A, B, C, D);
+      continue;
+    }
+    std::string Why;
+    ProductRule Rule{A, B, &C};
+    check(Rule.accepts(D, Why), Opcode + ": " + Why);
+  }
+}
+
 int main() {
   unsigned Tested = 0;
   for (const ptxsim::OpcodeRow &Row : ptxsim::opcodeTable())
@@ -318,7 +400,8 @@ int main() {
         continue;
       ++Tested;
       if (Row.O == Op::MmaSparse)
-        testSparse(Opcode, Info);
+        (ptxsim::bitWidth(Info.Types[1]) <= 8 ? testNarrow : testSparse)(Opcode,
+                                                                         Info);
       else if (Info.Shape.K == 4)
         testEights(Opcode, Info);
       else if (Opcode.substr(0, 4) == "wmma")

@@ -2,6 +2,7 @@
 // Matrix products of seldom used kinds, element by element: single bits, 4 bits
 // by wmma, m8n8k4 of f16, and sparse ones. Fragments as in the PTX ISA, "Matrix
 // Fragments for mma" and "for sparse mma".
+#include "Fp8.h"
 #include "Wmma.h"
 #include <algorithm>
 
@@ -33,6 +34,7 @@ static Place placeInC(uint32_t L, unsigned Element) {
 static int64_t integerOf(Type T, uint32_t Bits) {
   switch (T) {
   case Type::S4: return int32_t(Bits << 28) >> 28;
+  case Type::S8: return int8_t(Bits);
   case Type::S32: return int32_t(Bits);
   default: return Bits;
   }
@@ -258,6 +260,98 @@ static void mmaSparse(PTXSIM_ARGS) {
   PTXSIM_NEXT;
 }
 
+/// Of 8 and 4 bits: an index of 2 bits stands for one element, or for two of 4
+/// bits, and the 16 of a word for 32 (64) columns of one row: lanes with an
+/// even number in the quad have row g, the others row g + 8.
+static bool narrowColumn(uint32_t Word, unsigned Index, unsigned &Column) {
+  unsigned At = Word >> (2 * Index) & 3;
+  Column = 4 * (Index / 2) + At;
+  return Index % 2 == 0 || (Word >> (2 * Index - 2) & 3) < At;
+}
+
+/// The values of T that Of makes of elements' bits, expanded and multiplied.
+template <class T, class Sum, class F, class Add>
+static bool narrowProduct(Warp *W, const Inst *I, const uint8_t *R, F Of,
+                          Add Into, Sum (&C)[16][8]) {
+  const Detail &D = W->P->Details[I->X];
+  MatrixShape S = D.Info.Shape;
+  Type TA = D.Info.Types[1], TB = D.Info.Types[2];
+  unsigned N = elementsOf(TA), Unit = N / 4, PerWord = 16 * Unit;
+  T A[16][128] = {}, B[128][8];
+  for (unsigned Row = 0; Row < 16; ++Row)
+    for (unsigned E = 0; E < S.K / 2u; ++E) {
+      unsigned Part = E / PerWord, Column;
+      uint32_t From = Row % 8 * 4 + 2 * (I->Aux + Part) + Row / 8;
+      uint32_t Word = laneOf<uint32_t>(R, D.slot(4), From);
+      if (!narrowColumn(Word, E % PerWord / Unit, Column)) {
+        fault(W, I, FaultKind::Illegal, From,
+              "sparsity metadata " + hex(Word) + " of row " +
+                  std::to_string(Row) + " have no ascending indices");
+        return false;
+      }
+      uint32_t L = Row % 8 * 4 + E / N % 4;
+      uint32_t V = laneOf<uint32_t>(R, D.slot(1, E / (4 * N) * 2 + Row / 8), L);
+      V = V >> (32 / N * (E % N)) & ((1u << 32 / N) - 1);
+      A[Row][Unit * Column + E % Unit + Part * 2 * PerWord] = Of(TA, V);
+    }
+  forFragment(D, 2, R, TB,
+              [&](uint32_t L, unsigned Reg, unsigned P, uint32_t V) {
+                Place At = placeInB(N, L, Reg, P);
+                B[At.Row][At.Column] = Of(TB, V);
+              });
+  for (unsigned Row = 0; Row < 16; ++Row)
+    for (unsigned Column = 0; Column < 8; ++Column)
+      for (unsigned K = 0; K < S.K; ++K)
+        Into(C[Row][Column], A[Row][K], B[K][Column]);
+  return true;
+}
+
+template <bool Floating> static void mmaSparseNarrow(PTXSIM_ARGS) {
+  uint32_t On = guarded(I, R, M);
+  if (!On)
+    PTXSIM_NEXT;
+  if (!wholeWarp(W, I, On))
+    return;
+  using Sum = std::conditional_t<Floating, float, int64_t>;
+  const Detail &D = W->P->Details[I->X];
+  Type TC = D.Info.Types[3];
+  bool Saturates = D.Info.has(Mod::Satfinite);
+  Sum C[16][8];
+  forFragment(D, 3, R, TC, [&](uint32_t L, unsigned Reg, unsigned, uint32_t V) {
+    Place At = placeInC(L, Reg);
+    if constexpr (Floating)
+      C[At.Row][At.Column] = floatOf(TC, V);
+    else
+      C[At.Row][At.Column] = integerOf(TC, V);
+  });
+  auto Of = [](Type T, uint32_t V) -> Sum {
+    if constexpr (Floating)
+      return T == Type::E5M2 ? fp8ToFloat<true>(uint8_t(V))
+                             : fp8ToFloat<false>(uint8_t(V));
+    else
+      return integerOf(T, V);
+  };
+  auto Into = [](Sum &To, Sum A, Sum B) {
+    if constexpr (Floating)
+      To = __builtin_fmaf(A, B, To);
+    else
+      To += A * B;
+  };
+  if (!narrowProduct<Sum>(W, I, R, Of, Into, C))
+    return;
+  writeFragment(D, R, TC, [&](uint32_t L, unsigned Element) {
+    Place At = placeInC(L, Element);
+    Sum V = C[At.Row][At.Column];
+    if constexpr (Floating)
+      return V;
+    else
+      return int32_t(uint32_t(uint64_t(
+          Saturates ? std::clamp<int64_t>(V, INT32_MIN, INT32_MAX) : V)));
+  });
+  countProducts(W, 1, uint64_t(16) * 8 * D.Info.Shape.K);
+  PTXSIM_NEXT;
+}
+
 /// Layouts are words of the opcode, which may stand twice: bit 0 of Aux is set
 /// where rows of A, bit 1 where columns of B lie along k.
 static uint16_t layoutsOf(std::string_view Text) {
@@ -269,12 +363,18 @@ static uint16_t layoutsOf(std::string_view Text) {
 bool ptxsim::selectMmaPlain(Encoder &E, const Lowered &L, Inst &I) {
   const OpcodeInfo &Info = L.Info;
   if (Info.O == Op::MmaSparse) {
+    unsigned Bits = bitWidth(Info.Types[1]);
+    bool Narrow = Bits <= 8;
     int64_t Selectors =
-        4 / (Info.Shape.K / (Info.Types[1] == Type::TF32 ? 8 : 16));
+        Narrow ? 512 / (Bits * Info.Shape.K)
+               : 4 / (Info.Shape.K / (Info.Types[1] == Type::TF32 ? 8 : 16));
     if (L.Immediates[0] < 0 || L.Immediates[0] >= Selectors)
       return false;
     I.Aux = uint16_t(L.Immediates[0]);
-    I.Fn = mmaSparse;
+    bool Floating = Info.Types[0] == Type::F32;
+    I.Fn = !Narrow    ? mmaSparse
+           : Floating ? mmaSparseNarrow<true>
+                      : mmaSparseNarrow<false>;
   } else if (Info.O == Op::MmaPlain) {
     bool Eights = Info.Shape.K == 4;
     I.Aux = Eights ? layoutsOf(L.Text) : 0;
