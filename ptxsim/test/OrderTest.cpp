@@ -193,7 +193,7 @@ static void barrierObjects() {
 /// One thread loads two tiles, each with an object of its own, and may wait for
 /// either of them before all read the first tile.
 static void bulkLoads(const Shape &Hopper) {
-  auto Load = [](const std::string &Wait) {
+  auto Load = [](const std::string &Wait, const std::string &After = "") {
     return "@%p1 mbarrier.init.shared.b64 [tile+512], 1;\n"
            "@%p1 mbarrier.init.shared.b64 [tile+520], 1;\n"
            "@%p1 fence.mbarrier_init.release.cluster;\nbar.sync 0;\n"
@@ -205,15 +205,19 @@ static void bulkLoads(const Shape &Hopper) {
            "[%r3], [%rd1], 128, [%r5];\n"
            "cp.async.bulk.shared::cluster.global.mbarrier::complete_tx::bytes "
            "[%r7], [%rd1], 128, [%r6];\nWAIT:\nbar.warp.sync -1;\n" +
-           Wait + "ld.shared.u32 %r8, [%r4];\nst.global.u32 [%rd2], %r8;\n";
+           Wait + "ld.shared.u32 %r8, [%r4];\nst.global.u32 [%rd2], %r8;\n" +
+           After;
   };
-  auto Until = [](const char *Object, const char *Phase) {
-    return "AGAIN:\nmbarrier.try_wait.parity.shared.b64 %p3, [" +
-           std::string(Object) + "], " + Phase + ";\n@!%p3 bra AGAIN;\n";
+  auto Until = [](const std::string &Object, const char *Phase) {
+    std::string Label = "AGAIN" + Object.substr(2);
+    return Label + ":\nmbarrier.try_wait.parity.shared.b64 %p3, [" + Object +
+           "], " + Phase + ";\n@!%p3 bra " + Label + ";\n";
   };
   // All lanes store the same word to one address.
-  expect("a bulk load that is waited for", Load(Until("%r5", "0")), nullptr,
-         Hopper);
+  expect("bulk loads that are waited for",
+         Load(Until("%r5", "0"), Until("%r6", "0")), nullptr, Hopper);
+  expect("a bulk load that the CTA's end does not follow",
+         Load(Until("%r5", "0")), "the CTA ends", Hopper);
   const char *Report = "by copy that completes on the mbarrier at";
   expect("a bulk load that is not", Load(""), Report, Hopper);
   // Where the copy has ended at once, the wait itself never ends.

@@ -30,6 +30,7 @@ PROGRAMS = {
     "AsyncTest": [],
     "AsyncStoreTest": [],
     "BulkRaceTest": [],
+    "PipelineRaceTest": [],
     "WgmmaTest": [],
     "DivergenceTest": [],
     "ApiTest": [],

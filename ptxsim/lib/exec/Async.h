@@ -74,12 +74,16 @@ struct BulkWork {
   void finish() const { Write(Taken.empty() ? From : Taken.data()); }
 };
 using BulkGroup = std::vector<BulkWork>;
+/// Bulk groups belong to the thread that commits them.
+struct BulkLane {
+  BulkGroup Open;
+  std::deque<BulkGroup> Groups;
+};
 
 /// Copies and matrix products a warp has issued and not waited for.
 struct AsyncState {
   CopyQueue Copies;
-  BulkGroup OpenBulk;
-  std::deque<BulkGroup> BulkGroups;
+  std::map<uint32_t, BulkLane> Bulk; // by lane
   // wgmma: products not run yet, how many were issued, and the count at each
   // commit that has not been waited for.
   std::deque<WgmmaProduct> Products;

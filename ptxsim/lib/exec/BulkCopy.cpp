@@ -88,48 +88,53 @@ Mod ptxsim::reductionOf(const OpcodeInfo &Info) {
 }
 
 // ---- bulk groups ---------------------------------------------------------
-void ptxsim::addBulkWork(Warp *W, BulkWork Work) {
+void ptxsim::addBulkWork(Warp *W, uint32_t Lane, BulkWork Work) {
   if (runsAtIssue(W))
     return Work.finish();
-  asyncOf(W).OpenBulk.push_back(std::move(Work));
+  asyncOf(W).Bulk[Lane].Open.push_back(std::move(Work));
 }
 static void bulkCommit(PTXSIM_ARGS) {
-  if (guarded(I, R, M)) {
-    AsyncState &A = asyncOf(W);
-    A.BulkGroups.push_back(std::move(A.OpenBulk));
-    A.OpenBulk.clear();
-    raceCommitBulk(W);
-  }
+  uint32_t On = guarded(I, R, M);
+  forLanes(On, [&](uint32_t L) {
+    BulkLane &Lane = asyncOf(W).Bulk[L];
+    Lane.Groups.push_back(std::move(Lane.Open));
+    Lane.Open.clear();
+  });
+  raceCommitBulk(W, On);
   PTXSIM_NEXT;
 }
-/// With .read (Aux) only the sources of the older groups have been read.
-static void bulkWait(PTXSIM_ARGS) {
-  if (guarded(I, R, M)) {
-    AsyncState &A = asyncOf(W);
-    size_t Keep = size_t(I->Imm), Old = A.BulkGroups.size();
-    Old -= std::min(Old, Keep);
-    for (size_t K = 0; I->Aux && K < Old; ++K)
-      for (BulkWork &Work : A.BulkGroups[K])
-        Work.take();
-    W->Effects += Old;
-    for (; !I->Aux && Old; --Old) {
-      for (BulkWork &Work : A.BulkGroups.front())
-        Work.finish();
-      A.BulkGroups.pop_front();
-    }
-    raceWaitBulk(W, size_t(I->Imm), I->Aux);
+/// With OnlyRead only the sources of the older groups have been read.
+static size_t waitForGroups(BulkLane &Lane, size_t Keep, bool OnlyRead) {
+  size_t Old = Lane.Groups.size() - std::min(Lane.Groups.size(), Keep);
+  for (size_t K = 0; OnlyRead && K < Old; ++K)
+    for (BulkWork &Work : Lane.Groups[K])
+      Work.take();
+  for (size_t K = 0; !OnlyRead && K < Old; ++K) {
+    for (BulkWork &Work : Lane.Groups.front())
+      Work.finish();
+    Lane.Groups.pop_front();
   }
+  return Old;
+}
+static void bulkWait(PTXSIM_ARGS) {
+  uint32_t On = guarded(I, R, M);
+  forLanes(On, [&](uint32_t L) {
+    W->Effects += waitForGroups(asyncOf(W).Bulk[L], size_t(I->Imm), I->Aux);
+  });
+  raceWaitBulk(W, On, size_t(I->Imm), I->Aux);
   PTXSIM_NEXT;
 }
 
 void ptxsim::finishBulk(Warp &W) {
   if (!W.Async)
     return;
-  for (const BulkGroup &Group : W.Async->BulkGroups)
-    for (const BulkWork &Work : Group)
+  for (const auto &[L, Lane] : W.Async->Bulk) {
+    for (const BulkGroup &Group : Lane.Groups)
+      for (const BulkWork &Work : Group)
+        Work.finish();
+    for (const BulkWork &Work : Lane.Open)
       Work.finish();
-  for (const BulkWork &Work : W.Async->OpenBulk)
-    Work.finish();
+  }
 }
 
 // ---- copies --------------------------------------------------------------
@@ -275,7 +280,7 @@ static void bulkStore(PTXSIM_ARGS) {
                          Bytes, 16, AccessKind::Read, &Owner, &Offset)
             : nullptr;
     CopyEpoch Reads, Writes;
-    raceBeginGroup(W, I, Reads, Writes);
+    raceBeginGroup(W, I, L, Reads, Writes);
     if (!Src ||
         !raceCopyShared(W, I, Owner, Offset, Bytes, CopyAccess::Read, Reads) ||
         !raceCopyGlobal(W, I, L, uint64_t(Dst), Bytes,
@@ -294,7 +299,7 @@ static void bulkStore(PTXSIM_ARGS) {
       else
         std::memcpy(Dst, From, Bytes);
     };
-    addBulkWork(W, {Src, Bytes, Write, {}});
+    addBulkWork(W, L, {Src, Bytes, Write, {}});
   }
   PTXSIM_NEXT;
 }

@@ -36,7 +36,8 @@ Mbarrier *ptxsim::findMbarrier(Warp *W, const Inst *I, uint32_t Lane, Cta *C,
   if (C->Mbars) {
     auto It = C->Mbars->Objects.find(Offset);
     if (It != C->Mbars->Objects.end())
-      return raceUseMbarrier(W, I, Lane, &It->second) ? &It->second : nullptr;
+      return raceUseMbarrier(W, I, Lane, C, &It->second) ? &It->second
+                                                         : nullptr;
   }
   fault(W, I, FaultKind::Illegal, Lane,
         "no mbarrier object at shared address " + hex(Offset));

@@ -36,7 +36,8 @@ void ptxsim::raceFence(Warp *W) {
   fenceGlobal(W);
 }
 
-/// Warps of other CTAs have come to the end of their accesses to C's memory.
+/// Warps of other CTAs and copies have come to the end of their accesses to the
+/// CTA's memory.
 static bool checkRemoteEnded(Warp *W, const Inst *I, const RaceState &S) {
   Cta *C = W->C;
   VectorClock Known;
@@ -46,9 +47,8 @@ static bool checkRemoteEnded(Warp *W, const Inst *I, const RaceState &S) {
     if (X.Clock > Known[X.Agent]) {
       fault(W, I, FaultKind::Race, 0,
             "the CTA ends, which is not ordered after the access to its shared "
-            "memory by warp " +
-                std::to_string(X.Agent % S.WarpsPerCta) + " of CTA " +
-                std::to_string(X.Agent / S.WarpsPerCta) +
+            "memory by " +
+                agentName(S, X.Agent) +
                 "\n  earlier: " + describeSource(*W->P, X.Pc));
       return false;
     }
@@ -199,11 +199,16 @@ void ptxsim::raceInitMbarrier(Warp *W, const Inst *I, Mbarrier *B) {
     B->InitPc = pcOf(I, W);
   }
 }
-bool ptxsim::raceUseMbarrier(Warp *W, const Inst *I, uint32_t Lane,
+bool ptxsim::raceUseMbarrier(Warp *W, const Inst *I, uint32_t Lane, Cta *Owner,
                              const Mbarrier *B) {
   RaceState *S = raceOf(W);
-  if (!S || warpIndex(*S, W) == B->InitAgent ||
-      B->InitClock <= clockOf(*S, W).Now[B->InitAgent])
+  if (!S)
+    return true;
+  uint32_t Self = warpIndex(*S, W);
+  if (Owner != W->C &&
+      !noteRemote(W, I, *S, Owner, Lane, {Self, clockOf(*S, W).Now[Self]}))
+    return false;
+  if (Self == B->InitAgent || B->InitClock <= clockOf(*S, W).Now[B->InitAgent])
     return true;
   fault(W, I, FaultKind::Race, Lane,
         "use of an mbarrier object is not ordered after its initialisation by "

@@ -87,16 +87,17 @@ void raceCommitCopies(Warp *W);
 void raceWaitCopies(Warp *W, size_t Keep);
 
 void raceInitMbarrier(Warp *W, const Inst *I, Mbarrier *B);
-/// Checks that the use of an object follows its initialisation.
-bool raceUseMbarrier(Warp *W, const Inst *I, uint32_t Lane, const Mbarrier *B);
+/// Checks that the use of an object of Owner follows its initialisation.
+bool raceUseMbarrier(Warp *W, const Inst *I, uint32_t Lane, Cta *Owner,
+                     const Mbarrier *B);
 void raceArriveMbarrier(Warp *W, Mbarrier *B, bool WithCopies);
 /// The object at Barrier of C completes its phase, and W has waited for that.
 void raceCompletePhase(Cta *C, uint32_t Barrier, Mbarrier *B);
 void raceWaitMbarrier(Warp *W, uint32_t Rank, uint32_t Barrier, Mbarrier *B);
 
-/// A bulk copy of W begins that is one of a bulk group, and what it reads and
-/// writes as.
-void raceBeginGroup(Warp *W, const Inst *I, CopyEpoch &Reads,
+/// A bulk copy begins that is one of the lane's bulk group, and what it reads
+/// and writes as.
+void raceBeginGroup(Warp *W, const Inst *I, uint32_t Lane, CopyEpoch &Reads,
                     CopyEpoch &Writes);
 /// A bulk copy of W begins that completes on the object at Barrier of Owner.
 /// False after a fault: it may deliver its bytes to an earlier phase.
@@ -115,9 +116,9 @@ bool raceCopyShared(Warp *W, const Inst *I, Cta *C, uint32_t Offset,
 /// a copy takes one from there. False after a fault.
 void raceFenceMap(Warp *W, uint64_t Address);
 bool raceReadMap(Warp *W, const Inst *I, uint32_t Lane, uint64_t Address);
-void raceCommitBulk(Warp *W);
+void raceCommitBulk(Warp *W, uint32_t Lanes);
 /// With OnlyRead the older groups have read their sources, else they are done.
-void raceWaitBulk(Warp *W, size_t Keep, bool OnlyRead);
+void raceWaitBulk(Warp *W, uint32_t Lanes, size_t Keep, bool OnlyRead);
 
 /// The Number-th product of W reads shared memory.
 bool raceProductRead(Warp *W, const Inst *I, uint32_t Offset, uint32_t Bytes,

@@ -7,23 +7,24 @@
 using namespace ptxsim;
 
 // ---- bulk groups -----------------------------------------------------------
-void ptxsim::raceBeginGroup(Warp *W, const Inst *I, CopyEpoch &Reads,
-                            CopyEpoch &Writes) {
+void ptxsim::raceBeginGroup(Warp *W, const Inst *I, uint32_t Lane,
+                            CopyEpoch &Reads, CopyEpoch &Writes) {
   RaceState *S = raceOf(W);
   if (!S)
     return;
   WarpClock &Own = clockOf(*S, W);
-  Own.StoreClock = Own.BulkClock++;
+  Own.Bulk[Lane].Last = Own.StoreClock = Own.BulkClock++;
   Own.StorePc = pcOf(I, W);
   Reads = {agentOf(*S, W, AgentKind::Bulk), Own.StoreClock};
   Writes = {agentOf(*S, W, AgentKind::BulkWrite), Own.StoreClock};
 }
-void ptxsim::raceCommitBulk(Warp *W) {
-  if (RaceState *S = raceOf(W)) {
-    WarpClock &C = clockOf(*S, W);
-    C.BulkCommits.push_back(C.BulkClock - 1);
-    C.WriteCommits.push_back(C.BulkClock - 1);
-  }
+void ptxsim::raceCommitBulk(Warp *W, uint32_t Lanes) {
+  if (RaceState *S = raceOf(W))
+    forLanes(Lanes, [&](uint32_t L) {
+      BulkClocks &Lane = clockOf(*S, W).Bulk[L];
+      Lane.Reads.push_back(Lane.Last);
+      Lane.Writes.push_back(Lane.Last);
+    });
 }
 /// The last of the clocks that are not among the newest Keep, which leave.
 static uint32_t takeCommits(std::deque<uint32_t> &Commits, size_t Keep) {
@@ -32,7 +33,7 @@ static uint32_t takeCommits(std::deque<uint32_t> &Commits, size_t Keep) {
     Last = Commits.front();
   return Last;
 }
-void ptxsim::raceWaitBulk(Warp *W, size_t Keep, bool OnlyRead) {
+void ptxsim::raceWaitBulk(Warp *W, uint32_t Lanes, size_t Keep, bool OnlyRead) {
   RaceState *S = raceOf(W);
   if (!S)
     return;
@@ -41,12 +42,15 @@ void ptxsim::raceWaitBulk(Warp *W, size_t Keep, bool OnlyRead) {
     uint32_t &Seen = C.Now[agentOf(*S, W, K)];
     Seen = std::max(Seen, Clock);
   };
-  Learn(AgentKind::Bulk, takeCommits(C.BulkCommits, Keep));
-  if (OnlyRead)
-    return;
-  uint32_t Clock = takeCommits(C.WriteCommits, Keep);
-  Learn(AgentKind::BulkWrite, Clock);
-  noteDone(W, agentOf(*S, W, AgentKind::BulkWrite), Clock);
+  forLanes(Lanes, [&](uint32_t L) {
+    BulkClocks &Lane = C.Bulk[L];
+    Learn(AgentKind::Bulk, takeCommits(Lane.Reads, Keep));
+    if (OnlyRead)
+      return;
+    uint32_t Clock = takeCommits(Lane.Writes, Keep);
+    Learn(AgentKind::BulkWrite, Clock);
+    noteDone(W, agentOf(*S, W, AgentKind::BulkWrite), Clock);
+  });
 }
 
 // ---- bulk copies on mbarrier objects ---------------------------------------
@@ -97,8 +101,12 @@ void ptxsim::raceEndBulk(Cta *Owner, uint32_t Barrier) {
 
 bool ptxsim::raceCopyShared(Warp *W, const Inst *I, Cta *C, uint32_t Offset,
                             uint32_t Bytes, CopyAccess Kind, CopyEpoch Copy) {
-  if (!raceOf(W))
+  RaceState *S = raceOf(W);
+  if (!S)
     return true;
+  bool InGroup = Copy.Agent < NumAgentKinds * S->Warps; // StoreClock is checked
+  if (!InGroup && !noteRemote(W, I, *S, C, 0, Copy))
+    return false;
   RaceAccess A;
   A.Agent = Copy.Agent;
   A.Clock = Copy.Clock;

@@ -142,8 +142,9 @@ struct GlobalShadow {
   Recent Cache[256];
   std::unordered_map<uint64_t, SyncObject> Sync; // by address
   std::unordered_map<uint32_t, TaskState> Tasks;
-  /// Plain writes that the strong write in a granule has replaced, by its
-  /// address: strong accesses race with these only.
+  /// Plain writes, and reductions of bulk copies, that the strong write in a
+  /// granule has replaced, by its address: strong accesses race with the plain
+  /// ones only.
   std::unordered_map<uint64_t, Access> Replaced;
   /// Writes of the tensor maps that a task has acquired, by task and address.
   std::map<std::pair<uint32_t, uint64_t>, std::array<Access, 16>> Maps;
@@ -277,7 +278,8 @@ bool GlobalCheck::checkGranule(uint32_t Lane, Granule &G, uint64_t Address) {
     OldWrites = true;
   }
   if (!Old) {
-    if (IsWrite && A.Strong && G.Write.Task && !G.Write.Strong)
+    bool KeepsLast = !G.Write.Strong || (G.Write.Proxy && !ordered(G.Write));
+    if (IsWrite && A.Strong && G.Write.Task && KeepsLast)
       S.Replaced[Address / GranuleBytes] = G.Write;
     record(G);
     return true;

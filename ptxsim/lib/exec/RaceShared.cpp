@@ -247,9 +247,8 @@ static void synchronise(WarpClock &Mine, CtaShadow &Sh, const RaceAccess &A,
     join(Sh.Published[Offset], Out);
 }
 
-/// An access of another CTA's shared memory has to come before that CTA's end.
-static bool checkRemote(Warp *W, const Inst *I, RaceState &S, Cta *C,
-                        uint32_t Lane, const RaceAccess &A) {
+bool ptxsim::noteRemote(Warp *W, const Inst *I, RaceState &S, Cta *C,
+                        uint32_t Lane, CopyEpoch A) {
   if (!C->LiveWarps) {
     fault(W, I, FaultKind::Race, Lane,
           "access to the shared memory of CTA " + std::to_string(C->Rank) +
@@ -259,10 +258,10 @@ static bool checkRemote(Warp *W, const Inst *I, RaceState &S, Cta *C,
   std::vector<RemoteAccess> &Remote = S.Ctas[C->Rank].Remote;
   for (RemoteAccess &X : Remote)
     if (X.Agent == A.Agent) {
-      X = {A.Agent, A.Clock, A.Pc};
+      X = {A.Agent, A.Clock, pcOf(I, W)};
       return true;
     }
-  Remote.push_back({A.Agent, A.Clock, A.Pc});
+  Remote.push_back({A.Agent, A.Clock, pcOf(I, W)});
   return true;
 }
 
@@ -377,7 +376,8 @@ bool ptxsim::raceShared(Warp *W, const Inst *I, Cta *C, uint32_t M,
   A.Atomic = Kind == AccessKind::Atomic;
   const VectorClock &Now = clockOf(*S, W).Now;
   A.Clock = Now[A.Agent];
-  if (C != W->C && !checkRemote(W, I, *S, C, uint32_t(std::countr_zero(M)), A))
+  if (C != W->C && !noteRemote(W, I, *S, C, uint32_t(std::countr_zero(M)),
+                               {A.Agent, A.Clock}))
     return false;
   if (A.Write && !checkObjects(W, I, C, M, Offset, Bytes))
     return false;

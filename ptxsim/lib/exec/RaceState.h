@@ -74,7 +74,8 @@ struct ReadLog {
   std::vector<LoggedRead> Reads;
 };
 
-/// The last access of a warp to shared memory of another CTA.
+/// The last access of a warp to shared memory of another CTA, or of a copy to
+/// any.
 struct RemoteAccess {
   uint32_t Agent, Clock, Pc;
 };
@@ -100,7 +101,7 @@ struct CtaShadow {
   /// accesses race with these only.
   std::unordered_map<uint32_t, PlainWrite> Replaced;
   std::vector<uint8_t> LocalWritten; // by byte of the CTA's local memory
-  std::vector<RemoteAccess> Remote;  // by warps of other CTAs
+  std::vector<RemoteAccess> Remote;  // that must come before the CTA's end
 
   void init(const Cta &C, uint32_t Warps);
   uint32_t quadCell(uint32_t Quad) const { return Blocks * BlockCells + Quad; }
@@ -112,6 +113,13 @@ struct CtaShadow {
 
 private:
   void spread(uint32_t From, uint32_t First, uint32_t Count);
+};
+
+/// Bulk groups of a lane: the clock of its last copy, and of its groups that
+/// have not been waited for, to have read and to have written.
+struct BulkClocks {
+  uint32_t Last = 0;
+  std::deque<uint32_t> Reads, Writes;
 };
 
 struct WarpClock {
@@ -127,8 +135,8 @@ struct WarpClock {
   uint32_t Synced = 1;
   uint32_t CopyClock = 1, BulkClock = 1;
   uint32_t StoreClock = 0, StorePc = 0; // the last bulk copy in a bulk group
-  // Of groups that have been committed and not waited for.
-  std::deque<uint32_t> CopyCommits, BulkCommits, WriteCommits;
+  std::deque<uint32_t> CopyCommits;     // groups that have not been waited for
+  std::map<uint32_t, BulkClocks> Bulk;  // by lane
 };
 
 /// Bulk copies that complete on an mbarrier object: behind the agents of warps.
@@ -194,6 +202,11 @@ inline void takeFences(const RaceState &S, WarpClock &C) {
 inline bool covers(const VectorClock &View, uint32_t Agent, uint32_t Clock) {
   return Agent < View.size() && Clock <= View[Agent];
 }
+
+/// An access to shared memory of C, by another CTA or by a copy, has to come
+/// before C's end. False after a fault: C has ended.
+bool noteRemote(Warp *W, const Inst *I, RaceState &S, Cta *C, uint32_t Lane,
+                CopyEpoch Who);
 
 std::string agentName(const RaceState &S, uint32_t Agent);
 

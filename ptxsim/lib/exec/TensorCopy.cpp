@@ -363,7 +363,7 @@ static void tensorStore(PTXSIM_ARGS) {
                     tileAlignment(B.Map), AccessKind::Read, &Owner, &Offset))
       return;
     CopyEpoch Reads, Writes;
-    raceBeginGroup(W, I, Reads, Writes);
+    raceBeginGroup(W, I, L, Reads, Writes);
     if (!raceCopyShared(W, I, Owner, Offset, B.Bytes, CopyAccess::Read,
                         Reads) ||
         !raceBox(W, I, L, B, Reduces ? AccessKind::Atomic : AccessKind::Write,
@@ -379,7 +379,8 @@ static void tensorStore(PTXSIM_ARGS) {
     auto Write = [=](const uint8_t *From) {
       storeBox(B, From, Offset, Reduces, Operation);
     };
-    addBulkWork(W, {Owner->Shared + (Offset - SharedBase), Whole, Write, {}});
+    addBulkWork(W, L,
+                {Owner->Shared + (Offset - SharedBase), Whole, Write, {}});
   }
   PTXSIM_NEXT;
 }

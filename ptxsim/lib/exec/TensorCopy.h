@@ -28,8 +28,8 @@ bool raceTargets(Warp *W, const Inst *I, uint32_t Lane,
                  const std::vector<CopyTarget> &Targets, uint32_t Bytes,
                  CopyAccess Kind, CopyEpoch &Copy);
 
-/// Adds a store to the warp's open bulk group, or runs it, by mode.
-void addBulkWork(Warp *W, BulkWork Work);
+/// Adds a store to the lane's open bulk group, or runs it, by mode.
+void addBulkWork(Warp *W, uint32_t Lane, BulkWork Work);
 
 Mod reductionOf(const OpcodeInfo &Info);
 
