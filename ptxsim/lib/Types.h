@@ -22,6 +22,7 @@ enum class Type : uint8_t {
   BF16,
   E4M3x2,
   E5M2x2,
+  UE8M0x2,
   B32,
   U32,
   S32,
@@ -63,7 +64,8 @@ constexpr unsigned bitWidth(Type T) {
   case Type::F16:
   case Type::BF16:
   case Type::E4M3x2:
-  case Type::E5M2x2: return 16;
+  case Type::E5M2x2:
+  case Type::UE8M0x2: return 16;
   case Type::B64:
   case Type::U64:
   case Type::S64:

@@ -50,17 +50,48 @@ static bool toTf32(const Name &N, uint64_t A, uint64_t &Out, bool &Nan) {
   return true;
 }
 
+/// The code of a power of two: the largest one not above the magnitude, or the
+/// smallest one not below it. 255 is NaN, and what lies beyond the powers.
+static unsigned toPower(Wide V, bool Up, bool Finite) {
+  if (V != V)
+    return 255;
+  Wide A = V < 0 ? -V : V;
+  unsigned Code = 0;
+  while (Code < 255 && (Up ? Wide(std::ldexp(1.0, int(Code) - 127)) < A
+                           : Wide(std::ldexp(1.0, int(Code) - 126)) <= A))
+    ++Code;
+  return Finite && Code == 255 ? 254 : Code;
+}
+static bool powerRule(const Name &N, const Words &A, uint64_t &Out, bool &Nan) {
+  constexpr Format BF16 = {7, 8}, F32 = {23, 8};
+  for (unsigned Half = 0; Half < 2; ++Half) {
+    if (N.last() == "ue8m0x2") {
+      unsigned Code = A[0] >> (8 * Half) & 0xff;
+      Nan |= Code == 255; // in one half
+      Out |= encode(std::ldexp(1.0, int(Code) - 127), BF16, 'n', false)
+             << (16 * Half);
+      continue;
+    }
+    Wide V = N.last() == "f32" ? decode(A[1 - Half], F32)
+                               : decode(A[0] >> (16 * Half) & 0xffff, BF16);
+    Out |= uint64_t(toPower(V, N.has("rp"), N.has("satfinite"))) << (8 * Half);
+  }
+  return true;
+}
+
 bool test::narrowRule(const Name &N, const Words &A, uint64_t &Out, bool &Nan) {
   const std::string &S = N.last(), &D = N.Parts[N.Parts.size() - 2];
-  constexpr Format F16 = {10, 5}, F32 = {23, 8};
+  constexpr Format F16 = {10, 5}, BF16 = {7, 8}, F32 = {23, 8};
   bool ToSmall = D == "e4m3x2" || D == "e5m2x2", Relu = N.has("relu");
   Nan = false;
   Out = 0;
   if (D == "tf32")
     return toTf32(N, A[0], Out, Nan);
+  if (D == "ue8m0x2" || S == "ue8m0x2")
+    return powerRule(N, A, Out, Nan);
   for (unsigned Half = 0; Half < 2; ++Half) {
     if (ToSmall) {
-      Format F = S == "f32" ? F32 : F16;
+      Format F = S == "f32" ? F32 : S == "bf16x2" ? BF16 : F16;
       // Two sources: the first one gives the upper half.
       uint64_t Bits = S == "f32" ? A[1 - Half] : A[0] >> (16 * Half) & 0xffff;
       Out |= uint64_t(toSmall(D == "e5m2x2", decode(Bits, F), negative(Bits, F),
@@ -76,7 +107,8 @@ bool test::narrowRule(const Name &N, const Words &A, uint64_t &Out, bool &Nan) {
       Wide V =
           E5M2 && Size == 0x7c ? Wide(INFINITY) : Wide(smallValue(E5M2, Size));
       bool Negative = Code & 0x80;
-      uint64_t Bits = encode(Negative ? -V : V, F16, 'n', Negative);
+      uint64_t Bits =
+          encode(Negative ? -V : V, D == "bf16x2" ? BF16 : F16, 'n', Negative);
       Out |= (Relu && Negative ? 0 : Bits) << (16 * Half);
     } else {
       return false;

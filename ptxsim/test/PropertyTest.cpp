@@ -73,7 +73,7 @@ static const char *registerFile(const Slot &S) {
 /// for two of three lanes, stores the first destination.
 static std::string kernelFor(const std::string &Opcode, const Shape &S, int Imm,
                              const char *Target) {
-  std::string T = std::string(".version 8.6\n.target ") + Target +
+  std::string T = std::string(".version 9.2\n.target ") + Target +
                   "\n.address_size 64\n.visible .entry k(.param .u64 in, "
                   ".param .u64 out)\n{\n.reg .pred %p<16>;\n.reg .b16 %h<16>;\n"
                   ".reg .b32 %r<32>;\n.reg .b64 %rd<32>;\n"
@@ -113,7 +113,18 @@ static std::string kernelFor(const std::string &Opcode, const Shape &S, int Imm,
 }
 
 static const char *targetFor(const OpcodeRow &Row) {
+  if (Row.MinSM >= 100)
+    return "sm_120a";
   return Row.MinSM > 80 || Row.Suffix ? "sm_90a" : "sm_80";
+}
+
+static void renewContextFor(const char *Device) {
+  static std::string Current = "sm_90a";
+  if (Current == Device)
+    return;
+  Current = Device;
+  check(!api().ptxsimConfigure("DEVICE", Device), Device);
+  renewContext();
 }
 
 // ---- comparison ----------------------------------------------------------
@@ -145,6 +156,7 @@ static bool testOpcode(const OpcodeRow &Row, const std::string &Opcode) {
   const int Imm = immediateFor(Row);
   OracleCase C;
   C.Imm = Imm;
+  renewContextFor(Row.MinSM >= 100 ? "sm_120a" : "sm_90a");
   Kernel K(kernelFor(Opcode, S, Imm, targetFor(Row)), "k");
   if (!check(K.Ok, Opcode + ": " + K.Error))
     return true;

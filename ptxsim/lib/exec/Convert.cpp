@@ -181,10 +181,13 @@ bool ptxsim::selectConvert(Encoder &, const Lowered &L, Inst &I) {
   Type D = Info.Types[0], S = Info.Types[1];
   I.Aux =
       uint16_t(unsigned(Info.Round) | (Info.has(Mod::Sat) ? 16 : 0) |
-               (Info.has(Mod::Ftz) ? 32 : 0) | (Info.has(Mod::Relu) ? 64 : 0));
-  bool FloatD =
-      isFloat(D) || bitWidth(D) == 0 || D == Type::E4M3x2 || D == Type::E5M2x2;
-  bool FloatS = isFloat(S) || S == Type::E4M3x2 || S == Type::E5M2x2;
+               (Info.has(Mod::Ftz) ? 32 : 0) | (Info.has(Mod::Relu) ? 64 : 0) |
+               (Info.has(Mod::Satfinite) ? 512 : 0));
+  auto IsPair = [](Type T) {
+    return T == Type::E4M3x2 || T == Type::E5M2x2 || T == Type::UE8M0x2;
+  };
+  bool FloatD = isFloat(D) || bitWidth(D) == 0 || IsPair(D);
+  bool FloatS = isFloat(S) || IsPair(S);
   bool IsMixed = L.Refs[0].Wide != (bitWidth(D) == 64) ||
                  L.Refs[1].Wide != (bitWidth(S) == 64);
   if (IsMixed && (FloatD || FloatS))

@@ -11,6 +11,7 @@ static Rounding modeOf(const Inst *I) { return Rounding(I->Aux & 15); }
 static bool isSat(const Inst *I) { return I->Aux & 16; }
 static bool isFtz(const Inst *I) { return I->Aux & 32; }
 static bool isRelu(const Inst *I) { return I->Aux & 64; }
+static bool isFinite(const Inst *I) { return I->Aux & 512; }
 
 RowU32 ptxsim::roundToHalf(RowF32 X, Rounding Mode) {
   switch (Mode) {
@@ -152,6 +153,9 @@ static void toTf32(PTXSIM_ARGS) {
 }
 
 // ---- 8-bit formats --------------------------------------------------------
+template <class From> static RowF32 widen(RowU32 Bits) {
+  return std::is_same_v<From, Half> ? halfToFloat(Bits) : bhalfToFloat(Bits);
+}
 template <bool E5> static uint32_t packFp8(float Hi, float Lo, bool Relu) {
   if (Relu) {
     Hi = Hi < 0 ? 0.f : Hi;
@@ -169,16 +173,16 @@ template <bool E5> static void f32ToFp8(PTXSIM_ARGS) {
   store32(R + I->D, D, On);
   PTXSIM_NEXT;
 }
-template <bool E5> static void halvesToFp8(PTXSIM_ARGS) {
+template <class From, bool E5> static void halvesToFp8(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   RowU32 X = rowAt<RowU32>(R + I->A), D;
-  RowF32 Lo = halfToFloat(X), Hi = halfToFloat(X >> 16);
+  RowF32 Lo = widen<From>(X & 0xffffu), Hi = widen<From>(X >> 16);
   for (int L = 0; L < 32; ++L)
     D[L] = packFp8<E5>(Hi[L], Lo[L], isRelu(I));
   store32(R + I->D, D, On);
   PTXSIM_NEXT;
 }
-template <bool E5> static void fp8ToHalves(PTXSIM_ARGS) {
+template <class To, bool E5> static void fp8ToHalves(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   RowU32 X = rowAt<RowU32>(R + I->A);
   RowF32 Hi, Lo;
@@ -190,8 +194,43 @@ template <bool E5> static void fp8ToHalves(PTXSIM_ARGS) {
     Hi = relu(Hi);
     Lo = relu(Lo);
   }
-  RowU32 D = floatToHalf(Hi) << 16 | floatToHalf(Lo);
+  constexpr bool IsHalf = std::is_same_v<To, Half>;
+  RowU32 D = IsHalf ? floatToHalf(Hi) << 16 | floatToHalf(Lo)
+                    : floatToBhalf(Hi) << 16 | floatToBhalf(Lo);
   store32(R + I->D, isRelu(I) ? D & 0x7fff7fffu : D, On);
+  PTXSIM_NEXT;
+}
+static RowU32 packUe8m0(const Inst *I, RowF32 Hi, RowF32 Lo) {
+  bool Up = modeOf(I) == Rounding::Rp;
+  RowU32 D;
+  for (int L = 0; L < 32; ++L)
+    D[L] = uint32_t(floatToUe8m0(Hi[L], Up, isFinite(I))) << 8 |
+           floatToUe8m0(Lo[L], Up, isFinite(I));
+  return D;
+}
+static void f32ToUe8m0(PTXSIM_ARGS) {
+  uint32_t On = guarded(I, R, M);
+  store32(
+      R + I->D,
+      packUe8m0(I, Elem<float>::load(R + I->A), Elem<float>::load(R + I->B)),
+      On);
+  PTXSIM_NEXT;
+}
+static void bhalvesToUe8m0(PTXSIM_ARGS) {
+  uint32_t On = guarded(I, R, M);
+  RowU32 X = rowAt<RowU32>(R + I->A);
+  store32(R + I->D, packUe8m0(I, bhalfToFloat(X >> 16), bhalfToFloat(X)), On);
+  PTXSIM_NEXT;
+}
+static void ue8m0ToBhalves(PTXSIM_ARGS) {
+  uint32_t On = guarded(I, R, M);
+  RowU32 X = rowAt<RowU32>(R + I->A);
+  RowF32 Hi, Lo;
+  for (int L = 0; L < 32; ++L) {
+    Hi[L] = ue8m0ToFloat(uint8_t(X[L] >> 8));
+    Lo[L] = ue8m0ToFloat(uint8_t(X[L]));
+  }
+  store32(R + I->D, floatToBhalf(Hi) << 16 | floatToBhalf(Lo), On);
   PTXSIM_NEXT;
 }
 
@@ -201,6 +240,7 @@ static Handler pickPack(Type D) {
   case Type::BF16x2: return pack16<true>;
   case Type::E4M3x2: return f32ToFp8<false>;
   case Type::E5M2x2: return f32ToFp8<true>;
+  case Type::UE8M0x2: return f32ToUe8m0;
   default: return nullptr;
   }
 }
@@ -231,10 +271,20 @@ Handler ptxsim::pickFloatConversion(const OpcodeInfo &Info) {
            : S == Type::F16  ? to16<Half, true>
                              : to16<float, true>;
   case Type::TF32: return toTf32;
-  case Type::E4M3x2: return halvesToFp8<false>;
-  case Type::E5M2x2: return halvesToFp8<true>;
+  case Type::E4M3x2:
+    return S == Type::F16x2 ? halvesToFp8<Half, false>
+                            : halvesToFp8<BHalf, false>;
+  case Type::E5M2x2:
+    return S == Type::F16x2 ? halvesToFp8<Half, true>
+                            : halvesToFp8<BHalf, true>;
+  case Type::UE8M0x2: return bhalvesToUe8m0;
   case Type::F16x2:
-    return S == Type::E4M3x2 ? fp8ToHalves<false> : fp8ToHalves<true>;
+    return S == Type::E4M3x2 ? fp8ToHalves<Half, false>
+                             : fp8ToHalves<Half, true>;
+  case Type::BF16x2:
+    return S == Type::UE8M0x2  ? ue8m0ToBhalves
+           : S == Type::E4M3x2 ? fp8ToHalves<BHalf, false>
+                               : fp8ToHalves<BHalf, true>;
   default: return nullptr;
   }
 }

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// The 8-bit formats e4m3 and e5m2 (OCP 8-bit floating point, revision 1.0).
+// The 8-bit formats e4m3 and e5m2 (OCP 8-bit floating point, revision 1.0) and
+// ue8m0, powers of two (OCP microscaling formats, revision 1.0).
 #ifndef PTXSIM_EXEC_FP8_H
 #define PTXSIM_EXEC_FP8_H
 
@@ -50,6 +51,23 @@ template <bool E5> inline uint8_t floatToFp8(float X) {
           ? Steps
           : Steps + (uint32_t(Unit + Mantissa + Bias - 1) << Mantissa);
   return Sign | uint8_t(Code > Largest ? Largest : Code);
+}
+
+/// The power of two below the magnitude, or Up the one above; NaN is 255, as is
+/// what is too large unless it becomes the largest one.
+inline uint8_t floatToUe8m0(float X, bool Up, bool Saturate) {
+  uint32_t Bits;
+  std::memcpy(&Bits, &X, 4);
+  Bits &= 0x7fffffff;
+  if (Bits > 0x7f800000)
+    return 255;
+  uint32_t Code = Bits >> 23, Rest = Bits & 0x7fffff;
+  if (Up && Code < 255)
+    Code += Code ? Rest != 0 : Rest > 0x400000; // code 0 is 2^-127
+  return uint8_t(Saturate && Code == 255 ? 254 : Code);
+}
+inline float ue8m0ToFloat(uint8_t Code) {
+  return Code == 255 ? NAN : std::ldexp(1.f, int(Code) - 127);
 }
 
 } // namespace ptxsim
