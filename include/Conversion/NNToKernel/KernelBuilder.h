@@ -79,6 +79,10 @@ public:
   /// View of an input (a block argument) in its own shape.
   mlir::Value viewInput(mlir::Value input) { return inputViews.lookup(input); }
   mlir::Value viewResult(unsigned i);
+  /// From now on elements of `input` are read in `view`.
+  void setInputView(mlir::Value input, mlir::Value view) {
+    inputViews[input] = view;
+  }
 
   /// A small array of `count` elements on the worker's stack, made once at the
   /// kernel's start.

@@ -27,7 +27,10 @@ public:
   /// 1 / sqrt(variance + epsilon), from the sum of the squares of `count`
   /// centred elements.
   mlir::Value emitInvStd(mlir::OpFoldResult count, mlir::Value squares);
-  /// Stores the epilogue of the result's element at `indices`, of input `x`.
+  /// The result's element at `indices`, of input `x`, in the statistics' type.
+  mlir::Value emitElement(mlir::Value x, mlir::Value mean, mlir::Value invStd,
+                          mlir::ValueRange indices);
+  /// Stores the epilogue of that element.
   void storeElement(mlir::Value x, mlir::Value mean, mlir::Value invStd,
                     mlir::ValueRange indices);
   /// Stores the statistics that are results of the op; `indices` are the

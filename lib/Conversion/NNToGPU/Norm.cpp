@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // norm of rows: mean, variance about it, result. A row that can be kept is read
 // once.
-#include "RowSpace.h"
+#include "RowProgram.h"
 
 #include "Conversion/Common/ElementwiseFn.h"
 #include "Conversion/NNToKernel/NormCode.h"
@@ -12,61 +12,65 @@ namespace dlc {
 
 namespace {
 
-void emitRow(GPUKernelBuilder &kb, RowSpace &space, Value row) {
+void emitPasses(GPUKernelBuilder &kb, RowElements &row) {
   ImplicitLocOpBuilder &b = kb.b;
+  OpFoldResult columns = row.getColumns();
   NormCode code(kb);
-  KeptRow elements(kb, space, code.stat, [&](Value column) {
-    return code.load(space.getIndices(kb, row, column));
-  });
   auto sum = [&](llvm::function_ref<Value(Value)> term) -> Value {
-    Value mine = elements.reduce(
-        emitConstant(b, code.stat, 0), [&](Value &x, Value state) -> Value {
-          return arith::AddFOp::create(b, state, term(x));
+    SmallVector<Value> mine = row.reduce(
+        emitConstant(b, code.stat, 0),
+        [&](Value &x, Value, ValueRange state) -> SmallVector<Value> {
+          return {arith::AddFOp::create(b, state[0], term(x))};
         });
-    return space.combine(kb, mine,
-                         [&](ValueRange x, ValueRange y) -> SmallVector<Value> {
-                           return {arith::AddFOp::create(b, x[0], y[0])};
-                         })[0];
+    return row.combine(mine,
+                       [&](ValueRange x, ValueRange y) -> SmallVector<Value> {
+                         return {arith::AddFOp::create(b, x[0], y[0])};
+                       })[0];
   };
-  Value mean = code.emitMean(space.getColumns(),
-                             [&] { return sum([](Value x) { return x; }); });
+  Value mean =
+      code.emitMean(columns, [&] { return sum([](Value x) { return x; }); });
   Value squares = sum([&](Value x) -> Value {
     Value centred = code.centre(x, mean);
     return arith::MulFOp::create(b, centred, centred);
   });
-  Value invStd = code.emitInvStd(space.getColumns(), squares);
-  elements.forEach([&](Value x, Value column, bool) {
-    code.storeElement(x, mean, invStd, space.getIndices(kb, row, column));
+  Value invStd = code.emitInvStd(columns, squares);
+  row.finish([&](Value x, Value column, bool) {
+    return code.emitElement(x, mean, invStd, row.getIndices(column));
   });
   if (!code.op.getMean() && !code.op.getInvStd()) {
     return;
   }
-  SmallVector<Value> at = space.getIndices(kb, row, nullptr);
+  SmallVector<Value> at = row.getIndices(nullptr);
   for (Value &index : at) {
     index = index ? index : kb.math.value(0);
   }
-  space.emitOnce(kb, [&] { code.storeStatistics(at, mean, invStd); });
+  row.emitOnce([&] { code.storeStatistics(at, mean, invStd); });
 }
 
 class NormGPUFamily final : public GPUKernelFamily {
 public:
   GPULaunch getLaunch(DispatchContext &context) const override {
-    RowSpace space = rowsOf(context);
-    return {space.getBlocks(context.math), space.getBlockThreads(),
-            context.math.constant(0)};
+    return getRowLaunch(context, shapeOf(context));
   }
 
   LogicalResult emit(GPUKernelBuilder &kb) const override {
-    RowSpace space = rowsOf(kb);
-    space.emitRows(kb, [&](Value row) { emitRow(kb, space, row); });
+    NormCode code(kb);
+    RowProgram program;
+    program.load = [&](ValueRange indices) { return code.load(indices); };
+    program.passes = [&](RowElements &row) { emitPasses(kb, row); };
+    program.tables = {code.op.getScale(), code.op.getBias()};
+    emitRowKernel(kb, shapeOf(kb), program);
     return success();
   }
 
 private:
-  static RowSpace rowsOf(DispatchContext &context) {
+  static RowShape shapeOf(DispatchContext &context) {
     auto op = cast<nn::NormOp>(context.getRoot());
-    return RowSpace(context, op.getInput(), op.getAxes(), getStatType(op),
-                    op.getGroups(), op.getChannelDim());
+    return {.tensor = op.getInput(),
+            .axes = op.getAxes(),
+            .groups = static_cast<int64_t>(op.getGroups()),
+            .channelDim = static_cast<int64_t>(op.getChannelDim()),
+            .type = getStatType(op)};
   }
 };
 

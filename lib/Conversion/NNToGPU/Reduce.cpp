@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // reduce. Each thread of a row combines some of its elements, and then they
 // combine their states.
-#include "RowSpace.h"
+#include "RowProgram.h"
 
 #include "Conversion/NNToKernel/KernelFamily.h"
 #include "Conversion/NNToKernel/Reducer.h"
-
-#include "mlir/Dialect/MemRef/IR/MemRef.h"
 
 using namespace mlir;
 
@@ -14,44 +12,50 @@ namespace dlc {
 
 namespace {
 
-void emitRow(GPUKernelBuilder &kb, RowSpace &space, Value row) {
+void emitPass(GPUKernelBuilder &kb, RowElements &row) {
   auto op = cast<nn::ReduceOp>(kb.getRoot());
   Reducer reducer(kb.b, op);
-  SmallVector<Value> state = space.forElements(
-      kb, reducer.emitInit(), [&](Value column, ValueRange carried) {
-        SmallVector<Value> at = space.getIndices(kb, row, column);
-        Value place =
-            op.getAxes().empty() ? kb.math.value(0) : at[op.getAxes().back()];
-        return reducer.emitStep(carried, kb.load(op.getInput(), at), place);
+  SmallVector<Value> state = row.reduce(
+      reducer.emitInit(), [&](Value &x, Value column, ValueRange carried) {
+        Value place = op.getAxes().empty()
+                          ? kb.math.value(0)
+                          : row.getIndices(column)[op.getAxes().back()];
+        return reducer.emitStep(carried, x, place);
       });
-  state = space.combine(kb, state, [&](ValueRange x, ValueRange y) {
+  state = row.combine(state, [&](ValueRange x, ValueRange y) {
     return reducer.emitMerge(x, y);
   });
-  space.emitOnce(kb, [&] {
+  row.emitOnce([&] {
     emitEpilogueStore(kb, 0, op.getResult(),
-                      reducer.emitFinish(state, space.getColumns()),
-                      space.getRowIndices(kb, row));
+                      reducer.emitFinish(state, row.getColumns()),
+                      row.getRowIndices());
   });
 }
 
 class ReduceGPUFamily final : public GPUKernelFamily {
 public:
   GPULaunch getLaunch(DispatchContext &context) const override {
-    RowSpace space = rowsOf(context);
-    return {space.getBlocks(context.math), space.getBlockThreads(),
-            context.math.constant(0)};
+    return getRowLaunch(context, shapeOf(context));
   }
 
   LogicalResult emit(GPUKernelBuilder &kb) const override {
-    RowSpace space = rowsOf(kb);
-    space.emitRows(kb, [&](Value row) { emitRow(kb, space, row); });
+    auto op = cast<nn::ReduceOp>(kb.getRoot());
+    RowProgram program;
+    program.load = [&](ValueRange indices) {
+      return kb.load(op.getInput(), indices);
+    };
+    program.passes = [&](RowElements &row) { emitPass(kb, row); };
+    emitRowKernel(kb, shapeOf(kb), program);
     return success();
   }
 
 private:
-  static RowSpace rowsOf(DispatchContext &context) {
+  static RowShape shapeOf(DispatchContext &context) {
     auto op = cast<nn::ReduceOp>(context.getRoot());
-    return RowSpace(context, op.getInput(), op.getAxes(), /*kept=*/nullptr);
+    return {.tensor = op.getInput(),
+            .axes = op.getAxes(),
+            .type = op.getInput().getType().getElementType(),
+            .isKept = false};
   }
 };
 

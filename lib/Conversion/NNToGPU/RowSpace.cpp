@@ -30,39 +30,145 @@ static constexpr int64_t kSharedBytes = 32 << 10,
 /// Vectors that are passed over together where the length is unknown.
 static constexpr int64_t kVectorGroup = 4;
 
-RowSpace::RowSpace(DispatchContext &context, Value tensor,
-                   ArrayRef<int64_t> axes, Type kept, int64_t groups,
-                   int64_t channelDim)
-    : rank(cast<RankedTensorType>(tensor.getType()).getRank()), groups(groups),
-      channelDim(channelDim) {
+RowSpace::RowSpace(DispatchContext &context, const RowShape &shape)
+    : rank(typeOf(shape.tensor).getRank()), groups(shape.groups),
+      channelDim(shape.channelDim), sizes(context.sizes(shape.tensor)) {
   kernel::IndexMath &math = context.math;
   if (groups > 0) {
-    groupWidth =
-        math.div(context.size(tensor, channelDim), math.constant(groups));
+    groupWidth = math.div(sizes[channelDim], math.constant(groups));
   }
   for (int64_t dim = 0; dim < rank; ++dim) {
     bool isSplit = groups > 0 && dim == channelDim;
-    bool isAxis = llvm::is_contained(axes, dim);
-    OpFoldResult size = context.size(tensor, dim);
+    bool isAxis = llvm::is_contained(shape.axes, dim);
     if (!isAxis) {
       rowDims.push_back(dim);
-      rowSizes.push_back(isSplit ? math.constant(groups) : size);
+      rowSizes.push_back(isSplit ? math.constant(groups) : sizes[dim]);
     }
     if (isAxis || isSplit) {
       columnDims.push_back(dim);
-      columnSizes.push_back(isSplit ? groupWidth : size);
+      columnSizes.push_back(isSplit ? groupWidth : sizes[dim]);
     }
   }
   Location loc = context.b.getLoc();
   rows = nn::productOf(context.b, loc, rowSizes);
   columns = nn::productOf(context.b, loc, columnSizes);
-  chooseThreads(std::max(8u, cast<RankedTensorType>(tensor.getType())
-                                 .getElementTypeBitWidth()),
+  findSlabs(context, shape);
+  Type kept = shape.isKept ? shape.type : Type();
+  chooseThreads(std::max(8u, typeOf(shape.tensor).getElementTypeBitWidth()),
                 kept);
   choosePlaces(kept);
 }
 
+/// Whether an operand of an op of `shape` repeats none of its elements, or is
+/// one element.
+static bool walksAlong(nn::ElementwiseOp op, unsigned number, Type type,
+                       ArrayRef<int64_t> shape) {
+  auto tensor = dyn_cast<RankedTensorType>(type);
+  if (!tensor) {
+    return true;
+  }
+  int64_t rank = shape.size();
+  for (int64_t dim = 0; op && dim < rank; ++dim) {
+    if (op.mayBroadcast(number, dim)) {
+      return false;
+    }
+  }
+  bool isOne = tensor.getRank() == rank && tensor.hasStaticShape() &&
+               tensor.getNumElements() == 1;
+  return isOne || tensor.getShape() == shape;
+}
+
+namespace {
+
+/// The tensors that elements of a root's input come from, and those that
+/// elements of its result go to.
+struct Surroundings {
+  /// Whether all have the elements in the input's order.
+  bool areOrdered = true;
+  /// Of the widest of their elements.
+  int64_t bytes = 1;
+
+  void visit(Value value, Operation *root, ArrayRef<int64_t> shape) {
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    if (!type || !seen.insert(value).second) {
+      return;
+    }
+    bytes = std::max<int64_t>(bytes, type.getElementTypeBitWidth() / 8);
+    Operation *op = value.getDefiningOp();
+    if (!op || op->hasTrait<OpTrait::ConstantLike>()) {
+      return;
+    }
+    if (op == root) {
+      areOrdered &= type.getShape() == shape;
+      return;
+    }
+    auto elementwise = dyn_cast<nn::ElementwiseOp>(op);
+    areOrdered &=
+        type.getShape() == shape && (elementwise || isa<nn::CastOp>(op));
+    for (auto [i, operand] : llvm::enumerate(op->getOperands())) {
+      areOrdered &= walksAlong(elementwise, i, operand.getType(), shape);
+      visit(operand, root, shape);
+    }
+  }
+
+private:
+  llvm::DenseSet<Value> seen;
+};
+
+} // namespace
+
+void RowSpace::findSlabs(DispatchContext &context, const RowShape &shape) {
+  kernel::IndexMath &math = context.math;
+  Surroundings around;
+  around.visit(shape.tensor, context.getRoot(),
+               typeOf(shape.tensor).getShape());
+  if (shape.isKept) {
+    around.visit(context.getYielded(0), context.getRoot(),
+                 typeOf(shape.tensor).getShape());
+  }
+  elementBytes = around.bytes;
+  auto isOne = [](OpFoldResult size) {
+    return kernel::IndexMath::isKnown(size, 1);
+  };
+  int64_t first = rank, last = 0;
+  for (auto [dim, size] : llvm::zip_equal(columnDims, columnSizes)) {
+    if (!isOne(size)) {
+      first = std::min(first, dim);
+      last = std::max(last, dim);
+    }
+  }
+  Slabs found = {math.constant(1), math.constant(1)};
+  for (auto [dim, size] : llvm::zip_equal(rowDims, rowSizes)) {
+    bool isSplit = groups > 0 && dim == channelDim;
+    if (isOne(size)) {
+      continue;
+    }
+    if (dim < first || (isSplit && dim == first)) {
+      found.slabs = math.mul(found.slabs, size);
+    } else if (dim > last) {
+      found.lanes = math.mul(found.lanes, size);
+    } else {
+      return;
+    }
+  }
+  slabs = found;
+  hasOrder = around.areOrdered;
+}
+
+bool RowSpace::fillsSectors() const {
+  constexpr int64_t kSectorBytes = 32;
+  int64_t bytes = std::max<int64_t>(1, inputBits / 8);
+  if (isAcross) {
+    std::optional<int64_t> lanes =
+        slabs ? kernel::IndexMath::known(slabs->lanes) : std::nullopt;
+    return lanes && *lanes * bytes % kSectorBytes == 0;
+  }
+  std::optional<int64_t> known = kernel::IndexMath::known(columns);
+  return known && width > 1 && *known >= kWarpThreads / 2 * width;
+}
+
 void RowSpace::chooseThreads(unsigned elementBits, Type kept) {
+  inputBits = elementBits;
   std::optional<int64_t> known = kernel::IndexMath::known(columns);
   isAcross = !columnDims.empty() && columnDims.back() != rank - 1;
   if (isAcross) {
@@ -81,6 +187,7 @@ void RowSpace::chooseThreads(unsigned elementBits, Type kept) {
   int64_t vector = std::min<int64_t>(8, std::max(1u, 128 / elementBits));
   std::optional<int64_t> last =
       columnSizes.empty() ? std::optional<int64_t>(1)
+      : hasOrder          ? known
                           : kernel::IndexMath::known(columnSizes.back());
   if (!isAcross && !columnDims.empty() && last && *last % vector == 0) {
     width = vector;
@@ -181,6 +288,37 @@ SmallVector<Value> RowSpace::getIndices(GPUKernelBuilder &kb, Value row,
     indices[dim] = math.value(index);
   }
   return indices;
+}
+
+SmallVector<Value> RowSpace::getAccess(GPUKernelBuilder &kb, Value place) {
+  kernel::IndexMath &math = kb.math;
+  if (!hasOrder) {
+    return llvm::map_to_vector(
+        kernel::delinearize(math, place, sizes),
+        [&](OpFoldResult index) { return math.value(index); });
+  }
+  // Operands ignore the index of a dim of size 1.
+  SmallVector<Value> indices(rank, math.value(0));
+  int64_t last = rank - 1;
+  while (last > 0 && kernel::IndexMath::isKnown(sizes[last], 1)) {
+    --last;
+  }
+  if (rank > 0) {
+    indices[last] = place;
+  }
+  return indices;
+}
+
+SmallVector<Value> RowSpace::getAccess(GPUKernelBuilder &kb, Value row,
+                                       Value column) {
+  kernel::IndexMath &math = kb.math;
+  if (!hasOrder || columnDims.size() == 1) {
+    return getIndices(kb, row, column);
+  }
+  OpFoldResult place = math.add(
+      math.mul(math.div(row, slabs->lanes), math.mul(columns, slabs->lanes)),
+      math.add(math.mul(column, slabs->lanes), math.rem(row, slabs->lanes)));
+  return getAccess(kb, math.value(place));
 }
 
 SmallVector<Value> RowSpace::forElements(GPUKernelBuilder &kb, ValueRange state,
@@ -356,72 +494,6 @@ void RowSpace::emitOnce(GPUKernelBuilder &kb, llvm::function_ref<void()> body) {
     condition = arith::AndIOp::create(kb.b, exists, condition);
   }
   kernel::emitIf(kb.b, condition, body);
-}
-
-KeptRow::KeptRow(GPUKernelBuilder &kb, RowSpace &space, Type type,
-                 std::function<Value(Value column)> load)
-    : kb(kb), space(space), type(type), load(std::move(load)) {
-  if (int64_t count = space.getSharedElements()) {
-    shared = kb.allocateShared(type, count);
-  }
-}
-
-/// Before anything waits for one of them.
-void KeptRow::loadRegisters() {
-  kept.assign(space.getThreadElements(), emitConstant(kb.b, type, 0));
-  kept = space.forRegisters(
-      kb, kept, [&](int64_t number, Value column, ValueRange carried) {
-        SmallVector<Value> next(carried);
-        next[number] = load(column);
-        return next;
-      });
-}
-
-Value KeptRow::reduce(Value state, StepFn body) {
-  if (!isLoaded) {
-    loadRegisters();
-  }
-  SmallVector<Value> all{state};
-  llvm::append_range(all, kept);
-  all = space.forRegisters(kb, all,
-                           [&](int64_t number, Value, ValueRange carried) {
-                             SmallVector<Value> next(carried);
-                             next[0] = body(next[number + 1], next[0]);
-                             return next;
-                           });
-  kept.assign(std::next(all.begin()), all.end());
-  bool wasLoaded = std::exchange(isLoaded, true);
-  return space.forOthers(
-      kb, all[0],
-      [&](Value slot, Value column, ValueRange carried) -> SmallVector<Value> {
-        Value element = slot && wasLoaded
-                            ? Value(memref::LoadOp::create(kb.b, shared, slot))
-                            : load(column);
-        Value before = element;
-        Value next = body(element, carried[0]);
-        if (slot && (!wasLoaded || element != before)) {
-          memref::StoreOp::create(kb.b, element, shared, slot);
-        }
-        return {next};
-      })[0];
-}
-
-void KeptRow::forEach(
-    llvm::function_ref<void(Value element, Value column, bool isKept)> body) {
-  if (!isLoaded) {
-    loadRegisters();
-  }
-  space.forRegisters(kb, {}, [&](int64_t number, Value column, ValueRange) {
-    body(kept[number], column, true);
-    return SmallVector<Value>();
-  });
-  space.forOthers(kb, {}, [&](Value slot, Value column, ValueRange) {
-    bool isKept = slot && isLoaded;
-    body(isKept ? Value(memref::LoadOp::create(kb.b, shared, slot))
-                : load(column),
-         column, isKept);
-    return SmallVector<Value>();
-  });
 }
 
 } // namespace dlc

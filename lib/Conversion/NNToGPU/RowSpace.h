@@ -4,28 +4,37 @@
 #ifndef DLC_LIB_CONVERSION_NNTOGPU_ROWSPACE_H
 #define DLC_LIB_CONVERSION_NNTOGPU_ROWSPACE_H
 
-#include "Conversion/NNToGPU/GPUKernelFamily.h"
+#include "RowProgram.h"
 
 namespace dlc {
 
-/// The elements of a tensor as rows along dims `axes`, one for each place in
-/// the other dims. Rows whose elements are neighbours in memory have a warp or
-/// a block; else 32 rows that are neighbours share a block, each with a thread
-/// of every warp. With `groups`, dim `channelDim` is cut into that many equal
-/// parts: the part counts as a dim of the rows, the place in it as an axis.
+/// The elements of a tensor as rows, one for each place in the dims that are no
+/// axes. Rows whose elements are neighbours in memory have a warp or a block;
+/// else 32 rows that are neighbours share a block, each with a thread of every
+/// warp.
 ///
-/// Kernels that pass over a row several times keep its elements as `kept`: the
-/// first columns in registers, the next ones in shared memory, each where only
-/// the thread that read it looks; what is beyond is read again.
+/// Kernels that pass over a row several times keep its elements: the first
+/// columns in registers, the next ones in shared memory, each where only the
+/// thread that read it looks; what is beyond is read again.
 class RowSpace {
 public:
-  /// Null for `kept`: the kernel passes over its rows once.
-  RowSpace(DispatchContext &context, mlir::Value tensor,
-           llvm::ArrayRef<int64_t> axes, mlir::Type kept, int64_t groups = 0,
-           int64_t channelDim = 0);
+  RowSpace(DispatchContext &context, const RowShape &shape);
 
   mlir::OpFoldResult getRows() const { return rows; }
   mlir::OpFoldResult getColumns() const { return columns; }
+  /// The tensor as (slabs, columns, lanes): row (slab, lane) has the elements
+  /// (slab, 0.., lane). None where dims of the rows lie between the axes.
+  struct Slabs {
+    mlir::OpFoldResult slabs, lanes;
+  };
+  const std::optional<Slabs> &getSlabs() const { return slabs; }
+  /// Whether all tensors that elements come from or go to have them in the
+  /// input's order, and the bytes of the widest of their elements.
+  bool isOrdered() const { return hasOrder; }
+  int64_t getElementBytes() const { return elementBytes; }
+  /// Whether the accesses of a warp fill whole sectors, and most of its lanes
+  /// have something to do.
+  bool fillsSectors() const;
 
   int64_t getBlockThreads() const { return blockThreads; }
   /// Blocks of a launch.
@@ -41,6 +50,12 @@ public:
   /// leaves those of the axes null.
   llvm::SmallVector<mlir::Value>
   getIndices(GPUKernelBuilder &kb, mlir::Value row, mlir::Value column);
+  /// Indices by which elements are read and stored: the same, or the place in
+  /// memory as the last one where the tensors are ordered.
+  llvm::SmallVector<mlir::Value> getAccess(GPUKernelBuilder &kb,
+                                           mlir::Value row, mlir::Value column);
+  llvm::SmallVector<mlir::Value> getAccess(GPUKernelBuilder &kb,
+                                           mlir::Value place);
   /// Indices of a tensor that has only the rows' dims.
   llvm::SmallVector<mlir::Value> getRowIndices(GPUKernelBuilder &kb,
                                                mlir::Value row);
@@ -94,12 +109,16 @@ private:
   llvm::SmallVector<mlir::Value>
   emitLoop(GPUKernelBuilder &kb, mlir::OpFoldResult begin,
            mlir::OpFoldResult end, mlir::ValueRange state, ElementFn body);
+  void findSlabs(DispatchContext &context, const RowShape &shape);
   void chooseThreads(unsigned elementBits, mlir::Type kept);
   void choosePlaces(mlir::Type kept);
 
   llvm::SmallVector<int64_t> rowDims, columnDims;
   int64_t rank, groups, channelDim;
-  nn::Sizes rowSizes, columnSizes;
+  nn::Sizes sizes, rowSizes, columnSizes;
+  std::optional<Slabs> slabs;
+  bool hasOrder = false;
+  int64_t elementBytes = 1, inputBits = 32;
   mlir::OpFoldResult rows, columns, groupWidth;
   int64_t rowThreads = kWarpThreads, blockThreads = 128, width = 1;
   int64_t threadElements = 0;
@@ -111,37 +130,15 @@ private:
   mlir::Value exists;
 };
 
-/// The elements of a row that this thread has, for kernels that pass over them
-/// several times: read once where they can be kept.
-class KeptRow {
-public:
-  /// `load` reads the element in a column, as `type`.
-  KeptRow(GPUKernelBuilder &kb, RowSpace &space, mlir::Type type,
-          std::function<mlir::Value(mlir::Value column)> load);
+/// Emits a kernel's block with rows in registers, for a program that keeps them
+/// with `shared` for elements beyond, or null to allocate it.
+void emitRegisterRows(GPUKernelBuilder &kb, RowSpace &space,
+                      const RowShape &shape, const RowProgram &program,
+                      mlir::Value shared);
 
-  /// Calls `body` for each element with the state, and returns the state at the
-  /// end, of this thread alone. `body` may change the element, where it is
-  /// kept, for the next pass.
-  using StepFn =
-      llvm::function_ref<mlir::Value(mlir::Value &element, mlir::Value state)>;
-  mlir::Value reduce(mlir::Value state, StepFn body);
-  /// Calls `body` for each element; where it is not kept, as it was at first.
-  void forEach(llvm::function_ref<void(mlir::Value element, mlir::Value column,
-                                       bool isKept)>
-                   body);
-
-private:
-  void loadRegisters();
-
-  GPUKernelBuilder &kb;
-  RowSpace &space;
-  mlir::Type type;
-  std::function<mlir::Value(mlir::Value column)> load;
-  bool isLoaded = false;
-  llvm::SmallVector<mlir::Value> kept;
-  /// What is kept in shared memory.
-  mlir::Value shared;
-};
+/// The epilogue of a root's element that is in the kept type.
+mlir::Value emitRowResult(GPUKernelBuilder &kb, mlir::Type kept,
+                          mlir::Value element, mlir::ValueRange indices);
 
 } // namespace dlc
 

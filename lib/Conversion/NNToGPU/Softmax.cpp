@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // softmax and log-softmax of rows. A row that can be kept is read once.
-#include "RowSpace.h"
+#include "RowProgram.h"
 
 #include "Conversion/Common/ElementwiseFn.h"
-#include "Conversion/NNToKernel/KernelFamily.h"
 
 #include "mlir/Dialect/Math/IR/Math.h"
 
@@ -21,49 +20,45 @@ Type getSumType(nn::SoftmaxOp op) {
 
 class SoftmaxEmitter {
 public:
-  SoftmaxEmitter(GPUKernelBuilder &kb, RowSpace &space, Value row)
-      : kb(kb), b(kb.b), op(cast<nn::SoftmaxOp>(kb.getRoot())), space(space),
-        row(row), element(op.getInput().getType().getElementType()),
-        acc(getSumType(op)), elements(kb, space, acc, [this](Value column) {
-          return load(column);
-        }) {}
+  SoftmaxEmitter(GPUKernelBuilder &kb, RowElements &row)
+      : kb(kb), b(kb.b), op(cast<nn::SoftmaxOp>(kb.getRoot())), row(row),
+        acc(getSumType(op)) {}
 
   void emit();
 
 private:
-  Value load(Value column) {
-    Value x = kb.load(op.getInput(), space.getIndices(kb, row, column));
-    return emitCast(b, x, element, acc);
-  }
   Value power(Value x, Value top) {
     return kb.emitPower(arith::SubFOp::create(b, x, top));
   }
-  /// `state` combined over the row.
-  template <typename OpT> Value combine(Value state) {
-    return space.combine(kb, state,
-                         [&](ValueRange x, ValueRange y) -> SmallVector<Value> {
-                           return {OpT::create(b, x[0], y[0])};
-                         })[0];
+  /// The elements' sum or extreme over the row.
+  template <typename OpT>
+  Value combine(Value init, llvm::function_ref<Value(Value &)> term) {
+    SmallVector<Value> mine = row.reduce(
+        init, [&](Value &x, Value, ValueRange state) -> SmallVector<Value> {
+          return {OpT::create(b, state[0], term(x))};
+        });
+    return row.combine(mine,
+                       [&](ValueRange x, ValueRange y) -> SmallVector<Value> {
+                         return {OpT::create(b, x[0], y[0])};
+                       })[0];
   }
-  void emitStores(Value top, Value sum);
+  void emitResults(Value top, Value sum);
 
   GPUKernelBuilder &kb;
   ImplicitLocOpBuilder &b;
   nn::SoftmaxOp op;
-  RowSpace &space;
-  Value row;
-  Type element, acc;
-  KeptRow elements;
+  RowElements &row;
+  Type acc;
 };
 
-void SoftmaxEmitter::emitStores(Value top, Value sum) {
+void SoftmaxEmitter::emitResults(Value top, Value sum) {
   Value zero = emitConstant(b, acc, 0);
   Value scale =
       op.getLog()
           ? Value(math::LogOp::create(b, sum))
           : Value(arith::DivFOp::create(b, emitConstant(b, acc, 1), sum));
   Value isNaN = arith::CmpFOp::create(b, arith::CmpFPredicate::UNO, sum, sum);
-  elements.forEach([&](Value x, Value column, bool isKept) {
+  row.finish([&](Value x, Value, bool isKept) {
     Value value;
     if (op.getLog()) {
       Value shifted = arith::SubFOp::create(b, x, top);
@@ -74,46 +69,45 @@ void SoftmaxEmitter::emitStores(Value top, Value sum) {
     if (op.getNanRow() == nn::NanRow::zero) {
       value = arith::SelectOp::create(b, isNaN, zero, value);
     }
-    emitEpilogueStore(kb, 0, op.getResult(), emitCast(b, value, acc, element),
-                      space.getIndices(kb, row, column));
+    return value;
   });
 }
 
 void SoftmaxEmitter::emit() {
   Value lowest = emitConstant(b, acc, -std::numeric_limits<double>::infinity());
-  Value top = combine<arith::MaximumFOp>(
-      elements.reduce(lowest, [&](Value &x, Value state) -> Value {
-        return arith::MaximumFOp::create(b, state, x);
-      }));
-  Value sum = combine<arith::AddFOp>(elements.reduce(
-      emitConstant(b, acc, 0), [&](Value &x, Value state) -> Value {
-        Value y = power(x, top);
-        // Where it is kept, the stores need it no more.
-        x = op.getLog() ? x : y;
-        return arith::AddFOp::create(b, state, y);
-      }));
-  emitStores(top, sum);
+  Value top = combine<arith::MaximumFOp>(lowest, [](Value &x) { return x; });
+  Value sum = combine<arith::AddFOp>(emitConstant(b, acc, 0), [&](Value &x) {
+    Value y = power(x, top);
+    // Where it is kept, the results need it no more.
+    x = op.getLog() ? x : y;
+    return y;
+  });
+  emitResults(top, sum);
 }
 
 class SoftmaxGPUFamily final : public GPUKernelFamily {
 public:
   GPULaunch getLaunch(DispatchContext &context) const override {
-    RowSpace space = rowsOf(context);
-    return {space.getBlocks(context.math), space.getBlockThreads(),
-            context.math.constant(0)};
+    return getRowLaunch(context, shapeOf(context));
   }
 
   LogicalResult emit(GPUKernelBuilder &kb) const override {
-    RowSpace space = rowsOf(kb);
-    space.emitRows(kb,
-                   [&](Value row) { SoftmaxEmitter(kb, space, row).emit(); });
+    auto op = cast<nn::SoftmaxOp>(kb.getRoot());
+    RowProgram program;
+    program.load = [&](ValueRange indices) {
+      return emitCast(kb.b, kb.load(op.getInput(), indices),
+                      op.getInput().getType().getElementType(), getSumType(op));
+    };
+    program.passes = [&](RowElements &row) { SoftmaxEmitter(kb, row).emit(); };
+    emitRowKernel(kb, shapeOf(kb), program);
     return success();
   }
 
 private:
-  static RowSpace rowsOf(DispatchContext &context) {
+  static RowShape shapeOf(DispatchContext &context) {
     auto op = cast<nn::SoftmaxOp>(context.getRoot());
-    return RowSpace(context, op.getInput(), op.getAxes(), getSumType(op));
+    return {
+        .tensor = op.getInput(), .axes = op.getAxes(), .type = getSumType(op)};
   }
 };
 

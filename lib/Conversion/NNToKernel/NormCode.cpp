@@ -67,7 +67,7 @@ Value NormCode::affine(Value vector, ValueRange indices) {
   return emitCast(b, kb.load(vector, at), type, stat);
 }
 
-void NormCode::storeElement(Value x, Value mean, Value invStd,
+Value NormCode::emitElement(Value x, Value mean, Value invStd,
                             ValueRange indices) {
   Value value = arith::MulFOp::create(b, centre(x, mean), invStd);
   if (Value scale = affine(op.getScale(), indices)) {
@@ -76,6 +76,12 @@ void NormCode::storeElement(Value x, Value mean, Value invStd,
   if (Value bias = affine(op.getBias(), indices)) {
     value = arith::AddFOp::create(b, value, bias);
   }
+  return value;
+}
+
+void NormCode::storeElement(Value x, Value mean, Value invStd,
+                            ValueRange indices) {
+  Value value = emitElement(x, mean, invStd, indices);
   emitEpilogueStore(kb, 0, op.getResult(), emitCast(b, value, stat, element),
                     indices);
 }

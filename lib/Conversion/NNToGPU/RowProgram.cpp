@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Which threads and which memory a program on rows gets.
+#include "StagedRows.h"
+
+#include "Conversion/Common/ElementwiseFn.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+using namespace mlir;
+
+namespace dlc {
+
+GPULaunch getRowLaunch(DispatchContext &context, const RowShape &shape) {
+  kernel::IndexMath &math = context.math;
+  RowSpace space(context, shape);
+  StagedRows staged(context.math, space, shape);
+  GPULaunch launch = {space.getBlocks(math), space.getBlockThreads(),
+                      math.constant(0)};
+  switch (staged.getUse()) {
+  case StagedRows::Use::never:
+    break;
+  case StagedRows::Use::always:
+    launch.blocks = staged.getBlocks(math);
+    launch.threads = staged.getBlockThreads();
+    break;
+  case StagedRows::Use::atRun:
+    launch.blocks =
+        arith::SelectOp::create(context.b, staged.emitCondition(math),
+                                math.value(staged.getBlocks(math)),
+                                math.value(launch.blocks))
+            .getResult();
+    break;
+  }
+  return launch;
+}
+
+void emitRowKernel(GPUKernelBuilder &kb, const RowShape &shape,
+                   const RowProgram &program) {
+  RowSpace space(kb, shape);
+  StagedRows staged(kb.math, space, shape);
+  if (staged.getUse() == StagedRows::Use::never) {
+    emitRegisterRows(kb, space, shape, program, nullptr);
+    return;
+  }
+  Value shared = kb.allocateShared(
+      getCodeType(shape.type),
+      std::max(staged.getCapacity(), space.getSharedElements()));
+  auto emitStaged = [&] { staged.emit(kb, shape, program, shared); };
+  if (staged.getUse() == StagedRows::Use::always) {
+    emitStaged();
+    return;
+  }
+  kernel::emitIf(
+      kb.b, staged.emitCondition(kb.math),
+      [&] {
+        KernelBuilder::MemoScope scope(kb);
+        emitStaged();
+      },
+      [&] {
+        KernelBuilder::MemoScope scope(kb);
+        emitRegisterRows(kb, space, shape, program, shared);
+      });
+}
+
+Value emitRowResult(GPUKernelBuilder &kb, Type kept, Value element,
+                    ValueRange indices) {
+  KernelBuilder::MemoScope scope(kb);
+  Value root = kb.getRoot()->getResult(0);
+  kb.setElement(root,
+                emitCast(kb.b, element, kept, typeOf(root).getElementType()));
+  return kb.load(kb.getYielded(0), indices);
+}
+
+} // namespace dlc

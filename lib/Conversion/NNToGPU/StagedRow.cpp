@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Programs on rows in shared memory.
+#include "StagedRows.h"
+
+#include "Conversion/Common/ElementwiseFn.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+using namespace mlir;
+
+namespace dlc {
+
+/// The least power of two that is not below `size`, up to `limit`.
+static OpFoldResult powerAbove(GPUKernelBuilder &kb, OpFoldResult size,
+                               int64_t limit) {
+  kernel::IndexMath &math = kb.math;
+  if (std::optional<int64_t> known = kernel::IndexMath::known(size)) {
+    int64_t power = llvm::PowerOf2Ceil(std::max<int64_t>(1, *known));
+    return math.constant(std::min(limit, power));
+  }
+  OpFoldResult result = math.constant(limit);
+  for (int64_t power = limit / 2; power > 0; power /= 2) {
+    result = arith::SelectOp::create(kb.b,
+                                     math.lessEqual(size, math.constant(power)),
+                                     math.value(power), math.value(result))
+                 .getResult();
+  }
+  return result;
+}
+
+/// How threads share the rows of a piece. A warp has groups of lanes for the
+/// tensor's lanes, columns and slabs, in this order, each a power of two: so
+/// many rows are a unit. Where there are fewer units than warps, several warps
+/// are a team for one.
+class StagedTeams {
+public:
+  StagedTeams(GPUKernelBuilder &kb, const StagedRows &rows);
+
+  /// Calls `body` with the slab in the piece and the lane of each of the
+  /// thread's rows, and whether it exists.
+  void forRows(llvm::function_ref<void(Value slab, Value lane, Value exists)>
+                   body) const;
+
+  GPUKernelBuilder &kb;
+  const StagedRows &rows;
+  kernel::IndexMath &math;
+  /// Of a warp's lanes.
+  OpFoldResult laneLanes, columnLanes, slabLanes;
+  /// Warps of a team; teams; units.
+  OpFoldResult members, teams, units, tiles, slabs;
+  /// The thread's team and place in it.
+  OpFoldResult team, member;
+};
+
+StagedTeams::StagedTeams(GPUKernelBuilder &kb, const StagedRows &rows)
+    : kb(kb), rows(rows), math(kb.math) {
+  OpFoldResult warp = math.constant(kWarpThreads);
+  laneLanes = powerAbove(kb, rows.lanes, kWarpThreads);
+  columnLanes = math.min(powerAbove(kb, rows.columns, kWarpThreads),
+                         math.div(warp, laneLanes));
+  slabLanes = math.div(warp, math.mul(laneLanes, columnLanes));
+  tiles = math.ceilDiv(rows.lanes, laneLanes);
+  auto countUnits = [&](OpFoldResult count) {
+    return math.mul(math.ceilDiv(count, slabLanes), tiles);
+  };
+  slabs = math.min(rows.blockSlabs, math.sub(rows.slabs, rows.firstSlab));
+  units = countUnits(slabs);
+  int64_t warps = kb.getNumThreads() / kWarpThreads;
+  OpFoldResult most = countUnits(rows.blockSlabs);
+  members = math.div(math.constant(warps), powerAbove(kb, most, warps));
+  teams = math.div(math.constant(warps), members);
+  team = math.div(kb.getWarp(), members);
+  member = math.rem(kb.getWarp(), members);
+}
+
+void StagedTeams::forRows(
+    llvm::function_ref<void(Value, Value, Value)> body) const {
+  OpFoldResult lane = kb.getLane();
+  OpFoldResult column = math.div(lane, laneLanes);
+  kernel::emitFor(kb.b, math.constant(0), math.ceilDiv(units, teams),
+                  math.constant(1), [&](Value round) {
+                    KernelBuilder::MemoScope scope(kb);
+                    OpFoldResult unit = math.add(math.mul(round, teams), team);
+                    OpFoldResult slab =
+                        math.add(math.mul(math.div(unit, tiles), slabLanes),
+                                 math.div(column, columnLanes));
+                    OpFoldResult place =
+                        math.add(math.mul(math.rem(unit, tiles), laneLanes),
+                                 math.rem(lane, laneLanes));
+                    Value exists = kb.b.createOrFold<arith::AndIOp>(
+                        math.less(slab, slabs), math.less(place, rows.lanes));
+                    body(math.value(slab), math.value(place), exists);
+                  });
+}
+
+/// A row in shared memory.
+class StagedRow final : public RowElements {
+public:
+  StagedRow(GPUKernelBuilder &kb, const StagedRows &rows,
+            const StagedTeams &teams, Value slab, Value lane, Value exists)
+      : kb(kb), rows(rows), teams(teams), math(kb.math), exists(exists) {
+    OpFoldResult offset = math.sub(rows.begin, rows.start);
+    first = math.add(math.add(offset, lane), math.mul(slab, rows.slab));
+    row = math.value(
+        math.add(math.mul(math.add(rows.firstSlab, slab), rows.lanes), lane));
+    OpFoldResult place =
+        math.rem(math.div(kb.getLane(), teams.laneLanes), teams.columnLanes);
+    column = math.add(math.mul(teams.member, teams.columnLanes), place);
+  }
+
+  SmallVector<Value> reduce(ValueRange state, StepFn body) override {
+    return forElements(state, body);
+  }
+  SmallVector<Value> combine(ValueRange state, CombineFn body) override;
+  void finish(FinishFn body) override {
+    forElements({}, [&](Value &element, Value place, ValueRange) {
+      element = body(element, place, true);
+      return SmallVector<Value>();
+    });
+  }
+  OpFoldResult getColumns() override { return rows.columns; }
+  void emitOnce(llvm::function_ref<void()> body) override {
+    Value isFirst = math.equal(column, math.constant(0));
+    kernel::emitIf(kb.b, kb.b.createOrFold<arith::AndIOp>(exists, isFirst),
+                   body);
+  }
+  SmallVector<Value> getIndices(Value place) override {
+    return rows.space.getIndices(kb, row, place);
+  }
+  SmallVector<Value> getRowIndices() override {
+    return rows.space.getRowIndices(kb, row);
+  }
+
+private:
+  SmallVector<Value> forElements(ValueRange state, StepFn body);
+  SmallVector<Value> combineTeam(ValueRange state, CombineFn body);
+
+  GPUKernelBuilder &kb;
+  const StagedRows &rows;
+  const StagedTeams &teams;
+  kernel::IndexMath &math;
+  Value row, exists;
+  /// Where the row begins in shared memory, and the thread's first column.
+  OpFoldResult first, column;
+};
+
+SmallVector<Value> StagedRow::forElements(ValueRange state, StepFn body) {
+  OpFoldResult end = arith::SelectOp::create(
+                         kb.b, exists, math.value(rows.columns), math.value(0))
+                         .getResult();
+  return kernel::emitFor(
+      kb.b, column, end, math.mul(teams.members, teams.columnLanes), state,
+      [&](Value place, ValueRange carried) {
+        KernelBuilder::MemoScope scope(kb);
+        Value at = math.value(math.add(first, math.mul(place, rows.lanes)));
+        Value element = memref::LoadOp::create(kb.b, rows.shared, at);
+        Value before = element;
+        SmallVector<Value> next = body(element, place, carried);
+        if (element != before) {
+          memref::StoreOp::create(kb.b, element, rows.shared, at);
+        }
+        return next;
+      });
+}
+
+SmallVector<Value> StagedRow::combine(ValueRange state, CombineFn body) {
+  SmallVector<Value> all(state);
+  OpFoldResult end = math.mul(teams.laneLanes, teams.columnLanes);
+  for (int64_t mask = 1; mask < kWarpThreads; mask *= 2) {
+    Value counts = kb.b.createOrFold<arith::AndIOp>(
+        math.lessEqual(teams.laneLanes, math.constant(mask)),
+        math.less(math.constant(mask), end));
+    all = kernel::emitIf(
+        kb.b, counts, ValueRange(all).getTypes(),
+        [&] {
+          SmallVector<Value> other = llvm::map_to_vector(
+              all, [&](Value value) { return kb.emitShuffleXor(value, mask); });
+          return body(all, other);
+        },
+        [&] { return all; });
+  }
+  Value hasTeam = math.less(math.constant(1), teams.members);
+  return kernel::emitIf(
+      kb.b, hasTeam, ValueRange(all).getTypes(),
+      [&] { return combineTeam(all, body); }, [&] { return all; });
+}
+
+/// Combines the states of a team's warps, in their order.
+SmallVector<Value> StagedRow::combineTeam(ValueRange state, CombineFn body) {
+  ImplicitLocOpBuilder &b = kb.b;
+  SmallVector<Value> places = llvm::map_to_vector(state, [&](Value value) {
+    return kb.allocateShared(value.getType(), kb.getNumThreads());
+  });
+  // A former unit's states may still be read.
+  kb.emitBarrier();
+  for (auto [value, place] : llvm::zip_equal(state, places)) {
+    memref::StoreOp::create(b, value, place, kb.getThread());
+  }
+  kb.emitBarrier();
+  OpFoldResult warp = math.mul(teams.team, teams.members);
+  auto load = [&](OpFoldResult i) {
+    Value at = math.value(
+        math.add(math.mul(math.add(warp, i), kWarpThreads), kb.getLane()));
+    return llvm::map_to_vector(places, [&](Value place) -> Value {
+      return memref::LoadOp::create(b, place, at);
+    });
+  };
+  return kernel::emitFor(
+      b, math.constant(1), teams.members, math.constant(1),
+      load(math.constant(0)),
+      [&](Value i, ValueRange carried) { return body(carried, load(i)); });
+}
+
+void StagedRows::emitRows(GPUKernelBuilder &kb, const RowProgram &program) {
+  StagedTeams teams(kb, *this);
+  teams.forRows([&](Value slab, Value lane, Value exists) {
+    StagedRow row(kb, *this, teams, slab, lane, exists);
+    program.passes(row);
+  });
+}
+
+} // namespace dlc
