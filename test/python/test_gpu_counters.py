@@ -142,6 +142,33 @@ GROUPS = {
     ]
 }
 
+# Operands that repeat, in rows that are no whole number of accesses; none is worth
+# counting beside the result.
+REPEATED = {
+    f"add_{'x'.join(map(str, shape))}_{'x'.join(map(str, other))}": OpCase(
+        "add", "Add", [f32(*shape), f32(*other)]
+    )
+    for shape, other in [
+        ((333, 77), (77,)),
+        ((77, 333), (77, 1)),
+        ((3, 17, 31, 31), (17, 1, 1)),
+        ((40, 9, 55), (9, 55)),
+    ]
+}
+
+# Transposes with dims too short for the side of a tile.
+NARROW = {
+    f"{'x'.join(map(str, shape))}_{''.join(map(str, order))}": OpCase(
+        "transpose", "Transpose", [f32(*shape)], {"perm": order}
+    )
+    for shape, order in [
+        ((3, 64, 96), [2, 1, 0]),
+        ((96, 64, 5), [2, 1, 0]),
+        ((2, 32, 40, 64), [3, 1, 0, 2]),
+        ((16, 4, 128), [2, 1, 0]),
+    ]
+}
+
 # Windows over channels-last images and places that indices name; the number is how
 # many elements are read for one of the output: of the input, and of the filter and
 # bias, which every pixel reads.
@@ -329,6 +356,24 @@ def test_sectors_of_odd_rows(name, sizes, tmp_path):
 def test_sectors_of_groups(name, tmp_path):
     file = tmp_path / "counters.json"
     run_in_child(check_sectors, *GROUPS[name], file, start="spawn")
+
+
+@pytest.mark.parametrize("name", REPEATED)
+def test_sectors_of_repeated_operands(name, tmp_path):
+    file = tmp_path / "counters.json"
+    run_in_child(check_sectors, REPEATED[name], 0, file, start="spawn")
+
+
+@pytest.mark.parametrize("name", NARROW)
+def test_sectors_of_narrow_transposes(name, tmp_path):
+    file = tmp_path / "counters.json"
+    run_in_child(check_sectors, NARROW[name], 1, file, start="spawn")
+
+
+@pytest.mark.parametrize("name", NARROW)
+def test_bank_conflicts_of_narrow_transposes(name, tmp_path):
+    file = tmp_path / "counters.json"
+    run_in_child(check_wavefronts, NARROW[name], file, start="spawn")
 
 
 @pytest.mark.parametrize("name", UNKNOWN)

@@ -66,6 +66,10 @@ private:
   unsigned numShared = 0;
 };
 
+/// Copies an input of static shape to shared memory, and returns its view for
+/// KernelBuilder::setInputView; to be read after a barrier.
+mlir::Value emitSharedCopy(GPUKernelBuilder &kb, mlir::Value input);
+
 /// Combines the states of the lanes of each group of `lanes` (a power of two)
 /// so that all of them have the result. `combine` gives the state of two.
 llvm::SmallVector<mlir::Value> emitWarpReduce(

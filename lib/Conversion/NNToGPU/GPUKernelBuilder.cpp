@@ -8,6 +8,7 @@
 #include "mlir/Dialect/LLVMIR/NVVMDialect.h"
 #include "mlir/Dialect/Math/IR/Math.h"
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include "mlir/Dialect/Utils/IndexingUtils.h"
 
 using namespace mlir;
 
@@ -151,6 +152,31 @@ Value GPUKernelBuilder::emitShuffleUp(Value value, int64_t distance) {
 Value GPUKernelBuilder::emitShuffleFrom(Value value, Value lane) {
   Value number = arith::IndexCastOp::create(b, b.getI32Type(), lane);
   return emitShuffle(b, value, number, NVVM::ShflKind::idx);
+}
+
+Value emitSharedCopy(GPUKernelBuilder &kb, Value input) {
+  ImplicitLocOpBuilder &b = kb.b;
+  auto type = cast<RankedTensorType>(input.getType());
+  Type element = getCodeType(type.getElementType());
+  int64_t count = type.getNumElements();
+  Value copy = kb.allocateShared(element, count);
+  nn::Sizes shape = kb.sizes(input);
+  kernel::emitFor(b, kb.getThread(), kb.math.constant(count),
+                  kb.math.constant(kb.getNumThreads()), [&](Value place) {
+                    KernelBuilder::MemoScope scope(kb);
+                    SmallVector<Value> at;
+                    for (OpFoldResult index :
+                         kernel::delinearize(kb.math, place, shape)) {
+                      at.push_back(kb.math.value(index));
+                    }
+                    memref::StoreOp::create(b, kb.load(input, at), copy, place);
+                  });
+  SmallVector<int64_t> strides = computeSuffixProduct(type.getShape());
+  auto layout = StridedLayoutAttr::get(b.getContext(), 0, strides);
+  auto view = MemRefType::get(type.getShape(), element, layout,
+                              b.getI64IntegerAttr(kSharedSpace));
+  return memref::ReinterpretCastOp::create(b, view, copy, 0, type.getShape(),
+                                           strides);
 }
 
 using CombineFn =

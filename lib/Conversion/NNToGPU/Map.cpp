@@ -3,6 +3,10 @@
 // fused. A flat grid over the result; each thread computes the neighbours that
 // fill 16 bytes. Their loads and stores are written one by one, and LLVM joins
 // those that are next to each other.
+//
+// Where inputs repeat along some dims, neighbours of the result need not be
+// neighbours in them. Small ones of that kind are tables: each block copies
+// them to shared memory, and then computes many vectors.
 #include "Conversion/NNToGPU/GPUKernelFamily.h"
 #include "Conversion/NNToKernel/LoopSpace.h"
 
@@ -17,6 +21,9 @@ namespace {
 constexpr int64_t kThreads = 256;
 /// Beyond this, code grows for no gain.
 constexpr int64_t kMaxVector = 8;
+/// Vectors of a thread whose block copies tables, and how many elements the
+/// block computes for one of a table, at least.
+constexpr int64_t kTableVectors = 4, kTableShare = 8;
 
 /// Bytes of an element in memory.
 int64_t elementBytes(Value tensor) {
@@ -42,9 +49,41 @@ struct MapPlan {
     if (last && *last % width == 0) {
       return;
     }
+    if (findTables(context)) {
+      dims = sizes;
+      sizes = {nn::productOf(context.b, context.b.getLoc(), sizes)};
+      threadVectors = kTableVectors;
+    }
     // One loop over everything has its tail at the end of the grid.
     hasTail = sizes.size() == 1;
     width = hasTail ? width : 1;
+  }
+
+  /// Whether all inputs that repeat along dims are small, and there are some.
+  bool findTables(DispatchContext &context) {
+    auto type = typeOf(context.getYielded(0));
+    Block &body = context.getDispatch().getBody().front();
+    if (!type.hasStaticShape() || llvm::any_of(body, [](Operation &op) {
+          return !isa<nn::ElementwiseOp, nn::CastOp, nn::BatchNormOp,
+                      nn::YieldOp, arith::ConstantOp>(op);
+        })) {
+      return false;
+    }
+    int64_t count = 0;
+    for (Value input : body.getArguments()) {
+      auto own = dyn_cast<RankedTensorType>(input.getType());
+      if (!own || !own.hasStaticShape()) {
+        return false;
+      }
+      if (own.getShape() != type.getShape()) {
+        tables.push_back(input);
+        count += own.getNumElements();
+      }
+    }
+    if (kTableShare * count > kThreads * kTableVectors * width) {
+      tables.clear();
+    }
+    return !tables.empty();
   }
 
   OpFoldResult countVectors(kernel::IndexMath &math) {
@@ -60,6 +99,11 @@ struct MapPlan {
   int64_t width = 1;
   /// Whether the last vector may be short.
   bool hasTail = false;
+  /// With tables, the only loop runs over all elements of `dims`, and a thread
+  /// has several vectors.
+  SmallVector<Value> tables;
+  nn::Sizes dims;
+  int64_t threadVectors = 1;
 };
 
 class MapGPUFamily final : public GPUKernelFamily {
@@ -67,17 +111,36 @@ public:
   GPULaunch getLaunch(DispatchContext &context) const override {
     kernel::IndexMath &math = context.math;
     MapPlan plan(context);
-    return {math.ceilDiv(plan.countVectors(math), math.constant(kThreads)),
+    return {math.ceilDiv(plan.countVectors(math),
+                         math.constant(kThreads * plan.threadVectors)),
             kThreads, math.constant(0)};
   }
 
   LogicalResult emit(GPUKernelBuilder &kb) const override {
-    ImplicitLocOpBuilder &b = kb.b;
     kernel::IndexMath &math = kb.math;
     MapPlan plan(kb);
-    OpFoldResult thread =
-        math.add(math.mul(kb.getBlock(), kThreads), kb.getThread());
+    for (Value table : plan.tables) {
+      kb.setInputView(table, emitSharedCopy(kb, table));
+    }
+    if (!plan.tables.empty()) {
+      kb.emitBarrier();
+    }
+    OpFoldResult first = math.add(
+        math.mul(kb.getBlock(), kThreads * plan.threadVectors), kb.getThread());
+    for (int64_t i = 0; i < plan.threadVectors; ++i) {
+      emitThread(kb, plan, math.add(first, math.constant(i * kThreads)));
+    }
+    return success();
+  }
+
+private:
+  /// Vector number `thread` of the grid, if there is one.
+  static void emitThread(GPUKernelBuilder &kb, MapPlan &plan,
+                         OpFoldResult thread) {
+    ImplicitLocOpBuilder &b = kb.b;
+    kernel::IndexMath &math = kb.math;
     kernel::emitIf(b, math.less(thread, plan.countVectors(math)), [&] {
+      KernelBuilder::MemoScope scope(kb);
       nn::Sizes vectors = plan.sizes;
       vectors.back() = math.ceilDiv(vectors.back(), math.constant(plan.width));
       SmallVector<Value> groups;
@@ -104,15 +167,62 @@ public:
                             math.constant(1), [&](Value i) { emitAt(i); });
           });
     });
-    return success();
   }
 
-private:
+  /// The result's indices. With tables, all other inputs have its elements in
+  /// its order, and are read at the element's place: indices that were divided
+  /// out of it would hide from LLVM which elements are neighbours.
+  static SmallVector<Value> getIndices(GPUKernelBuilder &kb, MapPlan &plan,
+                                       ArrayRef<Value> groups) {
+    if (plan.tables.empty()) {
+      return plan.space.expandIndices(groups);
+    }
+    SmallVector<Value> split;
+    for (OpFoldResult index :
+         kernel::delinearize(kb.math, groups.back(), plan.dims)) {
+      split.push_back(kb.math.value(index));
+    }
+    for (Value input : kb.getDispatch().getBody().front().getArguments()) {
+      if (!llvm::is_contained(plan.tables, input)) {
+        kb.setInputView(input,
+                        viewElement(kb, kb.getInputBase(input),
+                                    typeOf(input).getShape(), groups.back()));
+      }
+    }
+    return plan.space.expandIndices(split);
+  }
+
+  /// A view of `shape` that has element `place` of `base` everywhere.
+  static Value viewElement(GPUKernelBuilder &kb, Value base,
+                           ArrayRef<int64_t> shape, Value place) {
+    SmallVector<int64_t> strides(shape.size(), ShapedType::kDynamic);
+    auto layout = StridedLayoutAttr::get(kb.b.getContext(),
+                                         ShapedType::kDynamic, strides);
+    auto type = MemRefType::get(
+        shape, cast<MemRefType>(base.getType()).getElementType(), layout);
+    SmallVector<OpFoldResult> sizes, zeros(shape.size(), kb.math.value(0));
+    for (int64_t size : shape) {
+      sizes.push_back(kb.b.getIndexAttr(size));
+    }
+    return memref::ReinterpretCastOp::create(kb.b, type, base,
+                                             OpFoldResult(place), sizes, zeros);
+  }
+
+  static void emitStore(GPUKernelBuilder &kb, MapPlan &plan, Value element,
+                        ArrayRef<Value> indices, Value place) {
+    if (plan.tables.empty()) {
+      memref::StoreOp::create(kb.b, element, kb.viewResult(0), indices);
+    } else {
+      Value all = kb.view(kb.getResultBase(0), plan.sizes);
+      memref::StoreOp::create(kb.b, element, all, place);
+    }
+  }
+
   static void emitElement(GPUKernelBuilder &kb, MapPlan &plan,
                           ArrayRef<Value> groups) {
-    SmallVector<Value> indices = plan.space.expandIndices(groups);
+    SmallVector<Value> indices = getIndices(kb, plan, groups);
     Value element = kb.load(kb.getYielded(0), indices);
-    memref::StoreOp::create(kb.b, element, kb.viewResult(0), indices);
+    emitStore(kb, plan, element, indices, groups.back());
   }
 
   /// All elements of a vector, then their stores, so that no store stands
@@ -124,12 +234,12 @@ private:
     SmallVector<Value> elements;
     for (int64_t i = 0; i < plan.width; ++i) {
       groups.back() = kb.math.value(kb.math.add(first, kb.math.constant(i)));
-      places.push_back(plan.space.expandIndices(groups));
+      places.push_back(getIndices(kb, plan, groups));
       elements.push_back(kb.load(kb.getYielded(0), places.back()));
     }
-    Value result = kb.viewResult(0);
-    for (auto [element, indices] : llvm::zip_equal(elements, places)) {
-      memref::StoreOp::create(kb.b, element, result, indices);
+    for (auto [i, element] : llvm::enumerate(elements)) {
+      emitStore(kb, plan, element, places[i],
+                kb.math.value(kb.math.add(first, kb.math.constant(i))));
     }
   }
 };

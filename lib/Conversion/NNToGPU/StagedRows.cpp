@@ -5,7 +5,6 @@
 #include "Conversion/Common/ElementwiseFn.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
-#include "mlir/Dialect/Utils/IndexingUtils.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
 #include <numeric>
@@ -73,8 +72,7 @@ void StagedRows::chooseSizes(kernel::IndexMath &math) {
     use = Use::atRun;
     OpFoldResult size = math.max(slab, math.constant(1));
     OpFoldResult least = math.ceilDiv(math.constant(kPieceElements), size);
-    OpFoldResult few =
-        math.min(math.roundUp(least, unit), math.mul(least, 2));
+    OpFoldResult few = math.min(math.roundUp(least, unit), math.mul(least, 2));
     OpFoldResult most = math.div(math.constant(capacity - edges), size);
     blockSlabs = math.max(math.min(few, most), math.constant(1));
     return;
@@ -127,7 +125,7 @@ void StagedRows::emit(GPUKernelBuilder &kb, const RowShape &shape,
   for (Value table : program.tables) {
     if (table && isWorthCopy(table)) {
       inGlobal.emplace_back(table, kb.viewInput(table));
-      kb.setInputView(table, copyTable(kb, table));
+      kb.setInputView(table, emitSharedCopy(kb, table));
     }
   }
   kb.emitBarrier();
@@ -149,39 +147,11 @@ bool StagedRows::isWorthCopy(Value table) const {
     return false;
   }
   std::optional<int64_t> known = kernel::IndexMath::known(slab);
-  int64_t slabsEach =
-      kernel::IndexMath::known(blockSlabs).value_or(1);
+  int64_t slabsEach = kernel::IndexMath::known(blockSlabs).value_or(1);
   int64_t piece = known ? *known * slabsEach : kPieceElements;
-  int64_t bytes = type.getNumElements() *
-                  std::max(1u, type.getElementTypeBitWidth() / 8);
+  int64_t bytes =
+      type.getNumElements() * std::max(1u, type.getElementTypeBitWidth() / 8);
   return 8 * type.getNumElements() <= piece && bytes <= kTableBytes;
-}
-
-/// A view of the table's copy.
-Value StagedRows::copyTable(GPUKernelBuilder &kb, Value table) {
-  ImplicitLocOpBuilder &b = kb.b;
-  RankedTensorType type = typeOf(table);
-  Type element = getCodeType(type.getElementType());
-  int64_t count = type.getNumElements();
-  Value copy = kb.allocateShared(element, count);
-  nn::Sizes shape = kb.sizes(table);
-  kernel::emitFor(
-      b, kb.getThread(), kb.math.constant(count), kb.math.constant(threads),
-      [&](Value place) {
-        KernelBuilder::MemoScope scope(kb);
-        SmallVector<Value> at;
-        for (OpFoldResult index : kernel::delinearize(kb.math, place, shape)) {
-          at.push_back(kb.math.value(index));
-        }
-        memref::StoreOp::create(b, kb.load(table, at), copy, place);
-      });
-  SmallVector<int64_t> strides =
-      computeSuffixProduct(type.getShape());
-  auto layout = StridedLayoutAttr::get(b.getContext(), 0, strides);
-  auto view = MemRefType::get(type.getShape(), element, layout,
-                              b.getI64IntegerAttr(kSharedSpace));
-  return memref::ReinterpretCastOp::create(b, view, copy, 0, type.getShape(),
-                                           strides);
 }
 
 /// Calls `body` with the places of each access of this thread, those within

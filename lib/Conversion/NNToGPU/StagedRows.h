@@ -48,7 +48,6 @@ private:
                    mlir::OpFoldResult upper,
                    llvm::function_ref<void(mlir::ValueRange places)> body);
   bool isWorthCopy(mlir::Value table) const;
-  mlir::Value copyTable(GPUKernelBuilder &kb, mlir::Value table);
   void emitLoads(GPUKernelBuilder &kb, const RowProgram &program);
   void emitRows(GPUKernelBuilder &kb, const RowProgram &program);
   void emitStores(GPUKernelBuilder &kb, const RowShape &shape);

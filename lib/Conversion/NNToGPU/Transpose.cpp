@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Elementwise ops around a transpose that moves the innermost dim. A block
 // brings a square tile of it through shared memory, so that neighbouring
-// threads read and write neighbours.
+// threads read and write neighbours. Each side of the tile lies along as many
+// of the innermost dims, of the result or of the input, as it takes to fill it.
 #include "Conversion/Common/ElementwiseFn.h"
 #include "Conversion/NNToGPU/GPUKernelFamily.h"
 
@@ -42,6 +43,47 @@ bool dependsPointwise(nn::DispatchOp dispatch, nn::TransposeOp op) {
                       [&](Value value) { return dependent.contains(value); });
 }
 
+/// The dims of a transpose's result that the sides of tiles run along: the
+/// result's innermost ones, and those where the input's innermost ones went,
+/// each in the order of memory.
+struct Sides {
+  explicit Sides(nn::TransposeOp op);
+
+  SmallVector<unsigned> near, far;
+  /// Elements along each; dynamic if unknown.
+  int64_t nearSize, farSize;
+};
+
+Sides::Sides(nn::TransposeOp op) {
+  RankedTensorType type = op.getResult().getType();
+  ArrayRef<int64_t> permutation = op.getPermutation();
+  unsigned rank = type.getRank();
+  // Where each dim of the input went.
+  SmallVector<unsigned> moved(rank);
+  for (auto [dim, from] : llvm::enumerate(permutation)) {
+    moved[from] = dim;
+  }
+  near = {rank - 1};
+  far = {moved[rank - 1]};
+  auto grow = [&](SmallVector<unsigned> &side,
+                  const SmallVector<unsigned> &other,
+                  llvm::function_ref<unsigned(unsigned)> dimOf) {
+    int64_t size = type.getDimSize(side[0]);
+    for (unsigned i = rank - 1; i-- > 0;) {
+      unsigned dim = dimOf(i);
+      if (ShapedType::isDynamic(size) || size >= kSide ||
+          type.isDynamicDim(dim) || llvm::is_contained(other, dim)) {
+        break;
+      }
+      side.insert(side.begin(), dim);
+      size *= type.getDimSize(dim);
+    }
+    return size;
+  };
+  nearSize = grow(near, far, [](unsigned dim) { return dim; });
+  farSize = grow(far, near, [&](unsigned dim) { return moved[dim]; });
+}
+
 /// The transpose that the kernel is made around; null if there is none.
 nn::TransposeOp findTranspose(nn::DispatchOp dispatch) {
   Block &body = dispatch.getBody().front();
@@ -60,34 +102,47 @@ nn::TransposeOp findTranspose(nn::DispatchOp dispatch) {
     return nullptr;
   }
   // Along short sides most threads of a tile would have nothing to do.
-  auto far =
-      llvm::find(op.getPermutation(), last) - op.getPermutation().begin();
-  auto isShort = [&](int64_t dim) {
-    return !type.isDynamicDim(dim) && type.getDimSize(dim) < kSide / 2;
+  Sides sides(op);
+  auto isShort = [&](int64_t size) {
+    return !ShapedType::isDynamic(size) && size < kSide / 2;
   };
-  return !isShort(far) && !isShort(last) && dependsPointwise(dispatch, op)
+  return !isShort(sides.nearSize) && !isShort(sides.farSize) &&
+                 dependsPointwise(dispatch, op)
              ? op
              : nn::TransposeOp();
 }
 
-/// Tiles of the result: `near` its innermost dim, `far` where the input's went.
+/// Tiles of the result.
 struct TilePlan {
   explicit TilePlan(DispatchContext &context)
-      : op(findTranspose(context.getDispatch())),
+      : op(findTranspose(context.getDispatch())), sides(op),
         sizes(context.sizes(op.getResult())) {
     kernel::IndexMath &math = context.math;
-    near = sizes.size() - 1;
-    far = llvm::find(op.getPermutation(), near) - op.getPermutation().begin();
     grid = sizes;
-    for (unsigned dim : {near, far}) {
-      grid[dim] = math.ceilDiv(sizes[dim], math.constant(kSide));
+    bool areWhole = true;
+    for (ArrayRef<unsigned> side :
+         {ArrayRef(sides.near), ArrayRef(sides.far)}) {
+      OpFoldResult size =
+          nn::productOf(context.b, context.b.getLoc(), getSizes(side));
+      std::optional<int64_t> known = kernel::IndexMath::known(size);
+      areWhole &= side.size() == 1 && known && *known % kVector == 0;
+      for (unsigned dim : side) {
+        grid[dim] = math.constant(1);
+      }
+      grid[side.back()] = math.ceilDiv(size, math.constant(kSide));
+      (nearSize ? farSize : nearSize) = size;
     }
-    auto isWhole = [&](unsigned dim) {
-      std::optional<int64_t> size = kernel::IndexMath::known(sizes[dim]);
-      return size && *size % kVector == 0;
-    };
-    hasVectors = op.getResult().getType().getElementTypeBitWidth() == 32 &&
-                 isWhole(near) && isWhole(far);
+    hasVectors =
+        op.getResult().getType().getElementTypeBitWidth() == 32 && areWhole;
+  }
+
+  /// Sizes of the dims of a side.
+  nn::Sizes getSizes(ArrayRef<unsigned> side) {
+    nn::Sizes all;
+    for (unsigned dim : side) {
+      all.push_back(sizes[dim]);
+    }
+    return all;
   }
 
   /// Elements from the end of a row in shared memory to the next: with them,
@@ -99,8 +154,10 @@ struct TilePlan {
   }
 
   nn::TransposeOp op;
+  Sides sides;
   nn::Sizes sizes, grid;
-  unsigned near, far;
+  /// Elements along each side.
+  OpFoldResult nearSize, farSize;
   /// Whether each access moves kVector elements.
   bool hasVectors;
 };
@@ -118,6 +175,8 @@ private:
   /// and a load of 8 vectors of a column then touch each bank once. Else
   /// columns are one element longer than they need.
   Value address(Value column, Value row);
+  /// Place of an element of the tile along one of the tensor's sides.
+  OpFoldResult placeOf(ArrayRef<unsigned> side, Value inTile);
   /// Indices of the result at an element of the tile.
   SmallVector<Value> indicesOf(Value column, Value row);
   /// Whether the element exists.
@@ -148,20 +207,27 @@ Value TransposeEmitter::address(Value column, Value row) {
   return math.value(math.add(math.mul(column, kSide), place));
 }
 
+OpFoldResult TransposeEmitter::placeOf(ArrayRef<unsigned> side, Value inTile) {
+  return math.add(math.mul(tile[side.back()], kSide), inTile);
+}
+
 SmallVector<Value> TransposeEmitter::indicesOf(Value column, Value row) {
   SmallVector<Value> indices(tile);
-  for (auto [dim, place] :
-       {std::pair(plan.far, column), std::pair(plan.near, row)}) {
-    indices[dim] = math.value(math.add(math.mul(tile[dim], kSide), place));
+  for (auto [side, inTile] : {std::pair(ArrayRef(plan.sides.far), column),
+                              std::pair(ArrayRef(plan.sides.near), row)}) {
+    for (auto [dim, index] :
+         llvm::zip_equal(side, kernel::delinearize(math, placeOf(side, inTile),
+                                                   plan.getSizes(side)))) {
+      indices[dim] = math.value(index);
+    }
   }
   return indices;
 }
 
 Value TransposeEmitter::exists(Value column, Value row) {
-  SmallVector<Value> indices = indicesOf(column, row);
   return arith::AndIOp::create(
-      b, math.less(indices[plan.far], plan.sizes[plan.far]),
-      math.less(indices[plan.near], plan.sizes[plan.near]));
+      b, math.less(placeOf(plan.sides.far, column), plan.farSize),
+      math.less(placeOf(plan.sides.near, row), plan.nearSize));
 }
 
 void TransposeEmitter::read(Value column, Value row) {
