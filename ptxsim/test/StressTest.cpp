@@ -28,6 +28,11 @@ public:
   void run(unsigned Steps);
   /// Destroys everything that is left, by every call that destroys.
   void clean();
+  /// Frees memory that belongs to no context, so that nothing else frees it.
+  /// The driver refuses while a stream is captured, whichever thread's that is
+  /// (cuThreadExchangeStreamCaptureMode), and graphs that other sessions launch
+  /// may allocate after this one has been cleaned: the others must have ended.
+  void freeMemory() { destroy("cuMemFree_v2"); }
   bool Known = true;    // every result has had a name
   bool Unmapped = true; // all addresses could be given back
   unsigned Succeeded = 0;
@@ -41,6 +46,10 @@ private:
       return;
     Handles.push_back(H);
     All.push_back(H);
+  }
+  void destroy(const char *Call) {
+    for (Handle H : All)
+      call(Call, H);
   }
   unsigned below(unsigned N) { return unsigned(R.next() >> 20) % N; }
   Handle pick();
@@ -251,8 +260,10 @@ void Session::changedGraphs() {
     keep(
         call("cuGraphAddMemAllocNode", &H, pick(), Nodes, size_t(below(2)), &P),
         H);
-    if (P.dptr)
+    if (P.dptr) {
       Handles.push_back(reinterpret_cast<Handle>(P.dptr));
+      All.push_back(reinterpret_cast<Handle>(P.dptr));
+    }
     break;
   }
   case 7:
@@ -438,8 +449,7 @@ void Session::clean() {
        {"cuGraphExecDestroy", "cuGraphDestroy", "cuModuleUnload",
         "cuEventDestroy_v2", "cuStreamDestroy_v2", "cuMemFree_v2",
         "cuMemPoolDestroy", "cuCtxDestroy_v2"})
-    for (Handle H : All)
-      call(Destroy, H);
+    destroy(Destroy);
   call("cuCtxSetCurrent", Handle(nullptr));
   call("cuDevicePrimaryCtxRelease_v2", 0);
 }
@@ -450,7 +460,14 @@ static void noneLeft(const char *When) {
       librarySymbol("ptxsimCountLive"))(&L);
   check(!L.allocations && !L.modules && !L.streams && !L.events && !L.graphs &&
             !L.graph_execs && !L.contexts && !L.primary_context_retains,
-        std::string(When) + ": objects are left");
+        std::string(When) +
+            ": objects are left: " + std::to_string(L.allocations) +
+            " allocations, " + std::to_string(L.modules) + " modules, " +
+            std::to_string(L.streams) + " streams, " +
+            std::to_string(L.events) + " events, " + std::to_string(L.graphs) +
+            " graphs, " + std::to_string(L.graph_execs) + " executables, " +
+            std::to_string(L.contexts) + " contexts, " +
+            std::to_string(L.primary_context_retains) + " retains");
 }
 
 static void sessions() {
@@ -476,6 +493,8 @@ static void sessions() {
     });
   for (std::thread &T : Pool)
     T.join();
+  for (Session &S : Many)
+    S.freeMemory();
   for (Session &S : Many)
     check(S.Known && S.Unmapped,
           "sessions side by side: unknown result, or mappings are left");
