@@ -187,11 +187,53 @@ static void managed() {
   good(api().cuMemFree(A), "free");
 }
 
+/// A graph frees only what graphs allocate.
+static void foreignReleases() {
+  CUgraph G = nullptr, Other = nullptr;
+  good(call("cuGraphCreate", &G, 0u), "a graph");
+  good(call("cuGraphCreate", &Other, 0u), "another graph");
+  CUgraphNode N = nullptr;
+  Buffer Plain(64);
+  auto Free = [&](CUdeviceptr A) {
+    return call("cuGraphAddMemFreeNode", &N, G, &N, size_t(0), A);
+  };
+  CUdeviceptr Pooled = 0, Range = 0;
+  good(call("cuMemAllocAsync", &Pooled, size_t(64), CUstream(nullptr)),
+       "a stream-ordered allocation");
+  good(call("cuMemAddressReserve", &Range, size_t(2) << 20, size_t(0),
+            CUdeviceptr(0), 0ull),
+       "addresses");
+  CUDA_MEM_ALLOC_NODE_PARAMS P{};
+  P.poolProps.allocType = 1;
+  P.poolProps.location = {1, 0};
+  P.bytesize = 4096;
+  good(call("cuGraphAddMemAllocNode", &N, Other, &N, size_t(0), &P),
+       "an allocation of another graph");
+  for (CUdeviceptr A : {CUdeviceptr(0), Plain.Address, Pooled, Range,
+                        P.dptr + 1024, ~CUdeviceptr(0)})
+    bad(Free(A), CUDA_ERROR_INVALID_VALUE,
+        "a release of what no allocation node has returned");
+  good(Free(P.dptr), "a release of what another graph allocates");
+  CUstream S = nullptr;
+  good(call("cuStreamCreate", &S, 1u), "stream");
+  good(call("cuStreamBeginCapture_v2", S, 0), "capture");
+  bad(call("cuMemFreeAsync", Plain.Address, S), CUDA_ERROR_INVALID_VALUE,
+      "the same in a capture");
+  CUgraph Captured = nullptr;
+  good(call("cuStreamEndCapture", S, &Captured), "the capture goes on");
+  for (CUgraph Each : {Captured, G, Other})
+    call("cuGraphDestroy", Each);
+  call("cuStreamDestroy_v2", S);
+  call("cuMemAddressFree", Range, size_t(2) << 20);
+  api().cuMemFree(Pooled);
+}
+
 int main() {
   api();
   pools();
   refusals();
   mapping();
+  foreignReleases();
   managed();
   return finish("PoolTest");
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Nodes of graphs: the work of each kind, addition, and their parameters.
 #include "State.h"
+#include "exec/Exec.h"
 #include <algorithm>
 #include <cstring>
 
@@ -19,9 +20,14 @@ static CUresult prepareAlloc(const AllocNode &N, Work &Out) {
   };
   return CUDA_SUCCESS;
 }
+/// Only allocations of graphs and virtual memory management set addresses
+/// aside.
 static CUresult prepareFree(const FreeNode &N, Work &Out) {
-  if (!state().Memory.identify(N.Address, 1))
+  if (!state().Memory.beginsRange(N.Address) || isMapped(N.Address)) {
+    report("a graph frees address " + hex(N.Address) +
+           ", which no allocation node has returned");
     return CUDA_ERROR_INVALID_VALUE;
+  }
   Out = [N] { return releaseMemory(N.Address); };
   return CUDA_SUCCESS;
 }

@@ -63,6 +63,8 @@ public:
   /// Number of the allocation or reserved range that contains the range, 0 if
   /// none does.
   uint64_t identify(uint64_t Address, uint64_t Bytes) const;
+  /// Whether a reserved range begins at the address.
+  bool beginsRange(uint64_t Address) const { return Ranges.count(Address); }
   bool isDevice(uint64_t Address) const {
     return Address - Base < Reserved && Base;
   }
