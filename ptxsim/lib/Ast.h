@@ -75,6 +75,9 @@ struct Relocation {
   uint8_t Bytes = 8, Shift = 0; // the address, shifted right by bits
 };
 
+/// How a name of a module is seen by other modules that are linked with it.
+enum class Linkage : uint8_t { Local, Extern, Visible, Weak, Common };
+
 struct Variable {
   std::string_view Name;
   uint32_t Line = 0;
@@ -83,12 +86,13 @@ struct Variable {
   uint32_t Align = 1;
   uint64_t Size = 0;   // bytes
   uint32_t Vector = 1; // .v2 / .v4
-  bool Extern = false;
+  Linkage Link = Linkage::Local;
   bool Unsized = false; // 'name[]'
   bool IsReg = false;   // a .reg parameter of a function
   uint32_t Reg = NoReg; // then, its place in Function::Registers
   std::vector<uint8_t> Init;
   std::vector<Relocation> Relocations;
+  bool isExtern() const { return Link == Linkage::Extern; }
 };
 
 struct Dim3 {
@@ -104,6 +108,7 @@ struct Prototype {
 struct Function {
   std::string_view Name;
   uint32_t Line = 0;
+  Linkage Link = Linkage::Local;
   bool IsEntry = false;
   bool HasBody = false;
   std::vector<Variable> Params, Returns;
@@ -128,6 +133,9 @@ struct Module {
   std::vector<std::unique_ptr<Function>> Functions;
   std::vector<const Function *> PointedTo; // whose address is taken, in order
   std::map<uint32_t, std::string> SourceFiles;
+  // For the linker: the directives .version, .target and .address_size, and
+  // the numbers of source files, where they stand in Text.
+  std::vector<std::string_view> Headers, FileNumbers;
   /// Adds to Functions.
   void addFunction(std::unique_ptr<Function> F);
   /// After parsing: finds what names mean and which functions' addresses are

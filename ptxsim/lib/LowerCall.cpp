@@ -15,6 +15,12 @@ static constexpr Lowering::RuntimeFunction RuntimeFunctions[] = {
     {"free", FreeCallee, 1},
 };
 
+bool ptxsim::isRuntimeFunction(std::string_view Name) {
+  return std::any_of(
+      std::begin(RuntimeFunctions), std::end(RuntimeFunctions),
+      [&](const Lowering::RuntimeFunction &R) { return Name == R.Name; });
+}
+
 /// A call is inlined: formal parameters become the caller's .param variables.
 bool Lowering::lowerCall(Frame &F, const Instruction &I, Lowered L,
                          unsigned Depth) {

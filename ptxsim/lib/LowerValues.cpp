@@ -192,7 +192,7 @@ bool Lowering::symbolRef(Frame &F, const Instruction &I, const Operand &O,
     return fail(I.Line, "unknown symbol '" + std::string(O.Name) + "'");
   Where = V->Where;
   if (V->Where == Space::Shared) {
-    sharedRef(*V, V->Extern && V->Unsized, R);
+    sharedRef(*V, V->isExtern() && V->Unsized, R);
     R.Value += O.Imm;
     return true;
   }

@@ -14,7 +14,7 @@ void Module::addFunction(std::unique_ptr<Function> F) {
 void Module::finish() {
   for (uint32_t K = 0; K < Variables.size(); ++K) {
     auto [It, New] = VariableAt.emplace(Variables[K].Name, K);
-    if (Variables[It->second].Extern && !Variables[K].Extern)
+    if (Variables[It->second].isExtern() && !Variables[K].isExtern())
       It->second = K;
   }
   std::vector<bool> Taken(Functions.size());

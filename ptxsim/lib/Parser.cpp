@@ -109,10 +109,19 @@ bool Parser::parseTarget() {
   return true;
 }
 
+bool Parser::parseFileNumber(uint64_t &Out) {
+  Lex.skip();
+  size_t Begin = Lex.position();
+  if (!parseUnsigned(Out))
+    return false;
+  M.FileNumbers.push_back(Lex.textBetween(Begin, Lex.position()));
+  return true;
+}
+
 bool Parser::parseFile() {
   uint64_t Index, Ignored;
   std::string Name;
-  if (!parseUnsigned(Index))
+  if (!parseFileNumber(Index))
     return false;
   if (!Lex.quoted(Name))
     return error("expected a file name");
@@ -123,31 +132,47 @@ bool Parser::parseFile() {
   return true;
 }
 
-bool Parser::parseLinkage(bool &Extern) {
-  Extern = false;
+Linkage Parser::parseLinkage() {
+  Linkage Link = Linkage::Local;
   for (;;) {
     if (Lex.acceptWord(".extern"))
-      Extern = true;
-    else if (!Lex.acceptWord(".visible") && !Lex.acceptWord(".weak") &&
-             !Lex.acceptWord(".common"))
-      return true;
+      Link = Linkage::Extern;
+    else if (Lex.acceptWord(".visible"))
+      Link = Linkage::Visible;
+    else if (Lex.acceptWord(".weak"))
+      Link = Linkage::Weak;
+    else if (Lex.acceptWord(".common"))
+      Link = Linkage::Common;
+    else
+      return Link;
   }
 }
 
-bool Parser::parseTopLevel() {
+/// A directive that each module has once: false without an error, and nothing
+/// taken, if the text does not go on with one.
+bool Parser::parseHeader() {
   if (Lex.acceptWord(".version"))
     return parseVersion();
   if (Lex.acceptWord(".target"))
     return parseTarget();
+  uint64_t Bits;
+  if (!Lex.acceptWord(".address_size") || !parseUnsigned(Bits))
+    return false;
+  return Bits == 64 ||
+         error("expected address size 64, got " + std::to_string(Bits));
+}
+
+bool Parser::parseTopLevel() {
+  Lex.skip();
+  size_t Begin = Lex.position();
+  if (parseHeader()) {
+    M.Headers.push_back(Lex.textBetween(Begin, Lex.position()));
+    return true;
+  }
+  if (Lex.position() != Begin)
+    return false;
   if (Lex.acceptWord(".file"))
     return parseFile();
-  if (Lex.acceptWord(".address_size")) {
-    uint64_t Bits;
-    if (!parseUnsigned(Bits))
-      return false;
-    return Bits == 64 ||
-           error("expected address size 64, got " + std::to_string(Bits));
-  }
   if (Lex.acceptWord(".section")) { // debug information
     Lex.dottedWord();
     if (!expect('{'))
@@ -158,29 +183,28 @@ bool Parser::parseTopLevel() {
     std::string Ignored;
     return (Lex.quoted(Ignored) || error("expected a string")) && expect(';');
   }
-  bool Extern;
-  parseLinkage(Extern);
+  Linkage Link = parseLinkage();
   if (Lex.acceptWord(".entry"))
-    return parseFunction(true, Extern);
+    return parseFunction(true, Link);
   if (Lex.acceptWord(".func"))
-    return parseFunction(false, Extern);
+    return parseFunction(false, Link);
   if (Lex.acceptWord(".global"))
-    return parseVariables(Space::Global, Extern, M.Variables) && expect(';');
+    return parseVariables(Space::Global, Link, M.Variables) && expect(';');
   if (Lex.acceptWord(".const"))
-    return parseVariables(Space::Const, Extern, M.Variables) && expect(';');
+    return parseVariables(Space::Const, Link, M.Variables) && expect(';');
   if (Lex.acceptWord(".shared"))
-    return parseVariables(Space::Shared, Extern, M.Variables) && expect(';');
+    return parseVariables(Space::Shared, Link, M.Variables) && expect(';');
   std::string Word(Lex.dottedWord());
   if (Word.empty() && Lex.peek())
     Word = std::string(1, Lex.peek());
   return error("unknown directive '" + Word + "'");
 }
 
-bool Parser::parseVariables(Space Where, bool Extern,
+bool Parser::parseVariables(Space Where, Linkage Link,
                             std::vector<Variable> &Out) {
   Variable V;
   V.Where = Where;
-  V.Extern = Extern;
+  V.Link = Link;
   V.Element = Type::None;
   uint64_t Number;
   bool Aligned = false;
@@ -377,7 +401,7 @@ bool Parser::parseParamList(std::vector<Variable> &Out) {
     bool IsReg = Lex.acceptWord(".reg");
     if (!IsReg && !Lex.acceptWord(".param"))
       return error("expected .param or .reg");
-    if (!parseVariables(Space::Param, false, Out))
+    if (!parseVariables(Space::Param, Linkage::Local, Out))
       return false;
     Out.back().IsReg = IsReg;
   } while (Lex.accept(','));
@@ -417,9 +441,10 @@ bool Parser::parseFunctionDirectives(Function &F) {
   }
 }
 
-bool Parser::parseFunction(bool IsEntry, bool Extern) {
+bool Parser::parseFunction(bool IsEntry, Linkage Link) {
   auto F = std::make_unique<Function>();
   F->IsEntry = IsEntry;
+  F->Link = Link;
   F->Line = Lex.line();
   if (!IsEntry && Lex.peek() == '(' && !parseParamList(F->Returns))
     return false;
@@ -434,7 +459,7 @@ bool Parser::parseFunction(bool IsEntry, bool Extern) {
   if (!parseFunctionDirectives(*F))
     return false;
   if (Lex.peek() == '{') {
-    if (Extern)
+    if (Link == Linkage::Extern)
       return error("expected no body for an .extern function");
     if (const Function *Old = M.findFunction(F->Name); Old && Old->HasBody)
       return error("function '" + std::string(F->Name) + "' is defined twice");

@@ -20,12 +20,14 @@ private:
   bool parseVersion();
   bool parseTarget();
   bool parseFile();
-  bool parseLinkage(bool &Extern);
-  bool parseVariables(Space Where, bool Extern, std::vector<Variable> &Out);
+  Linkage parseLinkage();
+  bool parseFileNumber(uint64_t &Out);
+  bool parseVariables(Space Where, Linkage Link, std::vector<Variable> &Out);
   bool parseDeclarator(Variable V, std::vector<Variable> &Out);
   bool parseInitializer(Variable &V);
   bool parseInitElement(Variable &V);
-  bool parseFunction(bool IsEntry, bool Extern);
+  bool parseFunction(bool IsEntry, Linkage Link);
+  bool parseHeader();
   bool parseParamList(std::vector<Variable> &Out);
   bool parseFunctionDirectives(Function &F);
   bool parseByteOf(Variable &V, uint64_t Mask);

@@ -85,7 +85,7 @@ bool Parser::parseBodyDirective(Function &F) {
 
 bool Parser::parseLoc() {
   uint64_t File, Line, Column;
-  if (!parseUnsigned(File) || !parseUnsigned(Line) || !parseUnsigned(Column))
+  if (!parseFileNumber(File) || !parseUnsigned(Line) || !parseUnsigned(Column))
     return false;
   LocFile = uint32_t(File);
   LocLine = uint32_t(Line);
@@ -98,7 +98,7 @@ bool Parser::parseLoc() {
     return false;
   if (!expect(',') || !Lex.acceptWord("inlined_at"))
     return error("expected inlined_at");
-  return parseUnsigned(File) && parseUnsigned(Line) && parseUnsigned(Column);
+  return parseFileNumber(File) && parseUnsigned(Line) && parseUnsigned(Column);
 }
 
 /// Names of one type: Count registers each (0: one without a number), each of
@@ -185,7 +185,7 @@ bool Parser::findRegister(std::string_view Name, uint32_t &Reg) const {
 bool Parser::parseLocalVariables(Function &F, Space Where) {
   size_t First = F.Locals.size();
   std::vector<Variable> Vars;
-  if (!parseVariables(Where, false, Vars))
+  if (!parseVariables(Where, Linkage::Local, Vars))
     return false;
   while (Where == Space::Param && Lex.accept(',')) {
     Variable V = Vars.back();

@@ -245,6 +245,10 @@ std::unique_ptr<Program> decodeKernel(std::shared_ptr<const Module> M,
                                       const SymbolTable &Symbols,
                                       Diagnostic &Diag);
 
+/// Whether calls of a function that no module defines mean one that the
+/// simulator has.
+bool isRuntimeFunction(std::string_view Name);
+
 /// First shared-memory address a CTA may use: smaller ones belong to the
 /// system on the hardware as well, so null pointers into shared memory fault.
 constexpr uint32_t SharedBase = 1024;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Modules, libraries, and the kernels and variables in them.
+#include "JitOptions.h"
 #include "State.h"
 #include <algorithm>
 #include <cstdio>
@@ -22,7 +23,7 @@ static LoadedModule *object(CUlibrary L) {
 static bool placeVariables(LoadedModule &L, std::string &Log) {
   DriverState &S = state();
   for (const Variable &V : L.Source->Variables) {
-    if (V.Where == Space::Shared || V.Extern)
+    if (V.Where == Space::Shared || V.isExtern())
       continue;
     uint64_t A = S.Memory.allocate(std::max<uint64_t>(V.Size, 1),
                                    S.Device.Memory, V.Where == Space::Const);
@@ -75,6 +76,16 @@ static bool fitsDevice(const Module &M, const DeviceModel &D) {
   return M.TargetSM <= Have;
 }
 
+CUresult ptxsim::checkTarget(const Module &M, std::string &Log) {
+  const DeviceModel &D = state().Device;
+  if (fitsDevice(M, D))
+    return CUDA_SUCCESS;
+  Log = "PTX for sm_" + std::to_string(M.TargetSM) +
+        (M.TargetSuffix ? std::string(1, M.TargetSuffix) : "") +
+        " does not run on " + D.Name;
+  return M.TargetSuffix ? CUDA_ERROR_NO_BINARY_FOR_GPU : CUDA_ERROR_INVALID_PTX;
+}
+
 CUresult ptxsim::loadModule(const char *Text, size_t Bytes, std::string &Log,
                             LoadedModule *&Out) {
   DriverState &S = state();
@@ -86,13 +97,8 @@ CUresult ptxsim::loadModule(const char *Text, size_t Bytes, std::string &Log,
   };
   if (!M)
     return Fail(CUDA_ERROR_INVALID_PTX);
-  if (!fitsDevice(*M, S.Device)) {
-    Log = "PTX for sm_" + std::to_string(M->TargetSM) +
-          (M->TargetSuffix ? std::string(1, M->TargetSuffix) : "") +
-          " does not run on " + S.Device.Name;
-    return M->TargetSuffix ? CUDA_ERROR_NO_BINARY_FOR_GPU
-                           : CUDA_ERROR_INVALID_PTX;
-  }
+  if (CUresult R = checkTarget(*M, Log))
+    return R;
   auto L = std::make_unique<LoadedModule>();
   L->Source = M;
   if (!placeVariables(*L, Log)) {
@@ -139,44 +145,12 @@ uint64_t ptxsim::releaseModulesOf(Context *C) {
   return Owned.size();
 }
 
-enum {
-  JitInfoLog = 3,
-  JitInfoSize = 4,
-  JitErrorLog = 5,
-  JitErrorSize = 6,
-  JitNumOptions = 36
-};
-
-/// Writes a log to the buffer of a pair of options, and its length to the size.
-static void writeJitLog(unsigned N, const int *Options, void **Values,
-                        int BufferOption, int SizeOption,
-                        const std::string &Log) {
-  char *Buffer = nullptr;
-  size_t Size = 0, SizeAt = N;
-  for (unsigned K = 0; K < N; ++K) {
-    if (Options[K] == BufferOption)
-      Buffer = static_cast<char *>(Values[K]);
-    if (Options[K] == SizeOption) {
-      Size = reinterpret_cast<uintptr_t>(Values[K]) & 0xffffffffu;
-      SizeAt = K;
-    }
-  }
-  if (Buffer && Size)
-    std::snprintf(Buffer, Size, "%s", Log.c_str());
-  if (SizeAt < N)
-    Values[SizeAt] = reinterpret_cast<void *>(
-        Log.empty() ? 0 : std::min(Size, Log.size() + 1));
-}
-
 /// An image is PTX text; binaries for real GPUs are refused.
 static CUresult load(const void *Image, unsigned N, const int *Options,
                      void **Values, LoadedModule *&Out) {
   DriverState &S = state();
-  if (!Image || (N && (!Options || !Values)))
+  if (!Image || !validJitOptions(N, Options, Values))
     return CUDA_ERROR_INVALID_VALUE;
-  for (unsigned K = 0; K < N; ++K)
-    if (Options[K] < 0 || Options[K] >= JitNumOptions)
-      return CUDA_ERROR_INVALID_VALUE;
   if (CUresult R = checkUnsafe())
     return R;
   std::string Log;
@@ -196,13 +170,13 @@ static CUresult load(const void *Image, unsigned N, const int *Options,
   } else {
     R = loadModule(Text, std::strlen(Text), Log, Out);
   }
-  writeJitLog(N, Options, Values, JitErrorLog, JitErrorSize, Log);
-  writeJitLog(N, Options, Values, JitInfoLog, JitInfoSize, ""); // no remarks
+  findErrorLog(N, Options, Values).write(Log);
+  findInfoLog(N, Options, Values).write(""); // there are no remarks
   if (R != CUDA_SUCCESS)
     report("module load: " + Log);
   return R;
 }
-static bool readFile(const char *Name, std::string &Out) {
+bool ptxsim::readFile(const char *Name, std::string &Out) {
   std::FILE *F = Name ? std::fopen(Name, "rb") : nullptr;
   if (!F)
     return false;

@@ -155,6 +155,7 @@ struct ManagedHints {
   int Preferred = -2, Prefetched = -2;
   bool ReadMostly = false, AccessedByHost = false, AccessedByDevice = false;
 };
+struct LinkState;    // of the linker (LinkApi.cpp)
 struct MappedMemory; // of virtual memory management (VirtualMemoryApi.cpp)
 
 struct DriverState {
@@ -172,6 +173,7 @@ struct DriverState {
   uint64_t Abandoned = 0; // objects that went with their context
   std::unordered_set<LoadedModule *> Modules;
   std::unordered_set<Kernel *> Kernels;
+  std::unordered_set<LinkState *> Links;
   std::unordered_set<uint64_t> Variables; // of modules, by address
   std::unordered_set<StreamObject *> Streams;
   std::unordered_set<EventObject *> Events;
@@ -237,6 +239,10 @@ const DeviceModel *findDevice(std::string_view Name);
 CUresult loadModule(const char *Text, size_t Bytes, std::string &Log,
                     LoadedModule *&Out);
 void unloadModule(LoadedModule *M);
+/// Whether the current device runs what a module is compiled for.
+CUresult checkTarget(const Module &M, std::string &Log);
+/// Appends the bytes of a file; false if it cannot be read.
+bool readFile(const char *Name, std::string &Out);
 
 /// Checks and runs a launch now. A fault becomes the context's sticky error.
 CUresult runKernel(const KernelLaunch &K);
