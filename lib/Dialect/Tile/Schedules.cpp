@@ -250,6 +250,8 @@ LogicalResult checkSchedule(AttentionScheduleAttr schedule,
   int64_t tiles = rows * (valueHead + schedule.getKeys()) / 32 +
                   rows * schedule.getKeys() * traits.elementBytes / 128;
   tiles += traits.hasScoreCode ? kScoreRegisters : 0;
+  // For tf32 they are rounded on their way; measured.
+  tiles += traits.elementBytes == 4 ? rows * schedule.getKeys() / 128 : 0;
   if (failed(
           checkRegisters(emitError, tiles, schedule.getWarps() * 32, limits))) {
     return failure();
