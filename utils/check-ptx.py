@@ -12,7 +12,8 @@ No kernel may spill registers, and no warning of matrix instructions that ptxas
 had to serialise may appear. test/Models/ptx-sm_80.tsv has a line for each model:
 its kernels, the most registers of one, the sum of their static shared memory in
 bytes, and their machine instructions by kind. A figure above the recorded one
-fails; --record writes the figures of these models there. Figures that got worse
+fails, if it comes from the same version of ptxas, which the table's first line
+names; --record writes the figures of these models there. Figures that got worse
 are only recorded with a reason, which becomes the line's last column.
 
 ptxas and nvdisasm come with nvidia-cuda-nvcc and nvidia-cuda-nvdisasm of PyPI or
@@ -90,12 +91,13 @@ class Assembler:
     def __init__(self, ptxas: str, nvdisasm: str):
         self.ptxas, self.nvdisasm = ptxas, nvdisasm
         done = subprocess.run([ptxas, "--version"], capture_output=True, check=True)
-        self.version = done.stdout
+        self.version = re.search(rb"V[\d.]+", done.stdout)[0].decode()
         self.cache = BUILD / "ptxas"
         self.cache.mkdir(parents=True, exist_ok=True)
 
     def examine(self, ptx: str) -> dict:
-        key = hashlib.sha256(self.version + Path(__file__).read_bytes() + ptx.encode())
+        key = hashlib.sha256(Path(__file__).read_bytes())
+        key.update(f"{self.version}\n{ptx}".encode())
         place = self.cache / f"{key.hexdigest()}.json"
         if not place.exists():
             beside = place.with_suffix(f".{os.getpid()}")
@@ -140,22 +142,21 @@ def all_models() -> list[str]:
     return catalogue.names() + [f"{name}@{low}" for name in LOW_MODELS for low in LOW]
 
 
-def read_table() -> dict[str, dict]:
-    """The figures of each model, and `why` they are worse than they were."""
-    if not TABLE.exists():
-        return {}
-    rows = [line.split("\t") for line in TABLE.read_text().splitlines()[1:]]
-    return {
+def read_table() -> tuple[str, dict[str, dict]]:
+    """The version of ptxas, and the figures of each model, with `why` they are worse
+    than they were."""
+    head, _, *lines = TABLE.read_text().splitlines()
+    rows = [line.split("\t") for line in lines]
+    return head.removeprefix("# ptxas "), {
         name: {**dict(zip(COLUMNS, map(int, figures), strict=True)), "why": why}
         for name, *figures, why in rows
     }
 
 
-def write_table(table: dict[str, dict]) -> None:
-    columns = (*COLUMNS, "why")
-    lines = ["\t".join(("model", *columns))]
+def write_table(version: str, table: dict[str, dict]) -> None:
+    lines = [f"# ptxas {version}", "\t".join(("model", *COLUMNS, "why"))]
     for name in sorted(table):
-        lines.append("\t".join([name, *(str(table[name][c]) for c in columns)]))
+        lines.append("\t".join([name, *(str(table[name][c]) for c in COLUMNS)]))
     TABLE.write_text("\n".join(lines) + "\n")
 
 
@@ -183,7 +184,7 @@ def compare(figures: dict, known: dict) -> list[str]:
     ]
 
 
-def update(table: dict, name: str, figures: dict, options) -> list[str]:
+def update(table: dict, name: str, figures: dict, options, version: str) -> list[str]:
     """Compares with the table, and records there if asked to; gives the faults."""
     known = table.get(name)
     if known is None and not options.record:
@@ -195,7 +196,7 @@ def update(table: dict, name: str, figures: dict, options) -> list[str]:
         return [f"{fault}; --because=REASON records it" for fault in worse]
     why = options.because if worse else known["why"] if known else ""
     table[name] = {**figures, "why": why}
-    write_table(table)
+    write_table(version, table)
     return []
 
 
@@ -210,11 +211,18 @@ def main() -> int:
     if not options.ptxas or not options.nvdisasm:
         parser.error("expected ptxas and nvdisasm in PATH, or --ptxas and --nvdisasm")
     assembler = Assembler(options.ptxas, options.nvdisasm)
-    table, failed = read_table(), False
+    version, table = read_table()
+    is_same = version == assembler.version
+    if not is_same and options.record:
+        parser.error(f"expected ptxas {version} to record, got {assembler.version}")
+    if not is_same:
+        print(f"ptxas is {assembler.version}, recorded with {version}: only faults")
+    failed = False
     names = all_models() if options.models == ["all"] else options.models
     for name in names:
         figures, faults = examine(name, assembler)
-        faults = faults or update(table, name, figures, options)
+        if not faults and is_same:
+            faults = update(table, name, figures, options, version)
         print(name, *(f"{c} {figures[c]}" for c in COLUMNS), flush=True)
         for fault in faults:
             print(f"  FAILED {fault}", flush=True)

@@ -22,9 +22,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def find_cuda_tool(name: str) -> str | None:
-    """ptxas or nvdisasm: of PATH, or of NVIDIA's packages beside this Python."""
+    """ptxas or nvdisasm: of NVIDIA's packages beside this Python, or of PATH."""
     places = Path(sys.prefix).glob(f"lib/python*/site-packages/nvidia/cu*/bin/{name}")
-    return shutil.which(name) or next(map(str, places), None)
+    return next(map(str, places), None) or shutil.which(name)
 
 
 def cache_dir() -> Path:
