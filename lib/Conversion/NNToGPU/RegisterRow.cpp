@@ -154,6 +154,10 @@ void emitRegisterRows(GPUKernelBuilder &kb, RowSpace &space,
   if (int64_t count = space.getSharedElements(); count > 0 && !shared) {
     shared = kb.allocateShared(shape.type, count);
   }
+  SharedTables tables(kb, program, space.getBlockElements());
+  if (!tables.isEmpty()) {
+    kb.emitBarrier();
+  }
   space.emitRows(kb, [&](Value row) {
     if (shape.isKept) {
       KeptRow elements(kb, space, shape, program, row, shared);

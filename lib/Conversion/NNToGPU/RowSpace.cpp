@@ -227,6 +227,11 @@ void RowSpace::choosePlaces(Type kept) {
   sharedColumns = known ? std::min(most, rest * rowThreads) : most;
 }
 
+int64_t RowSpace::getBlockElements() const {
+  std::optional<int64_t> known = kernel::IndexMath::known(columns);
+  return known.value_or(0) * (blockThreads / rowThreads);
+}
+
 OpFoldResult RowSpace::getBlocks(kernel::IndexMath &math) const {
   return math.ceilDiv(rows, math.constant(blockThreads / rowThreads));
 }

@@ -37,6 +37,8 @@ public:
   bool fillsSectors() const;
 
   int64_t getBlockThreads() const { return blockThreads; }
+  /// Elements of the rows of a block; 0 where only the run knows.
+  int64_t getBlockElements() const;
   /// Blocks of a launch.
   mlir::OpFoldResult getBlocks(kernel::IndexMath &math) const;
 
@@ -128,6 +130,24 @@ private:
   bool isAcross = false;
   /// Whether the thread's row exists; null: all do.
   mlir::Value exists;
+};
+
+/// The tables of a program in shared memory, for the code that is emitted as
+/// long as this lives; to be read after a barrier. A table stays in global
+/// memory unless it is small, and little beside the elements of a block.
+class SharedTables {
+public:
+  SharedTables(GPUKernelBuilder &kb, const RowProgram &program,
+               int64_t blockElements);
+  ~SharedTables();
+  SharedTables(const SharedTables &) = delete;
+  SharedTables &operator=(const SharedTables &) = delete;
+
+  bool isEmpty() const { return inGlobal.empty(); }
+
+private:
+  GPUKernelBuilder &kb;
+  llvm::SmallVector<std::pair<mlir::Value, mlir::Value>> inGlobal;
 };
 
 /// Emits a kernel's block with rows in registers, for a program that keeps them

@@ -20,8 +20,6 @@ static constexpr int64_t kMaxWidth = 8;
 /// of the 48 KiB that every kernel may have; and, where only the run knows the
 /// sizes, what the kernel's other way to compute its rows has.
 static constexpr int64_t kPieceBytes = 40 << 10, kUnknownPieceBytes = 24 << 10;
-/// Of a table, of which a kernel has up to two.
-static constexpr int64_t kTableBytes = 2 << 10;
 /// Elements of a piece, where rows are shorter: enough that the sectors which
 /// two pieces share do not count.
 static constexpr int64_t kPieceElements = 1024;
@@ -121,37 +119,15 @@ void StagedRows::emit(GPUKernelBuilder &kb, const RowShape &shape,
   start =
       isAligned ? begin : math.mul(math.div(begin, math.constant(unit)), unit);
   emitLoads(kb, program);
-  SmallVector<std::pair<Value, Value>> inGlobal;
-  for (Value table : program.tables) {
-    if (table && isWorthCopy(table)) {
-      inGlobal.emplace_back(table, kb.viewInput(table));
-      kb.setInputView(table, emitSharedCopy(kb, table));
-    }
-  }
-  kb.emitBarrier();
-  emitRows(kb, program);
-  for (auto [table, view] : inGlobal) {
-    kb.setInputView(table, view);
+  {
+    SharedTables tables(kb, program, known.value_or(kPieceElements));
+    kb.emitBarrier();
+    emitRows(kb, program);
   }
   if (shape.isKept) {
     kb.emitBarrier();
     emitStores(kb, shape);
   }
-}
-
-/// Whether a copy of all of a table is little beside a piece.
-bool StagedRows::isWorthCopy(Value table) const {
-  RankedTensorType type = typeOf(table);
-  if (!isa<BlockArgument>(table) || !type.hasStaticShape() ||
-      kept.getIntOrFloatBitWidth() > 32) {
-    return false;
-  }
-  std::optional<int64_t> known = kernel::IndexMath::known(slab);
-  int64_t slabsEach = kernel::IndexMath::known(blockSlabs).value_or(1);
-  int64_t piece = known ? *known * slabsEach : kPieceElements;
-  int64_t bytes =
-      type.getNumElements() * std::max(1u, type.getElementTypeBitWidth() / 8);
-  return 8 * type.getNumElements() <= piece && bytes <= kTableBytes;
 }
 
 /// Calls `body` with the places of each access of this thread, those within

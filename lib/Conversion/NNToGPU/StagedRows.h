@@ -47,7 +47,6 @@ private:
   void forAccesses(GPUKernelBuilder &kb, mlir::OpFoldResult lower,
                    mlir::OpFoldResult upper,
                    llvm::function_ref<void(mlir::ValueRange places)> body);
-  bool isWorthCopy(mlir::Value table) const;
   void emitLoads(GPUKernelBuilder &kb, const RowProgram &program);
   void emitRows(GPUKernelBuilder &kb, const RowProgram &program);
   void emitStores(GPUKernelBuilder &kb, const RowShape &shape);
