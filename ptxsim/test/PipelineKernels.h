@@ -200,7 +200,8 @@ barrier.cluster.wait.aligned;/*}*/
 static const char *const RingBody = R"(
 @%p1 mbarrier.init.shared.b64 [%r5], 1;
 @%p1 mbarrier.init.shared.b64 [%r5+8], 32;
-barrier.cluster.arrive.aligned;
+/*INIT{*/fence.mbarrier_init.release.cluster;/*}*/
+barrier.cluster.arrive.relaxed.aligned;
 barrier.cluster.wait.aligned;
 mapa.shared::cluster.u32 %r23, %r5, %r8;
 mapa.shared::cluster.u32 %r24, %r4, %r8;

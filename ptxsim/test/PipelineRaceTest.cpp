@@ -110,7 +110,14 @@ static const Pipeline Ring{
       {{"GIVE", ""},
        {"/*EARLY*/",
         "mbarrier.arrive.release.cluster.shared::cluster.b64 _, [%r23+8];"}}},
+     {"no fence behind the initialisation", {{"INIT", ""}}},
+     {"credit given by a relaxed arrival",
+      {{"arrive.release.cluster", "arrive.relaxed.cluster"}}},
+     {"a relaxed wait for credit", {{"parity.acquire", "parity.relaxed"}}},
      {"no cluster barrier at the end", {{"EXIT", ""}}},
+     {"a relaxed cluster barrier at the end",
+      {{"/*EXIT{*/barrier.cluster.arrive",
+        "/*EXIT{*/barrier.cluster.arrive.relaxed"}}},
      {"half of the bytes expected", {{"/*BYTES*/128", "64"}}},
      {"twice the bytes expected", {{"/*BYTES*/128", "256"}}}}};
 

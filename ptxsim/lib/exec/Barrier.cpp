@@ -197,7 +197,7 @@ static void clusterArrive(PTXSIM_ARGS) {
   W->ClusterGeneration = G->ClusterGeneration;
   ++W->Effects;
   ++G->ClusterArrived;
-  raceArriveCluster(W);
+  raceArriveCluster(W, I->Aux & RelaxedBarrier);
   checkClusterBarrier(G);
   PTXSIM_NEXT;
 }
@@ -251,7 +251,8 @@ bool ptxsim::selectBarrier(Encoder &E, const Lowered &L, Inst &I) {
   case Op::ClusterArrive:
     E.program().UsesCluster = true;
     I.Fn = clusterArrive;
-    I.Aux = alignment(L);
+    I.Aux = uint16_t(alignment(L) |
+                     (L.Info.has(Mod::Relaxed) ? RelaxedBarrier : 0));
     return true;
   case Op::ClusterWait:
     I.Fn = clusterWait;

@@ -254,7 +254,7 @@ static void cpAsyncArrive(PTXSIM_ARGS) {
         return;
       if (Increment)
         ++B->Pending;
-      raceArriveMbarrier(W, B, true);
+      raceArriveCopies(W, B);
       Targets.push_back({C, Offset});
     }
     scheduleWork(

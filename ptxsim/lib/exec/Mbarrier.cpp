@@ -138,7 +138,7 @@ static void mbarInval(PTXSIM_ARGS) {
   PTXSIM_NEXT;
 }
 
-/// Aux bits: 1 expect_tx first, 2 drop, 4 noComplete.
+/// Aux bits: 1 expect_tx first, 2 drop, 4 noComplete, 8 relaxed.
 static bool arriveOne(Warp *W, const Inst *I, uint8_t *R, uint32_t L, Cta *C,
                       Mbarrier &B) {
   const Detail &D = W->P->Details[I->X];
@@ -154,7 +154,7 @@ static bool arriveOne(Warp *W, const Inst *I, uint8_t *R, uint32_t L, Cta *C,
     return false;
   }
   uint64_t Token = B.Phase << 20 | B.Pending;
-  raceArriveMbarrier(W, &B, false);
+  raceArriveMbarrier(W, &B, I->Aux & 8);
   B.Pending -= Count;
   if (I->Aux & 2)
     B.Expected -= Count;
@@ -195,8 +195,8 @@ static void mbarBytes(PTXSIM_ARGS) {
   }
   PTXSIM_NEXT;
 }
-/// Parity form: true once the phase of that parity has completed. State
-/// form: true once the phase of the token has.
+/// Aux 1: relaxed. Parity form: true once the phase of that parity has
+/// completed. State form: true once the phase of the token has.
 template <bool Parity> static void mbarTest(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M), Done = 0;
   const Detail &D = W->P->Details[I->X];
@@ -210,7 +210,7 @@ template <bool Parity> static void mbarTest(PTXSIM_ARGS) {
           Completed = B.Phase != laneOf<uint64_t>(R, D.slot(2), L) >> 20;
         Done |= uint32_t(Completed) << L;
         if (Completed)
-          raceWaitMbarrier(W, C->Rank, B.Address, &B);
+          raceWaitMbarrier(W, C->Rank, B.Address, &B, I->Aux);
         return true;
       }))
     return;
@@ -232,6 +232,11 @@ static void mbarPending(PTXSIM_ARGS) {
 static void fenceAsync(PTXSIM_ARGS) {
   if (guarded(I, R, M))
     raceFenceProxy(W, I->Aux & 1, I->Aux & 2);
+  PTXSIM_NEXT;
+}
+static void fenceInits(PTXSIM_ARGS) {
+  if (guarded(I, R, M))
+    raceFenceInits(W);
   PTXSIM_NEXT;
 }
 static void noOperation(PTXSIM_ARGS) { PTXSIM_NEXT; }
@@ -264,12 +269,15 @@ static Handler mbarHandler(const OpcodeInfo &Info, Inst &I) {
   case Op::MbarArriveExpect:
     I.Aux = uint16_t((Info.O == Op::MbarArriveExpect ? 1 : 0) |
                      (Info.has(Mod::ArriveDrop) ? 2 : 0) |
-                     (Info.has(Mod::NoComplete) ? 4 : 0));
+                     (Info.has(Mod::NoComplete) ? 4 : 0) |
+                     (Info.has(Mod::Relaxed) ? 8 : 0));
     return mbarArrive;
   case Op::MbarExpect: I.Aux = 0; return mbarBytes;
   case Op::MbarCompleteTx: I.Aux = 1; return mbarBytes;
-  case Op::MbarTest: return mbarTest<false>;
-  case Op::MbarTestParity: return mbarTest<true>;
+  case Op::MbarTest: I.Aux = Info.has(Mod::Relaxed); return mbarTest<false>;
+  case Op::MbarTestParity:
+    I.Aux = Info.has(Mod::Relaxed);
+    return mbarTest<true>;
   default: return nullptr;
   }
 }
@@ -286,7 +294,7 @@ bool ptxsim::selectAsync(Encoder &E, const Lowered &L, Inst &I) {
     I.Fn = Info.has(Mod::Alias) ? noOperation : fenceAsync;
     break;
   }
-  case Op::FenceMbarInit: I.Fn = noOperation; break;
+  case Op::FenceMbarInit: I.Fn = fenceInits; break;
   default:
     I.Fn = mbarHandler(Info, I);
     if (!I.Fn)

@@ -55,8 +55,8 @@ bool arriveAtJoin(Warp *W, uint32_t M);
 /// Lanes of the current path have ended; joins no longer expect them.
 void leaveJoins(Warp *W, uint32_t Lanes);
 
-/// Bit of Inst::Aux of barriers: the form is .aligned.
-constexpr uint16_t AlignedBarrier = 8;
+/// Bits of Inst::Aux of barriers: the form is .aligned; it is .relaxed.
+constexpr uint16_t AlignedBarrier = 8, RelaxedBarrier = 16;
 
 /// Two paths wait for the same lanes in the same operation, though perhaps in
 /// different instructions.

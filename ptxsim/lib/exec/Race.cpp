@@ -140,9 +140,10 @@ void ptxsim::raceJoinBarrier(Cta *C, unsigned Id) {
     }
   B.clear();
 }
-void ptxsim::raceArriveCluster(Warp *W) {
+void ptxsim::raceArriveCluster(Warp *W, bool Relaxed) {
   if (RaceState *S = raceOf(W)) {
-    join(S->ClusterBarrier, clockOf(*S, W).Now);
+    join(S->ClusterBarrier, given(clockOf(*S, W), Relaxed));
+    join(S->ClusterInits, clockOf(*S, W).Inits);
     giveFences(*S, clockOf(*S, W));
     tick(*S, W);
   }
@@ -150,12 +151,14 @@ void ptxsim::raceArriveCluster(Warp *W) {
 void ptxsim::raceJoinCluster(Cluster *G) {
   if (RaceState *S = G->Race.get()) {
     S->ClusterReleased = S->ClusterBarrier;
+    S->ReleasedInits = S->ClusterInits;
     S->ClusterBarrier.clear();
   }
 }
 void ptxsim::raceWaitCluster(Warp *W) {
   if (RaceState *S = raceOf(W)) {
     join(clockOf(*S, W).Now, S->ClusterReleased);
+    join(clockOf(*S, W).Inits, S->ReleasedInits);
     takeFences(*S, clockOf(*S, W));
   }
 }
@@ -208,7 +211,9 @@ bool ptxsim::raceUseMbarrier(Warp *W, const Inst *I, uint32_t Lane, Cta *Owner,
   if (Owner != W->C &&
       !noteRemote(W, I, *S, Owner, Lane, {Self, clockOf(*S, W).Now[Self]}))
     return false;
-  if (Self == B->InitAgent || B->InitClock <= clockOf(*S, W).Now[B->InitAgent])
+  const WarpClock &C = clockOf(*S, W);
+  if (Self == B->InitAgent || B->InitClock <= C.Now[B->InitAgent] ||
+      covers(C.Inits, B->InitAgent, B->InitClock))
     return true;
   fault(W, I, FaultKind::Race, Lane,
         "use of an mbarrier object is not ordered after its initialisation by "
@@ -217,17 +222,31 @@ bool ptxsim::raceUseMbarrier(Warp *W, const Inst *I, uint32_t Lane, Cta *Owner,
             "\n  earlier: " + describeSource(*W->P, B->InitPc));
   return false;
 }
-void ptxsim::raceArriveMbarrier(Warp *W, Mbarrier *B, bool WithCopies) {
+void ptxsim::raceFenceInits(Warp *W) {
   RaceState *S = raceOf(W);
   if (!S)
     return;
-  join(B->Arriving, clockOf(*S, W).Now);
-  giveFences(*S, clockOf(*S, W));
-  if (WithCopies) {
-    uint32_t &Seen = B->Arriving[agentOf(*S, W, AgentKind::Copy)];
-    Seen = std::max(Seen, clockOf(*S, W).CopyClock++);
+  WarpClock &C = clockOf(*S, W);
+  uint32_t Self = warpIndex(*S, W);
+  C.Inits.resize(S->Warps);
+  C.Inits[Self] = C.Now[Self]++;
+}
+void ptxsim::raceArriveMbarrier(Warp *W, Mbarrier *B, bool Relaxed) {
+  if (RaceState *S = raceOf(W)) {
+    join(B->Arriving, given(clockOf(*S, W), Relaxed));
+    giveFences(*S, clockOf(*S, W));
+    tick(*S, W);
   }
-  tick(*S, W);
+}
+void ptxsim::raceArriveCopies(Warp *W, Mbarrier *B) {
+  if (RaceState *S = raceOf(W)) {
+    WarpClock &C = clockOf(*S, W);
+    join(B->Arriving, C.Now);
+    giveFences(*S, C);
+    uint32_t &Seen = B->Arriving[agentOf(*S, W, AgentKind::Copy)];
+    Seen = std::max(Seen, C.CopyClock++);
+    tick(*S, W);
+  }
 }
 // ---- matrix products -----------------------------------------------------
 bool ptxsim::raceProductRead(Warp *W, const Inst *I, uint32_t Offset,

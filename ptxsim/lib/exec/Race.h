@@ -77,7 +77,7 @@ void raceWarpSync(Warp *W);
 void raceMeet(Warp *W);
 void raceArriveBarrier(Warp *W, unsigned Id);
 void raceJoinBarrier(Cta *C, unsigned Id);
-void raceArriveCluster(Warp *W);
+void raceArriveCluster(Warp *W, bool Relaxed);
 void raceJoinCluster(Cluster *G);
 void raceWaitCluster(Warp *W);
 
@@ -90,10 +90,16 @@ void raceInitMbarrier(Warp *W, const Inst *I, Mbarrier *B);
 /// Checks that the use of an object of Owner follows its initialisation.
 bool raceUseMbarrier(Warp *W, const Inst *I, uint32_t Lane, Cta *Owner,
                      const Mbarrier *B);
-void raceArriveMbarrier(Warp *W, Mbarrier *B, bool WithCopies);
+/// W's initialisations so far are known behind its next barrier of the cluster,
+/// relaxed or not.
+void raceFenceInits(Warp *W);
+/// W arrives, or its copies by cp.async so far do.
+void raceArriveMbarrier(Warp *W, Mbarrier *B, bool Relaxed);
+void raceArriveCopies(Warp *W, Mbarrier *B);
 /// The object at Barrier of C completes its phase, and W has waited for that.
 void raceCompletePhase(Cta *C, uint32_t Barrier, Mbarrier *B);
-void raceWaitMbarrier(Warp *W, uint32_t Rank, uint32_t Barrier, Mbarrier *B);
+void raceWaitMbarrier(Warp *W, uint32_t Rank, uint32_t Barrier, Mbarrier *B,
+                      bool Relaxed);
 
 /// A bulk copy begins that is one of the lane's bulk group, and what it reads
 /// and writes as.

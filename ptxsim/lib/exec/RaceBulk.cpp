@@ -136,10 +136,12 @@ void ptxsim::raceCompletePhase(Cta *C, uint32_t Barrier, Mbarrier *B) {
   B->Arriving.clear();
 }
 void ptxsim::raceWaitMbarrier(Warp *W, uint32_t Rank, uint32_t Barrier,
-                              Mbarrier *B) {
+                              Mbarrier *B, bool Relaxed) {
   RaceState *S = raceOf(W);
   if (!S)
     return;
+  if (Relaxed)
+    return join(clockOf(*S, W).Found, B->Released);
   join(clockOf(*S, W).Now, B->Released);
   takeFences(*S, clockOf(*S, W));
   auto It = S->BarrierAgents.find({Rank, Barrier});

@@ -130,6 +130,10 @@ struct WarpClock {
   /// What relaxed writes publish: all that came before the last fence. And what
   /// relaxed reads have found since then. Empty until there is something.
   VectorClock Fenced, Found;
+  /// The initialisations of mbarrier objects that fences for these have
+  /// covered, by the warp or by others before a barrier of the cluster. Empty
+  /// until there is something.
+  VectorClock Inits;
   /// The warp's clock at its last synchronisation, which orders its lanes;
   /// clocks since then part reads from writes behind a meeting.
   uint32_t Synced = 1;
@@ -153,6 +157,8 @@ struct RaceState {
   std::vector<CtaShadow> Ctas;
   std::vector<WarpClock> Clocks;
   VectorClock ClusterBarrier, ClusterReleased;
+  /// What its arrivals give of the warps' Inits.
+  VectorClock ClusterInits, ReleasedInits;
   /// Those of all warps that have arrived at any barrier: a fence
   /// also orders on behalf of the warps that a barrier joins with its own.
   VectorClock Fenced, Found, SharedView, GlobalView;
@@ -178,6 +184,10 @@ inline WarpClock &clockOf(RaceState &S, const Warp *W) {
 }
 inline uint32_t agentOf(const RaceState &S, const Warp *W, AgentKind K) {
   return uint32_t(K) * S.Warps + warpIndex(S, W);
+}
+/// What arriving publishes: a relaxed arrival only what came before a fence.
+inline const VectorClock &given(const WarpClock &C, bool Relaxed) {
+  return Relaxed ? C.Fenced : C.Now;
 }
 inline void tick(RaceState &S, const Warp *W) {
   WarpClock &C = clockOf(S, W);
