@@ -2,6 +2,7 @@
 // The driver API: lookup, memory, streams, graphs; and bad input, which must
 // give an error code and a readable report, never a crash.
 #include "Driver.h"
+#include <atomic>
 #include <sys/wait.h>
 #include <thread>
 #include <unistd.h>
@@ -404,6 +405,60 @@ static void threadsAndForks() {
   check(Status == 0, "launch in a forked process");
 }
 
+/// The child's calls go on, though other threads of the parent, which it has
+/// not, were in calls when it was made.
+static void forkDuringCalls() {
+  std::atomic<bool> Stop = false;
+  CUcontext Ctx = nullptr;
+  CALL(cuCtxGetCurrent, CUresult (*)(CUcontext *))(&Ctx);
+  std::vector<std::thread> Busy;
+  for (int K = 0; K < 2; ++K)
+    Busy.emplace_back([&] {
+      api().cuCtxSetCurrent(Ctx);
+      while (!Stop)
+        Buffer B(64);
+    });
+  std::fflush(stdout);
+  for (int K = 0; K < 8; ++K) {
+    pid_t Child = fork();
+    if (!Child) {
+      alarm(20); // ends a child that hangs
+      Buffer B(64);
+      _exit(B.Address == 0);
+    }
+    int Status = -1;
+    waitpid(Child, &Status, 0);
+    check(Status == 0, "a call in a process forked during calls");
+  }
+  Stop = true;
+  for (std::thread &T : Busy)
+    T.join();
+}
+
+static void parameterBuffers() {
+  std::string Text =
+      module("ld.param.u64 %rd1, [p];\nst.global.u64 [%rd1], %rd1;\n");
+  CUmodule M = nullptr;
+  CUfunction F = nullptr;
+  check(!api().cuModuleLoadDataEx(&M, Text.c_str(), 0, nullptr, nullptr) &&
+            !api().cuModuleGetFunction(&F, M, "k"),
+        "a kernel with a parameter");
+  Buffer B(64);
+  uint64_t Values[4] = {B.Address};
+  for (size_t Size : {0, 4, 8, 16, 32}) {
+    void *Extra[] = {reinterpret_cast<void *>(1), Values,
+                     reinterpret_cast<void *>(2), &Size, nullptr};
+    CUresult R = CALL(cuLaunchKernel,
+                      CUresult (*)(CUfunction, unsigned, unsigned, unsigned,
+                                   unsigned, unsigned, unsigned, unsigned,
+                                   CUstream, void **, void **))(
+        F, 1, 1, 1, 1, 1, 1, 0, nullptr, nullptr, Extra);
+    bool Fits = Size == 8 || Size == 16; // a struct of it may be padded
+    check(R == (Fits ? CUDA_SUCCESS : CUDA_ERROR_INVALID_VALUE),
+          "a parameter buffer of " + std::to_string(Size) + " bytes");
+  }
+}
+
 int main() {
   badModules();
   badAccesses();
@@ -414,6 +469,8 @@ int main() {
   explicitGraph();
   reusedOperands();
   wideRegisters();
+  parameterBuffers();
   threadsAndForks();
+  forkDuringCalls();
   return finish("ApiTest");
 }

@@ -384,6 +384,23 @@ static void testOverflow() {
               "stack overflow: ");
 }
 
+/// A function writes below its own variables, where its frame says whose caller
+/// it returns to.
+static void testOverwrittenFrame() {
+  std::string F =
+      ".func (.param .u32 r) f(.param .u32 n)\n{\n.local .b8 own[8];\n"
+      ".reg .b64 %rd<3>;\n.reg .b32 %r<4>;\n.reg .pred %p1;\n"
+      "ld.param.u32 %r1, [n];\nmov.u64 %rd1, own;\n"
+      "mov.u64 %rd2, 0x4141414141414140;\n"
+      "st.local.u64 [%rd1-32], %rd2;\nst.local.u64 [%rd1-24], %rd2;\n"
+      "st.local.u64 [%rd1-16], %rd2;\nst.local.u64 [%rd1-8], %rd2;\n"
+      "setp.eq.u32 %p1, %r1, 0;\n@%p1 bra END;\nsub.u32 %r2, %r1, 1;\n" +
+      call("%r3", "f", {"%r2"}) +
+      "add.u32 %r1, %r1, %r3;\n"
+      "END:\nst.param.u32 [r], %r1;\nret;\n}\n";
+  expectFault(F + kernel(call("%r1", "f", {"3"})), "the stack was overwritten");
+}
+
 /// Chains need no more stack than they take, whatever the limit is.
 static void testStackOfChains() {
   constexpr int StackSize = 0; // CU_LIMIT_STACK_SIZE
@@ -443,6 +460,7 @@ int main() {
   testAlignment();
   testPointers();
   testOverflow();
+  testOverwrittenFrame();
   testStackOfChains();
   testUnwritten();
   testUnwrittenRegister();

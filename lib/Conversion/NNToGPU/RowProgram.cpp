@@ -15,7 +15,7 @@ GPULaunch getRowLaunch(DispatchContext &context, const RowShape &shape) {
   RowSpace space(context, shape);
   StagedRows staged(context.math, space, shape);
   GPULaunch launch = {space.getBlocks(math), space.getBlockThreads(),
-                      math.constant(0)};
+                      math.constant(0), /*parts=*/1, /*residentBlocks=*/1};
   switch (staged.getUse()) {
   case StagedRows::Use::never:
     break;

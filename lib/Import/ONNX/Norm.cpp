@@ -193,15 +193,18 @@ LogicalResult buildLpNormalization(NodeContext &ctx) {
   if (p != 1 && p != 2) {
     return ctx.invalid("expected p 1 or 2, got " + Twine(p));
   }
+  // In f32: squares of 16-bit floats overflow and vanish.
+  auto type = cast<FloatType>(ctx.element());
   Value x = ctx.input(0);
+  x = type.getWidth() < 32 ? b.cast(x, b.getF32Type()) : x;
   Value part = p == 1 ? b.unary(Fn::abs, x) : b.binary(Fn::mul, x, x);
   Value sum = b.reduce(nn::ReduceKind::sum, part, {*axis}, true);
   Value norm = p == 1 ? sum : b.unary(Fn::sqrt, sum);
   // Nothing divided by nothing is 0.
   Value isZero = b.binary(Fn::eq, norm, 0.0);
-  Value divisor =
-      b.elementwise(Fn::select, {isZero, b.scalar(ctx.element(), 1), norm});
-  return ctx.results(b.binary(Fn::div, x, divisor));
+  Value divisor = b.elementwise(
+      Fn::select, {isZero, b.scalar(GraphBuilder::elementOf(x), 1), norm});
+  return ctx.results(b.cast(b.binary(Fn::div, x, divisor), type));
 }
 
 } // namespace dlc::onnx

@@ -145,6 +145,14 @@ buildComposite(NodeContext &ctx, bool onInts,
                      b.cast(compute(x, *reduction), ctx.element()));
 }
 
+/// Squares of 16-bit floats overflow and vanish where their sums and roots do
+/// not: they are taken in f32.
+static Value squareOf(GraphBuilder &b, Value x) {
+  auto type = dyn_cast<FloatType>(GraphBuilder::elementOf(x));
+  Value wide = type && type.getWidth() < 32 ? b.cast(x, b.getF32Type()) : x;
+  return b.binary(Fn::mul, wide, wide);
+}
+
 static Value sumOf(GraphBuilder &b, Value x, const Reduction &reduction) {
   return reduction.isIdentity
              ? x
@@ -162,7 +170,7 @@ LogicalResult buildReduceL1(NodeContext &ctx) {
 LogicalResult buildReduceL2(NodeContext &ctx) {
   GraphBuilder &b = ctx.b;
   return buildComposite(ctx, false, [&](Value x, const Reduction &r) {
-    return b.unary(Fn::sqrt, sumOf(b, b.binary(Fn::mul, x, x), r));
+    return b.unary(Fn::sqrt, sumOf(b, squareOf(b, x), r));
   });
 }
 
@@ -176,7 +184,7 @@ LogicalResult buildReduceLogSum(NodeContext &ctx) {
 LogicalResult buildReduceSumSquare(NodeContext &ctx) {
   GraphBuilder &b = ctx.b;
   return buildComposite(ctx, true, [&](Value x, const Reduction &r) {
-    return sumOf(b, b.binary(Fn::mul, x, x), r);
+    return sumOf(b, squareOf(b, x), r);
   });
 }
 

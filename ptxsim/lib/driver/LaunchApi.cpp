@@ -15,15 +15,20 @@ static Kernel *object(CUfunction F) { return reinterpret_cast<Kernel *>(F); }
 // ---- parameters ----------------------------------------------------------
 enum : uintptr_t { ParamEnd = 0, ParamBuffer = 1, ParamBufferSize = 2 };
 
-static bool paramsFromBuffer(void **Extra, std::vector<uint8_t> &Out) {
+/// The buffer has all of the kernel's parameters, and at most what a struct of
+/// them is padded by.
+static bool paramsFromBuffer(void **Extra, uint32_t Bytes,
+                             std::vector<uint8_t> &Out) {
+  constexpr size_t MaxAlign = 16;
   const void *Buffer = nullptr;
   size_t Size = 0;
   for (unsigned K = 0; K < 8; K += 2) {
     switch (reinterpret_cast<uintptr_t>(Extra[K])) {
     case ParamEnd:
-      if (!Buffer || Size > Out.size())
+      if (!Buffer || Size < Bytes ||
+          Size > (Bytes + MaxAlign - 1) / MaxAlign * MaxAlign)
         return false;
-      std::memcpy(Out.data(), Buffer, Size);
+      std::memcpy(Out.data(), Buffer, Bytes);
       return true;
     case ParamBuffer: Buffer = Extra[K + 1]; break;
     case ParamBufferSize:
@@ -44,7 +49,7 @@ static bool collectParams(const Kernel &K, void **Values, void **Extra,
   if (Values && Extra)
     return false;
   if (Extra)
-    return paramsFromBuffer(Extra, Out);
+    return paramsFromBuffer(Extra, K.Code->ParamBytes, Out);
   if (!Values)
     return Params.empty();
   uint64_t At = 0;

@@ -2,9 +2,11 @@
 // Device models, configuration, device memory and reports.
 #include "State.h"
 #include "exec/Race.h"
+
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
+#include <pthread.h>
 #include <sys/mman.h>
 
 using namespace ptxsim;
@@ -108,11 +110,18 @@ static void configureFromEnvironment(DriverState &S) {
   }
 }
 
+// A child of a process whose other threads were in calls gets a lock that
+// nobody of its own holds: so a fork waits for those calls.
+static void lockForFork() { state().Lock.lock(); }
+static void unlockInParent() { state().Lock.unlock(); }
+static void unlockInChild() { new (&state().Lock) std::recursive_mutex; }
+
 DriverState &ptxsim::state() {
   // Never destroyed: programs call the driver from their own destructors.
   static DriverState *S = [] {
     auto *New = new DriverState;
     configureFromEnvironment(*New);
+    pthread_atfork(lockForFork, unlockInParent, unlockInChild);
     return New;
   }();
   return *S;

@@ -98,13 +98,5 @@ template <class F> Handler pickInteger(Type T, F Fn) {
   }
 }
 
-/// Unsigned row of the same width, for bit operations on signed types.
-template <class V> auto asUnsigned(V A) {
-  if constexpr (sizeof(V) == sizeof(RowU32))
-    return (RowU32)A;
-  else
-    return (RowU64)A;
-}
-
 } // namespace ptxsim
 #endif

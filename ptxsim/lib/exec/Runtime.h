@@ -28,8 +28,5 @@ inline uint8_t *localMemory(const Warp *W, uint32_t Lane) {
   return W->C->Local + Thread * W->C->L->LocalBytes;
 }
 
-/// Where simulator reports and device printf go.
-void writeLog(const std::string &Text);
-
 } // namespace ptxsim
 #endif

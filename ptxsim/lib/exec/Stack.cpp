@@ -29,6 +29,20 @@ static void stackOverflow(Warp *W, const Inst *I, uint32_t Lane,
             " (CU_LIMIT_STACK_SIZE)");
 }
 
+/// Whether room for `Bytes` of saved registers and such lies in the caller's
+/// frame at Frame. The kernel itself may have overwritten where that is.
+static bool checkFrame(Warp *W, const Inst *I, uint32_t Lane, uint64_t Frame,
+                       uint64_t Bytes) {
+  uint64_t End = W->C->L->LocalBytes;
+  if (Frame <= End && Bytes <= End - Frame)
+    return true;
+  fault(W, I, FaultKind::Address, Lane,
+        "the frame of a caller is at local address " + hex(Frame) +
+            ", the thread has " + std::to_string(End) +
+            " bytes: the stack was overwritten");
+  return false;
+}
+
 /// A register that outlives a call, as 8 bytes.
 static void saveRow(const Detail &D, const uint8_t *R, unsigned K, uint32_t L,
                     uint8_t *To) {
@@ -71,6 +85,8 @@ static bool pushFrames(Warp *W, const Inst *I, uint8_t *R, uint32_t M,
       stackOverflow(W, I, L, Top);
       return false;
     }
+    if (!checkFrame(W, I, L, Old, uint64_t(D.Immediates[1]) + 8 * Count))
+      return false;
     for (unsigned K = 0; K < Count; ++K)
       saveRow(D, R, K, L, Memory + Old);
     std::memcpy(Memory + New, &Old, 8);
@@ -154,15 +170,18 @@ static void bodyReturn(PTXSIM_ARGS) {
   uint32_t Call = W->Joins[W->Join].Pc - 1;
   const Detail &D = W->P->Details[W->P->Code[Call].X];
   unsigned Count = D.Operands[savedOperand(D)].Count;
-  forLanes(M, [&](uint32_t L) {
+  for (uint32_t Left = M; Left; Left &= Left - 1) {
+    uint32_t L = uint32_t(std::countr_zero(Left));
     uint8_t *Memory = localMemory(W, L);
     uint64_t Callee = laneOf<uint64_t>(R, D.slot(Frame), L), Old;
     std::memcpy(&Old, Memory + Callee, 8);
+    if (!checkFrame(W, I, L, Old, uint64_t(D.Immediates[1]) + 8 * Count))
+      return;
     for (unsigned K = 0; K < Count; ++K)
       restoreRow(D, R, K, L, Memory + Old);
     std::memcpy(R + D.slot(Frame) + 8 * L, &Old, 8);
     std::memcpy(R + D.slot(Stack) + 8 * L, &Callee, 8);
-  });
+  }
   account(W, Pc + 1);
   W->Segment = Pc + 1;
   if (arriveAtJoin(W, M))
