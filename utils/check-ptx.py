@@ -154,9 +154,10 @@ def read_table() -> tuple[str, dict[str, dict]]:
 
 
 def write_table(version: str, table: dict[str, dict]) -> None:
-    lines = [f"# ptxas {version}", "\t".join(("model", *COLUMNS, "why"))]
+    columns = (*COLUMNS, "why")
+    lines = [f"# ptxas {version}", "\t".join(("model", *columns))]
     for name in sorted(table):
-        lines.append("\t".join([name, *(str(table[name][c]) for c in COLUMNS)]))
+        lines.append("\t".join([name, *(str(table[name][c]) for c in columns)]))
     TABLE.write_text("\n".join(lines) + "\n")
 
 
