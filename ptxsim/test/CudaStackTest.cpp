@@ -40,10 +40,10 @@ static void testLists() {
     std::vector<int> Length(2 * Threads), Want;
     for (int I = 0; I < 2 * Threads; ++I) {
       Length[I] = I * 7 % 23;
-      int Sum = 0;
+      unsigned Sum = 0; // wraps around
       for (int C = Length[I] - 1; C >= 0; --C)
-        Sum = Sum * 3 + C * I;
-      Want.push_back(Sum);
+        Sum = Sum * 3 + unsigned(C * I);
+      Want.push_back(int(Sum));
     }
     Buffer L(Length), Out(Length.size() * 4);
     runs(K.arg(L.Address).arg(Out.Address).run({2}, {Threads}), What);
