@@ -375,8 +375,9 @@ static void wideRegisters() {
 }
 
 static void threadsAndForks() {
-  std::string Text = module("ld.param.u64 %rd1, [p];\nmov.u32 %r1, 5;\n"
-                            "st.global.u32 [%rd1], %r1;\n");
+  std::string Text = module("ld.param.u64 %rd1, [p];\nmov.u32 %r1, %ctaid.x;\n"
+                            "mad.wide.u32 %rd1, %r1, 4, %rd1;\n"
+                            "mov.u32 %r1, 5;\nst.global.u32 [%rd1], %r1;\n");
   bool Ok[4] = {};
   CUcontext Ctx = nullptr;
   CALL(cuCtxGetCurrent, CUresult (*)(CUcontext *))(&Ctx);
@@ -385,7 +386,7 @@ static void threadsAndForks() {
     Pool.emplace_back([&Mine, &Text, Ctx] {
       api().cuCtxSetCurrent(Ctx);
       Kernel K(Text, "k");
-      Buffer B(64);
+      Buffer B(256);
       Mine = K.arg(B.Address).run({4}, {1}) == CUDA_SUCCESS &&
              B.read<int>()[0] == 5;
     });
@@ -397,7 +398,7 @@ static void threadsAndForks() {
   pid_t Child = fork();
   if (!Child) {
     Kernel K(Text, "k");
-    Buffer B(64);
+    Buffer B(256);
     _exit(K.arg(B.Address).run({64}, {1}) != CUDA_SUCCESS);
   }
   int Status = -1;
