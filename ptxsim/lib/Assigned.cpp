@@ -26,18 +26,13 @@ struct Assignment {
 void Assignment::walk(uint32_t Block, BitSet &B, bool Check) {
   uint32_t End = G.blockEnd(Block, uint32_t(K.Code.size()));
   for (uint32_t J = G.BlockBegin[Block]; J < End; ++J)
-    forRegisters(
+    R.forNumbers(
         K.Code[J],
-        [&](const Ref &Read) {
-          uint32_t N = R.numberOf(Read.Value);
-          if (Check && N != NoReg && !B.test(N))
+        [&](const Ref &Read, uint32_t N) {
+          if (Check && !B.test(N))
             Suspicious[Read.Value] = true;
         },
-        [&](const Ref &Written, bool Whole) {
-          uint32_t N = R.numberOf(Written.Value);
-          if (N != NoReg && Whole)
-            B.set(N);
-        });
+        [&](uint32_t N) { B.set(N); });
 }
 
 /// Every path starts with nothing written in the region's first block.

@@ -38,7 +38,8 @@ CallPlan::CallPlan(const Module &M, const Function &Entry) : M(M) {
   std::vector<bool> HasBody(Nodes.size());
   for (uint32_t K = 1; K < Nodes.size(); ++K) {
     const Node &N = Nodes[K];
-    HasBody[K] = HasBody[K] || (N.Fn && !N.Inlined);
+    if (N.Fn && !N.Inlined)
+      HasBody[K] = true;
     if (N.Shape && N.Shape->ByTable)
       for (uint32_t C : N.Callees)
         HasBody[C] = true;
@@ -55,12 +56,21 @@ bool CallPlan::inlines(const Function &Fn) const {
 }
 
 // ---- pointers to functions -------------------------------------------------
+std::vector<const Variable *>
+ptxsim::slotsOf(const std::vector<Variable> &Returns,
+                const std::vector<Variable> &Params) {
+  std::vector<const Variable *> Out;
+  for (const std::vector<Variable> *List : {&Returns, &Params})
+    for (const Variable &V : *List)
+      Out.push_back(&V);
+  return Out;
+}
+
 CallPlan::Sizes CallPlan::sizesOf(const std::vector<Variable> &Returns,
                                   const std::vector<Variable> &Params) {
   Sizes S{Returns.size()};
-  for (const std::vector<Variable> *List : {&Returns, &Params})
-    for (const Variable &V : *List)
-      S.push_back(V.Size);
+  for (const Variable *V : slotsOf(Returns, Params))
+    S.push_back(V->Size);
   return S;
 }
 
@@ -69,12 +79,9 @@ void CallPlan::findShapes() {
     CallShape &S = Shapes[sizesOf(Fn->Returns, Fn->Params)];
     S.Candidates.push_back(Fn);
     S.Align.resize(Fn->Returns.size() + Fn->Params.size(), 1);
-    size_t K = 0;
-    for (const std::vector<Variable> *List : {&Fn->Returns, &Fn->Params})
-      for (const Variable &V : *List) {
-        S.Align[K] = std::max(S.Align[K], V.Align);
-        ++K;
-      }
+    std::vector<const Variable *> Slots = slotsOf(Fn->Returns, Fn->Params);
+    for (size_t K = 0; K < Slots.size(); ++K)
+      S.Align[K] = std::max(S.Align[K], Slots[K]->Align);
   }
 }
 
@@ -88,9 +95,8 @@ std::vector<uint32_t> CallPlan::alignments(const Function &Fn) const {
   if (It != Shapes.end() && It->second.ByTable)
     return It->second.Align;
   std::vector<uint32_t> Out;
-  for (const std::vector<Variable> *List : {&Fn.Returns, &Fn.Params})
-    for (const Variable &V : *List)
-      Out.push_back(V.Align);
+  for (const Variable *V : slotsOf(Fn.Returns, Fn.Params))
+    Out.push_back(V->Align);
   return Out;
 }
 

@@ -18,6 +18,10 @@ struct CallShape {
   bool ByTable = false; // all have bodies, and calls look theirs up by address
 };
 
+/// Results, then parameters: the slots of a frame.
+std::vector<const Variable *> slotsOf(const std::vector<Variable> &Returns,
+                                      const std::vector<Variable> &Params);
+
 class CallPlan {
 public:
   /// Decides for everything that Entry may reach, in time linear in its size.

@@ -107,11 +107,7 @@ static bool targetHas(const Module &M, const OpcodeRow &Row) {
 bool Lowering::lowerInstruction(Frame &F, const Instruction &I,
                                 unsigned Depth) {
   this->Depth = Depth;
-  Lowered L;
-  L.Line = I.Line;
-  L.SourceFile = I.SourceFile;
-  L.SourceLine = I.SourceLine;
-  L.Text = I.Text;
+  Lowered L = inPlaceOf(I);
   std::string Why;
   auto Cached = Matched.find(I.Opcode);
   if (Cached == Matched.end()) {

@@ -97,13 +97,16 @@ bool Lowering::inlineCall(Frame &F, const Instruction &I,
 }
 
 // ---- pointers to functions -------------------------------------------------
-/// An instruction without operands in place of I.
-Lowered Lowering::like(const Instruction &I, std::string_view Opcode) {
+Lowered Lowering::inPlaceOf(const Instruction &I) {
   Lowered L;
   L.Line = I.Line;
   L.SourceFile = I.SourceFile;
   L.SourceLine = I.SourceLine;
   L.Text = I.Text;
+  return L;
+}
+Lowered Lowering::like(const Instruction &I, std::string_view Opcode) {
+  Lowered L = inPlaceOf(I);
   std::string Why;
   matchOpcode(Opcode, L.Info, Why);
   return L;

@@ -72,13 +72,12 @@ void Lowering::beginBodies() {
     Frame F(*Fn);
     F.Body = uint32_t(Bodies.size());
     std::vector<uint32_t> Align = Plan->alignments(*Fn);
-    for (const std::vector<Variable> *List : {&Fn->Returns, &Fn->Params})
-      for (const Variable &V : *List) {
-        uint64_t At =
-            reserve(F, std::max<uint64_t>(V.Size, 4), Align[F.SlotAt.size()]);
-        F.SlotAt.push_back(At);
-        F.Formals[V.Name] = At;
-      }
+    for (const Variable *V : slotsOf(Fn->Returns, Fn->Params)) {
+      uint64_t At =
+          reserve(F, std::max<uint64_t>(V->Size, 4), Align[F.SlotAt.size()]);
+      F.SlotAt.push_back(At);
+      F.Formals[V->Name] = At;
+    }
     Out.ArgumentBytes =
         std::max(Out.ArgumentBytes, Out.Bodies[F.Body].FrameBytes);
     Bodies.push_back(std::move(F));

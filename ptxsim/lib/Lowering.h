@@ -62,6 +62,8 @@ private:
                      const Ref &Address, const Operand *Returns,
                      const Operand *Args, unsigned Depth);
   size_t branch(const Instruction &I, const Ref &Guard);
+  /// What stands in the text where I does; with an opcode, but no operands.
+  static Lowered inPlaceOf(const Instruction &I);
   static Lowered like(const Instruction &I, std::string_view Opcode);
   bool compare(const Instruction &I, std::string_view Opcode, const Ref &To,
                const Ref &A, const Ref &B, unsigned Depth);

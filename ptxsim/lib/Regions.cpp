@@ -63,18 +63,13 @@ Liveness::Liveness(const LoweredKernel &K, const FlowGraph &G, const Regions &R)
 void Liveness::scanBlock(uint32_t B) {
   uint32_t End = G.blockEnd(B, uint32_t(K.Code.size()));
   for (uint32_t P = G.BlockBegin[B]; P < End; ++P)
-    forRegisters(
+    R.forNumbers(
         K.Code[P],
-        [&](const Ref &Read) {
-          uint32_t N = R.numberOf(Read.Value);
-          if (N != NoReg && !Kill[B].test(N))
+        [&](const Ref &, uint32_t N) {
+          if (!Kill[B].test(N))
             In[B].set(N);
         },
-        [&](const Ref &Written, bool Whole) {
-          uint32_t N = R.numberOf(Written.Value);
-          if (N != NoReg && Whole)
-            Kill[B].set(N);
-        });
+        [&](uint32_t N) { Kill[B].set(N); });
 }
 
 void Liveness::solve(const Region &Part) {

@@ -43,6 +43,10 @@ public:
   /// Place of a register in its region's Passing, or NoReg. The registers of
   /// frame and stack, which all share, do not count.
   uint32_t numberOf(uint64_t Register) const { return Number[Register]; }
+  /// As forRegisters, for those that have a number: Read(Ref, Number), then
+  /// Write(Number) for what is wholly written.
+  template <class F, class G>
+  void forNumbers(const Lowered &L, F Read, G Write) const;
 
 private:
   std::vector<uint32_t> Number;
@@ -60,6 +64,19 @@ void forRegisters(const Lowered &L, R Read, W Write) {
   for (size_t K = 0; K < L.Refs.size(); ++K)
     if (L.Refs[K].Kind == Ref::Reg && L.Roles[K] != Role::Use)
       Write(L.Refs[K], L.Guard.Kind == Ref::None);
+}
+template <class F, class G>
+void Regions::forNumbers(const Lowered &L, F Read, G Write) const {
+  forRegisters(
+      L,
+      [&](const Ref &R) {
+        if (uint32_t N = numberOf(R.Value); N != NoReg)
+          Read(R, N);
+      },
+      [&](const Ref &R, bool Whole) {
+        if (uint32_t N = numberOf(R.Value); N != NoReg && Whole)
+          Write(N);
+      });
 }
 
 /// Live registers at the ends of blocks.

@@ -267,46 +267,6 @@ static void makeSparse(const ElementType &T, unsigned K, unsigned Selector,
     }
 }
 
-static void testSparse(const std::string &Opcode, const OpcodeInfo &Info) {
-  ElementType T{has(Opcode, "tf32")   ? "tf32"
-                : has(Opcode, "bf16") ? "bf16"
-                                      : "f16"};
-  ElementType TD{Info.Types[0] == ptxsim::Type::F16 ? "f16" : "f32"};
-  unsigned K = Info.Shape.K, PerLane = T.Name == "tf32" ? 8 : 16;
-  for (unsigned Selector = 0; Selector < 4 * PerLane / K; ++Selector) {
-    Random R(std::hash<std::string>()(Opcode) + Selector);
-    Matrix A(T, 16, K), Short(T, 16, K / 2, R), B(T, K, 8, R), C(TD, 16, 8, R),
-        D(TD, 16, 8);
-    Words Metadata, In;
-    makeSparse(T, K, Selector, R, A, Short, Metadata);
-    unsigned NB = K / (4 * T.perRegister()), NA = NB,
-             NC = TD.Name == "f16" ? 2 : 4;
-    append(In, Short, NA, [&](auto L, auto Reg, auto P) {
-      return placeInA(T, 16, L, Reg, P);
-    });
-    append(In, B, NB,
-           [&](auto L, auto Reg, auto P) { return placeInB(T, L, Reg, P); });
-    auto InC = [&](auto L, auto Reg, auto P) {
-      return placeInC(TD, 16, L, Reg, P);
-    };
-    append(In, C, NC, InC);
-    In.insert(In.end(), Metadata.begin(), Metadata.end());
-    Words Out = run(Opcode,
-                    Opcode + " " + list('d', NC) + ", " + list('a', NA) + ", " +
-                        list('b', NB) + ", " + list('c', NC) + ", %e0, " +
-                        std::to_string(Selector) + ";",
-                    {{'a', NA}, {'b', NB}, {'c', NC}, {'e', 1}}, NC, In,
-                    NC == 4, NC == 4);
-    if (Out.empty())
-      return;
-    unpack(widened(Out), NC, 32, InC, D);
-    std::string Why;
-    ProductRule Rule{A, B, &C};
-    check(Rule.accepts(D, Why),
-          Opcode + " selector " + std::to_string(Selector) + ": " + Why);
-  }
-}
-
 /// The same of 8 and 4 bits. The metadata of a row are a stream of two indices
 /// for each four elements (pairs of 4 bits); 32 bits of it are a word, and
 /// words go to the lanes of a quad as (row g, first), (row g + 8, first), (row
@@ -338,27 +298,21 @@ static void makeNarrow(const ElementType &T, unsigned K, unsigned Selector,
   }
 }
 
-static void testNarrow(const std::string &Opcode, const OpcodeInfo &Info) {
-  std::string Words3 = Opcode.substr(Opcode.find(".row.col."));
-  auto Element = [&](unsigned Number) {
-    std::vector<std::string> Found;
-    for (size_t At = 0; (At = Words3.find('.', At)) != Words3.npos; ++At) {
-      std::string Word =
-          Words3.substr(At + 1, Words3.find('.', At + 1) - At - 1);
-      if (Word != "row" && Word != "col" && Word != "satfinite")
-        Found.push_back(Word);
-    }
-    return ElementType{Found[Number]};
-  };
-  ElementType TD = Element(0), TA = Element(1), TB = Element(2);
-  unsigned K = Info.Shape.K, Selectors = 512 / (TA.bits() * K);
+/// Products with each selector. Make: fills a dense matrix, its elements and
+/// their metadata, as makeSparse and makeNarrow do.
+template <class F>
+static void testSelectors(const std::string &Opcode, const OpcodeInfo &Info,
+                          ElementType TD, ElementType TA, ElementType TB,
+                          unsigned Selectors, F Make) {
+  unsigned K = Info.Shape.K, N = K / (4 * TA.perRegister());
+  unsigned NC = TD.Name == "f16" ? 2 : 4;
+  bool IsFloat = TD.Name == "f32";
   for (unsigned Selector = 0; Selector < Selectors; ++Selector) {
     Random R(std::hash<std::string>()(Opcode) + Selector);
     Matrix A(TA, 16, K), Short(TA, 16, K / 2, R), B(TB, K, 8, R),
         C(TD, 16, 8, R), D(TD, 16, 8);
     Words Metadata, In;
-    makeNarrow(TA, K, Selector, R, A, Short, Metadata);
-    unsigned N = K / (4 * TA.perRegister());
+    Make(TA, K, Selector, R, A, Short, Metadata);
     append(In, Short, N, [&](auto L, auto Reg, auto P) {
       return placeInA(TA, 16, L, Reg, P);
     });
@@ -367,26 +321,47 @@ static void testNarrow(const std::string &Opcode, const OpcodeInfo &Info) {
     auto InC = [&](auto L, auto Reg, auto P) {
       return placeInC(TD, 16, L, Reg, P);
     };
-    append(In, C, 4, InC);
+    append(In, C, NC, InC);
     In.insert(In.end(), Metadata.begin(), Metadata.end());
-    bool Float = TD.Name == "f32";
-    Words Out =
-        run(Opcode,
-            Opcode + " " + list('d', 4) + ", " + list('a', N) + ", " +
-                list('b', N) + ", " + list('c', 4) + ", %e0, " +
-                std::to_string(Selector) + ";",
-            {{'a', N}, {'b', N}, {'c', 4}, {'e', 1}}, 4, In, Float, Float);
+    Words Out = run(Opcode,
+                    Opcode + " " + list('d', NC) + ", " + list('a', N) + ", " +
+                        list('b', N) + ", " + list('c', NC) + ", %e0, " +
+                        std::to_string(Selector) + ";",
+                    {{'a', N}, {'b', N}, {'c', NC}, {'e', 1}}, NC, In, IsFloat,
+                    IsFloat);
     if (Out.empty())
       return;
-    unpack(widened(Out), 4, 32, InC, D);
-    if (!Float) {
+    unpack(widened(Out), NC, 32, InC, D);
+    if (TD.Name == "s32") {
       checkIntegers(Opcode, Info, A, B, C, D);
       continue;
     }
     std::string Why;
     ProductRule Rule{A, B, &C};
-    check(Rule.accepts(D, Why), Opcode + ": " + Why);
+    check(Rule.accepts(D, Why),
+          Opcode + " selector " + std::to_string(Selector) + ": " + Why);
   }
+}
+
+static void testSparse(const std::string &Opcode, const OpcodeInfo &Info) {
+  ElementType T{has(Opcode, "tf32")   ? "tf32"
+                : has(Opcode, "bf16") ? "bf16"
+                                      : "f16"};
+  ElementType TD{Info.Types[0] == ptxsim::Type::F16 ? "f16" : "f32"};
+  unsigned PerLane = T.Name == "tf32" ? 8 : 16;
+  testSelectors(Opcode, Info, TD, T, T, 4 * PerLane / Info.Shape.K, makeSparse);
+}
+
+static void testNarrow(const std::string &Opcode, const OpcodeInfo &Info) {
+  std::string Types = Opcode.substr(Opcode.find(".row.col."));
+  std::vector<ElementType> Found;
+  for (size_t At = 0; (At = Types.find('.', At)) != Types.npos; ++At) {
+    std::string Word = Types.substr(At + 1, Types.find('.', At + 1) - At - 1);
+    if (Word != "row" && Word != "col" && Word != "satfinite")
+      Found.push_back({Word});
+  }
+  testSelectors(Opcode, Info, Found[0], Found[1], Found[2],
+                512 / (Found[1].bits() * Info.Shape.K), makeNarrow);
 }
 
 int main() {

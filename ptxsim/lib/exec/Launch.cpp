@@ -39,7 +39,6 @@ static uint64_t paramValue(const LaunchState &L, const ImageRow &Row) {
   return V;
 }
 
-/// Value of a special register that is the same in the whole launch.
 /// Shared memory of a CTA that the kernel knows of.
 static uint32_t sharedBytes(const LaunchState &L) {
   return L.P->DynamicSharedOffset - SharedBase + L.DynamicShared;
@@ -50,6 +49,7 @@ static uint32_t reservedOffset(const LaunchState &L) {
          ReservedSharedBytes;
 }
 
+/// Value of a special register that is the same in the whole launch.
 static bool launchValue(const LaunchState &L, const ImageRow &Row,
                         uint64_t &V) {
   Dim3 C = L.ClusterDim, G = L.Grid, B = L.Block;

@@ -91,6 +91,13 @@ static void writeFragment(const Detail &D, uint8_t *R, Type T, F Fn) {
 // ---- integers and bits -----------------------------------------------------
 static constexpr unsigned MostRows = 16, MostColumns = 8, MostK = 256;
 
+/// A sum as 32 bits: clamped, or what is left of it.
+static int32_t sumOf(const OpcodeInfo &Info, int64_t V) {
+  if (Info.has(Mod::Satfinite))
+    V = std::clamp<int64_t>(V, INT32_MIN, INT32_MAX);
+  return int32_t(uint32_t(uint64_t(V)));
+}
+
 static void mmaIntegers(PTXSIM_ARGS) {
   uint32_t On = guarded(I, R, M);
   if (!On)
@@ -126,10 +133,7 @@ static void mmaIntegers(PTXSIM_ARGS) {
             Xor ? A[Row][K] ^ B[K][Column] : A[Row][K] * B[K][Column];
   writeFragment(D, R, Type::S32, [&](uint32_t L, unsigned Element) {
     Place At = placeInC(L, Element);
-    int64_t V = Sum[At.Row][At.Column];
-    if (Info.has(Mod::Satfinite))
-      V = std::clamp<int64_t>(V, INT32_MIN, INT32_MAX);
-    return int32_t(uint32_t(uint64_t(V)));
+    return sumOf(Info, Sum[At.Row][At.Column]);
   });
   countProducts(W, 1, uint64_t(S.M) * S.N * S.K);
   PTXSIM_NEXT;
@@ -315,7 +319,6 @@ template <bool Floating> static void mmaSparseNarrow(PTXSIM_ARGS) {
   using Sum = std::conditional_t<Floating, float, int64_t>;
   const Detail &D = W->P->Details[I->X];
   Type TC = D.Info.Types[3];
-  bool Saturates = D.Info.has(Mod::Satfinite);
   Sum C[16][8];
   forFragment(D, 3, R, TC, [&](uint32_t L, unsigned Reg, unsigned, uint32_t V) {
     Place At = placeInC(L, Reg);
@@ -341,12 +344,10 @@ template <bool Floating> static void mmaSparseNarrow(PTXSIM_ARGS) {
     return;
   writeFragment(D, R, TC, [&](uint32_t L, unsigned Element) {
     Place At = placeInC(L, Element);
-    Sum V = C[At.Row][At.Column];
     if constexpr (Floating)
-      return V;
+      return C[At.Row][At.Column];
     else
-      return int32_t(uint32_t(uint64_t(
-          Saturates ? std::clamp<int64_t>(V, INT32_MIN, INT32_MAX) : V)));
+      return sumOf(D.Info, C[At.Row][At.Column]);
   });
   countProducts(W, 1, uint64_t(16) * 8 * D.Info.Shape.K);
   PTXSIM_NEXT;

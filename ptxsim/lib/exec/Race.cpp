@@ -240,14 +240,12 @@ void ptxsim::raceArriveMbarrier(Warp *W, Mbarrier *B, bool Relaxed) {
 }
 void ptxsim::raceArriveCopies(Warp *W, Mbarrier *B) {
   if (RaceState *S = raceOf(W)) {
-    WarpClock &C = clockOf(*S, W);
-    join(B->Arriving, C.Now);
-    giveFences(*S, C);
+    raceArriveMbarrier(W, B, /*Relaxed=*/false);
     uint32_t &Seen = B->Arriving[agentOf(*S, W, AgentKind::Copy)];
-    Seen = std::max(Seen, C.CopyClock++);
-    tick(*S, W);
+    Seen = std::max(Seen, clockOf(*S, W).CopyClock++);
   }
 }
+
 // ---- matrix products -----------------------------------------------------
 bool ptxsim::raceProductRead(Warp *W, const Inst *I, uint32_t Offset,
                              uint32_t Bytes, uint64_t Number) {

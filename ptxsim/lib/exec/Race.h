@@ -54,10 +54,10 @@ bool raceCopyGlobal(Warp *W, const Inst *I, uint32_t Lane, uint64_t Address,
                     uint64_t Bytes, AccessKind Kind, CopyEpoch Copy);
 
 /// A lane reads or writes its local memory, from byte At of the CTA's on.
-/// A call passes Bytes on: what has not been written stays so.
-void raceCopyLocal(Warp *W, uint64_t To, uint64_t From, uint64_t Bytes);
 bool raceLocal(Warp *W, const Inst *I, uint32_t Lane, uint64_t At,
                unsigned Bytes, AccessKind Kind);
+/// A call passes Bytes of it on: what has not been written stays so.
+void raceCopyLocal(Warp *W, uint64_t To, uint64_t From, uint64_t Bytes);
 
 /// Lanes of W read What, which nobody has written. True if the launch goes on,
 /// false after recording a fault.

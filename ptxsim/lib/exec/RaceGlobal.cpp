@@ -218,7 +218,7 @@ bool GlobalCheck::ordered(const Access &Old) const {
     return Release && (knows(Mine.Seen, Old.Task, *Release) ||
                        (A.Strong && knows(Mine.Found, Old.Task, *Release)));
   }
-  const WarpClock &C = clockOf(const_cast<RaceState &>(R), W);
+  const WarpClock &C = R.Clocks[warpIndex(R, W)];
   bool Same = Old.Agent == A.Agent && (!A.Proxy || Old.Clock == A.Clock);
   return Same || Old.Clock <= C.Now[Old.Agent] ||
          (A.Strong && Old.Agent < C.Found.size() &&
@@ -387,10 +387,18 @@ static void synchronise(GlobalCheck &K, WarpClock &Mine, uint16_t Flags,
     join(O.Clocks[Task], Out);
 }
 
+/// Number of the warp's task: 0 is none.
+static uint32_t taskNumber(const Warp *W) {
+  return uint32_t(W->C->Group->Task) + 1;
+}
+static TaskState &taskOf(Warp *W) {
+  return W->C->L->Shadow->Tasks[taskNumber(W)];
+}
+
 void ptxsim::fenceGlobal(Warp *W) {
   if (!W->C->L->Shadow)
     return;
-  TaskState &T = W->C->L->Shadow->Tasks[uint32_t(W->C->Group->Task) + 1];
+  TaskState &T = taskOf(W);
   joinReleases(T.Seen, T.Found);
   T.Found.clear();
   T.Fenced = T.Release++;
@@ -399,7 +407,7 @@ void ptxsim::fenceGlobal(Warp *W) {
 void ptxsim::fenceProxyGlobal(Warp *W) {
   if (!W->C->L->Shadow)
     return;
-  TaskState &T = W->C->L->Shadow->Tasks[uint32_t(W->C->Group->Task) + 1];
+  TaskState &T = taskOf(W);
   join(T.ProxyView, clockOf(*raceOf(W), W).Now);
   joinReleases(T.ProxySeen, T.Seen);
 }
@@ -421,10 +429,10 @@ static GlobalCheck begin(Warp *W, const Inst *I, AccessKind Kind, bool Strong) {
   RaceState &R = *raceOf(W);
   GlobalShadow &S = *W->C->L->Shadow;
   const WarpClock &C = clockOf(R, W);
-  uint32_t Task = uint32_t(W->C->Group->Task) + 1, Agent = warpIndex(R, W);
-  TaskState &Mine = S.Tasks[Task];
+  uint32_t Agent = warpIndex(R, W);
+  TaskState &Mine = taskOf(W);
   Access A{};
-  A.Task = Task;
+  A.Task = taskNumber(W);
   A.Release = Mine.Release;
   A.Agent = uint16_t(Agent);
   A.Clock = C.Now[Agent];
@@ -484,14 +492,13 @@ bool ptxsim::raceCopyGlobal(Warp *W, const Inst *I, uint32_t Lane,
 void ptxsim::noteDone(Warp *W, uint32_t Agent, uint32_t Clock) {
   if (!Clock || !W->C->L->Shadow)
     return;
-  TaskState &T = W->C->L->Shadow->Tasks[uint32_t(W->C->Group->Task) + 1];
+  TaskState &T = taskOf(W);
   auto &Done = T.Done[Agent];
   if (Done.empty() || Done.back().Clock < Clock)
     Done.push_back({Clock, T.Release});
 }
 
-// ---- tensor maps
-// -------------------------------------------------------------
+// ---- tensor maps -----------------------------------------------------------
 /// The last writes of a map's 128 bytes.
 static std::array<Access, 16> mapWrites(GlobalShadow &S, const LaunchState &L,
                                         uint64_t Address) {
@@ -509,8 +516,7 @@ void ptxsim::raceFenceMap(Warp *W, uint64_t Address) {
   if (!W->C->L->Shadow)
     return;
   GlobalShadow &S = *W->C->L->Shadow;
-  uint32_t Task = uint32_t(W->C->Group->Task) + 1;
-  S.Maps[{Task, Address}] = mapWrites(S, *W->C->L, Address);
+  S.Maps[{taskNumber(W), Address}] = mapWrites(S, *W->C->L, Address);
 }
 
 bool ptxsim::raceReadMap(Warp *W, const Inst *I, uint32_t Lane,
