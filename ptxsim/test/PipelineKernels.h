@@ -33,8 +33,7 @@ xor.b32 %r8, %r6, 1;
 shl.b32 %r9, %r3, 2;
 )";
 
-// ---- kernels
-// -----------------------------------------------------------------
+// ---- kernels ---------------------------------------------------------------
 static const char *const PipeBody = R"(
 @%p1 mbarrier.init.shared.b64 [%r5], 1;
 @%p1 mbarrier.init.shared.b64 [%r5+8], 1;
