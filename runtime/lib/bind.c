@@ -8,6 +8,13 @@
 
 dlc_status dlc_context_bind_inputs(dlc_context *c, const dlc_tensor *inputs) {
   const dlc_header *h = &c->model->container.header;
+  for (uint32_t i = 0; i < h->num_inputs; i++) {
+    dlc_status status =
+        dlc_check_arena(c, "input", dlc_input_name(c, i), &inputs[i]);
+    if (status) {
+      return status;
+    }
+  }
   if (c->cuda) {
     return dlc_cuda_bind_inputs(c, inputs);
   }

@@ -37,6 +37,11 @@ bool dlc_is_aligned(const void *data, dlc_data_type type);
 dlc_status dlc_output_measure(const dlc_context *c, uint32_t output,
                               int64_t *bytes);
 
+/* Fails if the tensor of the caller, which the message calls `what` and `name`,
+   lies in the arena of the caller. */
+dlc_status dlc_check_arena(const dlc_context *c, const char *what,
+                           const char *name, const dlc_tensor *tensor);
+
 /* Checks the caller's memory for an output, or, where there is none, that the
    context's own is not what the caller gives as an input. */
 dlc_status dlc_output_check(const dlc_context *c, uint32_t output,

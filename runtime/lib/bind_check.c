@@ -111,6 +111,11 @@ static dlc_status check_caller(const dlc_context *c, uint32_t output,
   return DLC_OK;
 }
 
+static dlc_tensor bytes_at(void *data, int64_t *count) {
+  return (dlc_tensor){
+      .data = data, .ndim = 1, .dtype = {DLC_UINT, 8, 1}, .shape = count};
+}
+
 static bool overlaps(const dlc_tensor *a, const dlc_tensor *b) {
   if (!a->data || !b->data) {
     return false;
@@ -125,6 +130,18 @@ static bool overlaps(const dlc_tensor *a, const dlc_tensor *b) {
   return !dlc_tensor_range(a, &begin_a, &end_a) ||
          !dlc_tensor_range(b, &begin_b, &end_b) ||
          (begin_a < end_b && begin_b < end_a);
+}
+
+dlc_status dlc_check_arena(const dlc_context *c, const char *what,
+                           const char *name, const dlc_tensor *tensor) {
+  int64_t bytes = c->callers_arena_bytes;
+  dlc_tensor arena = bytes_at(c->callers_arena, &bytes);
+  return overlaps(&arena, tensor)
+             ? dlc_fail(DLC_USAGE,
+                        "%s '%s': its memory overlaps the arena that "
+                        "dlc_context_set_arena was given",
+                        what, name)
+             : DLC_OK;
 }
 
 static dlc_status check_overlap(const dlc_context *c, uint32_t output,
@@ -152,10 +169,7 @@ static dlc_status check_own(const dlc_context *c, uint32_t output,
                             const dlc_block *block, const dlc_tensor *inputs) {
   const dlc_header *h = &c->model->container.header;
   int64_t bytes = (int64_t)block->bytes;
-  dlc_tensor own = {.data = block->data,
-                    .ndim = 1,
-                    .dtype = {DLC_UINT, 8, 1},
-                    .shape = &bytes};
+  dlc_tensor own = bytes_at(block->data, &bytes);
   for (uint32_t i = 0; i < h->num_inputs; i++) {
     if (overlaps(&own, &inputs[i])) {
       /* Dims that are too large reach into what lies behind. */
@@ -183,8 +197,12 @@ dlc_status dlc_output_check(const dlc_context *c, uint32_t output,
   const dlc_output *o = &c->outputs[output];
   dlc_status status;
   if (o->caller) {
-    status = check_caller(c, output, &outputs[output]);
-    return status ? status : check_overlap(c, output, inputs, outputs);
+    const dlc_tensor *own = &outputs[output];
+    if ((status = check_caller(c, output, own)) ||
+        (status = check_overlap(c, output, inputs, outputs))) {
+      return status;
+    }
+    return dlc_check_arena(c, "output", dlc_output_name(c, output), own);
   }
   status = check_own(c, output, &o->block, inputs);
   return status ? status : check_own(c, output, &o->host, inputs);

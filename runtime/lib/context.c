@@ -245,8 +245,11 @@ static dlc_status set_arena(dlc_context *c, void *arena, int64_t bytes) {
                     "got %p and %" PRId64 " bytes",
                     arena, bytes);
   }
+  uintptr_t begin = (uintptr_t)arena;
   dlc_status status =
-      arena && c->cuda ? dlc_cuda_check_memory(c, "the arena", arena) : DLC_OK;
+      arena && c->cuda && bytes > 0
+          ? dlc_cuda_check_memory(c, "the arena", begin, begin + (size_t)bytes)
+          : DLC_OK;
   if (status) {
     return status;
   }

@@ -20,6 +20,19 @@
 
 static cu_address address_of(const void *data) { return (uintptr_t)data; }
 
+/* The end of the memory from `begin` on that is allocated, as far as it matters
+   up to `end`: allocations may follow each other in one mapped range. `end`
+   where the driver does not tell. */
+static cu_address end_of_memory(const dlc_cuda *cuda, cu_address begin,
+                                cu_address end) {
+  cu_address at = begin, base;
+  size_t bytes;
+  while (at < end && !cuda->driver->memory_range(&base, &bytes, at)) {
+    at = base + bytes;
+  }
+  return at == begin ? end : at;
+}
+
 static bool is_vector_aligned(const dlc_tensor *t) {
   return (uintptr_t)dlc_tensor_data(t) % ALIGNMENT == 0;
 }
@@ -35,13 +48,13 @@ static int64_t bytes_of(const dlc_tensor *t) {
 /* Memory of another device, or of none, would end the whole process's use of
    the device. */
 dlc_status dlc_cuda_check_memory(const dlc_context *c, const char *what,
-                                 const void *data) {
+                                 uintptr_t begin, uintptr_t end) {
   const dlc_cuda *cuda = c->cuda;
   const char *label = cuda->device->properties.label;
   unsigned type = 0;
   int ordinal = -1;
   if (cuda->driver->pointer_get_attribute(&type, DLC_CU_POINTER_MEMORY_TYPE,
-                                          address_of(data)) ||
+                                          begin) ||
       type != DLC_CU_MEMORY_TYPE_DEVICE) {
     return dlc_fail(DLC_USAGE,
                     "%s: its memory is said to be on %s, but is not memory of "
@@ -49,23 +62,36 @@ dlc_status dlc_cuda_check_memory(const dlc_context *c, const char *what,
                     what, label);
   }
   if (!cuda->driver->pointer_get_attribute(
-          &ordinal, DLC_CU_POINTER_DEVICE_ORDINAL, address_of(data)) &&
+          &ordinal, DLC_CU_POINTER_DEVICE_ORDINAL, begin) &&
       ordinal != cuda->device->ordinal) {
     return dlc_fail(DLC_USAGE,
                     "%s: its memory is said to be on %s, but is on device %d",
                     what, label, ordinal);
+  }
+  cu_address last = end_of_memory(cuda, begin, end);
+  if (last < end) {
+    return dlc_fail(DLC_USAGE,
+                    "%s: expected %" PRIu64 " bytes on %s, but its memory ends "
+                    "after %" PRIu64,
+                    what, (uint64_t)(end - begin), label,
+                    (uint64_t)(last - begin));
   }
   return DLC_OK;
 }
 
 static dlc_status check_pointer(const dlc_context *c, const char *what,
                                 const char *name, const dlc_tensor *t) {
+  uintptr_t begin, end;
   if (bytes_of(t) == 0) {
     return DLC_OK;
   }
   dlc_text text = {0};
   dlc_text_add(&text, "%s '%s'", what, name);
-  return dlc_cuda_check_memory(c, text.bytes, dlc_tensor_data(t));
+  if (!dlc_tensor_range(t, &begin, &end)) {
+    return dlc_fail(DLC_USAGE, "%s: its strides reach beyond any memory",
+                    text.bytes);
+  }
+  return dlc_cuda_check_memory(c, text.bytes, begin, end);
 }
 
 /* Whether kernels can use the tensor's memory. */

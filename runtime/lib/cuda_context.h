@@ -57,10 +57,10 @@ void dlc_cuda_end(dlc_context *context, dlc_status status);
 
 dlc_status dlc_cuda_synchronize(dlc_context *context);
 
-/* Fails unless `data`, which the message calls `what`, is memory of the
-   context's device; inside of begin and end. */
+/* Fails unless [begin, end), which the message calls `what`, is memory of the
+   context's device; inside of begin and end of a call. */
 dlc_status dlc_cuda_check_memory(const dlc_context *context, const char *what,
-                                 const void *data);
+                                 uintptr_t begin, uintptr_t end);
 
 /* cuda_bind.c: the steps of a run that bind.c has for the CPU. */
 dlc_status dlc_cuda_bind_inputs(dlc_context *context, const dlc_tensor *inputs);

@@ -53,6 +53,8 @@
   F(copy_on_device, "cuMemcpyDtoDAsync",                                       \
     (cu_address target, cu_address source, size_t bytes, cu_stream stream))    \
   F(copy_2d, "cuMemcpy2DAsync", (const cu_copy_2d *copy, cu_stream stream))    \
+  F(memory_range, "cuMemGetAddressRange",                                      \
+    (cu_address * begin, size_t *bytes, cu_address address))                   \
   F(pointer_get_attribute, "cuPointerGetAttribute",                            \
     (void *value, int attribute, cu_address address))                          \
   F(stream_create, "cuStreamCreate", (cu_stream * stream, unsigned flags))     \

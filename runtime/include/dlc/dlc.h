@@ -329,7 +329,8 @@ DLC_API dlc_status dlc_context_set_arena(dlc_context *context, void *arena,
  * and shape stay valid until the context's next run, prepare or free. An output
  * with data != NULL is the caller's memory: dtype and ndim must be the model's,
  * shape the dims the run gives, strides as the caller likes; it must not
- * overlap an input or another output. For an output sized by data, shape gives
+ * overlap an input or another output; no tensor may overlap the arena of
+ * dlc_context_set_arena. For an output sized by data, shape gives
  * room instead: its element count is the capacity, strides are dense, and the
  * call writes the dims found into shape. After an error the content of outputs
  * is unspecified.

@@ -307,8 +307,7 @@ TEST_F(DeviceFaultTest, NoSuchDevice) {
   freeAll();
 }
 
-// ---- Tensors on the wrong device
-// -----------------------------------------------
+// ---- Tensors on the wrong device -------------------------------------------
 
 class DeviceTensorFaultTest : public DeviceFaultTest {
 protected:
@@ -359,6 +358,42 @@ TEST_F(DeviceTensorFaultTest, OutputOverInput) {
   DeviceFloats memory({1, 2, 3});
   expectError(memory.get(), memory.get(),
               "output 'y': its memory overlaps input 'x'");
+}
+
+TEST_F(DeviceTensorFaultTest, MemoryThatEndsTooSoon) {
+  unsigned long long address = 0;
+  ASSERT_EQ(Simulator::get().allocate(&address, 4096), 0);
+  auto *begin = reinterpret_cast<void *>(address);
+  DeviceFloats memory({1, 2, 3});
+  int64_t dims[] = {1025};
+  dlc_tensor tensor = memory.get();
+  tensor.data = begin;
+  tensor.shape = dims;
+  expectError(tensor, {},
+              "input 'x': expected 4100 bytes on ptxsim:0, but its memory ends "
+              "after 4096");
+  EXPECT_EQ(dlc_context_set_arena(context, begin, int64_t(1) << 50), DLC_USAGE);
+  expectMessage("the arena: expected 1125899906842624 bytes on ptxsim:0, but "
+                "its memory ends after 4096");
+  Simulator::get().release(address);
+}
+
+TEST_F(DeviceTensorFaultTest, TensorsInTheArena) {
+  unsigned long long arena = 0;
+  ASSERT_EQ(Simulator::get().allocate(&arena, 1 << 16), 0);
+  auto *begin = reinterpret_cast<void *>(arena);
+  ASSERT_EQ(dlc_context_set_arena(context, begin, 1 << 16), DLC_OK);
+  DeviceFloats memory({1, 2, 3});
+  dlc_tensor inArena = memory.get();
+  inArena.data = begin;
+  expectError(inArena, {},
+              "input 'x': its memory overlaps the arena that "
+              "dlc_context_set_arena was given");
+  expectError(memory.get(), inArena,
+              "output 'y': its memory overlaps the arena that "
+              "dlc_context_set_arena was given");
+  EXPECT_EQ(dlc_context_set_arena(context, nullptr, 0), DLC_OK);
+  Simulator::get().release(arena);
 }
 
 TEST_F(DeviceTensorFaultTest, OwnOutputAsInput) {
