@@ -214,6 +214,16 @@ PLACED = {
         ),
         1,
     ),
+    # An element and its partner, a cosine and a sine.
+    "rotary": (
+        OpCase(
+            "rotary",
+            "RotaryEmbedding",
+            [f32(1, 8, 16, 64), f32(1, 16, 32), f32(1, 16, 32)],
+            opset=23,
+        ),
+        4,
+    ),
     "resize_nearest": (
         OpCase(
             "resize_nearest",

@@ -7,6 +7,8 @@
 #include "Dialect/NN/Support.h"
 #include "mlir/IR/Matchers.h"
 
+#include <numeric>
+
 using namespace mlir;
 
 namespace dlc {
@@ -296,23 +298,33 @@ Value IndexFunctions::rotary(nn::RotaryOp op, ValueRange indices) {
   int64_t dim = op.getDim();
   OpFoldResult width = kb.size(op.getCos(), dim);
   Value index = indices[dim], two = math.value(2);
-  Value rotated = math.less(index, math.mul(width, 2));
-  // Place within the pair, and the pair's number.
+  // Neighbours of one vector are all first ones, or all second ones, of their
+  // pairs. Asked of the vector's beginning, LLVM sees that what they are turned
+  // with lies side by side, too.
+  constexpr int64_t kMaxVector = 16;
+  std::optional<int64_t> known = kernel::IndexMath::known(width);
+  OpFoldResult unit = math.constant(std::gcd(known.value_or(1), kMaxVector));
+  Value begin = value(math.mul(math.div(index, unit), unit));
+  Value rotated = math.less(begin, math.mul(width, 2));
   Value isSecond, pair;
+  OpFoldResult distance;
+  auto select = [&](Value condition, OpFoldResult yes, OpFoldResult no) {
+    return b.createOrFold<arith::SelectOp>(condition, value(yes), value(no));
+  };
+  auto minus = [&](OpFoldResult x) { return math.sub(math.constant(0), x); };
   if (op.getInterleaved()) {
     isSecond = math.equal(math.rem(index, two), math.constant(1));
-    pair = value(math.div(index, two));
+    pair = select(rotated, math.div(index, two), math.constant(0));
+    distance = math.constant(1);
   } else {
-    isSecond = math.lessEqual(width, index);
-    pair = arith::SelectOp::create(b, isSecond, value(math.sub(index, width)),
-                                   index);
+    isSecond = math.lessEqual(width, begin);
+    Value back = select(isSecond, minus(width), math.constant(0));
+    pair = value(math.add(index, select(rotated, back, minus(begin))));
+    distance = width;
   }
-  OpFoldResult distance = op.getInterleaved() ? math.constant(1) : width;
+  Value toPartner = select(isSecond, minus(distance), distance);
   Value partner =
-      arith::SelectOp::create(b, isSecond, value(math.sub(index, distance)),
-                              value(math.add(index, distance)));
-  partner = arith::SelectOp::create(b, rotated, partner, index);
-  pair = arith::SelectOp::create(b, rotated, pair, zero());
+      value(math.add(index, select(rotated, toPartner, math.constant(0))));
 
   SmallVector<Value> other(indices), table(indices);
   other[dim] = partner;

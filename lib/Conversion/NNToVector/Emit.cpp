@@ -14,8 +14,7 @@
 using namespace mlir;
 using namespace dlc::kernel;
 
-//===--- Index arithmetic
-//--------------------------------------------------===//
+//===--- Index arithmetic -------------------------------------------------===//
 
 Value IndexMath::value(Size size) const {
   if (auto value = dyn_cast<Value>(size))
@@ -116,8 +115,7 @@ dlc::kernel::delinearize(const IndexMath &math, OpFoldResult linear,
   return indices;
 }
 
-//===--- Control flow
-//------------------------------------------------------===//
+//===--- Control flow -----------------------------------------------------===//
 
 SmallVector<Value> dlc::kernel::emitFor(ImplicitLocOpBuilder &b,
                                         OpFoldResult lower, OpFoldResult upper,

@@ -49,7 +49,8 @@ static Value *splitConstants(Value *value, int64_t factor, int64_t &constant,
   return value;
 }
 
-/// base + (x + c) becomes (base + x) + c.
+/// base + (x + c) becomes (base + x) + c. base + x itself is to have the same
+/// form as it has there: with flags, LLVM would infer more about its x.
 PreservedAnalyses SplitOffsetsPass::run(Function &function,
                                         FunctionAnalysisManager &) {
   const DataLayout &layout = function.getDataLayout();
@@ -61,14 +62,18 @@ PreservedAnalyses SplitOffsetsPass::run(Function &function,
       addresses.push_back(address);
     }
   }
+  SmallDenseSet<std::pair<Value *, BasicBlock *>> split;
+  SmallVector<GetElementPtrInst *> others;
   for (GetElementPtrInst *address : addresses) {
     IRBuilder<> b(address);
     int64_t constant = 0;
     Value *index = address->getOperand(1);
     Value *rest = splitConstants(index, 1, constant, b);
     if (rest == index || constant == 0) {
+      others.push_back(address);
       continue;
     }
+    split.insert({address->getPointerOperand(), address->getParent()});
     // What lies between may be outside of the buffer.
     Type *element = address->getSourceElementType();
     Value *base = address->getPointerOperand();
@@ -77,6 +82,11 @@ PreservedAnalyses SplitOffsetsPass::run(Function &function,
     address->replaceAllUsesWith(b.CreateGEP(
         b.getInt8Ty(), base, ConstantInt::getSigned(b.getInt64Ty(), bytes)));
     address->eraseFromParent();
+  }
+  for (GetElementPtrInst *address : others) {
+    if (split.contains({address->getPointerOperand(), address->getParent()})) {
+      address->setNoWrapFlags(GEPNoWrapFlags::none());
+    }
   }
   return addresses.empty() ? PreservedAnalyses::all()
                            : PreservedAnalyses::none();
