@@ -74,6 +74,7 @@ LogicalResult buildInstanceNormalization(NodeContext &ctx);
 LogicalResult buildLayerNormalization(NodeContext &ctx);
 LogicalResult buildRMSNormalization(NodeContext &ctx);
 LogicalResult buildLpNormalization(NodeContext &ctx);
+LogicalResult buildMeanVarianceNormalization(NodeContext &ctx);
 
 // MatMul.cpp
 LogicalResult buildGemm(NodeContext &ctx);

@@ -133,6 +133,7 @@ private:
   const FunctionProto *schemaBody(const Schema &schema);
   FailureOr<Value> findOutput(StringRef name, const Frame &body);
   // Reports.cpp: what is wrong and what is unsupported.
+  std::string describeNode(StringRef name, const NodeProto &node);
   void countNode(const NodeProto &node, StringRef domain, int64_t version);
   void noteUnsupported(StringRef reason);
   void emitProblems();
@@ -156,6 +157,8 @@ private:
   llvm::StringMap<std::unique_ptr<FunctionProto>> schemaBodies;
   /// Functions being expanded, to refuse recursion.
   std::vector<std::string> expanding;
+  /// The model's own node that they are expanded for, for messages.
+  std::string expandedNode;
   Frame mainFrame;
   mlir::func::FuncOp entry;
 

@@ -96,9 +96,17 @@ LogicalResult ModelImporter::expandFunction(const FunctionProto &function,
   if (failed(order)) {
     return failure();
   }
+  bool isOutermost = expanding.empty();
+  if (isOutermost) {
+    expandedNode =
+        "'" + currentName + "' (" + node.opType.value_or("").str() + ")";
+  }
   expanding.push_back(key);
   LogicalResult done = importNodes(*order, body);
   expanding.pop_back();
+  if (isOutermost) {
+    expandedNode.clear();
+  }
   if (failed(done)) {
     return failure();
   }

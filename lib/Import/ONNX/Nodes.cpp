@@ -119,10 +119,9 @@ LogicalResult ModelImporter::dispatchNode(const NodeProto &node, Frame &frame) {
                : expandFunction(*body, node, frame, key);
 }
 
-/// The node as the message of a check names it, where { begins a value.
-static std::string checkOrigin(StringRef name, StringRef opType) {
-  std::string text =
-      llvm::json::fixUTF8(("node '" + name + "' (" + opType + "): ").str());
+/// What the message of a check begins with, where { begins a value.
+static std::string checkOrigin(StringRef node) {
+  std::string text = llvm::json::fixUTF8(node);
   for (size_t at = 0; (at = text.find('{', at)) != std::string::npos; at += 2) {
     text.insert(at, "{");
   }
@@ -138,7 +137,7 @@ LogicalResult ModelImporter::importNode(const NodeProto &node, Frame &frame) {
   currentNode = &node;
   nodeUnsupported = false;
   std::string outerOrigin = std::move(builder->origin);
-  builder->origin = checkOrigin(currentName, node.opType.value_or(""));
+  builder->origin = checkOrigin(describeNode(currentName, node));
   StringRef domain = normalDomain(node.domain.value_or(""));
   Builder &b = *builder;
   Location fileLoc = entry.getLoc();

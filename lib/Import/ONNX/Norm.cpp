@@ -207,4 +207,28 @@ LogicalResult buildLpNormalization(NodeContext &ctx) {
   return ctx.results(b.cast(b.binary(Fn::div, x, divisor), type));
 }
 
+/// ONNX's function computes the variance as E[x^2] - E[x]^2, of which little is
+/// left where the mean is large, and takes no type but f32.
+LogicalResult buildMeanVarianceNormalization(NodeContext &ctx) {
+  GraphBuilder &b = ctx.b;
+  SmallVector<int64_t> given(ctx.getInts("axes"));
+  FailureOr<SmallVector<int64_t>> axes = ctx.normalAxes(
+      ctx.has("axes") ? given : SmallVector<int64_t>{0, 2, 3}, ctx.rank());
+  if (failed(axes)) {
+    return failure();
+  }
+  if (axes->empty()) { // all, as for the reductions of the function
+    *axes = llvm::to_vector(llvm::seq<int64_t>(0, ctx.rank()));
+  }
+  auto type = cast<FloatType>(ctx.element());
+  Value x = ctx.input(0);
+  x = type.getWidth() < 32 ? b.cast(x, b.getF32Type()) : x;
+  Value mean = b.reduce(nn::ReduceKind::mean, x, *axes, true);
+  Value centred = b.binary(Fn::sub, x, mean);
+  Value variance = b.reduce(nn::ReduceKind::mean,
+                            b.binary(Fn::mul, centred, centred), *axes, true);
+  Value deviation = b.binary(Fn::add, b.unary(Fn::sqrt, variance), 1e-9);
+  return ctx.results(b.cast(b.binary(Fn::div, centred, deviation), type));
+}
+
 } // namespace dlc::onnx

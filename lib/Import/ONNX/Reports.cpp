@@ -9,6 +9,16 @@ using namespace mlir;
 
 namespace dlc::onnx {
 
+/// A node as messages begin with it, behind the model's own one whose function
+/// has it.
+std::string ModelImporter::describeNode(StringRef name, const NodeProto &node) {
+  std::string caller = expandedNode.empty()
+                           ? ""
+                           : "node " + expandedNode + ": in its function, ";
+  return (caller + "node '" + name + "' (" + node.opType.value_or("") + "): ")
+      .str();
+}
+
 void ModelImporter::report(ErrorClass error, const Twine &message) {
   if (error == ErrorClass::Unsupported && currentNode) {
     noteUnsupported(llvm::json::fixUTF8(message.str()));
@@ -26,8 +36,7 @@ void ModelImporter::report(ErrorClass error, const Twine &message) {
                                     0, 0);
   InFlightDiagnostic diagnostic = emitError(loc);
   if (currentNode) {
-    diagnostic << "node '" << currentName << "' ("
-               << currentNode->opType.value_or("") << "): ";
+    diagnostic << describeNode(currentName, *currentNode);
   }
   diagnostic << llvm::json::fixUTF8(message.str());
 }

@@ -108,6 +108,7 @@ static const Row kOnnxRows[] = {
     {"MaxPool", buildPool<PoolKind::max>},
     {"MaxUnpool", buildMaxUnpool},
     {"Mean", buildMean},
+    {"MeanVarianceNormalization", buildMeanVarianceNormalization},
     {"Min", buildChain<Fn::minimum>},
     {"Mish", buildMish},
     {"Mod", buildMod},
