@@ -169,7 +169,9 @@ bool assembleImages(Session &session, std::vector<Variant> &variants) {
     for (auto [image, target] : llvm::zip(variant.images, variant.gpus)) {
       llvm::Expected<std::string> code = assemblePTX(image, target, *ptxas);
       if (!code) {
-        return session.fail(Status::Internal, code.takeError());
+        Status status =
+            code.errorIsA<RejectedPTX>() ? Status::Internal : Status::Usage;
+        return session.fail(status, code.takeError());
       }
       variant.cubins.push_back(std::move(*code));
     }

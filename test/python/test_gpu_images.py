@@ -114,23 +114,44 @@ def test_missing_ptxas(compile_model):
     assert not binary.exists()
 
 
-def test_complaints_of_ptxas_are_passed_on(compile_model, tmp_path):
-    broken = tmp_path / "ptxas"
-    broken.write_text('#!/bin/sh\necho "unknown $1" >&2\nexit 3\n')
-    broken.chmod(0o755)
-    binary, said = compile_model(f"--cubin={broken}")
-    assert f"'{broken}' made no code for sm_80: exit status 3" in said
-    assert "unknown -arch=sm_80" in said
-    assert not binary.exists()
+USAGE, INTERNAL = 1, 5
 
 
-def test_machine_code_is_looked_at(compile_model, tmp_path):
-    idle = tmp_path / "ptxas"
-    idle.write_text("#!/bin/sh\nexit 0\n")
-    idle.chmod(0o755)
-    binary, said = compile_model(f"--cubin={idle}")
-    assert f"'{idle}' made no code for sm_80: what it wrote is no cubin" in said
-    assert not binary.exists()
+# What ptxas does, the exit code, and all that is said of it. That it rejects a line of
+# PTX is no fault of the user's.
+@pytest.mark.parametrize(
+    ("script", "status", "message"),
+    [
+        ("exit 0", USAGE, "what it wrote is no cubin"),
+        ("exit 3", USAGE, "exit status 3"),
+        ('echo "unknown $1" >&2; exit 3', USAGE, "exit status 3\nunknown -arch=sm_80"),
+        (
+            'echo "ptxas $2, line 1; fatal   : Unsupported .version" >&2; exit 255',
+            USAGE,
+            "Unsupported .version",
+        ),
+        (
+            'echo "ptxas $2, line 7; error   : Unknown symbol" >&2; exit 255',
+            INTERNAL,
+            "line 7; error   : Unknown symbol",
+        ),
+    ],
+    ids=["idle", "silent", "complains", "old", "rejects"],
+)
+def test_failures_of_ptxas(tool, model, tmp_path, script, status, message):
+    ptxas, output = tmp_path / "ptxas", tmp_path / "square.dlc"
+    ptxas.write_text(f"#!/bin/sh\n{script}\n")
+    ptxas.chmod(0o755)
+    command = [tool("dlc-compile"), model, "-o", output, "--target=cuda"]
+    done = subprocess.run(
+        [*command, f"--cubin={ptxas}"], capture_output=True, text=True
+    )
+    assert done.returncode == status
+    assert f"'{ptxas}' made no code for sm_80: " in done.stderr
+    assert message in done.stderr
+    if status == USAGE:
+        assert done.stderr.endswith(message + "\n")
+    assert not output.exists()
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,22 @@ namespace dlc {
 /// says where it was looked for.
 llvm::Expected<std::string> findAssembler(llvm::StringRef given);
 
+/// The error of a ptxas that rejects PTX: a mistake of what emitted it. Every
+/// other failure is the tool's, or of where it runs.
+class RejectedPTX : public llvm::ErrorInfo<RejectedPTX> {
+public:
+  explicit RejectedPTX(std::string message) : message(std::move(message)) {}
+
+  void log(llvm::raw_ostream &os) const override { os << message; }
+  std::error_code convertToErrorCode() const override {
+    return llvm::inconvertibleErrorCode();
+  }
+  static char ID;
+
+private:
+  std::string message;
+};
+
 /// The machine code of `ptx` for `target`, an ELF file. What ptxas complains
 /// about is the error.
 llvm::Expected<std::string> assemblePTX(llvm::StringRef ptx,

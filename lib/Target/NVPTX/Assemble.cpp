@@ -14,6 +14,8 @@ using namespace llvm;
 
 namespace dlc {
 
+char RejectedPTX::ID;
+
 Expected<std::string> findAssembler(StringRef given) {
   if (!given.empty()) {
     if (sys::fs::can_execute(given)) {
@@ -114,8 +116,19 @@ Expected<std::string> assemblePTX(StringRef ptx, const GPUTarget &target,
     message = "exit status " + std::to_string(code);
   }
   Expected<std::string> text = log.read();
-  return createStringError("'" + ptxas + "' made no code for " + target.name +
-                           ": " + message + (text ? "\n" + *text : ""));
+  if (!text) {
+    return text.takeError();
+  }
+  StringRef said = StringRef(*text).trim();
+  std::string error = ("'" + ptxas + "' made no code for " + target.name +
+                       ": " + message + (said.empty() ? "" : "\n") + said)
+                          .str();
+  // An older ptxas calls what it does not know, a version or an architecture,
+  // fatal; errors are those of lines.
+  if (said.contains("; error ")) {
+    return make_error<RejectedPTX>(std::move(error));
+  }
+  return createStringError(error);
 }
 
 } // namespace dlc
