@@ -14,8 +14,8 @@ using namespace mlir;
 
 namespace dlc {
 
-static void addDispatchPasses(OpPassManager &pm) {
-  pm.addNestedPass<func::FuncOp>(createFormDispatchesPass());
+static void addDispatchPasses(OpPassManager &pm, bool fuseRows) {
+  pm.addNestedPass<func::FuncOp>(createFormDispatchesPass({fuseRows}));
   pm.addPass(createCanonicalizerPass());
   pm.addPass(createCSEPass());
 }
@@ -26,7 +26,7 @@ void buildDispatchPhase(OpPassManager &pm) {
   pm.addPass(createFormIntegerProductsPass({/*contractions=*/false}));
   pm.addPass(createSimplifyViewsPass());
   pm.addPass(createFoldConstantsPass());
-  addDispatchPasses(pm);
+  addDispatchPasses(pm, /*fuseRows=*/false);
 }
 
 void buildGPUDispatchPhase(OpPassManager &pm, StringRef precision) {
@@ -37,7 +37,7 @@ void buildGPUDispatchPhase(OpPassManager &pm, StringRef precision) {
   }
   pm.addPass(createFoldConstantsPass());
   pm.addPass(createSplitReductionsPass());
-  addDispatchPasses(pm);
+  addDispatchPasses(pm, /*fuseRows=*/true);
 }
 
 void buildSchedulePhase(OpPassManager &pm, const CPUTarget &target) {

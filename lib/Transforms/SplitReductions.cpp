@@ -5,6 +5,7 @@
 #include "Match.h"
 #include "Transforms/Passes.h"
 
+#include "Analysis/RowGroup.h"
 #include "Dialect/NN/NNDialect.h"
 
 #include "mlir/IR/Iterators.h"
@@ -29,6 +30,13 @@ constexpr int64_t kFewBlocks = 64, kManyBlocks = 512;
 /// elements, or for rows side by side 32 threads with 8.
 constexpr int64_t kLeastColumns = 2048, kLeastColumnsAcross = 256;
 
+/// What a block can keep: of a row; of each of 32 rows that lie side by side
+/// and fill sectors; of all such rows. Where results go back to rows as short
+/// as that, one kernel reads them, and once.
+constexpr int64_t kKeptColumns = 24576, kKeptColumnsAcross = 768,
+                  kKeptElements = 8192;
+constexpr int64_t kSectorBytes = 32;
+
 /// One way to split a reduction: dim `axis` becomes (parts, size / parts).
 struct Split {
   int64_t axis = 0, parts = 1;
@@ -45,13 +53,24 @@ SmallVector<int64_t> splitShape(ArrayRef<int64_t> shape, const Split &split) {
   return result;
 }
 
-/// `value` with dim `axis` in two. Elementwise ops that nothing else reads are
-/// computed in that shape, so that they stay part of the reduction's kernel.
+/// Whether `op`, which is before a reduction, is to be part of its kernel: an
+/// elementwise op that nothing else reads, or a cast of what lies in memory,
+/// which is not worth writing.
+bool isFusable(Operation *op) {
+  if (isa<CastOp>(op)) {
+    Operation *producer = op->getOperand(0).getDefiningOp();
+    return op->hasOneUse() || !producer ||
+           !isa<ElementwiseOp, CastOp>(producer);
+  }
+  return isa<ElementwiseOp>(op) && op->hasOneUse();
+}
+
+/// `value` with dim `axis` in two.
 Value splitValue(OpBuilder &b, Value value, const Split &split) {
   auto type = cast<RankedTensorType>(value.getType());
   RankedTensorType shape = type.clone(splitShape(type.getShape(), split));
   Operation *op = value.getDefiningOp();
-  if (!op || !op->hasOneUse() || !isa<ElementwiseOp, CastOp>(op)) {
+  if (!op || !isFusable(op)) {
     return ReshapeOp::create(b, value.getLoc(), shape, value, ValueRange());
   }
   SmallVector<Value> inputs =
@@ -74,6 +93,7 @@ public:
   void rewrite();
 
 private:
+  bool isReadOnce();
   std::optional<Split> choose();
   Value widen(OpBuilder &b, Value value);
   bool decline(const Twine &reason) {
@@ -100,6 +120,18 @@ bool ReductionSplitter::leavesIdle() {
     leastColumns = kLeastColumnsAcross;
   }
   return blocks > 0 && blocks < kFewBlocks && columns >= 2 * leastColumns;
+}
+
+/// Whether one kernel will compute the reduction with what its results go back
+/// to, from rows that it keeps.
+bool ReductionSplitter::isReadOnce() {
+  ArrayRef<int64_t> inner = type.getShape().drop_front(op.getAxes().back() + 1);
+  int64_t lanes = llvm::product_of(inner, int64_t(1));
+  int64_t bytes = lanes * type.getElementTypeBitWidth() / 8;
+  int64_t kept = inner.empty()               ? kKeptColumns
+                 : bytes % kSectorBytes == 0 ? kKeptColumnsAcross
+                                             : kKeptElements / lanes;
+  return columns <= kept && findFusedRows(op);
 }
 
 std::optional<Split> ReductionSplitter::choose() {
@@ -143,6 +175,11 @@ void ReductionSplitter::rewrite() {
   }
   if (kind == ReduceKind::mean && isInteger) {
     decline("means of integers are rounded");
+    return;
+  }
+  if (isReadOnce()) {
+    decline("rows of " + Twine(columns) +
+            " elements are kept for their results");
     return;
   }
   std::optional<Split> split = choose();

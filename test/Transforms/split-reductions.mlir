@@ -56,6 +56,26 @@ func.func @busy(%x: tensor<64x65536xf32>, %y: tensor<2048xf32>) -> (tensor<64xf3
 
 // -----
 
+// A block keeps the rows for the division. Where it cannot, the cast is no
+// reason to write the rows in f32.
+// CHECK-LABEL: func.func @goes_back
+// CHECK: nn.reduce sum(%{{.+}}) axes [1] : tensor<3x20000xf32> -> tensor<3xf32>
+// CHECK: %[[PARTED:.+]] = nn.reshape %{{.+}} : tensor<3x60000xf16> ->
+// CHECK: nn.cast %[[PARTED]]
+// REMARK: kept one stage: rows of 20000 elements are kept for their results
+func.func @goes_back(%x: tensor<3x20000xf32>, %y: tensor<3x60000xf16>) -> (tensor<3x20000xf32>, tensor<3x60000xf32>) {
+  %sum = nn.reduce sum(%x) axes [1] : tensor<3x20000xf32> -> tensor<3xf32>
+  %kept = nn.reshape %sum[] : tensor<3xf32> -> tensor<3x1xf32>
+  %r = nn.elementwise div(%x, %kept) : (tensor<3x20000xf32>, tensor<3x1xf32>) -> tensor<3x20000xf32>
+  %wide = nn.cast %y : tensor<3x60000xf16> -> tensor<3x60000xf32>
+  %max = nn.reduce max(%wide) axes [1] : tensor<3x60000xf32> -> tensor<3xf32>
+  %top = nn.reshape %max[] : tensor<3xf32> -> tensor<3x1xf32>
+  %s = nn.elementwise sub(%wide, %top) : (tensor<3x60000xf32>, tensor<3x1xf32>) -> tensor<3x60000xf32>
+  return %r, %s : tensor<3x20000xf32>, tensor<3x60000xf32>
+}
+
+// -----
+
 // REMARK: kept one stage: an index has no partial result
 // REMARK: kept one stage: no dim of 1000003 elements has a fitting divisor
 func.func @declined(%x: tensor<1048576xf32>, %y: tensor<1000003xf32>) -> (tensor<i64>, tensor<f32>) {

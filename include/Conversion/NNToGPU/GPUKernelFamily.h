@@ -61,6 +61,7 @@ const GPUKernelFamily *getSortGPUFamily(nn::DispatchOp dispatch);
 const GPUKernelFamily *getScatterGPUFamily(nn::DispatchOp dispatch);
 const GPUKernelFamily *getConcatGPUFamily();
 const GPUKernelFamily *getReduceGPUFamily();
+const GPUKernelFamily *getRowGroupGPUFamily(nn::DispatchOp dispatch);
 const GPUKernelFamily *getAttentionGPUFamily(nn::DispatchOp dispatch);
 const GPUKernelFamily *getSoftmaxGPUFamily();
 const GPUKernelFamily *getNormGPUFamily();

@@ -93,9 +93,13 @@ public:
   /// IndexFunctions.cpp.
   mlir::Value load(mlir::Value tensor, mlir::ValueRange indices);
   /// From now on `load(tensor, ...)` gives `element`: how an epilogue sees the
-  /// root's result.
+  /// root's result. Null for `element` ends that.
   void setElement(mlir::Value tensor, mlir::Value element) {
-    known = {tensor, element};
+    known[tensor] = element;
+  }
+
+  bool hasElement(mlir::Value tensor) const {
+    return known.lookup(tensor) != nullptr;
   }
 
   /// Forgets loaded elements; to be called where control flow leaves the block
@@ -118,7 +122,8 @@ private:
 
   /// Of the inputs, then the results.
   llvm::SmallVector<mlir::Value> bases;
-  std::pair<mlir::Value, mlir::Value> known;
+  /// What `setElement` gave.
+  llvm::SmallDenseMap<mlir::Value, mlir::Value> known;
   /// Elements loaded in the current scope, by tensor and hash of the indices.
   llvm::DenseMap<std::pair<mlir::Value, size_t>, mlir::Value> memo;
   llvm::DenseMap<mlir::Value, mlir::Value> inputViews;

@@ -27,7 +27,14 @@ def FormDispatchesPass : Pass<"dlc-form-dispatches", "mlir::func::FuncOp"> {
     nonzero becomes nonzero_bounded and an rt.shrink of its result; rnn becomes a contraction and a
     recurrence. reshape stays outside: it is another view of the same memory. An op is computed twice only if that is
     cheap (views, iota, constants).
+
+    With `fuse-rows`, reductions over the same dims of one tensor are one dispatch with the ops behind them that
+    bring the results back to that tensor's shape, as in `x / sqrt(sum(x * x))`: a row that is kept is read once
+    (`Analysis/RowGroup.h`). Only GPUs have kernels for it.
   }];
+  let options = [
+    Option<"fuseRows", "fuse-rows", "bool", "false", "Fuse reductions with what they go back to">,
+  ];
   let dependentDialects = ["::dlc::nn::NNDialect", "::dlc::rt::RTDialect",
                            "::mlir::tensor::TensorDialect", "::mlir::affine::AffineDialect"];
 }

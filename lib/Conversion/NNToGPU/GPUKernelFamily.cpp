@@ -23,7 +23,10 @@ const GPUKernelFamily *findGPUKernelFamily(nn::DispatchOp dispatch) {
           .Case<nn::ConcatOp>([&](auto) { return getConcatGPUFamily(); })
           .Case<nn::AttentionOp>(
               [&](auto) { return getAttentionGPUFamily(dispatch); })
-          .Case<nn::ReduceOp>([&](auto) { return getReduceGPUFamily(); })
+          .Case<nn::ReduceOp>([&](auto) {
+            const GPUKernelFamily *rows = getRowGroupGPUFamily(dispatch);
+            return rows ? rows : getReduceGPUFamily();
+          })
           .Case<nn::SoftmaxOp>([](auto) { return getSoftmaxGPUFamily(); })
           .Case<nn::NormOp>([&](auto) { return getNormGPUFamily(); })
           .Case<nn::ElementwiseOp, nn::CastOp, nn::IotaOp, nn::BroadcastOp,

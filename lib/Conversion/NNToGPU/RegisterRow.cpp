@@ -133,7 +133,7 @@ void KeptRow::finish(FinishFn body) {
   auto store = [&](Value element, Value column, bool isKept) {
     Value result = body(element, column, isKept);
     SmallVector<Value> at = space.getAccess(kb, row, column);
-    Value stored = emitRowResult(kb, shape.type, result, at);
+    Value stored = emitRowResult(kb, shape, result, at);
     memref::StoreOp::create(kb.b, stored, kb.viewResult(0), at);
     return SmallVector<Value>();
   };

@@ -94,13 +94,16 @@ SharedTables::~SharedTables() {
   }
 }
 
-Value emitRowResult(GPUKernelBuilder &kb, Type kept, Value element,
+Value emitRowResult(GPUKernelBuilder &kb, const RowShape &shape, Value element,
                     ValueRange indices) {
   KernelBuilder::MemoScope scope(kb);
-  Value root = kb.getRoot()->getResult(0);
-  kb.setElement(root,
-                emitCast(kb.b, element, kept, typeOf(root).getElementType()));
-  return kb.load(kb.getYielded(0), indices);
+  Value result = getRowResult(kb, shape);
+  Type type = typeOf(result).getElementType();
+  kb.setElement(result, emitCast(kb.b, element, shape.type, type));
+  Value stored = kb.load(kb.getYielded(0), indices);
+  // The next element's code may ask for this tensor in order to compute it.
+  kb.setElement(result, nullptr);
+  return stored;
 }
 
 } // namespace dlc

@@ -67,6 +67,9 @@ struct RowShape {
   /// program passes over its rows once, and gives no results of elements.
   mlir::Type type;
   bool isKept = true;
+  /// The tensor of the dispatch whose elements `finish` gives; null: the root's
+  /// result.
+  mlir::Value result = {};
 };
 
 GPULaunch getRowLaunch(DispatchContext &context, const RowShape &shape);

@@ -80,7 +80,7 @@ static bool walksAlong(nn::ElementwiseOp op, unsigned number, Type type,
 
 namespace {
 
-/// The tensors that elements of a root's input come from, and those that
+/// The tensors that elements of a program's input come from, and those that
 /// elements of its result go to.
 struct Surroundings {
   /// Whether all have the elements in the input's order.
@@ -88,7 +88,7 @@ struct Surroundings {
   /// Of the widest of their elements.
   int64_t bytes = 1;
 
-  void visit(Value value, Operation *root, ArrayRef<int64_t> shape) {
+  void visit(Value value, Value result, ArrayRef<int64_t> shape) {
     auto type = dyn_cast<RankedTensorType>(value.getType());
     if (!type || !seen.insert(value).second) {
       return;
@@ -98,7 +98,7 @@ struct Surroundings {
     if (!op || op->hasTrait<OpTrait::ConstantLike>()) {
       return;
     }
-    if (op == root) {
+    if (value == result) {
       areOrdered &= type.getShape() == shape;
       return;
     }
@@ -107,7 +107,7 @@ struct Surroundings {
         type.getShape() == shape && (elementwise || isa<nn::CastOp>(op));
     for (auto [i, operand] : llvm::enumerate(op->getOperands())) {
       areOrdered &= walksAlong(elementwise, i, operand.getType(), shape);
-      visit(operand, root, shape);
+      visit(operand, result, shape);
     }
   }
 
@@ -120,11 +120,11 @@ private:
 void RowSpace::findSlabs(DispatchContext &context, const RowShape &shape) {
   kernel::IndexMath &math = context.math;
   Surroundings around;
-  around.visit(shape.tensor, context.getRoot(),
-               typeOf(shape.tensor).getShape());
+  Value result = getRowResult(context, shape);
+  ArrayRef<int64_t> order = typeOf(shape.tensor).getShape();
+  around.visit(shape.tensor, result, order);
   if (shape.isKept) {
-    around.visit(context.getYielded(0), context.getRoot(),
-                 typeOf(shape.tensor).getShape());
+    around.visit(context.getYielded(0), result, order);
   }
   elementBytes = around.bytes;
   auto isOne = [](OpFoldResult size) {

@@ -156,8 +156,14 @@ void emitRegisterRows(GPUKernelBuilder &kb, RowSpace &space,
                       const RowShape &shape, const RowProgram &program,
                       mlir::Value shared);
 
-/// The epilogue of a root's element that is in the kept type.
-mlir::Value emitRowResult(GPUKernelBuilder &kb, mlir::Type kept,
+/// The tensor whose elements a program on rows gives.
+inline mlir::Value getRowResult(DispatchContext &context,
+                                const RowShape &shape) {
+  return shape.result ? shape.result : context.getRoot()->getResult(0);
+}
+
+/// The epilogue of an element of that tensor, which is in the kept type.
+mlir::Value emitRowResult(GPUKernelBuilder &kb, const RowShape &shape,
                           mlir::Value element, mlir::ValueRange indices);
 
 } // namespace dlc

@@ -190,7 +190,7 @@ void StagedRows::emitStores(GPUKernelBuilder &kb, const RowShape &shape) {
     SmallVector<SmallVector<Value>> indices;
     for (auto [place, element] : llvm::zip_equal(places, elements)) {
       indices.push_back(space.getAccess(kb, place));
-      results.push_back(emitRowResult(kb, shape.type, element, indices.back()));
+      results.push_back(emitRowResult(kb, shape, element, indices.back()));
     }
     for (auto [result, at] : llvm::zip_equal(results, indices)) {
       memref::StoreOp::create(kb.b, result, kb.viewResult(0), at);

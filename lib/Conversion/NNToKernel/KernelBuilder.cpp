@@ -135,8 +135,8 @@ Value KernelBuilder::viewResult(unsigned i) {
 }
 
 Value KernelBuilder::load(Value tensor, ValueRange indices) {
-  if (tensor == known.first) {
-    return known.second;
+  if (Value element = known.lookup(tensor)) {
+    return element;
   }
   size_t hash = llvm::hash_combine_range(indices.begin(), indices.end());
   if (Value value = memo.lookup({tensor, hash})) {

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Groups nn ops into dispatches.
+#include "Analysis/RowGroup.h"
 #include "Dialect/NN/Sizes.h"
 #include "Dialect/RT/RTDialect.h"
 #include "DispatchBuilder.h"
@@ -35,7 +36,8 @@ struct Group {
 
 class DispatchFormer {
 public:
-  explicit DispatchFormer(func::FuncOp function) : function(function) {}
+  DispatchFormer(func::FuncOp function, bool fuseRows)
+      : function(function), fuseRows(fuseRows) {}
 
   void run();
 
@@ -43,6 +45,7 @@ private:
   void boundNonzero();
   void splitRnn();
   void findRootGroups();
+  bool findRows(Operation *op);
   void findMapGroups();
   bool mustMaterialize(Operation *op);
   unsigned getChainCost(Operation *op);
@@ -50,9 +53,12 @@ private:
   void build(const Group &group);
 
   func::FuncOp function;
+  bool fuseRows;
   SmallVector<Group> groups;
   /// Members of a root's group.
   llvm::DenseSet<Operation *> taken;
+  /// Those that make what fused rows read, and no one else.
+  llvm::DenseSet<Operation *> rowSources;
   /// Index functions whose result lies in memory.
   llvm::DenseSet<Operation *> materialized;
   /// Of an index function computed in place: what it and the users up to the
@@ -115,7 +121,7 @@ void DispatchFormer::splitRnn() {
 
 void DispatchFormer::findRootGroups() {
   for (Operation &op : function.getBody().front()) {
-    if (!isRoot(&op)) {
+    if (!isRoot(&op) || taken.contains(&op) || (fuseRows && findRows(&op))) {
       continue;
     }
     Group group{&op, {&op}};
@@ -125,7 +131,33 @@ void DispatchFormer::findRootGroups() {
   }
 }
 
+/// Makes a group of a reduction and what brings its result back to its rows.
+bool DispatchFormer::findRows(Operation *op) {
+  auto reduce = dyn_cast<nn::ReduceOp>(op);
+  std::optional<FusedRows> fused =
+      reduce ? findFusedRows(reduce, taken) : std::nullopt;
+  if (!fused) {
+    return false;
+  }
+  taken.insert(fused->ops.begin(), fused->ops.end());
+  groups.push_back({op, fused->ops});
+  Operation *source = fused->source.getDefiningOp();
+  bool isOnlyReader =
+      source && llvm::all_of(source->getUsers(), [&](Operation *user) {
+        return llvm::is_contained(fused->ops, user) || isa<tensor::DimOp>(user);
+      });
+  if (isOnlyReader) {
+    rowSources.insert(source);
+  }
+  return true;
+}
+
 bool DispatchFormer::mustMaterialize(Operation *op) {
+  if (rowSources.contains(op)) {
+    // Its users read it together, and most rows once.
+    return isa<nn::GatherOp, nn::TransposeOp>(op) ||
+           getChainCost(op) > kMaxChainCost;
+  }
   unsigned numUses = 0;
   for (OpOperand &use : op->getUses()) {
     Operation *user = use.getOwner();
@@ -205,9 +237,11 @@ void DispatchFormer::run() {
 
 struct FormDispatchesPass final
     : impl::FormDispatchesPassBase<FormDispatchesPass> {
+  using FormDispatchesPassBase::FormDispatchesPassBase;
+
   void runOnOperation() override {
     func::FuncOp function = getOperation();
-    DispatchFormer(function).run();
+    DispatchFormer(function, fuseRows).run();
 
     // Sizes of ops that are gone come from the dispatches or from further up.
     RewritePatternSet patterns(&getContext());

@@ -46,7 +46,24 @@ bool isExpensive(Operation *op) {
   return elementwise && nn::getFnInfo(elementwise.getFn()).expensive;
 }
 
+/// Whether `op` widens floats that lie in memory: they are read rather than
+/// their wide copies.
+static bool isWideningOfMemory(Operation *op) {
+  auto cast = dyn_cast<nn::CastOp>(op);
+  if (!cast) {
+    return false;
+  }
+  auto from = dyn_cast<FloatType>(typeOf(cast.getInput()).getElementType());
+  auto to = dyn_cast<FloatType>(cast.getType().getElementType());
+  Operation *producer = cast.getInput().getDefiningOp();
+  return from && to && from.getWidth() < to.getWidth() &&
+         (!producer || !isIndexFunction(producer));
+}
+
 bool isFree(Operation *op) {
+  if (isWideningOfMemory(op)) {
+    return true;
+  }
   if (isa<nn::IotaOp, nn::BroadcastOp, nn::SliceOp>(op)) {
     return true;
   }
