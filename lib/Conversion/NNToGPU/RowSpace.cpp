@@ -274,6 +274,29 @@ SmallVector<Value> RowSpace::getRowIndices(GPUKernelBuilder &kb, Value row) {
   return indices;
 }
 
+Value RowSpace::getColumn(GPUKernelBuilder &kb, Value first, int64_t i) {
+  Value column = kb.math.value(kb.math.add(first, kb.math.constant(i)));
+  inVector[column] = {first, i};
+  return column;
+}
+
+/// Neighbours in the last dim that are a vector differ there alone; else
+/// nothing would tell that they are neighbours in memory.
+nn::Sizes RowSpace::splitColumn(GPUKernelBuilder &kb, Value column) {
+  kernel::IndexMath &math = kb.math;
+  auto vector = inVector.find(column);
+  std::optional<int64_t> last =
+      columnSizes.empty() ? std::nullopt
+                          : kernel::IndexMath::known(columnSizes.back());
+  if (vector == inVector.end() || !last || *last % width != 0) {
+    return kernel::delinearize(math, column, columnSizes);
+  }
+  auto [first, i] = vector->second;
+  nn::Sizes places = kernel::delinearize(math, first, columnSizes);
+  places.back() = math.add(places.back(), math.constant(i));
+  return places;
+}
+
 SmallVector<Value> RowSpace::getIndices(GPUKernelBuilder &kb, Value row,
                                         Value column) {
   kernel::IndexMath &math = kb.math;
@@ -284,8 +307,8 @@ SmallVector<Value> RowSpace::getIndices(GPUKernelBuilder &kb, Value row,
   if (!column) {
     return indices;
   }
-  for (auto [dim, place] : llvm::zip_equal(
-           columnDims, kernel::delinearize(math, column, columnSizes))) {
+  for (auto [dim, place] :
+       llvm::zip_equal(columnDims, splitColumn(kb, column))) {
     OpFoldResult index = place;
     if (groups > 0 && dim == channelDim) {
       index = math.add(math.mul(indices[dim], groupWidth), place);
@@ -351,8 +374,7 @@ SmallVector<Value> RowSpace::emitVectors(GPUKernelBuilder &kb, int64_t begin,
     auto emit = [&] {
       SmallVector<Value> carried = all;
       for (int64_t i = 0; i < width; ++i) {
-        Value column = math.value(math.add(first, math.constant(i)));
-        carried = body(number + i, column, carried);
+        carried = body(number + i, getColumn(kb, first, i), carried);
       }
       return carried;
     };
@@ -409,16 +431,15 @@ SmallVector<Value> RowSpace::emitLoop(GPUKernelBuilder &kb, OpFoldResult begin,
               .getResult();
   }
   OpFoldResult start = math.add(math.mul(getPlace(kb), width), begin);
-  return kernel::emitFor(
-      kb.b, start, end, math.constant(rowThreads * width), state,
-      [&](Value first, ValueRange carried) {
-        KernelBuilder::MemoScope scope(kb);
-        SmallVector<Value> all(carried);
-        for (int64_t i = 0; i < width; ++i) {
-          all = body(math.value(math.add(first, math.constant(i))), all);
-        }
-        return all;
-      });
+  return kernel::emitFor(kb.b, start, end, math.constant(rowThreads * width),
+                         state, [&](Value first, ValueRange carried) {
+                           KernelBuilder::MemoScope scope(kb);
+                           SmallVector<Value> all(carried);
+                           for (int64_t i = 0; i < width; ++i) {
+                             all = body(getColumn(kb, first, i), all);
+                           }
+                           return all;
+                         });
 }
 
 Value RowSpace::getSlot(GPUKernelBuilder &kb, Value column) {

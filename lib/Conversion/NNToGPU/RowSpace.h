@@ -102,6 +102,10 @@ public:
 private:
   /// Place of the thread among those of its row.
   mlir::Value getPlace(GPUKernelBuilder &kb);
+  /// The column `i` behind `first`, in its vector.
+  mlir::Value getColumn(GPUKernelBuilder &kb, mlir::Value first, int64_t i);
+  /// Indices of a column in the columns' dims.
+  nn::Sizes splitColumn(GPUKernelBuilder &kb, mlir::Value column);
   /// Slot of a column that is kept in shared memory.
   mlir::Value getSlot(GPUKernelBuilder &kb, mlir::Value column);
   llvm::SmallVector<mlir::Value> emitVectors(GPUKernelBuilder &kb,
@@ -130,6 +134,9 @@ private:
   bool isAcross = false;
   /// Whether the thread's row exists; null: all do.
   mlir::Value exists;
+  /// Of the columns of each vector that is passed over: the first, and how far
+  /// behind it they are.
+  llvm::DenseMap<mlir::Value, std::pair<mlir::Value, int64_t>> inVector;
 };
 
 /// The tables of a program in shared memory, for the code that is emitted as
