@@ -106,8 +106,9 @@ def normalised(shape: tuple[int, ...], kind: str) -> OpCase:
     return OpCase("norm", "LayerNormalization", inputs)
 
 
-def grouped(shape: tuple[int, ...], groups: int) -> OpCase:
+def grouped(shape: tuple[int, ...], groups: int, kind: str = "float32") -> OpCase:
     inputs = [f32(*shape), f32(shape[1]), f32(shape[1])]
+    inputs = [x.astype(kind) for x in inputs]
     if groups == shape[1]:
         return OpCase("instances", "InstanceNormalization", inputs)
     attributes = {"num_groups": groups}
@@ -140,6 +141,20 @@ GROUPS = {
         ((3, 12, 9, 7), 3),
         ((1, 64, 16, 16), 2),
     ]
+}
+# Many channels of few pixels, where a block copies scale and bias of its rows alone.
+GROUPS |= {
+    f"channels_{'x'.join(map(str, shape))}_{groups}_{kind}": (
+        grouped(shape, groups, kind),
+        1,
+    )
+    for shape, groups in [
+        ((2, 320, 8, 8), 32),
+        ((2, 320, 8, 8), 320),
+        ((1, 512, 7, 7), 32),
+        ((3, 500, 7, 7), 500),
+    ]
+    for kind in KINDS
 }
 
 # Operands that repeat, in rows that are no whole number of accesses; none is worth

@@ -336,6 +336,21 @@ REDUCTIONS = [
         [f32(2, 5, 6, 7), f32(5), f32(5)],
         constants=2,
     ),
+    # Blocks of a GPU that end amid an image, and have rows of two.
+    OpCase(
+        "instance-norm-blocks",
+        "InstanceNormalization",
+        [f32(3, 77, 6, 6), f32(77), f32(77)],
+        constants=2,
+    ),
+    OpCase(
+        "group-norm-blocks",
+        "GroupNormalization",
+        [f32(3, 60, 4, 4), f32(60), f32(60)],
+        {"num_groups": 15},
+        constants=2,
+        opset=21,
+    ),
     OpCase("cumsum", "CumSum", [f32(3, 7, 5), np.array(1)], constants=1),
 ]
 

@@ -79,9 +79,14 @@ public:
   /// View of an input (a block argument) in its own shape.
   mlir::Value viewInput(mlir::Value input) { return inputViews.lookup(input); }
   mlir::Value viewResult(unsigned i);
-  /// From now on elements of `input` are read in `view`.
-  void setInputView(mlir::Value input, mlir::Value view) {
+  /// From now on elements of `input` are read in `view`, at the place that
+  /// `place` makes of their indices; null: at the indices.
+  using PlaceFn =
+      std::function<llvm::SmallVector<mlir::Value>(mlir::ValueRange indices)>;
+  void setInputView(mlir::Value input, mlir::Value view,
+                    PlaceFn place = nullptr) {
     inputViews[input] = view;
+    inputPlaces[input] = std::move(place);
   }
 
   /// A small array of `count` elements on the worker's stack, made once at the
@@ -127,6 +132,7 @@ private:
   /// Elements loaded in the current scope, by tensor and hash of the indices.
   llvm::DenseMap<std::pair<mlir::Value, size_t>, mlir::Value> memo;
   llvm::DenseMap<mlir::Value, mlir::Value> inputViews;
+  llvm::DenseMap<mlir::Value, PlaceFn> inputPlaces;
   /// Memory of constants.
   llvm::DenseMap<mlir::Value, mlir::Value> constantBases;
 };

@@ -59,6 +59,9 @@ public:
     program.load = [&](ValueRange indices) { return code.load(indices); };
     program.passes = [&](RowElements &row) { emitPasses(kb, row); };
     program.tables = {code.op.getScale(), code.op.getBias()};
+    if (code.op.getAffineDims().size() == 1) {
+      program.tableDim = code.op.getAffineDims()[0];
+    }
     emitRowKernel(kb, shapeOf(kb), program);
     return success();
   }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Programs on rows whose threads keep what they read.
-#include "RowSpace.h"
+#include "SharedTables.h"
 
 #include "Conversion/Common/ElementwiseFn.h"
 
@@ -154,7 +154,10 @@ void emitRegisterRows(GPUKernelBuilder &kb, RowSpace &space,
   if (int64_t count = space.getSharedElements(); count > 0 && !shared) {
     shared = kb.allocateShared(shape.type, count);
   }
-  SharedTables tables(kb, program, space.getBlockElements());
+  int64_t rows = space.getBlockRows();
+  SharedTables tables(kb, program, space,
+                      {kb.math.mul(kb.getBlock(), rows), kb.math.constant(rows),
+                       space.getBlockElements()});
   if (!tables.isEmpty()) {
     kb.emitBarrier();
   }

@@ -62,38 +62,6 @@ void emitRowKernel(GPUKernelBuilder &kb, const RowShape &shape,
       });
 }
 
-/// Bytes of a table, of which a kernel has up to two, and how many elements a
-/// block computes for one of a table, at least.
-static constexpr int64_t kTableBytes = 2 << 10, kTableShare = 8;
-
-static bool isWorthCopy(Value table, int64_t blockElements) {
-  RankedTensorType type = typeOf(table);
-  if (!isa<BlockArgument>(table) || !type.hasStaticShape() ||
-      type.getElementTypeBitWidth() > 32) {
-    return false;
-  }
-  int64_t count = type.getNumElements();
-  int64_t bytes = count * std::max(1u, type.getElementTypeBitWidth() / 8);
-  return kTableShare * count <= blockElements && bytes <= kTableBytes;
-}
-
-SharedTables::SharedTables(GPUKernelBuilder &kb, const RowProgram &program,
-                           int64_t blockElements)
-    : kb(kb) {
-  for (Value table : program.tables) {
-    if (table && isWorthCopy(table, blockElements)) {
-      inGlobal.emplace_back(table, kb.viewInput(table));
-      kb.setInputView(table, emitSharedCopy(kb, table));
-    }
-  }
-}
-
-SharedTables::~SharedTables() {
-  for (auto [table, view] : inGlobal) {
-    kb.setInputView(table, view);
-  }
-}
-
 Value emitRowResult(GPUKernelBuilder &kb, const RowShape &shape, Value element,
                     ValueRange indices) {
   KernelBuilder::MemoScope scope(kb);

@@ -54,6 +54,8 @@ struct RowProgram {
   /// Tensors, or null, that `passes` reads for each element, though they are
   /// smaller than the input.
   llvm::SmallVector<mlir::Value> tables;
+  /// The input's dim by whose index alone they are read; -1: there is none.
+  int64_t tableDim = -1;
 };
 
 /// Which elements the rows have.

@@ -232,6 +232,19 @@ int64_t RowSpace::getBlockElements() const {
   return known.value_or(0) * (blockThreads / rowThreads);
 }
 
+std::optional<int64_t> RowSpace::getRowPart(int64_t dim) const {
+  if (dim < 0 || !llvm::is_contained(rowDims, dim)) {
+    return std::nullopt;
+  }
+  for (auto [rowDim, size] : llvm::zip_equal(rowDims, rowSizes)) {
+    if (rowDim > dim && !kernel::IndexMath::isKnown(size, 1)) {
+      return std::nullopt;
+    }
+  }
+  return groups > 0 && dim == channelDim ? kernel::IndexMath::known(groupWidth)
+                                         : std::optional<int64_t>(1);
+}
+
 OpFoldResult RowSpace::getBlocks(kernel::IndexMath &math) const {
   return math.ceilDiv(rows, math.constant(blockThreads / rowThreads));
 }

@@ -41,6 +41,11 @@ public:
   int64_t getBlockElements() const;
   /// Blocks of a launch.
   mlir::OpFoldResult getBlocks(kernel::IndexMath &math) const;
+  /// The rows of a block, which follow each other.
+  int64_t getBlockRows() const { return blockThreads / rowThreads; }
+  /// Of dim `dim`, how many indices a row has, where the next row has the next
+  /// ones, and behind the last ones come the first again.
+  std::optional<int64_t> getRowPart(int64_t dim) const;
 
   /// Emits `body` for the thread's row. All threads of a warp run it together,
   /// and all of a block where they share rows; a row need not exist, but has no
@@ -137,24 +142,6 @@ private:
   /// Of the columns of each vector that is passed over: the first, and how far
   /// behind it they are.
   llvm::DenseMap<mlir::Value, std::pair<mlir::Value, int64_t>> inVector;
-};
-
-/// The tables of a program in shared memory, for the code that is emitted as
-/// long as this lives; to be read after a barrier. A table stays in global
-/// memory unless it is small, and little beside the elements of a block.
-class SharedTables {
-public:
-  SharedTables(GPUKernelBuilder &kb, const RowProgram &program,
-               int64_t blockElements);
-  ~SharedTables();
-  SharedTables(const SharedTables &) = delete;
-  SharedTables &operator=(const SharedTables &) = delete;
-
-  bool isEmpty() const { return inGlobal.empty(); }
-
-private:
-  GPUKernelBuilder &kb;
-  llvm::SmallVector<std::pair<mlir::Value, mlir::Value>> inGlobal;
 };
 
 /// Emits a kernel's block with rows in registers, for a program that keeps them

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The piece of a block: its size, its way to shared memory and back.
 #include "StagedRows.h"
+#include "SharedTables.h"
 
 #include "Conversion/Common/ElementwiseFn.h"
 
@@ -120,7 +121,10 @@ void StagedRows::emit(GPUKernelBuilder &kb, const RowShape &shape,
       isAligned ? begin : math.mul(math.div(begin, math.constant(unit)), unit);
   emitLoads(kb, program);
   {
-    SharedTables tables(kb, program, known.value_or(kPieceElements));
+    SharedTables tables(kb, program, space,
+                        {math.mul(firstSlab, lanes),
+                         math.mul(blockSlabs, lanes),
+                         known.value_or(kPieceElements)});
     kb.emitBarrier();
     emitRows(kb, program);
   }

@@ -420,7 +420,11 @@ Value IndexFunctions::dequantize(nn::DequantizeOp op, ValueRange indices) {
 
 Value KernelBuilder::loadUncached(Value tensor, ValueRange indices) {
   if (auto argument = dyn_cast<BlockArgument>(tensor)) {
-    return memref::LoadOp::create(b, viewInput(argument), indices);
+    auto found = inputPlaces.find(argument);
+    SmallVector<Value> at = found != inputPlaces.end() && found->second
+                                ? found->second(indices)
+                                : SmallVector<Value>(indices);
+    return memref::LoadOp::create(b, viewInput(argument), at);
   }
   IndexFunctions functions(*this);
   return llvm::TypeSwitch<Operation *, Value>(tensor.getDefiningOp())
