@@ -30,7 +30,6 @@ public:
   llvm::ArrayRef<Atoms> getSource() const { return source; }
   llvm::ArrayRef<Atoms> getView() const { return view; }
   const SizeExpr &getSize(unsigned atom) const { return sizes[atom]; }
-  unsigned getNumAtoms() const { return sizes.size(); }
 
 private:
   llvm::SmallVector<SizeExpr> sizes;

@@ -9,7 +9,7 @@
 #define DLC_CONVERSION_NNTOVECTOR_CONV_H
 
 #include "Conversion/NNToVector/Gemm.h"
-#include "Conversion/NNToVector/Pack.h"
+#include "Conversion/NNToVector/PackedLayout.h"
 
 namespace dlc::kernel {
 
@@ -50,8 +50,7 @@ struct ConvBuffers {
   mlir::Value scratch;
 };
 
-/// The layout the kernel reads the filter in; `filterStrides` says how ONNX's
-/// filter maps to it.
+/// The layout the kernel reads the filter in.
 PackedLayout getFilterLayout(const ConvSpec &spec, const ConvSchedule &sched,
                              const VectorTarget &target);
 

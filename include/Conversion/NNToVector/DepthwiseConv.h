@@ -21,9 +21,6 @@ PackedLayout getDepthwiseFilterLayout(const ConvSpec &spec,
                                       const ConvSchedule &sched,
                                       const VectorTarget &target);
 
-/// How ONNX's filter maps to it.
-SourceStrides depthwiseFilterStrides(const ConvSpec &spec);
-
 /// Number of work items: images x channel panels x row blocks.
 mlir::OpFoldResult getDepthwiseItems(mlir::ImplicitLocOpBuilder &b,
                                      const ConvSpec &spec,

@@ -15,12 +15,7 @@ namespace dlc::kernel {
 /// lanes, no operand conversions.
 bool supportsWinograd(const ConvSpec &spec, const VectorTarget &target);
 
-/// Whether it is also faster than the direct form: enough channels to amortise
-/// the transforms, and enough output tiles (all sizes static) to amortise the
-/// reading of a filter that has grown by 16 / 9.
-bool prefersWinograd(const ConvSpec &spec, const VectorTarget &target);
-
-/// Layout of the transformed filter that packWinogradFilter writes: 16 taps.
+/// Layout of the transformed filter, U = G g G^T: 16 taps, row by row.
 PackedLayout getWinogradLayout(const ConvSpec &spec,
                                const WinogradSchedule &sched,
                                const VectorTarget &target);

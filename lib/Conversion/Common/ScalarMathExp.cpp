@@ -162,21 +162,6 @@ Value exp2NonPositive(FloatCode &c, Value x) {
   return c.mul(c.polynomial(remainder, kExp2), powerOfTwo(c, shifted));
 }
 
-Value sigmoid(FloatCode &c, Value x) {
-  // With e = exp(-|x|) <= 1 its error is damped: 1 / (1 + e), or e / (1 + e).
-  Value one = c.constant(1);
-  Value e = expNonPositive(c, c.neg(c.abs(x)));
-  Value numerator = c.select(c.less(x, c.constant(0)), e, one);
-  // Takes back what the sum and the quotient lost by rounding, up to a third:
-  // 3/4 stands for 1 / (1 + e).
-  Value sum = c.add(one, e);
-  Value lost = c.sub(e, c.sub(sum, one));
-  Value quotient = c.div(numerator, sum);
-  Value rest = c.fma(c.neg(quotient), sum, numerator);
-  rest = c.fma(c.neg(quotient), lost, rest);
-  return c.fma(rest, c.constant(0.75f), quotient);
-}
-
 Value sinh(FloatCode &c, Value x) {
   Value magnitude = c.abs(x);
   Value square = c.mul(x, x);
@@ -243,19 +228,6 @@ Value emitExp2NonPositive(ImplicitLocOpBuilder &b, Value x) {
 Value emitExpm1(ImplicitLocOpBuilder &b, Value x) {
   return emitInF32<math::ExpM1Op>(
       b, x, [](FloatCode &c, ValueRange v) { return expm1(c, v[0]); });
-}
-
-Value emitSigmoid(ImplicitLocOpBuilder &b, Value x) {
-  if (getElementTypeOrSelf(x.getType()).isF64()) {
-    TypedAttr one = b.getFloatAttr(b.getF64Type(), 1.0);
-    if (auto shaped = dyn_cast<ShapedType>(x.getType()))
-      one = DenseElementsAttr::get(shaped, Attribute(one));
-    Value ones = arith::ConstantOp::create(b, one);
-    Value e = math::ExpOp::create(b, arith::NegFOp::create(b, x));
-    return arith::DivFOp::create(b, ones, arith::AddFOp::create(b, ones, e));
-  }
-  return emitInF32<math::ExpOp>(
-      b, x, [](FloatCode &c, ValueRange v) { return sigmoid(c, v[0]); });
 }
 
 Value emitSinh(ImplicitLocOpBuilder &b, Value x) {

@@ -370,16 +370,6 @@ PackedLayout dlc::kernel::getDepthwiseFilterLayout(const ConvSpec &spec,
   return layout;
 }
 
-SourceStrides dlc::kernel::depthwiseFilterStrides(const ConvSpec &spec) {
-  int64_t taps = 1;
-  for (int64_t size : spec.kernel)
-    taps *= size;
-  // Also right for a transposed filter [groups * inputs][outputs][taps] when
-  // one of the two is 1.
-  return {/*group=*/0, /*tap=*/1, /*k=*/taps,
-          /*n=*/spec.inputChannels * taps};
-}
-
 OpFoldResult dlc::kernel::getDepthwiseItems(ImplicitLocOpBuilder &b,
                                             const ConvSpec &spec,
                                             const ConvSchedule &sched,

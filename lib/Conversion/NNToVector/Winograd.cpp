@@ -343,18 +343,6 @@ bool dlc::kernel::supportsWinograd(const ConvSpec &spec,
          !spec.convertB && !spec.padValue;
 }
 
-bool dlc::kernel::prefersWinograd(const ConvSpec &spec,
-                                  const VectorTarget &target) {
-  constexpr int64_t kMinChannels = 32, kMinTiles = 48;
-  if (!supportsWinograd(spec, target) || spec.inputChannels < kMinChannels ||
-      spec.outputChannels < kMinChannels)
-    return false;
-  int64_t tiles = IndexMath::known(spec.batch).value_or(1);
-  for (OpFoldResult size : spec.outputSizes)
-    tiles *= llvm::divideCeil(IndexMath::known(size).value_or(0), kOutputs);
-  return tiles >= kMinTiles;
-}
-
 PackedLayout dlc::kernel::getWinogradLayout(const ConvSpec &spec,
                                             const WinogradSchedule &sched,
                                             const VectorTarget &target) {

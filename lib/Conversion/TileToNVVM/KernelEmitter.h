@@ -74,7 +74,6 @@ private:
   mlir::LogicalResult emitOp(mlir::Operation *op);
   mlir::LogicalResult emitFor(mlir::scf::ForOp op);
   mlir::LogicalResult emitIf(mlir::scf::IfOp op);
-  void emitYield(mlir::Operation *yield);
   /// Clones a region with one block, its arguments bound to values, and
   /// returns what it yields.
   llvm::SmallVector<mlir::Value> inlineRegion(mlir::Region &region,

@@ -5,6 +5,7 @@
 #include "ConvReference.h"
 #include "Conversion/NNToVector/DepthwiseConv.h"
 #include "Conversion/NNToVector/Emit.h"
+#include "HostPack.h"
 #include "KernelHarness.h"
 #include "TestBuffers.h"
 

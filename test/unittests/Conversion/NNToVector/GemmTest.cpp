@@ -2,7 +2,7 @@
 // Numeric tests of the GEMM emitter against a naive product in double.
 #include "Conversion/NNToVector/Gemm.h"
 #include "Conversion/NNToVector/Emit.h"
-#include "Conversion/NNToVector/Pack.h"
+#include "HostPack.h"
 #include "KernelHarness.h"
 #include "TestBuffers.h"
 

@@ -3,6 +3,7 @@
 #include "Conversion/NNToVector/Winograd.h"
 #include "ConvReference.h"
 #include "Conversion/NNToVector/Emit.h"
+#include "HostPack.h"
 #include "KernelHarness.h"
 #include "TestBuffers.h"
 

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Host packing of matrices and filters into panels; see the header for the
-// layout.
-#include "Conversion/NNToVector/Pack.h"
+// Packing of matrices and filters into panels, element by element.
+#include "HostPack.h"
 
 #include <cassert>
 #include <cstring>
 
 using namespace dlc::kernel;
+using namespace dlc::kernel::testing;
 
 template <typename T>
 static void packElements(const PackedLayout &layout,
@@ -28,8 +28,10 @@ static void packElements(const PackedLayout &layout,
   }
 }
 
-void dlc::kernel::pack(const PackedLayout &layout, const SourceStrides &strides,
-                       const void *source, void *packed, int64_t elementBytes) {
+void dlc::kernel::testing::pack(const PackedLayout &layout,
+                                const SourceStrides &strides,
+                                const void *source, void *packed,
+                                int64_t elementBytes) {
   auto run = [&](auto zero) {
     using T = decltype(zero);
     packElements(layout, strides, static_cast<const T *>(source),
@@ -48,19 +50,23 @@ void dlc::kernel::pack(const PackedLayout &layout, const SourceStrides &strides,
   assert(false && "expected an element of 1, 2, 4 or 8 bytes");
 }
 
-SourceStrides dlc::kernel::matrixStrides(int64_t k, int64_t n,
-                                         bool transposed) {
-  if (transposed)
-    return {/*group=*/0, /*tap=*/0, /*k=*/1, /*n=*/k};
-  return {/*group=*/0, /*tap=*/0, /*k=*/n, /*n=*/1};
-}
-
-SourceStrides dlc::kernel::filterStrides(const PackedLayout &layout,
-                                         bool transposed) {
+SourceStrides dlc::kernel::testing::filterStrides(const PackedLayout &layout,
+                                                  bool transposed) {
   int64_t group = layout.n * layout.k * layout.taps;
   if (transposed)
     return {group, /*tap=*/1, /*k=*/layout.n * layout.taps, /*n=*/layout.taps};
   return {group, /*tap=*/1, /*k=*/layout.taps, /*n=*/layout.k * layout.taps};
+}
+
+SourceStrides
+dlc::kernel::testing::depthwiseFilterStrides(const ConvSpec &spec) {
+  int64_t taps = 1;
+  for (int64_t size : spec.kernel)
+    taps *= size;
+  // Also right for a transposed filter [groups * inputs][outputs][taps] when
+  // one of the two is 1.
+  return {/*group=*/0, /*tap=*/1, /*k=*/taps,
+          /*n=*/spec.inputChannels * taps};
 }
 
 /// One dimension of G g, three taps to four frequencies.
@@ -73,9 +79,10 @@ static void transformTaps(const double *taps, int64_t stride, double *out,
   out[3 * outStride] = g2;
 }
 
-void dlc::kernel::packWinogradFilter(const PackedLayout &layout,
-                                     const SourceStrides &strides,
-                                     const float *source, float *packed) {
+void dlc::kernel::testing::packWinogradFilter(const PackedLayout &layout,
+                                              const SourceStrides &strides,
+                                              const float *source,
+                                              float *packed) {
   assert(layout.groups == 1 && layout.taps == 16);
   std::memset(packed, 0, layout.elements() * sizeof(float));
   for (int64_t n = 0; n < layout.n; ++n) {
