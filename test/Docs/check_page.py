@@ -2,15 +2,16 @@
 # SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 """Runs a documentation page's commands, and looks for its excerpts in their output.
 
-Blocks fenced as `sh` run one after the other in one folder, with the tools in the path
-and `P` for Python. Any other block until the next heading is an excerpt of what the
-last `sh` block printed: each of its lines must be a line of the output, in their order,
-with anything in place of `...`. Names of values (`%12`, `%arg0`, `$L__BB1_3`), white
-space and comments (`// ...`) do not count.
+Blocks fenced as `sh` run one after the other in one folder, with the tools and
+this Python in the path. Any other block until the next heading is an excerpt of what
+the last `sh` block printed: each of its lines must be a line of the output, in their
+order, with anything in place of `...`. Names of values (`%12`, `%arg0`, `$L__BB1_3`),
+white space and comments (`// ...`) do not count.
 
 usage: check_page.py PAGE.md FOLDER
 """
 
+import os
 import pathlib
 import re
 import shutil
@@ -44,9 +45,10 @@ def normalise(line: str) -> str:
 
 
 def run(commands: list[str], folder: pathlib.Path) -> list[str]:
-    prelude = ["set -e -o pipefail", f"P() {{ '{sys.executable}' \"$@\"; }}"]
+    path = f"{pathlib.Path(sys.executable).parent}:{os.environ['PATH']}"
     result = subprocess.run(
-        ["bash", "-c", "\n".join(prelude + commands)],
+        ["bash", "-e", "-o", "pipefail", "-c", "\n".join(commands)],
+        env={**os.environ, "PATH": path},
         cwd=folder,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
