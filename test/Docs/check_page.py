@@ -6,7 +6,7 @@ Blocks fenced as `sh` run one after the other in one folder, with the tools and
 this Python in the path. Any other block until the next heading is an excerpt of what
 the last `sh` block printed: each of its lines must be a line of the output, in their
 order, with anything in place of `...`. Names of values (`%12`, `%arg0`, `$L__BB1_3`),
-white space and comments (`// ...`) do not count.
+white space and comments (`// ...`, ` ; ...`) do not count.
 
 usage: check_page.py PAGE.md FOLDER
 """
@@ -38,7 +38,7 @@ def read_blocks(page: str) -> list[tuple[int, str, list[str]]]:
 
 
 def normalise(line: str) -> str:
-    line = re.sub(r"//.*", "", line)
+    line = re.sub(r"//.*|\s;\s.*", "", line)
     line = re.sub(r"%\w+(#\d+)?(:\d+)?", "%", line)
     line = re.sub(r"\$L\w+", "$L", line)
     return " ".join(line.split())
