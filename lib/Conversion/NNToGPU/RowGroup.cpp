@@ -173,7 +173,8 @@ private:
             .axes = reduce.getAxes(),
             .type = isDouble ? Type(Float64Type::get(context))
                              : Type(Float32Type::get(context)),
-            .result = group.result};
+            .result = group.result,
+            .isLarge = group.reductions.size() > 1};
   }
 };
 

@@ -72,6 +72,9 @@ struct RowShape {
   /// The tensor of the dispatch whose elements `finish` gives; null: the root's
   /// result.
   mlir::Value result = {};
+  /// Whether the code takes more registers than the 64 that a thread of the
+  /// largest blocks has, where it works with sizes of the run.
+  bool isLarge = false;
 };
 
 GPULaunch getRowLaunch(DispatchContext &context, const RowShape &shape);

@@ -55,7 +55,7 @@ RowSpace::RowSpace(DispatchContext &context, const RowShape &shape)
   findSlabs(context, shape);
   Type kept = shape.isKept ? shape.type : Type();
   chooseThreads(std::max(8u, typeOf(shape.tensor).getElementTypeBitWidth()),
-                kept);
+                kept, shape.isLarge);
   choosePlaces(kept);
 }
 
@@ -167,14 +167,15 @@ bool RowSpace::fillsSectors() const {
   return known && width > 1 && *known >= kWarpThreads / 2 * width;
 }
 
-void RowSpace::chooseThreads(unsigned elementBits, Type kept) {
+void RowSpace::chooseThreads(unsigned elementBits, Type kept, bool isLarge) {
   inputBits = elementBits;
   std::optional<int64_t> known = kernel::IndexMath::known(columns);
   isAcross = !columnDims.empty() && columnDims.back() != rank - 1;
   if (isAcross) {
     constexpr int64_t kWarps = 8;
     int64_t few = kept ? kWarps * kRegisters : kWarpColumns;
-    rowThreads = !known || *known > few ? kMaxThreads / kWarpThreads : kWarps;
+    int64_t most = kMaxThreads / kWarpThreads / (isLarge && !known ? 2 : 1);
+    rowThreads = !known || *known > few ? most : kWarps;
     blockThreads = rowThreads * kWarpThreads;
   } else if (!known) {
     rowThreads = blockThreads = 256;

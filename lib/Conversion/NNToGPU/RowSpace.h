@@ -121,7 +121,7 @@ private:
   emitLoop(GPUKernelBuilder &kb, mlir::OpFoldResult begin,
            mlir::OpFoldResult end, mlir::ValueRange state, ElementFn body);
   void findSlabs(DispatchContext &context, const RowShape &shape);
-  void chooseThreads(unsigned elementBits, mlir::Type kept);
+  void chooseThreads(unsigned elementBits, mlir::Type kept, bool isLarge);
   void choosePlaces(mlir::Type kept);
 
   llvm::SmallVector<int64_t> rowDims, columnDims;
