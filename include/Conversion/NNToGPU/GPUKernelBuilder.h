@@ -17,6 +17,17 @@ inline constexpr kernel::VectorTarget kGPUVectorTarget = {
 
 /// The memory space of memrefs in shared memory.
 inline constexpr int64_t kSharedSpace = 3;
+/// Bytes of shared memory that every kernel may have without asking for more
+/// (CUDA programming guide, "Technical Specifications per Compute Capability").
+inline constexpr int64_t kSharedBytes = 48 << 10;
+/// Bytes that global memory is read and written in.
+inline constexpr int64_t kSectorBytes = 32;
+
+/// Neighbours of `elementBytes` each that a thread reads or writes together: 16
+/// bytes, but no more than 8, beyond which code grows for no gain.
+inline int64_t getAccessWidth(int64_t elementBytes) {
+  return std::clamp<int64_t>(16 / elementBytes, 1, 8);
+}
 
 /// Builds the kernel function of one dispatch: one rank-0 memref per input and
 /// result, one i64 per size, and memref<i8> scratch if the launch has any.
@@ -39,6 +50,13 @@ public:
   void emitBarrier();
   /// `count` elements of shared memory, as memref<count x element, 3>.
   mlir::Value allocateShared(mlir::Type element, int64_t count);
+  /// What allocateShared gave so far; a kernel may have kSharedBytes.
+  int64_t getSharedBytes() const { return sharedBytes; }
+  /// Shared memory through which threads exchange states, an array of `count`
+  /// elements for each of `types`. It is the same at each call, so that a
+  /// barrier has to stand before it is written.
+  llvm::SmallVector<mlir::Value> getExchange(mlir::TypeRange types,
+                                             int64_t count);
   /// exp of x <= 0, as softmax takes it: on f32 by ex2.approx (PTX ISA: 2^-22),
   /// with a relative error of at most (|x| + 4) 2^-24.
   mlir::Value emitPower(mlir::Value x);
@@ -64,7 +82,15 @@ private:
   int64_t threads;
   mlir::Value thread, block;
   unsigned numShared = 0;
+  int64_t sharedBytes = 0;
+  /// By place in the state, type and count.
+  llvm::DenseMap<std::tuple<unsigned, mlir::Type, int64_t>, mlir::Value>
+      exchange;
 };
+
+/// Elements that a block has to compute, at least, for one of a table that it
+/// copies to shared memory.
+inline constexpr int64_t kTableShare = 8;
 
 /// Copies an input of static shape to shared memory, and returns its view for
 /// KernelBuilder::setInputView; to be read after a barrier.

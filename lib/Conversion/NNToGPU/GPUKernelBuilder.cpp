@@ -79,14 +79,33 @@ Value GPUKernelBuilder::getWarp() {
 void GPUKernelBuilder::emitBarrier() { NVVM::Barrier0Op::create(b); }
 
 Value GPUKernelBuilder::allocateShared(Type element, int64_t count) {
+  constexpr int64_t kAlignment = 16;
   auto type = MemRefType::get({count}, element, MemRefLayoutAttrInterface(),
                               b.getI64IntegerAttr(kSharedSpace));
+  int64_t bytes = count * llvm::divideCeil(element.getIntOrFloatBitWidth(), 8);
+  sharedBytes += llvm::alignTo(bytes, kAlignment);
   std::string name = (kernel.getName() + "_shared_" + Twine(numShared++)).str();
   OpBuilder outside(kernel);
-  memref::GlobalOp::create(
-      outside, kernel.getLoc(), name, outside.getStringAttr("private"), type,
-      outside.getUnitAttr(), /*constant=*/false, outside.getI64IntegerAttr(16));
+  memref::GlobalOp::create(outside, kernel.getLoc(), name,
+                           outside.getStringAttr("private"), type,
+                           outside.getUnitAttr(), /*constant=*/false,
+                           outside.getI64IntegerAttr(kAlignment));
   return memref::GetGlobalOp::create(b, type, name);
+}
+
+SmallVector<Value> GPUKernelBuilder::getExchange(TypeRange types,
+                                                 int64_t count) {
+  SmallVector<Value> places;
+  for (auto [i, type] : llvm::enumerate(types)) {
+    Value &place = exchange[{static_cast<unsigned>(i), type, count}];
+    if (!place) {
+      OpBuilder::InsertionGuard guard(b);
+      b.setInsertionPointToStart(&kernel.getFunctionBody().front());
+      place = allocateShared(type, count);
+    }
+    places.push_back(place);
+  }
+  return places;
 }
 
 Value GPUKernelBuilder::emitPower(Value x) {
@@ -202,9 +221,7 @@ SmallVector<Value> emitBlockReduce(GPUKernelBuilder &kb, ValueRange state,
   }
   ImplicitLocOpBuilder &b = kb.b;
   kernel::IndexMath &math = kb.math;
-  SmallVector<Value> places = llvm::map_to_vector(all, [&](Value value) {
-    return kb.allocateShared(value.getType(), warps);
-  });
+  SmallVector<Value> places = kb.getExchange(ValueRange(all).getTypes(), warps);
   // A former reduction may still be read.
   kb.emitBarrier();
   kernel::emitIf(b, math.equal(kb.getLane(), math.constant(0)), [&] {

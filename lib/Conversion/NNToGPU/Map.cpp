@@ -19,11 +19,8 @@ namespace dlc {
 namespace {
 
 constexpr int64_t kThreads = 256;
-/// Beyond this, code grows for no gain.
-constexpr int64_t kMaxVector = 8;
-/// Vectors of a thread whose block copies tables, and how many elements the
-/// block computes for one of a table, at least.
-constexpr int64_t kTableVectors = 4, kTableShare = 8;
+/// Vectors of a thread whose block copies tables.
+constexpr int64_t kTableVectors = 4;
 
 /// Bytes of an element in memory.
 int64_t elementBytes(Value tensor) {
@@ -33,47 +30,55 @@ int64_t elementBytes(Value tensor) {
 
 /// How a map's result is cut into vectors.
 struct MapPlan {
-  MapPlan(DispatchContext &context)
-      : space(context, context.getYielded(0)),
-        sizes(llvm::to_vector(space.getGroupSizes())) {
-    kernel::IndexMath &math = context.math;
+  explicit MapPlan(DispatchContext &context)
+      : space(context, context.getYielded(0)), dims(space.getGroupSizes()),
+        sizes(dims) {
     if (sizes.empty()) {
-      sizes.push_back(math.constant(1));
+      sizes.push_back(context.math.constant(1));
     }
-    int64_t bytes = elementBytes(context.getYielded(0));
-    for (Value input : context.getDispatch().getInputs()) {
-      bytes = std::max(bytes, elementBytes(input));
-    }
-    width = std::min(kMaxVector, std::max<int64_t>(1, 16 / bytes));
+    int64_t most = getMostWidth(context);
     std::optional<int64_t> last = kernel::IndexMath::known(sizes.back());
-    if (last && *last % width == 0) {
+    if (last && *last % most == 0) {
+      width = most;
       return;
     }
-    if (findTables(context)) {
-      dims = sizes;
-      sizes = {nn::productOf(context.b, context.b.getLoc(), sizes)};
+    tables = findTables(context, most);
+    if (!tables.empty()) {
+      sizes = {nn::productOf(context.b, context.b.getLoc(), dims)};
       threadVectors = kTableVectors;
     }
     // One loop over everything has its tail at the end of the grid.
     hasTail = sizes.size() == 1;
-    width = hasTail ? width : 1;
+    width = hasTail ? most : 1;
   }
 
-  /// Whether all inputs that repeat along dims are small, and there are some.
-  bool findTables(DispatchContext &context) {
+  /// Elements of a vector, where loops allow them.
+  static int64_t getMostWidth(DispatchContext &context) {
+    int64_t bytes = elementBytes(context.getYielded(0));
+    for (Value input : context.getDispatch().getInputs()) {
+      bytes = std::max(bytes, elementBytes(input));
+    }
+    return getAccessWidth(bytes);
+  }
+
+  /// The inputs that repeat along dims; none unless all of these are small, and
+  /// the others have the result's elements in its order.
+  static SmallVector<Value> findTables(DispatchContext &context,
+                                       int64_t width) {
     auto type = typeOf(context.getYielded(0));
     Block &body = context.getDispatch().getBody().front();
     if (!type.hasStaticShape() || llvm::any_of(body, [](Operation &op) {
           return !isa<nn::ElementwiseOp, nn::CastOp, nn::BatchNormOp,
                       nn::YieldOp, arith::ConstantOp>(op);
         })) {
-      return false;
+      return {};
     }
+    SmallVector<Value> tables;
     int64_t count = 0;
     for (Value input : body.getArguments()) {
       auto own = dyn_cast<RankedTensorType>(input.getType());
       if (!own || !own.hasStaticShape()) {
-        return false;
+        return {};
       }
       if (own.getShape() != type.getShape()) {
         tables.push_back(input);
@@ -81,9 +86,9 @@ struct MapPlan {
       }
     }
     if (kTableShare * count > kThreads * kTableVectors * width) {
-      tables.clear();
+      return {};
     }
-    return !tables.empty();
+    return tables;
   }
 
   OpFoldResult countVectors(kernel::IndexMath &math) {
@@ -95,14 +100,13 @@ struct MapPlan {
   }
 
   LoopSpace space;
-  nn::Sizes sizes;
+  /// The result's loops, and those of the grid: the same, or with tables a
+  /// single one over all elements.
+  nn::Sizes dims, sizes;
   int64_t width = 1;
   /// Whether the last vector may be short.
   bool hasTail = false;
-  /// With tables, the only loop runs over all elements of `dims`, and a thread
-  /// has several vectors.
   SmallVector<Value> tables;
-  nn::Sizes dims;
   int64_t threadVectors = 1;
 };
 
@@ -169,9 +173,7 @@ private:
     });
   }
 
-  /// The result's indices. With tables, all other inputs have its elements in
-  /// its order, and are read at the element's place: indices that were divided
-  /// out of it would hide from LLVM which elements are neighbours.
+  /// The result's indices.
   static SmallVector<Value> getIndices(GPUKernelBuilder &kb, MapPlan &plan,
                                        ArrayRef<Value> groups) {
     if (plan.tables.empty()) {
@@ -182,14 +184,21 @@ private:
          kernel::delinearize(kb.math, groups.back(), plan.dims)) {
       split.push_back(kb.math.value(index));
     }
+    return plan.space.expandIndices(split);
+  }
+
+  /// The result's element. With tables, all other inputs have its elements in
+  /// its order, and are read at the element's place: indices that were divided
+  /// out of it would hide from LLVM which elements are neighbours.
+  static Value loadElement(GPUKernelBuilder &kb, MapPlan &plan,
+                           ArrayRef<Value> indices, Value place) {
     for (Value input : kb.getDispatch().getBody().front().getArguments()) {
-      if (!llvm::is_contained(plan.tables, input)) {
-        kb.setInputView(input,
-                        viewElement(kb, kb.getInputBase(input),
-                                    typeOf(input).getShape(), groups.back()));
+      if (!plan.tables.empty() && !llvm::is_contained(plan.tables, input)) {
+        kb.setInputView(input, viewElement(kb, kb.getInputBase(input),
+                                           typeOf(input).getShape(), place));
       }
     }
-    return plan.space.expandIndices(split);
+    return kb.load(kb.getYielded(0), indices);
   }
 
   /// A view of `shape` that has element `place` of `base` everywhere.
@@ -221,7 +230,7 @@ private:
   static void emitElement(GPUKernelBuilder &kb, MapPlan &plan,
                           ArrayRef<Value> groups) {
     SmallVector<Value> indices = getIndices(kb, plan, groups);
-    Value element = kb.load(kb.getYielded(0), indices);
+    Value element = loadElement(kb, plan, indices, groups.back());
     emitStore(kb, plan, element, indices, groups.back());
   }
 
@@ -235,7 +244,7 @@ private:
     for (int64_t i = 0; i < plan.width; ++i) {
       groups.back() = kb.math.value(kb.math.add(first, kb.math.constant(i)));
       places.push_back(getIndices(kb, plan, groups));
-      elements.push_back(kb.load(kb.getYielded(0), places.back()));
+      elements.push_back(loadElement(kb, plan, places.back(), groups.back()));
     }
     for (auto [i, element] : llvm::enumerate(elements)) {
       emitStore(kb, plan, element, places[i],

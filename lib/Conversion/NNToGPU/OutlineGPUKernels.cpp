@@ -104,6 +104,11 @@ GPUKernelOutliner::emitKernel(nn::DispatchOp dispatch,
   if (failed(family->emit(builder))) {
     return failure();
   }
+  if (int64_t bytes = builder.getSharedBytes(); bytes > kSharedBytes) {
+    return dispatch.emitError("kernel '")
+           << function.getName() << "' has " << bytes
+           << " bytes of shared memory, expected at most " << kSharedBytes;
+  }
   func::ReturnOp::create(builder.b);
   bool small = family->hasElementIndices(dispatch) && hasSmallTensors(dispatch);
   function->setAttr(rt::kIndexBitsAttrName,

@@ -13,7 +13,7 @@ namespace dlc {
 /// Rows up to this length belong to a warp.
 static constexpr int64_t kWarpColumns = 1024;
 /// Threads of the largest blocks.
-static constexpr int64_t kMaxThreads = 1024;
+static constexpr int64_t kLargestBlock = 1024;
 /// Registers for a thread's elements: of most blocks; of the largest ones,
 /// whose threads have 64 registers.
 static constexpr int64_t kRegisters = 32, kFewRegisters = 20;
@@ -22,11 +22,11 @@ static constexpr int64_t kRegisters = 32, kFewRegisters = 20;
 static constexpr int64_t kFewSplitRegisters = 8;
 /// The same where only the run knows the length.
 static constexpr int64_t kUnknownRegisters = 16, kFewUnknownRegisters = 8;
-/// Bytes of shared memory for a block's elements: what the exchange between
-/// threads leaves of the 48 KiB that every kernel may have; and, where only the
-/// run knows the length, what lets several blocks share a multiprocessor.
-static constexpr int64_t kSharedBytes = 32 << 10,
-                         kUnknownSharedBytes = 24 << 10;
+/// Bytes of shared memory for elements that registers do not hold: what the
+/// exchange of the largest blocks and tables leave of a kernel's; and, where
+/// only the run knows the length, what lets several blocks share a
+/// multiprocessor.
+static constexpr int64_t kKeptBytes = 32 << 10, kUnknownKeptBytes = 24 << 10;
 /// Vectors that are passed over together where the length is unknown.
 static constexpr int64_t kVectorGroup = 4;
 
@@ -156,7 +156,6 @@ void RowSpace::findSlabs(DispatchContext &context, const RowShape &shape) {
 }
 
 bool RowSpace::fillsSectors() const {
-  constexpr int64_t kSectorBytes = 32;
   int64_t bytes = std::max<int64_t>(1, inputBits / 8);
   if (isAcross) {
     std::optional<int64_t> lanes =
@@ -174,18 +173,18 @@ void RowSpace::chooseThreads(unsigned elementBits, Type kept, bool isLarge) {
   if (isAcross) {
     constexpr int64_t kWarps = 8;
     int64_t few = kept ? kWarps * kRegisters : kWarpColumns;
-    int64_t most = kMaxThreads / kWarpThreads / (isLarge && !known ? 2 : 1);
+    int64_t most = kLargestBlock / kWarpThreads / (isLarge && !known ? 2 : 1);
     rowThreads = !known || *known > few ? most : kWarps;
     blockThreads = rowThreads * kWarpThreads;
   } else if (!known) {
     rowThreads = blockThreads = 256;
   } else if (*known > kWarpColumns) {
-    rowThreads = blockThreads = *known > 8192 ? kMaxThreads : 256;
+    rowThreads = blockThreads = *known > 8192 ? kLargestBlock : 256;
   }
   if (!known) {
     return;
   }
-  int64_t vector = std::min<int64_t>(8, std::max(1u, 128 / elementBits));
+  int64_t vector = getAccessWidth(elementBits / 8);
   std::optional<int64_t> last =
       columnSizes.empty() ? std::optional<int64_t>(1)
       : hasOrder          ? known
@@ -197,7 +196,7 @@ void RowSpace::chooseThreads(unsigned elementBits, Type kept, bool isLarge) {
 
 void RowSpace::choosePlaces(Type kept) {
   std::optional<int64_t> known = kernel::IndexMath::known(columns);
-  bool isLargest = blockThreads == kMaxThreads;
+  bool isLargest = blockThreads == kLargestBlock;
   int64_t room = !isLargest              ? kRegisters
                  : columnDims.size() > 1 ? kFewSplitRegisters
                                          : kFewRegisters;
@@ -220,7 +219,7 @@ void RowSpace::choosePlaces(Type kept) {
   if (elements == threadElements) {
     return;
   }
-  int64_t bytes = known || hasOnlyShared ? kSharedBytes : kUnknownSharedBytes;
+  int64_t bytes = known || hasOnlyShared ? kKeptBytes : kUnknownKeptBytes;
   int64_t slots = bytes * 8 / kept.getIntOrFloatBitWidth();
   int64_t stride = rowThreads * width;
   int64_t most = slots / (blockThreads * width) * stride;

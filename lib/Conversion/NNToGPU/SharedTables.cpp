@@ -10,9 +10,8 @@ using namespace mlir;
 
 namespace dlc {
 
-/// Bytes of a table, of which a kernel has up to two, and how many elements a
-/// block computes for one of a table, at least.
-static constexpr int64_t kTableBytes = 2 << 10, kTableShare = 8;
+/// Bytes of a table, of which a kernel has up to two.
+static constexpr int64_t kTableBytes = 2 << 10;
 
 /// Whether to copy `count` elements of `table` for `blockElements`.
 static bool isWorthCopy(Value table, int64_t count, int64_t blockElements) {

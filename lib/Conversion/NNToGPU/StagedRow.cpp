@@ -32,18 +32,9 @@ static OpFoldResult powerAbove(GPUKernelBuilder &kb, OpFoldResult size,
 /// tensor's lanes, columns and slabs, in this order, each a power of two: so
 /// many rows are a unit. Where there are fewer units than warps, several warps
 /// are a team for one.
-class StagedTeams {
-public:
-  StagedTeams(GPUKernelBuilder &kb, const StagedRows &rows);
+struct StagedTeams {
+  StagedTeams(GPUKernelBuilder &kb, const StagedPiece &piece);
 
-  /// Calls `body` with the slab in the piece and the lane of each of the
-  /// thread's rows, and whether it exists.
-  void forRows(llvm::function_ref<void(Value slab, Value lane, Value exists)>
-                   body) const;
-
-  GPUKernelBuilder &kb;
-  const StagedRows &rows;
-  kernel::IndexMath &math;
   /// Of a warp's lanes.
   OpFoldResult laneLanes, columnLanes, slabLanes;
   /// Warps of a team; teams; units.
@@ -52,57 +43,62 @@ public:
   OpFoldResult team, member;
 };
 
-StagedTeams::StagedTeams(GPUKernelBuilder &kb, const StagedRows &rows)
-    : kb(kb), rows(rows), math(kb.math) {
+StagedTeams::StagedTeams(GPUKernelBuilder &kb, const StagedPiece &piece) {
+  kernel::IndexMath &math = kb.math;
   OpFoldResult warp = math.constant(kWarpThreads);
-  laneLanes = powerAbove(kb, rows.lanes, kWarpThreads);
-  columnLanes = math.min(powerAbove(kb, rows.columns, kWarpThreads),
+  laneLanes = powerAbove(kb, piece.lanes, kWarpThreads);
+  columnLanes = math.min(powerAbove(kb, piece.columns, kWarpThreads),
                          math.div(warp, laneLanes));
   slabLanes = math.div(warp, math.mul(laneLanes, columnLanes));
-  tiles = math.ceilDiv(rows.lanes, laneLanes);
+  tiles = math.ceilDiv(piece.lanes, laneLanes);
   auto countUnits = [&](OpFoldResult count) {
     return math.mul(math.ceilDiv(count, slabLanes), tiles);
   };
-  slabs = math.min(rows.blockSlabs, math.sub(rows.slabs, rows.firstSlab));
+  slabs = math.min(piece.blockSlabs, math.sub(piece.slabs, piece.firstSlab));
   units = countUnits(slabs);
   int64_t warps = kb.getNumThreads() / kWarpThreads;
-  OpFoldResult most = countUnits(rows.blockSlabs);
+  OpFoldResult most = countUnits(piece.blockSlabs);
   members = math.div(math.constant(warps), powerAbove(kb, most, warps));
   teams = math.div(math.constant(warps), members);
   team = math.div(kb.getWarp(), members);
   member = math.rem(kb.getWarp(), members);
 }
 
-void StagedTeams::forRows(
-    llvm::function_ref<void(Value, Value, Value)> body) const {
+/// Calls `body` with the slab in the piece and the lane of each of the thread's
+/// rows, and whether it exists.
+static void
+forRows(GPUKernelBuilder &kb, const StagedTeams &teams, OpFoldResult lanes,
+        llvm::function_ref<void(Value slab, Value lane, Value exists)> body) {
+  kernel::IndexMath &math = kb.math;
   OpFoldResult lane = kb.getLane();
-  OpFoldResult column = math.div(lane, laneLanes);
-  kernel::emitFor(kb.b, math.constant(0), math.ceilDiv(units, teams),
-                  math.constant(1), [&](Value round) {
-                    KernelBuilder::MemoScope scope(kb);
-                    OpFoldResult unit = math.add(math.mul(round, teams), team);
-                    OpFoldResult slab =
-                        math.add(math.mul(math.div(unit, tiles), slabLanes),
-                                 math.div(column, columnLanes));
-                    OpFoldResult place =
-                        math.add(math.mul(math.rem(unit, tiles), laneLanes),
-                                 math.rem(lane, laneLanes));
-                    Value exists = kb.b.createOrFold<arith::AndIOp>(
-                        math.less(slab, slabs), math.less(place, rows.lanes));
-                    body(math.value(slab), math.value(place), exists);
-                  });
+  OpFoldResult column = math.div(lane, teams.laneLanes);
+  kernel::emitFor(
+      kb.b, math.constant(0), math.ceilDiv(teams.units, teams.teams),
+      math.constant(1), [&](Value round) {
+        KernelBuilder::MemoScope scope(kb);
+        OpFoldResult unit = math.add(math.mul(round, teams.teams), teams.team);
+        OpFoldResult slab =
+            math.add(math.mul(math.div(unit, teams.tiles), teams.slabLanes),
+                     math.div(column, teams.columnLanes));
+        OpFoldResult place =
+            math.add(math.mul(math.rem(unit, teams.tiles), teams.laneLanes),
+                     math.rem(lane, teams.laneLanes));
+        Value exists = kb.b.createOrFold<arith::AndIOp>(
+            math.less(slab, teams.slabs), math.less(place, lanes));
+        body(math.value(slab), math.value(place), exists);
+      });
 }
 
 /// A row in shared memory.
 class StagedRow final : public RowElements {
 public:
-  StagedRow(GPUKernelBuilder &kb, const StagedRows &rows,
+  StagedRow(GPUKernelBuilder &kb, const StagedPiece &piece,
             const StagedTeams &teams, Value slab, Value lane, Value exists)
-      : kb(kb), rows(rows), teams(teams), math(kb.math), exists(exists) {
-    OpFoldResult offset = math.sub(rows.begin, rows.start);
-    first = math.add(math.add(offset, lane), math.mul(slab, rows.slab));
+      : kb(kb), piece(piece), teams(teams), math(kb.math), exists(exists) {
+    first = math.add(math.add(piece.offset, lane),
+                     math.mul(slab, math.mul(piece.columns, piece.lanes)));
     row = math.value(
-        math.add(math.mul(math.add(rows.firstSlab, slab), rows.lanes), lane));
+        math.add(math.mul(math.add(piece.firstSlab, slab), piece.lanes), lane));
     OpFoldResult place =
         math.rem(math.div(kb.getLane(), teams.laneLanes), teams.columnLanes);
     column = math.add(math.mul(teams.member, teams.columnLanes), place);
@@ -118,17 +114,17 @@ public:
       return SmallVector<Value>();
     });
   }
-  OpFoldResult getColumns() override { return rows.columns; }
+  OpFoldResult getColumns() override { return piece.columns; }
   void emitOnce(llvm::function_ref<void()> body) override {
     Value isFirst = math.equal(column, math.constant(0));
     kernel::emitIf(kb.b, kb.b.createOrFold<arith::AndIOp>(exists, isFirst),
                    body);
   }
   SmallVector<Value> getIndices(Value place) override {
-    return rows.space.getIndices(kb, row, place);
+    return piece.space.getIndices(kb, row, place);
   }
   SmallVector<Value> getRowIndices() override {
-    return rows.space.getRowIndices(kb, row);
+    return piece.space.getRowIndices(kb, row);
   }
 
 private:
@@ -136,7 +132,7 @@ private:
   SmallVector<Value> combineTeam(ValueRange state, CombineFn body);
 
   GPUKernelBuilder &kb;
-  const StagedRows &rows;
+  const StagedPiece &piece;
   const StagedTeams &teams;
   kernel::IndexMath &math;
   Value row, exists;
@@ -146,18 +142,18 @@ private:
 
 SmallVector<Value> StagedRow::forElements(ValueRange state, StepFn body) {
   OpFoldResult end = arith::SelectOp::create(
-                         kb.b, exists, math.value(rows.columns), math.value(0))
+                         kb.b, exists, math.value(piece.columns), math.value(0))
                          .getResult();
   return kernel::emitFor(
       kb.b, column, end, math.mul(teams.members, teams.columnLanes), state,
       [&](Value place, ValueRange carried) {
         KernelBuilder::MemoScope scope(kb);
-        Value at = math.value(math.add(first, math.mul(place, rows.lanes)));
-        Value element = memref::LoadOp::create(kb.b, rows.shared, at);
+        Value at = math.value(math.add(first, math.mul(place, piece.lanes)));
+        Value element = memref::LoadOp::create(kb.b, piece.shared, at);
         Value before = element;
         SmallVector<Value> next = body(element, place, carried);
         if (element != before) {
-          memref::StoreOp::create(kb.b, element, rows.shared, at);
+          memref::StoreOp::create(kb.b, element, piece.shared, at);
         }
         return next;
       });
@@ -188,9 +184,8 @@ SmallVector<Value> StagedRow::combine(ValueRange state, CombineFn body) {
 /// Combines the states of a team's warps, in their order.
 SmallVector<Value> StagedRow::combineTeam(ValueRange state, CombineFn body) {
   ImplicitLocOpBuilder &b = kb.b;
-  SmallVector<Value> places = llvm::map_to_vector(state, [&](Value value) {
-    return kb.allocateShared(value.getType(), kb.getNumThreads());
-  });
+  SmallVector<Value> places =
+      kb.getExchange(state.getTypes(), kb.getNumThreads());
   // A former unit's states may still be read.
   kb.emitBarrier();
   for (auto [value, place] : llvm::zip_equal(state, places)) {
@@ -211,10 +206,11 @@ SmallVector<Value> StagedRow::combineTeam(ValueRange state, CombineFn body) {
       [&](Value i, ValueRange carried) { return body(carried, load(i)); });
 }
 
-void StagedRows::emitRows(GPUKernelBuilder &kb, const RowProgram &program) {
-  StagedTeams teams(kb, *this);
-  teams.forRows([&](Value slab, Value lane, Value exists) {
-    StagedRow row(kb, *this, teams, slab, lane, exists);
+void emitPieceRows(GPUKernelBuilder &kb, const StagedPiece &piece,
+                   const RowProgram &program) {
+  StagedTeams teams(kb, piece);
+  forRows(kb, teams, piece.lanes, [&](Value slab, Value lane, Value exists) {
+    StagedRow row(kb, piece, teams, slab, lane, exists);
     program.passes(row);
   });
 }

@@ -14,19 +14,16 @@ using namespace mlir;
 
 namespace dlc {
 
-static constexpr int64_t kSectorBytes = 32, kAccessBytes = 16;
-/// Elements of an access beyond which code grows for no gain.
-static constexpr int64_t kMaxWidth = 8;
-/// Bytes of shared memory for a piece: what the exchange between threads leaves
-/// of the 48 KiB that every kernel may have; and, where only the run knows the
-/// sizes, what the kernel's other way to compute its rows has.
+/// Bytes of shared memory for a piece: what exchange and tables leave of a
+/// kernel's; and, where only the run knows the sizes, what the kernel's other
+/// way to compute its rows has.
 static constexpr int64_t kPieceBytes = 40 << 10, kUnknownPieceBytes = 24 << 10;
 /// Elements of a piece, where rows are shorter: enough that the sectors which
 /// two pieces share do not count.
 static constexpr int64_t kPieceElements = 1024;
 /// Elements of a piece for each thread of its block.
 static constexpr int64_t kThreadElements = 8;
-static constexpr int64_t kMinThreads = 64, kMaxThreads = 512;
+static constexpr int64_t kMinThreads = 64, kMostThreads = 512;
 
 StagedRows::StagedRows(kernel::IndexMath &math, RowSpace &space,
                        const RowShape &shape)
@@ -45,8 +42,7 @@ StagedRows::StagedRows(kernel::IndexMath &math, RowSpace &space,
 }
 
 void StagedRows::chooseAccess(const RowShape &shape) {
-  width =
-      std::clamp<int64_t>(kAccessBytes / space.getElementBytes(), 1, kMaxWidth);
+  width = getAccessWidth(space.getElementBytes());
   ArrayRef<int64_t> sizes = typeOf(shape.tensor).getShape();
   bool isWhole = sizes.empty() || (!ShapedType::isDynamic(sizes.back()) &&
                                    sizes.back() % width == 0);
@@ -96,7 +92,7 @@ void StagedRows::chooseSizes(kernel::IndexMath &math) {
   capacity = llvm::alignTo(piece + (piece % unit == 0 ? 0 : edges), unit);
   threads = std::clamp<int64_t>(
       llvm::PowerOf2Ceil(llvm::divideCeil(piece, kThreadElements)), kMinThreads,
-      kMaxThreads);
+      kMostThreads);
 }
 
 Value StagedRows::emitCondition(kernel::IndexMath &math) const {
@@ -126,7 +122,10 @@ void StagedRows::emit(GPUKernelBuilder &kb, const RowShape &shape,
                          math.mul(blockSlabs, lanes),
                          known.value_or(kPieceElements)});
     kb.emitBarrier();
-    emitRows(kb, program);
+    emitPieceRows(kb,
+                  {space, shared, slabs, columns, lanes, firstSlab, blockSlabs,
+                   math.sub(begin, start)},
+                  program);
   }
   if (shape.isKept) {
     kb.emitBarrier();
@@ -205,7 +204,7 @@ void StagedRows::emitStores(GPUKernelBuilder &kb, const RowShape &shape) {
 /// Elements of the accesses to shared memory that `count` elements take.
 static int64_t getPart(Type kept, int64_t count) {
   int64_t bytes = std::max(1u, kept.getIntOrFloatBitWidth() / 8);
-  return std::min(count, kAccessBytes / bytes);
+  return std::min(count, getAccessWidth(bytes));
 }
 
 /// Whether this lane takes the second half of its 32 bytes first: of 8 lanes,

@@ -8,6 +8,22 @@
 
 namespace dlc {
 
+/// Slabs of a tensor that follow each other, in shared memory.
+struct StagedPiece {
+  RowSpace &space;
+  mlir::Value shared;
+  /// Slabs of the tensor; a slab has columns * lanes elements.
+  mlir::OpFoldResult slabs, columns, lanes;
+  /// The piece's first slab, and how many it has, if the tensor does.
+  mlir::OpFoldResult firstSlab, blockSlabs;
+  /// Where its first element is in shared memory.
+  mlir::OpFoldResult offset;
+};
+
+/// Emits a program's passes over the rows of a piece.
+void emitPieceRows(GPUKernelBuilder &kb, const StagedPiece &piece,
+                   const RowProgram &program);
+
 /// A tensor as (slabs, columns, lanes): row (slab, lane) has the elements
 /// (slab, 0.., lane), and the elements of a slab follow each other in memory.
 ///
@@ -39,16 +55,12 @@ public:
             const RowProgram &program, mlir::Value memory);
 
 private:
-  friend class StagedRow;
-  friend class StagedTeams;
-
   void chooseAccess(const RowShape &shape);
   void chooseSizes(kernel::IndexMath &math);
   void forAccesses(GPUKernelBuilder &kb, mlir::OpFoldResult lower,
                    mlir::OpFoldResult upper,
                    llvm::function_ref<void(mlir::ValueRange places)> body);
   void emitLoads(GPUKernelBuilder &kb, const RowProgram &program);
-  void emitRows(GPUKernelBuilder &kb, const RowProgram &program);
   void emitStores(GPUKernelBuilder &kb, const RowShape &shape);
   void storeShared(GPUKernelBuilder &kb, mlir::ValueRange elements,
                    mlir::Value at);
