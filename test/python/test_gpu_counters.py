@@ -76,6 +76,11 @@ UNKNOWN = {
         OpCase("outer_softmax", "Softmax", [f32(3, 400, 32)], {"axis": 1}),
         1,
     ),
+    "odd_softmax": (OpCase("odd_softmax", "Softmax", [f32(2, 9001)]), 1),
+    "odd_f64_softmax": (
+        OpCase("odd_f64_softmax", "Softmax", [f32(20, 99).astype(np.float64)]),
+        1,
+    ),
     "layer_norm": (
         OpCase("layer_norm", "LayerNormalization", [f32(20, 768), f32(768)]),
         20,
@@ -83,7 +88,7 @@ UNKNOWN = {
 }
 
 # Rows of every place and length: shorter than a sector, no multiple of one, more than
-# registers hold, with few lanes beside them; the axis, and the rows of the tensor.
+# registers hold, with few lanes beside them; the axis of each.
 ROWS = [
     ((1000, 7), 1),
     ((517, 3), 1),
@@ -131,6 +136,15 @@ ODD_ROWS |= {
     for shape, axis in ROWS
     for kind in KINDS
     if axis == len(shape) - 1
+}
+# More than a piece in shared memory: these need registers, too, and known sizes.
+LONG_ROWS = {
+    f"softmax_{'x'.join(map(str, shape))}_{axis}_{kind}": (
+        OpCase("softmax", "Softmax", [f32(*shape).astype(kind)], {"axis": axis}),
+        1,
+    )
+    for shape, axis in [((4000, 7), 0), ((2, 500, 33), 1), ((3, 20001), 1)]
+    for kind in KINDS
 }
 # All of scale and bias is read once for each of the at most 32 groups.
 GROUPS = {
@@ -375,6 +389,12 @@ def test_sectors_of_odd_rows(name, sizes, tmp_path):
     file = tmp_path / "counters.json"
     arguments = (*ODD_ROWS[name], file, sizes == "unknown")
     run_in_child(check_sectors, *arguments, start="spawn")
+
+
+@pytest.mark.parametrize("name", LONG_ROWS)
+def test_sectors_of_long_odd_rows(name, tmp_path):
+    file = tmp_path / "counters.json"
+    run_in_child(check_sectors, *LONG_ROWS[name], file, start="spawn")
 
 
 @pytest.mark.parametrize("name", GROUPS)

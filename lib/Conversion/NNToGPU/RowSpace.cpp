@@ -2,9 +2,7 @@
 // The cut of rows among threads.
 #include "RowSpace.h"
 
-#include "Conversion/Common/ElementwiseFn.h"
-
-#include "mlir/Dialect/MemRef/IR/MemRef.h"
+#include <numeric>
 
 using namespace mlir;
 
@@ -27,6 +25,8 @@ static constexpr int64_t kUnknownRegisters = 16, kFewUnknownRegisters = 8;
 /// only the run knows the length, what lets several blocks share a
 /// multiprocessor.
 static constexpr int64_t kKeptBytes = 32 << 10, kUnknownKeptBytes = 24 << 10;
+/// Rows that lie woven, at most.
+static constexpr int64_t kMaxWoven = 64;
 /// Vectors that are passed over together where the length is unknown.
 static constexpr int64_t kVectorGroup = 4;
 
@@ -56,103 +56,8 @@ RowSpace::RowSpace(DispatchContext &context, const RowShape &shape)
   Type kept = shape.isKept ? shape.type : Type();
   chooseThreads(std::max(8u, typeOf(shape.tensor).getElementTypeBitWidth()),
                 kept, shape.isLarge);
+  chooseWeave(kept, shape.isLarge);
   choosePlaces(kept);
-}
-
-/// Whether an operand of an op of `shape` repeats none of its elements, or is
-/// one element.
-static bool walksAlong(nn::ElementwiseOp op, unsigned number, Type type,
-                       ArrayRef<int64_t> shape) {
-  auto tensor = dyn_cast<RankedTensorType>(type);
-  if (!tensor) {
-    return true;
-  }
-  int64_t rank = shape.size();
-  for (int64_t dim = 0; op && dim < rank; ++dim) {
-    if (op.mayBroadcast(number, dim)) {
-      return false;
-    }
-  }
-  bool isOne = tensor.getRank() == rank && tensor.hasStaticShape() &&
-               tensor.getNumElements() == 1;
-  return isOne || tensor.getShape() == shape;
-}
-
-namespace {
-
-/// The tensors that elements of a program's input come from, and those that
-/// elements of its result go to.
-struct Surroundings {
-  /// Whether all have the elements in the input's order.
-  bool areOrdered = true;
-  /// Of the widest of their elements.
-  int64_t bytes = 1;
-
-  void visit(Value value, Value result, ArrayRef<int64_t> shape) {
-    auto type = dyn_cast<RankedTensorType>(value.getType());
-    if (!type || !seen.insert(value).second) {
-      return;
-    }
-    bytes = std::max<int64_t>(bytes, type.getElementTypeBitWidth() / 8);
-    Operation *op = value.getDefiningOp();
-    if (!op || op->hasTrait<OpTrait::ConstantLike>()) {
-      return;
-    }
-    if (value == result) {
-      areOrdered &= type.getShape() == shape;
-      return;
-    }
-    auto elementwise = dyn_cast<nn::ElementwiseOp>(op);
-    areOrdered &=
-        type.getShape() == shape && (elementwise || isa<nn::CastOp>(op));
-    for (auto [i, operand] : llvm::enumerate(op->getOperands())) {
-      areOrdered &= walksAlong(elementwise, i, operand.getType(), shape);
-      visit(operand, result, shape);
-    }
-  }
-
-private:
-  llvm::DenseSet<Value> seen;
-};
-
-} // namespace
-
-void RowSpace::findSlabs(DispatchContext &context, const RowShape &shape) {
-  kernel::IndexMath &math = context.math;
-  Surroundings around;
-  Value result = getRowResult(context, shape);
-  ArrayRef<int64_t> order = typeOf(shape.tensor).getShape();
-  around.visit(shape.tensor, result, order);
-  if (shape.isKept) {
-    around.visit(context.getYielded(0), result, order);
-  }
-  elementBytes = around.bytes;
-  auto isOne = [](OpFoldResult size) {
-    return kernel::IndexMath::isKnown(size, 1);
-  };
-  int64_t first = rank, last = 0;
-  for (auto [dim, size] : llvm::zip_equal(columnDims, columnSizes)) {
-    if (!isOne(size)) {
-      first = std::min(first, dim);
-      last = std::max(last, dim);
-    }
-  }
-  Slabs found = {math.constant(1), math.constant(1)};
-  for (auto [dim, size] : llvm::zip_equal(rowDims, rowSizes)) {
-    bool isSplit = groups > 0 && dim == channelDim;
-    if (isOne(size)) {
-      continue;
-    }
-    if (dim < first || (isSplit && dim == first)) {
-      found.slabs = math.mul(found.slabs, size);
-    } else if (dim > last) {
-      found.lanes = math.mul(found.lanes, size);
-    } else {
-      return;
-    }
-  }
-  slabs = found;
-  hasOrder = around.areOrdered;
 }
 
 bool RowSpace::fillsSectors() const {
@@ -194,6 +99,36 @@ void RowSpace::chooseThreads(unsigned elementBits, Type kept, bool isLarge) {
   }
 }
 
+void RowSpace::chooseWeave(Type kept, bool isLarge) {
+  std::optional<int64_t> known = kernel::IndexMath::known(columns);
+  std::optional<int64_t> lanes =
+      slabs ? kernel::IndexMath::known(slabs->lanes) : std::nullopt;
+  blockRows = blockThreads / rowThreads;
+  if (!lanes || *lanes == 0 || width > 1) {
+    return;
+  }
+  unit = std::max<int64_t>(1, kSectorBytes * 8 / inputBits);
+  bool isAligned = known && *known * *lanes % unit == 0;
+  // Elements of 64 bits take more registers than threads of those have.
+  bool isWide =
+      (kept && kept.getIntOrFloatBitWidth() == 64) || (isLarge && !known);
+  int64_t most = isWide ? kLargestBlock / 2 : kLargestBlock;
+  if (*lanes == 1) {
+    isWoven = blockRows == 1 && !isAligned;
+  } else if (int64_t step = std::lcm(*lanes, unit);
+             *lanes <= kMaxWoven && step <= most &&
+             (*lanes % unit != 0 || *lanes < kWarpThreads)) {
+    isWoven = true;
+    isAcross = false;
+    blockRows = *lanes;
+    blockThreads = most;
+    rowThreads = llvm::alignDown(blockThreads, step) / *lanes;
+  }
+  if (isWoven && !isAligned) {
+    before = llvm::divideCeil(unit - 1, *lanes);
+  }
+}
+
 void RowSpace::choosePlaces(Type kept) {
   std::optional<int64_t> known = kernel::IndexMath::known(columns);
   bool isLargest = blockThreads == kLargestBlock;
@@ -201,7 +136,8 @@ void RowSpace::choosePlaces(Type kept) {
                  : columnDims.size() > 1 ? kFewSplitRegisters
                                          : kFewRegisters;
   int64_t elements =
-      known ? llvm::divideCeil(*known, rowThreads * width) * width : INT64_MAX;
+      known ? llvm::divideCeil(*known + before, rowThreads * width) * width
+            : INT64_MAX;
   if (!kept) {
     threadElements = elements <= room ? elements : 0;
     return;
@@ -222,14 +158,14 @@ void RowSpace::choosePlaces(Type kept) {
   int64_t bytes = known || hasOnlyShared ? kKeptBytes : kUnknownKeptBytes;
   int64_t slots = bytes * 8 / kept.getIntOrFloatBitWidth();
   int64_t stride = rowThreads * width;
-  int64_t most = slots / (blockThreads * width) * stride;
+  int64_t most = slots / (blockRows * stride) * stride;
   int64_t rest = elements - threadElements;
   sharedColumns = known ? std::min(most, rest * rowThreads) : most;
 }
 
 int64_t RowSpace::getBlockElements() const {
   std::optional<int64_t> known = kernel::IndexMath::known(columns);
-  return known.value_or(0) * (blockThreads / rowThreads);
+  return known.value_or(0) * blockRows;
 }
 
 std::optional<int64_t> RowSpace::getRowPart(int64_t dim) const {
@@ -246,17 +182,21 @@ std::optional<int64_t> RowSpace::getRowPart(int64_t dim) const {
 }
 
 OpFoldResult RowSpace::getBlocks(kernel::IndexMath &math) const {
-  return math.ceilDiv(rows, math.constant(blockThreads / rowThreads));
+  return math.ceilDiv(rows, math.constant(blockRows));
 }
 
 void RowSpace::emitRows(GPUKernelBuilder &kb,
                         llvm::function_ref<void(Value)> body) {
   kernel::IndexMath &math = kb.math;
+  if (isWoven) {
+    body(emitWovenRow(kb));
+    return;
+  }
   if (rowThreads == blockThreads) {
     body(kb.getBlock());
     return;
   }
-  int64_t perBlock = blockThreads / rowThreads;
+  int64_t perBlock = blockRows;
   OpFoldResult inBlock =
       isAcross ? OpFoldResult(kb.getLane())
                : math.div(kb.getThread(), math.constant(rowThreads));
@@ -273,7 +213,32 @@ void RowSpace::emitRows(GPUKernelBuilder &kb,
   }
 }
 
+Value RowSpace::emitWovenRow(GPUKernelBuilder &kb) {
+  kernel::IndexMath &math = kb.math;
+  OpFoldResult lanes = math.constant(blockRows), slab = kb.getBlock();
+  OpFoldResult shift = math.constant(0);
+  if (before > 0) {
+    shift =
+        math.rem(math.mul(slab, math.mul(columns, lanes)), math.constant(unit));
+  }
+  // Of a second round, so that it is not negative.
+  int64_t used = rowThreads * blockRows;
+  OpFoldResult next =
+      math.sub(math.add(kb.getThread(), math.constant(used)), shift);
+  OpFoldResult lane = math.rem(next, lanes);
+  place =
+      math.value(math.sub(math.div(next, lanes), math.constant(rowThreads)));
+  firstSlot = math.add(lane, shift);
+  if (used < blockThreads) {
+    exists = math.less(kb.getThread(), math.constant(used));
+  }
+  return math.value(math.add(math.mul(slab, lanes), lane));
+}
+
 Value RowSpace::getPlace(GPUKernelBuilder &kb) {
+  if (isWoven) {
+    return place;
+  }
   return isAcross ? kb.getWarp()
                   : kb.math.value(kb.math.rem(kb.getThread(),
                                               kb.math.constant(rowThreads)));
@@ -392,8 +357,14 @@ SmallVector<Value> RowSpace::emitVectors(GPUKernelBuilder &kb, int64_t begin,
       return carried;
     };
     Value condition = exists;
-    if (!known || offset + rowThreads * width > *known) {
-      Value inside = math.less(first, columns);
+    bool maybeBefore = number == 0 && before > 0;
+    if (!known || offset + rowThreads * width > *known || maybeBefore) {
+      // Those before the row are the greatest of unsigned numbers.
+      Value inside =
+          maybeBefore
+              ? Value(arith::CmpIOp::create(kb.b, arith::CmpIPredicate::ult,
+                                            first, math.value(columns)))
+              : math.less(first, columns);
       condition = condition
                       ? Value(arith::AndIOp::create(kb.b, condition, inside))
                       : inside;
@@ -427,7 +398,8 @@ SmallVector<Value> RowSpace::forRegisters(GPUKernelBuilder &kb,
       int64_t end = std::min(begin + step, threadElements);
       return emitVectors(kb, begin, end, all, body);
     };
-    Value some = kb.math.less(kb.math.constant(begin * rowThreads), columns);
+    Value some =
+        kb.math.less(kb.math.constant(begin * rowThreads - before), columns);
     all = kernel::emitIf(kb.b, some, ValueRange(all).getTypes(), emit,
                          [&] { return all; });
   }
@@ -444,6 +416,13 @@ SmallVector<Value> RowSpace::emitLoop(GPUKernelBuilder &kb, OpFoldResult begin,
               .getResult();
   }
   OpFoldResult start = math.add(math.mul(getPlace(kb), width), begin);
+  if (before > 0 && kernel::IndexMath::isKnown(begin, 0)) {
+    Value isBefore = math.less(start, math.constant(0));
+    OpFoldResult next = math.add(start, math.constant(rowThreads));
+    start = arith::SelectOp::create(kb.b, isBefore, math.value(next),
+                                    math.value(start))
+                .getResult();
+  }
   return kernel::emitFor(kb.b, start, end, math.constant(rowThreads * width),
                          state, [&](Value first, ValueRange carried) {
                            KernelBuilder::MemoScope scope(kb);
@@ -459,7 +438,9 @@ Value RowSpace::getSlot(GPUKernelBuilder &kb, Value column) {
   kernel::IndexMath &math = kb.math;
   OpFoldResult place =
       math.sub(column, math.constant(threadElements * rowThreads));
-  if (isAcross) {
+  if (isWoven) {
+    place = math.add(math.mul(place, blockRows), firstSlot);
+  } else if (isAcross) {
     place = math.add(math.mul(place, kWarpThreads), kb.getLane());
   } else if (rowThreads != blockThreads) {
     OpFoldResult row = math.div(kb.getThread(), math.constant(rowThreads));
@@ -475,56 +456,23 @@ SmallVector<Value> RowSpace::forOthers(GPUKernelBuilder &kb, ValueRange state,
   int64_t begin = threadElements * rowThreads, end = begin + sharedColumns;
   SmallVector<Value> all(state);
   if (sharedColumns > 0) {
-    all = emitLoop(kb, math.constant(begin),
-                   math.min(columns, math.constant(end)), all,
+    OpFoldResult behind = math.constant(end);
+    if (before > 0) {
+      // As many for each thread.
+      behind = math.add(behind, getPlace(kb));
+    }
+    all = emitLoop(kb, math.constant(begin), math.min(columns, behind), all,
                    [&](Value column, ValueRange carried) {
                      return body(getSlot(kb, column), column, carried);
                    });
   }
-  if (known && *known <= end) {
+  if (known && *known + before <= end) {
     return all;
   }
   return emitLoop(kb, math.constant(end), columns, all,
                   [&](Value column, ValueRange carried) {
                     return body(nullptr, column, carried);
                   });
-}
-
-/// Combines the states of the threads that are 32 apart, in their order.
-static SmallVector<Value> combineAcross(
-    GPUKernelBuilder &kb, ValueRange state, int64_t rowThreads,
-    llvm::function_ref<SmallVector<Value>(ValueRange, ValueRange)> combine) {
-  ImplicitLocOpBuilder &b = kb.b;
-  SmallVector<Value> places = llvm::map_to_vector(state, [&](Value value) {
-    return kb.allocateShared(value.getType(), rowThreads * kWarpThreads);
-  });
-  for (auto [value, place] : llvm::zip_equal(state, places)) {
-    memref::StoreOp::create(b, value, place, kb.getThread());
-  }
-  kb.emitBarrier();
-  auto load = [&](int64_t i) {
-    Value at = kb.math.value(
-        kb.math.add(kb.getLane(), kb.math.constant(i * kWarpThreads)));
-    return llvm::map_to_vector(places, [&](Value place) -> Value {
-      return memref::LoadOp::create(b, place, at);
-    });
-  };
-  SmallVector<Value> all = load(0);
-  for (int64_t i = 1; i < rowThreads; ++i) {
-    all = combine(all, load(i));
-  }
-  return all;
-}
-
-SmallVector<Value> RowSpace::combine(
-    GPUKernelBuilder &kb, ValueRange state,
-    llvm::function_ref<SmallVector<Value>(ValueRange, ValueRange)> combine) {
-  if (isAcross) {
-    return combineAcross(kb, state, rowThreads, combine);
-  }
-  return rowThreads == kWarpThreads
-             ? emitWarpReduce(kb, state, kWarpThreads, combine)
-             : emitBlockReduce(kb, state, combine);
 }
 
 void RowSpace::emitOnce(GPUKernelBuilder &kb, llvm::function_ref<void()> body) {

@@ -13,6 +13,12 @@ namespace dlc {
 /// else 32 rows that are neighbours share a block, each with a thread of every
 /// warp.
 ///
+/// Few rows that are neighbours are woven: thread t of a block has the elements
+/// t, t + s, t + 2 s ... of those of all rows, counted from the sector on that
+/// the first one lies in. With s a multiple of the rows' number and of a
+/// sector's elements, they are all of one row, and warps read whole sectors
+/// wherever rows begin. So are single rows that begin at any place.
+///
 /// Kernels that pass over a row several times keep its elements: the first
 /// columns in registers, the next ones in shared memory, each where only the
 /// thread that read it looks; what is beyond is read again.
@@ -42,7 +48,7 @@ public:
   /// Blocks of a launch.
   mlir::OpFoldResult getBlocks(kernel::IndexMath &math) const;
   /// The rows of a block, which follow each other.
-  int64_t getBlockRows() const { return blockThreads / rowThreads; }
+  int64_t getBlockRows() const { return blockRows; }
   /// Of dim `dim`, how many indices a row has, where the next row has the next
   /// ones, and behind the last ones come the first again.
   std::optional<int64_t> getRowPart(int64_t dim) const;
@@ -70,9 +76,7 @@ public:
   /// Elements of a row that this thread has in registers.
   int64_t getThreadElements() const { return threadElements; }
   /// Elements that a block keeps in shared memory.
-  int64_t getSharedElements() const {
-    return sharedColumns * (blockThreads / rowThreads);
-  }
+  int64_t getSharedElements() const { return sharedColumns * blockRows; }
 
   /// Calls `body` for each of the thread's elements with its column and the
   /// state; returns the state at the end.
@@ -121,7 +125,9 @@ private:
   emitLoop(GPUKernelBuilder &kb, mlir::OpFoldResult begin,
            mlir::OpFoldResult end, mlir::ValueRange state, ElementFn body);
   void findSlabs(DispatchContext &context, const RowShape &shape);
+  mlir::Value emitWovenRow(GPUKernelBuilder &kb);
   void chooseThreads(unsigned elementBits, mlir::Type kept, bool isLarge);
+  void chooseWeave(mlir::Type kept, bool isLarge);
   void choosePlaces(mlir::Type kept);
 
   llvm::SmallVector<int64_t> rowDims, columnDims;
@@ -135,13 +141,24 @@ private:
   int64_t threadElements = 0;
   /// Columns of a row that are kept in shared memory.
   int64_t sharedColumns = 0;
-  /// Whether a row has a thread of every warp.
-  bool isAcross = false;
+  /// Rows of a block.
+  int64_t blockRows = 1;
+  /// Whether a row has a thread of every warp, and whether rows are woven.
+  bool isAcross = false, isWoven = false;
+  /// Of woven rows: elements of a sector, and how many columns before a row's
+  /// first one threads may stand at.
+  int64_t unit = 1, before = 0;
+
+  // Of the row under construction.
   /// Whether the thread's row exists; null: all do.
   mlir::Value exists;
   /// Of the columns of each vector that is passed over: the first, and how far
   /// behind it they are.
   llvm::DenseMap<mlir::Value, std::pair<mlir::Value, int64_t>> inVector;
+  /// Of woven rows: the thread's first column, which may be negative, and the
+  /// slot of the row's first column that is kept in shared memory.
+  mlir::Value place;
+  mlir::OpFoldResult firstSlot;
 };
 
 /// Emits a kernel's block with rows in registers, for a program that keeps them

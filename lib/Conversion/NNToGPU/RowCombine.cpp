@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// How the threads of a row put their states together.
+#include "RowSpace.h"
+
+#include "mlir/Dialect/MemRef/IR/MemRef.h"
+
+using namespace mlir;
+
+namespace dlc {
+
+using CombineFn =
+    llvm::function_ref<SmallVector<Value>(ValueRange, ValueRange)>;
+
+/// Combines the states of the threads that are 32 apart, in their order.
+static SmallVector<Value> combineAcross(GPUKernelBuilder &kb, ValueRange state,
+                                        int64_t rowThreads, CombineFn combine) {
+  ImplicitLocOpBuilder &b = kb.b;
+  SmallVector<Value> places = llvm::map_to_vector(state, [&](Value value) {
+    return kb.allocateShared(value.getType(), rowThreads * kWarpThreads);
+  });
+  for (auto [value, place] : llvm::zip_equal(state, places)) {
+    memref::StoreOp::create(b, value, place, kb.getThread());
+  }
+  kb.emitBarrier();
+  auto load = [&](int64_t i) {
+    Value at = kb.math.value(
+        kb.math.add(kb.getLane(), kb.math.constant(i * kWarpThreads)));
+    return llvm::map_to_vector(places, [&](Value place) -> Value {
+      return memref::LoadOp::create(b, place, at);
+    });
+  };
+  SmallVector<Value> all = load(0);
+  for (int64_t i = 1; i < rowThreads; ++i) {
+    all = combine(all, load(i));
+  }
+  return all;
+}
+
+/// Combines the states of the threads that are `lanes` apart, of which there
+/// are `rowThreads`: the first half those of the second half, and so on.
+static SmallVector<Value> combineWoven(GPUKernelBuilder &kb, ValueRange state,
+                                       int64_t rowThreads, int64_t lanes,
+                                       CombineFn combine) {
+  ImplicitLocOpBuilder &b = kb.b;
+  kernel::IndexMath &math = kb.math;
+  SmallVector<Value> places =
+      kb.getExchange(state.getTypes(), kb.getNumThreads());
+  auto store = [&](ValueRange values) {
+    for (auto [value, place] : llvm::zip_equal(values, places)) {
+      memref::StoreOp::create(b, value, place, kb.getThread());
+    }
+  };
+  auto load = [&](OpFoldResult at) {
+    return llvm::map_to_vector(places, [&](Value place) -> Value {
+      return memref::LoadOp::create(b, place, math.value(at));
+    });
+  };
+  // A former reduction may still be read.
+  kb.emitBarrier();
+  store(state);
+  kb.emitBarrier();
+  for (int64_t count = rowThreads; count > 1;) {
+    int64_t half = llvm::divideCeil(count, 2);
+    Value hasOther =
+        math.less(kb.getThread(), math.constant((count - half) * lanes));
+    kernel::emitIf(b, hasOther, [&] {
+      OpFoldResult other =
+          math.add(kb.getThread(), math.constant(half * lanes));
+      store(combine(load(kb.getThread()), load(other)));
+    });
+    kb.emitBarrier();
+    count = half;
+  }
+  return load(math.rem(kb.getThread(), math.constant(lanes)));
+}
+
+SmallVector<Value> RowSpace::combine(GPUKernelBuilder &kb, ValueRange state,
+                                     CombineFn combine) {
+  if (isAcross) {
+    return combineAcross(kb, state, rowThreads, combine);
+  }
+  if (isWoven && blockRows > 1) {
+    return combineWoven(kb, state, rowThreads, blockRows, combine);
+  }
+  return rowThreads == kWarpThreads
+             ? emitWarpReduce(kb, state, kWarpThreads, combine)
+             : emitBlockReduce(kb, state, combine);
+}
+
+} // namespace dlc
