@@ -9,6 +9,7 @@ import json
 import os
 
 import numpy as np
+import onnx
 import pytest
 from conftest import run_in_child
 from test_gpu_vector import image_model
@@ -183,6 +184,21 @@ REPEATED = {
         ((3, 17, 31, 31), (17, 1, 1)),
         ((40, 9, 55), (9, 55)),
     ]
+}
+
+# Scores and masks of attention: rows of odd places and lengths, and whole accesses.
+MASKED = {
+    f"{'x'.join(map(str, scores))}_{'x'.join(map(str, mask))}_{kind}": (
+        f32(*scores).astype(kind),
+        f32(*mask).astype(kind),
+    )
+    for scores, mask in [
+        ((4, 8, 50, 51), (4, 1, 1, 51)),
+        ((4, 8, 50, 51), (1, 1, 50, 51)),
+        ((2, 4, 77, 1077), (2, 1, 1, 1077)),
+        ((2, 4, 64, 64), (2, 1, 1, 64)),
+    ]
+    for kind in KINDS
 }
 
 # Transposes with dims too short for the side of a tile.
@@ -369,6 +385,31 @@ def check_reads(model, feeds: dict, reads: int, file) -> None:
     assert ratio <= MOST_SECTORS, f"{ratio:.2f} times the sectors of the data"
 
 
+def masked_softmax(inputs: list[np.ndarray], is_unknown: bool):
+    """Softmax of the sum of two tensors, with no size known but 1."""
+    kind = onnx.helper.np_dtype_to_tensor_dtype(inputs[0].dtype)
+    values = []
+    for name, value in zip("xm", inputs, strict=True):
+        shape = [
+            f"d{i}" if is_unknown and n > 1 else n for i, n in enumerate(value.shape)
+        ]
+        values.append(onnx.helper.make_tensor_value_info(name, kind, shape))
+    result = onnx.helper.make_tensor_value_info("y", kind, None)
+    nodes = [
+        onnx.helper.make_node("Add", ["x", "m"], ["z"]),
+        onnx.helper.make_node("Softmax", ["z"], ["y"]),
+    ]
+    graph = onnx.helper.make_graph(nodes, "masked", values, [result])
+    opset = [onnx.helper.make_opsetid("", 17)]
+    return typed(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8))
+
+
+def check_masked(inputs: list[np.ndarray], is_unknown: bool, file) -> None:
+    # Scores and mask for each result.
+    model = masked_softmax(inputs, is_unknown)
+    check_reads(model, dict(zip("xm", inputs, strict=True)), 2, file)
+
+
 def check_wavefronts(case: OpCase, file) -> None:
     counters, _ = run_counted(case, file)
     assert counters["shared_ideal"] > 0
@@ -407,6 +448,13 @@ def test_sectors_of_groups(name, tmp_path):
 def test_sectors_of_repeated_operands(name, tmp_path):
     file = tmp_path / "counters.json"
     run_in_child(check_sectors, REPEATED[name], 0, file, start="spawn")
+
+
+@pytest.mark.parametrize("name", MASKED)
+@pytest.mark.parametrize("sizes", ["known", "unknown"])
+def test_sectors_of_masked_softmax(name, sizes, tmp_path):
+    file = tmp_path / "counters.json"
+    run_in_child(check_masked, MASKED[name], sizes == "unknown", file, start="spawn")
 
 
 @pytest.mark.parametrize("name", NARROW)

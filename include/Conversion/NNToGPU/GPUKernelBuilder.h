@@ -88,6 +88,10 @@ private:
       exchange;
 };
 
+/// The least power of two that is not below `size`, up to `limit`, another one.
+mlir::OpFoldResult emitPowerAbove(GPUKernelBuilder &kb, mlir::OpFoldResult size,
+                                  int64_t limit);
+
 /// Elements that a block has to compute, at least, for one of a table that it
 /// copies to shared memory.
 inline constexpr int64_t kTableShare = 8;

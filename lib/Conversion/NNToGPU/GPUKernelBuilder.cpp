@@ -173,6 +173,23 @@ Value GPUKernelBuilder::emitShuffleFrom(Value value, Value lane) {
   return emitShuffle(b, value, number, NVVM::ShflKind::idx);
 }
 
+OpFoldResult emitPowerAbove(GPUKernelBuilder &kb, OpFoldResult size,
+                            int64_t limit) {
+  kernel::IndexMath &math = kb.math;
+  if (std::optional<int64_t> known = kernel::IndexMath::known(size)) {
+    int64_t power = llvm::PowerOf2Ceil(std::max<int64_t>(1, *known));
+    return math.constant(std::min(limit, power));
+  }
+  OpFoldResult result = math.constant(limit);
+  for (int64_t power = limit / 2; power > 0; power /= 2) {
+    result = arith::SelectOp::create(kb.b,
+                                     math.lessEqual(size, math.constant(power)),
+                                     math.value(power), math.value(result))
+                 .getResult();
+  }
+  return result;
+}
+
 Value emitSharedCopy(GPUKernelBuilder &kb, Value input) {
   ImplicitLocOpBuilder &b = kb.b;
   auto type = cast<RankedTensorType>(input.getType());

@@ -15,9 +15,10 @@ using CombineFn =
 static SmallVector<Value> combineAcross(GPUKernelBuilder &kb, ValueRange state,
                                         int64_t rowThreads, CombineFn combine) {
   ImplicitLocOpBuilder &b = kb.b;
-  SmallVector<Value> places = llvm::map_to_vector(state, [&](Value value) {
-    return kb.allocateShared(value.getType(), rowThreads * kWarpThreads);
-  });
+  SmallVector<Value> places =
+      kb.getExchange(state.getTypes(), kb.getNumThreads());
+  // A former reduction may still be read.
+  kb.emitBarrier();
   for (auto [value, place] : llvm::zip_equal(state, places)) {
     memref::StoreOp::create(b, value, place, kb.getThread());
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // How rows lie in memory, and whether the tensors around a program on rows lie
 // likewise.
+#include "RepeatedOperands.h"
 #include "RowSpace.h"
 
 using namespace mlir;
@@ -31,8 +32,10 @@ namespace {
 /// The tensors that elements of a program's input come from, and those that
 /// elements of its result go to.
 struct Surroundings {
-  /// Whether all have the elements in the input's order.
+  /// Whether all but `repeated` have the elements in the input's order.
   bool areOrdered = true;
+  /// Inputs whose elements repeat.
+  llvm::SetVector<Value> repeated;
   /// Of the widest of their elements.
   int64_t bytes = 1;
 
@@ -54,7 +57,12 @@ struct Surroundings {
     areOrdered &=
         type.getShape() == shape && (elementwise || isa<nn::CastOp>(op));
     for (auto [i, operand] : llvm::enumerate(op->getOperands())) {
-      areOrdered &= walksAlong(elementwise, i, operand.getType(), shape);
+      if (elementwise && isRepeatedInput(elementwise, i, shape) &&
+          !walksAlong(elementwise, i, operand.getType(), shape)) {
+        repeated.insert(operand);
+      } else {
+        areOrdered &= walksAlong(elementwise, i, operand.getType(), shape);
+      }
       visit(operand, result, shape);
     }
   }
@@ -100,7 +108,10 @@ void RowSpace::findSlabs(DispatchContext &context, const RowShape &shape) {
     }
   }
   slabs = found;
-  hasOrder = around.areOrdered;
+  hasOrder = around.areOrdered && around.repeated.empty();
+  if (around.areOrdered) {
+    repeated = around.repeated.takeVector();
+  }
 }
 
 } // namespace dlc

@@ -296,9 +296,10 @@ SmallVector<Value> RowSpace::getIndices(GPUKernelBuilder &kb, Value row,
   return indices;
 }
 
-SmallVector<Value> RowSpace::getAccess(GPUKernelBuilder &kb, Value place) {
+SmallVector<Value> RowSpace::getAccess(GPUKernelBuilder &kb, Value place,
+                                       bool isOrdered) {
   kernel::IndexMath &math = kb.math;
-  if (!hasOrder) {
+  if (!isOrdered) {
     return llvm::map_to_vector(
         kernel::delinearize(math, place, sizes),
         [&](OpFoldResult index) { return math.value(index); });
@@ -324,7 +325,7 @@ SmallVector<Value> RowSpace::getAccess(GPUKernelBuilder &kb, Value row,
   OpFoldResult place = math.add(
       math.mul(math.div(row, slabs->lanes), math.mul(columns, slabs->lanes)),
       math.add(math.mul(column, slabs->lanes), math.rem(row, slabs->lanes)));
-  return getAccess(kb, math.value(place));
+  return getAccess(kb, math.value(place), hasOrder);
 }
 
 SmallVector<Value> RowSpace::forElements(GPUKernelBuilder &kb, ValueRange state,

@@ -38,6 +38,9 @@ public:
   /// input's order, and the bytes of the widest of their elements.
   bool isOrdered() const { return hasOrder; }
   int64_t getElementBytes() const { return elementBytes; }
+  /// Inputs that repeat, where only these keep the tensors from being ordered.
+  llvm::ArrayRef<mlir::Value> getRepeated() const { return repeated; }
+  const nn::Sizes &getSizes() const { return sizes; }
   /// Whether the accesses of a warp fill whole sectors, and most of its lanes
   /// have something to do.
   bool fillsSectors() const;
@@ -68,7 +71,7 @@ public:
   llvm::SmallVector<mlir::Value> getAccess(GPUKernelBuilder &kb,
                                            mlir::Value row, mlir::Value column);
   llvm::SmallVector<mlir::Value> getAccess(GPUKernelBuilder &kb,
-                                           mlir::Value place);
+                                           mlir::Value place, bool isOrdered);
   /// Indices of a tensor that has only the rows' dims.
   llvm::SmallVector<mlir::Value> getRowIndices(GPUKernelBuilder &kb,
                                                mlir::Value row);
@@ -135,6 +138,7 @@ private:
   nn::Sizes sizes, rowSizes, columnSizes;
   std::optional<Slabs> slabs;
   bool hasOrder = false;
+  llvm::SmallVector<mlir::Value> repeated;
   int64_t elementBytes = 1, inputBits = 32;
   mlir::OpFoldResult rows, columns, groupWidth;
   int64_t rowThreads = kWarpThreads, blockThreads = 128, width = 1;

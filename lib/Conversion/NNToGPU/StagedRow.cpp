@@ -10,24 +10,6 @@ using namespace mlir;
 
 namespace dlc {
 
-/// The least power of two that is not below `size`, up to `limit`.
-static OpFoldResult powerAbove(GPUKernelBuilder &kb, OpFoldResult size,
-                               int64_t limit) {
-  kernel::IndexMath &math = kb.math;
-  if (std::optional<int64_t> known = kernel::IndexMath::known(size)) {
-    int64_t power = llvm::PowerOf2Ceil(std::max<int64_t>(1, *known));
-    return math.constant(std::min(limit, power));
-  }
-  OpFoldResult result = math.constant(limit);
-  for (int64_t power = limit / 2; power > 0; power /= 2) {
-    result = arith::SelectOp::create(kb.b,
-                                     math.lessEqual(size, math.constant(power)),
-                                     math.value(power), math.value(result))
-                 .getResult();
-  }
-  return result;
-}
-
 /// How threads share the rows of a piece. A warp has groups of lanes for the
 /// tensor's lanes, columns and slabs, in this order, each a power of two: so
 /// many rows are a unit. Where there are fewer units than warps, several warps
@@ -46,8 +28,8 @@ struct StagedTeams {
 StagedTeams::StagedTeams(GPUKernelBuilder &kb, const StagedPiece &piece) {
   kernel::IndexMath &math = kb.math;
   OpFoldResult warp = math.constant(kWarpThreads);
-  laneLanes = powerAbove(kb, piece.lanes, kWarpThreads);
-  columnLanes = math.min(powerAbove(kb, piece.columns, kWarpThreads),
+  laneLanes = emitPowerAbove(kb, piece.lanes, kWarpThreads);
+  columnLanes = math.min(emitPowerAbove(kb, piece.columns, kWarpThreads),
                          math.div(warp, laneLanes));
   slabLanes = math.div(warp, math.mul(laneLanes, columnLanes));
   tiles = math.ceilDiv(piece.lanes, laneLanes);
@@ -58,7 +40,7 @@ StagedTeams::StagedTeams(GPUKernelBuilder &kb, const StagedPiece &piece) {
   units = countUnits(slabs);
   int64_t warps = kb.getNumThreads() / kWarpThreads;
   OpFoldResult most = countUnits(piece.blockSlabs);
-  members = math.div(math.constant(warps), powerAbove(kb, most, warps));
+  members = math.div(math.constant(warps), emitPowerAbove(kb, most, warps));
   teams = math.div(math.constant(warps), members);
   team = math.div(kb.getWarp(), members);
   member = math.rem(kb.getWarp(), members);

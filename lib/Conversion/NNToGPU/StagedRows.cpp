@@ -23,6 +23,8 @@ static constexpr int64_t kPieceBytes = 40 << 10, kUnknownPieceBytes = 24 << 10;
 static constexpr int64_t kPieceElements = 1024;
 /// Elements of a piece for each thread of its block.
 static constexpr int64_t kThreadElements = 8;
+/// Operands that are copied, at most: a mask and a bias.
+static constexpr size_t kMostCopied = 2;
 static constexpr int64_t kMinThreads = 64, kMostThreads = 512;
 
 StagedRows::StagedRows(kernel::IndexMath &math, RowSpace &space,
@@ -37,8 +39,31 @@ StagedRows::StagedRows(kernel::IndexMath &math, RowSpace &space,
   columns = space.getColumns();
   slab = math.mul(columns, lanes);
   total = math.mul(slabs, slab);
+  int64_t bits = typeOf(shape.tensor).getElementTypeBitWidth();
+  unit = kSectorBytes / std::max<int64_t>(1, bits / 8);
+  chooseCopies();
   chooseAccess(shape);
   chooseSizes(math);
+}
+
+int64_t StagedRows::getPieceBytes() const {
+  auto bytesOf = [](Type type) {
+    return std::max<int64_t>(1, type.getIntOrFloatBitWidth() / 8);
+  };
+  int64_t bytes = bytesOf(kept);
+  for (Value input : copied) {
+    bytes += bytesOf(typeOf(input).getElementType());
+  }
+  return bytes;
+}
+
+void StagedRows::chooseCopies() {
+  copied = llvm::to_vector(space.getRepeated());
+  std::optional<int64_t> known = kernel::IndexMath::known(slab);
+  if (copied.size() > kMostCopied ||
+      (known && *known > kPieceBytes / getPieceBytes() - 2 * unit)) {
+    copied.clear();
+  }
 }
 
 void StagedRows::chooseAccess(const RowShape &shape) {
@@ -46,11 +71,9 @@ void StagedRows::chooseAccess(const RowShape &shape) {
   ArrayRef<int64_t> sizes = typeOf(shape.tensor).getShape();
   bool isWhole = sizes.empty() || (!ShapedType::isDynamic(sizes.back()) &&
                                    sizes.back() % width == 0);
-  if (!space.isOrdered() && !isWhole) {
+  if (!space.isOrdered() && copied.empty() && !isWhole) {
     width = 1;
   }
-  int64_t bits = typeOf(shape.tensor).getElementTypeBitWidth();
-  unit = kSectorBytes / std::max<int64_t>(1, bits / 8);
 }
 
 void StagedRows::chooseSizes(kernel::IndexMath &math) {
@@ -62,7 +85,7 @@ void StagedRows::chooseSizes(kernel::IndexMath &math) {
     if (keptBytes > 4) {
       return;
     }
-    capacity = kUnknownPieceBytes / keptBytes;
+    capacity = kUnknownPieceBytes / getPieceBytes();
     threads = space.getBlockThreads();
     use = Use::atRun;
     OpFoldResult size = math.max(slab, math.constant(1));
@@ -72,7 +95,7 @@ void StagedRows::chooseSizes(kernel::IndexMath &math) {
     blockSlabs = math.max(math.min(few, most), math.constant(1));
     return;
   }
-  int64_t most = kPieceBytes / keptBytes - edges;
+  int64_t most = kPieceBytes / getPieceBytes() - edges;
   if (*known == 0 || *known > most || space.fillsSectors()) {
     return;
   }
@@ -115,7 +138,12 @@ void StagedRows::emit(GPUKernelBuilder &kb, const RowShape &shape,
   isAligned = known && *known % unit == 0;
   start =
       isAligned ? begin : math.mul(math.div(begin, math.constant(unit)), unit);
-  emitLoads(kb, program);
+  RepeatedOperands operands(kb, copied, space.getSizes(), capacity);
+  if (!copied.empty()) {
+    operands.emitCopies(start, math.min(math.roundUp(end, unit), total));
+    kb.emitBarrier();
+  }
+  emitLoads(kb, program, operands);
   {
     SharedTables tables(kb, program, space,
                         {math.mul(firstSlab, lanes),
@@ -129,8 +157,12 @@ void StagedRows::emit(GPUKernelBuilder &kb, const RowShape &shape,
   }
   if (shape.isKept) {
     kb.emitBarrier();
-    emitStores(kb, shape);
+    emitStores(kb, shape, operands);
   }
+}
+
+SmallVector<Value> StagedRows::getAccess(GPUKernelBuilder &kb, Value place) {
+  return space.getAccess(kb, place, space.isOrdered() || !copied.empty());
 }
 
 /// Calls `body` with the places of each access of this thread, those within
@@ -173,18 +205,21 @@ void StagedRows::forAccesses(GPUKernelBuilder &kb, OpFoldResult lower,
       });
 }
 
-void StagedRows::emitLoads(GPUKernelBuilder &kb, const RowProgram &program) {
+void StagedRows::emitLoads(GPUKernelBuilder &kb, const RowProgram &program,
+                           RepeatedOperands &operands) {
   // Neighbours' elements in the same units do no harm.
   forAccesses(kb, start, total, [&](ValueRange places) {
     SmallVector<Value> elements;
     for (Value place : places) {
-      elements.push_back(program.load(space.getAccess(kb, place)));
+      elements.push_back(operands.readAt(
+          place, [&] { return program.load(getAccess(kb, place)); }));
     }
     storeShared(kb, elements, kb.math.value(kb.math.sub(places[0], start)));
   });
 }
 
-void StagedRows::emitStores(GPUKernelBuilder &kb, const RowShape &shape) {
+void StagedRows::emitStores(GPUKernelBuilder &kb, const RowShape &shape,
+                            RepeatedOperands &operands) {
   forAccesses(kb, begin, end, [&](ValueRange places) {
     SmallVector<Value> elements = loadShared(
         kb, places.size(), kb.math.value(kb.math.sub(places[0], start)));
@@ -192,8 +227,10 @@ void StagedRows::emitStores(GPUKernelBuilder &kb, const RowShape &shape) {
     SmallVector<Value> results;
     SmallVector<SmallVector<Value>> indices;
     for (auto [place, element] : llvm::zip_equal(places, elements)) {
-      indices.push_back(space.getAccess(kb, place));
-      results.push_back(emitRowResult(kb, shape, element, indices.back()));
+      indices.push_back(getAccess(kb, place));
+      results.push_back(operands.readAt(place, [&] {
+        return emitRowResult(kb, shape, element, indices.back());
+      }));
     }
     for (auto [result, at] : llvm::zip_equal(results, indices)) {
       memref::StoreOp::create(kb.b, result, kb.viewResult(0), at);

@@ -4,6 +4,7 @@
 #ifndef DLC_LIB_CONVERSION_NNTOGPU_STAGEDROWS_H
 #define DLC_LIB_CONVERSION_NNTOGPU_STAGEDROWS_H
 
+#include "RepeatedOperands.h"
 #include "RowSpace.h"
 
 namespace dlc {
@@ -33,7 +34,8 @@ void emitPieceRows(GPUKernelBuilder &kb, const StagedPiece &piece,
 /// its rows there, and copies the results back in the same way. Along rows the
 /// lanes of a warp have neighbouring elements, too: those of all lanes of a
 /// column, then the next columns, then the next slabs. So no two of them meet
-/// in a bank. Small tables that all rows look at go to shared memory, too.
+/// in a bank. Small tables that all rows look at go to shared memory, too, and
+/// so does what a piece needs of operands that repeat.
 class StagedRows {
 public:
   StagedRows(kernel::IndexMath &math, RowSpace &space, const RowShape &shape);
@@ -55,13 +57,20 @@ public:
             const RowProgram &program, mlir::Value memory);
 
 private:
+  /// Bytes of shared memory for an element, with those of `copied`.
+  int64_t getPieceBytes() const;
+  void chooseCopies();
   void chooseAccess(const RowShape &shape);
   void chooseSizes(kernel::IndexMath &math);
   void forAccesses(GPUKernelBuilder &kb, mlir::OpFoldResult lower,
                    mlir::OpFoldResult upper,
                    llvm::function_ref<void(mlir::ValueRange places)> body);
-  void emitLoads(GPUKernelBuilder &kb, const RowProgram &program);
-  void emitStores(GPUKernelBuilder &kb, const RowShape &shape);
+  void emitLoads(GPUKernelBuilder &kb, const RowProgram &program,
+                 RepeatedOperands &operands);
+  void emitStores(GPUKernelBuilder &kb, const RowShape &shape,
+                  RepeatedOperands &operands);
+  llvm::SmallVector<mlir::Value> getAccess(GPUKernelBuilder &kb,
+                                           mlir::Value place);
   void storeShared(GPUKernelBuilder &kb, mlir::ValueRange elements,
                    mlir::Value at);
   llvm::SmallVector<mlir::Value> loadShared(GPUKernelBuilder &kb, int64_t count,
@@ -69,6 +78,8 @@ private:
 
   RowSpace &space;
   mlir::Type kept;
+  /// Inputs that repeat, and are copied to shared memory for each piece.
+  llvm::SmallVector<mlir::Value> copied;
   Use use = Use::never;
   /// Of the tensor; a slab has columns * lanes elements.
   mlir::OpFoldResult slabs, columns, lanes, slab, total;
