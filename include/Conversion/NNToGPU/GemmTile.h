@@ -26,6 +26,12 @@ struct GemmTileShape {
            : form == Form::GemvRows ? getNumRows() * kWarpThreads
                                     : 8 * kWarpThreads;
   }
+  /// See GPULaunch: what leaves each thread of a small block the registers of
+  /// its part of the tile, 255 or 128. ptxas would aim at more blocks.
+  int64_t getResidentBlocks() const {
+    bool isSmall = form == Form::Tile && getThreads() <= 2 * kWarpThreads;
+    return isSmall ? (tm * tn > 32 ? 4 : 8) : 0;
+  }
   /// Of a block's part of the matrix: rows or columns.
   int64_t getNumRows() const { return flipped ? bm : bn; }
   /// Elements of the matrix that a thread loads at once.

@@ -328,7 +328,8 @@ public:
         math.mul(math.ceilDiv(view.groupSize(shape.m), math.constant(tile.bm)),
                  math.ceilDiv(view.groupSize(shape.n), math.constant(tile.bn)));
     blocks = math.mul(math.mul(blocks, view.batchSize()), tile.parts);
-    return {blocks, tile.getThreads(), math.constant(0), tile.parts};
+    return {blocks, tile.getThreads(), math.constant(0), tile.parts,
+            tile.getResidentBlocks()};
   }
 
   LogicalResult emit(GPUKernelBuilder &kb) const override {
@@ -346,7 +347,8 @@ const GPUKernelFamily *getContractGPUFamily(nn::DispatchOp dispatch) {
   static const ContractGPUFamily family;
   auto op = cast<nn::ContractOp>(dispatch.getRootOp());
   for (Value zero : {Value(op.getLhsZero()), Value(op.getRhsZero())}) {
-    if (zero && cast<RankedTensorType>(zero.getType()).getNumElements() != 1) {
+    auto type = zero ? cast<RankedTensorType>(zero.getType()) : nullptr;
+    if (type && !(type.hasStaticShape() && type.getNumElements() == 1)) {
       return nullptr; // a zero point per row or column
     }
   }

@@ -284,7 +284,8 @@ public:
     OpFoldResult blocks = math.mul(
         math.ceilDiv(view.numRows(), math.constant(tile.bm)),
         math.ceilDiv(math.constant(view.columns), math.constant(tile.bn)));
-    return {math.mul(blocks, view.groups), tile.getThreads(), math.constant(0)};
+    return {math.mul(blocks, view.groups), tile.getThreads(), math.constant(0),
+            /*parts=*/1, tile.getResidentBlocks()};
   }
 
   LogicalResult emit(GPUKernelBuilder &kb) const override {

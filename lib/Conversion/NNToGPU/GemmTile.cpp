@@ -410,6 +410,9 @@ void emitGemmTile(GPUKernelBuilder &kb, const GemmTileSpec &spec,
             sums);
 }
 
+/// Rows that fill tiles well enough.
+static constexpr int64_t kManyRows = 128;
+
 /// The form for a few vectors, where there are few.
 static std::optional<GemmTileShape> chooseGemv(const GemmProblem &problem) {
   auto isFew = [](std::optional<int64_t> size) {
@@ -425,6 +428,13 @@ static std::optional<GemmTileShape> chooseGemv(const GemmProblem &problem) {
   std::optional<int64_t> rows = shape.flipped ? problem.m : problem.n;
   if (denseInK && problem.k && *problem.k < kWarpThreads) {
     return std::nullopt; // most lanes would have no steps
+  }
+  // A warp for each row would read scattered elements of the vectors anew.
+  auto vectors = shape.flipped ? problem.n : problem.m;
+  bool vectorsAreDense =
+      *vectors == 1 || (shape.flipped ? problem.bDenseInK : problem.aDenseInK);
+  if (denseInK && !vectorsAreDense && (!rows || *rows >= kManyRows)) {
+    return std::nullopt;
   }
   shape.form = denseInK ? GemmTileShape::Form::GemvRows
                         : GemmTileShape::Form::GemvColumns;

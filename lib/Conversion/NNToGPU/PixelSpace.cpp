@@ -11,6 +11,9 @@ using namespace mlir;
 namespace dlc {
 
 static constexpr int64_t kThreads = 128;
+/// Leaves a thread 64 registers; ptxas would aim at 32 where it sees long
+/// loops.
+static constexpr int64_t kResidentBlocks = 8;
 /// Result elements of a thread, for each of which it has a register.
 static constexpr int64_t kMaxElements = 16;
 /// Threads that keep a large GPU busy: a thread gets more pixels only where so
@@ -58,7 +61,7 @@ static OpFoldResult countTiles(kernel::IndexMath &math,
 GPULaunch PixelSpace::getLaunch(kernel::IndexMath &math) const {
   OpFoldResult count = countTiles(math, getTiles(math));
   return {math.ceilDiv(count, math.constant(kThreads)), kThreads,
-          math.constant(0)};
+          math.constant(0), /*parts=*/1, kResidentBlocks};
 }
 
 void PixelSpace::emitTile(

@@ -62,15 +62,15 @@ static void declareSharedMemory(OpBuilder &b, ModuleOp module, Location loc) {
 
 /// Whether ptxas chooses how many blocks a multiprocessor shall have.
 static bool leavesOccupancy(KernelOp kernel) {
-  bool reduces = false, isWide = false, copiesElements = false;
+  bool reduces = false, isWide = false, copiesPieces = false;
   kernel.walk([&](Operation *op) {
     reduces |= isa<ReduceOp>(op);
     auto view = dyn_cast<ViewOp>(op);
-    copiesElements |= view && view.getAlignment() < kLeastAsyncBytes;
+    copiesPieces |= view && view.getAlignment() < kChunkBytes;
     auto mma = dyn_cast<MmaOp>(op);
     isWide |= mma && mma.getB().getType().getElementBytes() == 4;
   });
-  return reduces && !isWide && !copiesElements;
+  return reduces && !isWide && !copiesPieces;
 }
 
 LogicalResult KernelEmitter::emit() {
@@ -88,8 +88,8 @@ LogicalResult KernelEmitter::emit() {
       b.getDenseI32ArrayAttr({static_cast<int32_t>(threads), 1, 1}));
   // Else ptxas aims at more blocks of a multiprocessor than shared memory may
   // have room for, and spills registers for it. Where rows are reduced between
-  // products of 16-bit floats (attention), its choice is good, unless elements
-  // pass through registers on their way to shared memory.
+  // products of 16-bit floats (attention), its choice is good, unless copies to
+  // shared memory come in pieces, each with an address of its own.
   if (!leavesOccupancy(kernel)) {
     function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
                       b.getI32IntegerAttr(1));

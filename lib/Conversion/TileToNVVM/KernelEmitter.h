@@ -39,9 +39,6 @@ private:
   mlir::ImplicitLocOpBuilder &b;
 };
 
-/// The least that an asynchronous copy moves.
-inline constexpr int64_t kLeastAsyncBytes = 4;
-
 /// Which chunks of a shared tile a thread copies: number i of its chunks lies
 /// in row `row(i)`, chunk `chunk(i)` of that row.
 struct ChunkMap {
