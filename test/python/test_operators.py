@@ -490,8 +490,6 @@ SAMPLES = [
     for mode in ("nearest", "linear", "cubic")
     for padding in ("zeros", "border", "reflection")
     for corners in (0, 1)
-    # Here ONNX's reference clamps points outside, and ONNX Runtime does not.
-    if (mode, padding) != ("cubic", "border")
 ]
 
 CASES = {

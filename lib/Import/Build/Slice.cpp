@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Slices, pads and concatenations.
+#include "Dialect/NN/Support.h"
 #include "Import/Build/GraphBuilder.h"
 
 using namespace mlir;
@@ -64,10 +65,10 @@ static OpFoldResult clampPlace(GraphBuilder &b, OpFoldResult number,
                                OpFoldResult high) {
   if (std::optional<int64_t> constant = getConstantIntValue(number)) {
     // Numbers beyond any size stand for "to the end".
-    if (*constant > INT32_MAX) {
+    if (*constant > nn::kMaxElements) {
       return high;
     }
-    if (*constant < -INT32_MAX) {
+    if (*constant < -nn::kMaxElements) {
       return low;
     }
   }

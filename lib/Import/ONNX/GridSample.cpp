@@ -100,18 +100,11 @@ Value GridSampler::wrap(Value points, int64_t dim) {
   if (padding == Padding::Reflection) {
     return reflect(points, dim);
   }
-  if (padding == Padding::Border) {
+  // Of cubic ones each neighbour is taken from the border, as PyTorch and ONNX
+  // Runtime do it.
+  if (padding == Padding::Border && mode != "cubic") {
     Value last = number(sizeAlong(dim), 1, -1);
-    Value inside =
-        b.binary(Fn::minimum, b.binary(Fn::maximum, points, 0.0), last);
-    if (mode != "cubic" || alignCorners) {
-      return inside;
-    }
-    // Points within half a place are not outside; only cubic weights can tell.
-    Value isNear =
-        b.binary(Fn::bit_and, b.binary(Fn::ge, points, -0.5),
-                 b.binary(Fn::le, points, number(sizeAlong(dim), 1, -0.5)));
-    return b.elementwise(Fn::select, {isNear, points, inside});
+    return b.binary(Fn::minimum, b.binary(Fn::maximum, points, 0.0), last);
   }
   return points;
 }
