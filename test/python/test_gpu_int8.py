@@ -104,6 +104,31 @@ def test_matmul_integer_takes_tensor_cores(tool, tmp_path):
     assert count_instructions(tool, tmp_path, make_product(PRODUCTS[0])[0]) > 0
 
 
+def check_unknown_zeros() -> None:
+    """Zero points by column, of which only the run knows how many."""
+    rng = np.random.default_rng(5)
+    inputs = {
+        "a": ("uint8", (5, 7)),
+        "b": ("uint8", (7, "n")),
+        "a_zero": ("uint8", ()),
+        "b_zero": ("uint8", ("n",)),
+    }
+    node = helper.make_node("MatMulInteger", list(inputs), ["y"])
+    model = make_model([node], inputs, {"y": ("int32", (5, "n"))}, {})
+    feeds = {
+        "a": bytes_of(rng, "uint8", 5, 7),
+        "b": bytes_of(rng, "uint8", 7, 9),
+        "a_zero": np.array(3, np.uint8),
+        "b_zero": bytes_of(rng, "uint8", 9),
+    }
+    expected = (wide(feeds["a"]) - 3) @ (wide(feeds["b"]) - wide(feeds["b_zero"]))
+    np.testing.assert_array_equal(run_on_simulator(model, feeds), expected)
+
+
+def test_zeros_of_unknown_number():
+    run_in_child(check_unknown_zeros)
+
+
 # Channels, output channels, kernel, stride, pad, groups.
 CONVOLUTIONS = [
     (16, 24, 3, 1, 1, 1),
