@@ -9,9 +9,9 @@ import json
 import os
 
 import numpy as np
-import onnx
 import pytest
 from conftest import run_in_child
+from onnx import TensorProto, helper, numpy_helper
 from test_gpu_vector import image_model
 from test_operators import OpCase, f32, i64, typed
 
@@ -171,6 +171,10 @@ GROUPS |= {
     ]
     for kind in KINDS
 }
+
+
+# Height and width, channels, groups: pieces of 16, 40, 12, 8 and 32 bytes.
+INNER_GROUPS = [(16, 32, 8), (8, 320, 32), (11, 36, 12), (7, 32, 16), (32, 64, 8)]
 
 # Operands that repeat, in rows that are no whole number of accesses; none is worth
 # counting beside the result.
@@ -387,27 +391,60 @@ def check_reads(model, feeds: dict, reads: int, file) -> None:
 
 def masked_softmax(inputs: list[np.ndarray], is_unknown: bool):
     """Softmax of the sum of two tensors, with no size known but 1."""
-    kind = onnx.helper.np_dtype_to_tensor_dtype(inputs[0].dtype)
+    kind = helper.np_dtype_to_tensor_dtype(inputs[0].dtype)
     values = []
     for name, value in zip("xm", inputs, strict=True):
         shape = [
             f"d{i}" if is_unknown and n > 1 else n for i, n in enumerate(value.shape)
         ]
-        values.append(onnx.helper.make_tensor_value_info(name, kind, shape))
-    result = onnx.helper.make_tensor_value_info("y", kind, None)
+        values.append(helper.make_tensor_value_info(name, kind, shape))
+    result = helper.make_tensor_value_info("y", kind, None)
     nodes = [
-        onnx.helper.make_node("Add", ["x", "m"], ["z"]),
-        onnx.helper.make_node("Softmax", ["z"], ["y"]),
+        helper.make_node("Add", ["x", "m"], ["z"]),
+        helper.make_node("Softmax", ["z"], ["y"]),
     ]
-    graph = onnx.helper.make_graph(nodes, "masked", values, [result])
-    opset = [onnx.helper.make_opsetid("", 17)]
-    return typed(onnx.helper.make_model(graph, opset_imports=opset, ir_version=8))
+    graph = helper.make_graph(nodes, "masked", values, [result])
+    opset = [helper.make_opsetid("", 17)]
+    return typed(helper.make_model(graph, opset_imports=opset, ir_version=8))
 
 
 def check_masked(inputs: list[np.ndarray], is_unknown: bool, file) -> None:
     # Scores and mask for each result.
     model = masked_softmax(inputs, is_unknown)
     check_reads(model, dict(zip("xm", inputs, strict=True)), 2, file)
+
+
+def between_convolutions(size: int, channels: int, groups: int):
+    """Two convolutions, which want channels innermost, with a GroupNormalization
+    between them, or nothing."""
+    weights = [f32(channels, 8, 1, 1), f32(8, channels, 1, 1), f32(channels)]
+    weights = [numpy_helper.from_array(w, f"w{k}") for k, w in enumerate(weights)]
+    names = ["wide", "w2", "w2"]
+    norm = helper.make_node(
+        "GroupNormalization", names, ["normal"], num_groups=groups or 1
+    )
+    last = "normal" if groups else "wide"
+    nodes = [
+        helper.make_node("Conv", ["x", "w0"], ["wide"]),
+        *([norm] if groups else []),
+        helper.make_node("Conv", [last, "w1"], ["y"]),
+    ]
+    image = helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 8, size, size))
+    result = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    graph = helper.make_graph(nodes, "image", [image], [result], weights)
+    opset = helper.make_opsetid("", 21)
+    return helper.make_model(graph, opset_imports=[opset], ir_version=10)
+
+
+def check_inner_groups(size: int, channels: int, groups: int, file) -> None:
+    """What the norm adds to the sectors of the convolutions around it."""
+    feeds = {"x": f32(1, 8, size, size)}
+    without, _ = run_model(between_convolutions(size, channels, 0), feeds, file)
+    both, _ = run_model(between_convolutions(size, channels, groups), feeds, file)
+    # The second counts go on from the first.
+    added = both["global_sectors"] - 2 * without["global_sectors"]
+    ratio = added / (2 * size * size * channels * 4 / SECTOR)
+    assert 0.9 <= ratio <= MOST_SECTORS, f"{ratio:.2f} times the sectors of the data"
 
 
 def check_wavefronts(case: OpCase, file) -> None:
@@ -442,6 +479,12 @@ def test_sectors_of_long_odd_rows(name, tmp_path):
 def test_sectors_of_groups(name, tmp_path):
     file = tmp_path / "counters.json"
     run_in_child(check_sectors, *GROUPS[name], file, start="spawn")
+
+
+@pytest.mark.parametrize(("size", "channels", "groups"), INNER_GROUPS)
+def test_sectors_of_inner_groups(size, channels, groups, tmp_path):
+    arguments = (size, channels, groups, tmp_path / "counters.json")
+    run_in_child(check_inner_groups, *arguments, start="spawn")
 
 
 @pytest.mark.parametrize("name", REPEATED)

@@ -38,10 +38,11 @@ static SmallVector<Value> combineAcross(GPUKernelBuilder &kb, ValueRange state,
 }
 
 /// Combines the states of the threads that are `lanes` apart, of which there
-/// are `rowThreads`: the first half those of the second half, and so on.
+/// are `count`: the first half those of the second half, and so on; and then
+/// the results of `perRow` neighbours of a row.
 static SmallVector<Value> combineWoven(GPUKernelBuilder &kb, ValueRange state,
-                                       int64_t rowThreads, int64_t lanes,
-                                       CombineFn combine) {
+                                       int64_t count, int64_t lanes,
+                                       int64_t perRow, CombineFn combine) {
   ImplicitLocOpBuilder &b = kb.b;
   kernel::IndexMath &math = kb.math;
   SmallVector<Value> places =
@@ -60,7 +61,7 @@ static SmallVector<Value> combineWoven(GPUKernelBuilder &kb, ValueRange state,
   kb.emitBarrier();
   store(state);
   kb.emitBarrier();
-  for (int64_t count = rowThreads; count > 1;) {
+  while (count > 1) {
     int64_t half = llvm::divideCeil(count, 2);
     Value hasOther =
         math.less(kb.getThread(), math.constant((count - half) * lanes));
@@ -72,7 +73,13 @@ static SmallVector<Value> combineWoven(GPUKernelBuilder &kb, ValueRange state,
     kb.emitBarrier();
     count = half;
   }
-  return load(math.rem(kb.getThread(), math.constant(lanes)));
+  OpFoldResult lane = math.rem(kb.getThread(), math.constant(lanes)),
+               first = math.mul(math.div(lane, math.constant(perRow)), perRow);
+  SmallVector<Value> all = load(first);
+  for (int64_t i = 1; i < perRow; ++i) {
+    all = combine(all, load(math.add(first, math.constant(i))));
+  }
+  return all;
 }
 
 SmallVector<Value> RowSpace::combine(GPUKernelBuilder &kb, ValueRange state,
@@ -80,8 +87,10 @@ SmallVector<Value> RowSpace::combine(GPUKernelBuilder &kb, ValueRange state,
   if (isAcross) {
     return combineAcross(kb, state, rowThreads, combine);
   }
-  if (isWoven && blockRows > 1) {
-    return combineWoven(kb, state, rowThreads, blockRows, combine);
+  if (pieceThreads > 0 || (isWoven && blockRows > 1)) {
+    int64_t perRow = std::max<int64_t>(1, pieceThreads);
+    return combineWoven(kb, state, rowThreads / perRow, blockRows * perRow,
+                        perRow, combine);
   }
   return rowThreads == kWarpThreads
              ? emitWarpReduce(kb, state, kWarpThreads, combine)

@@ -36,16 +36,18 @@ struct Surroundings {
   bool areOrdered = true;
   /// Inputs whose elements repeat.
   llvm::SetVector<Value> repeated;
-  /// Of the widest of their elements.
-  int64_t bytes = 1;
+  /// Of the widest of their elements, and of the narrowest in memory.
+  int64_t bytes = 1, leastBytes = 8;
 
   void visit(Value value, Value result, ArrayRef<int64_t> shape) {
     auto type = dyn_cast<RankedTensorType>(value.getType());
     if (!type || !seen.insert(value).second) {
       return;
     }
-    bytes = std::max<int64_t>(bytes, type.getElementTypeBitWidth() / 8);
+    int64_t own = std::max(1u, type.getElementTypeBitWidth() / 8);
+    bytes = std::max(bytes, own);
     Operation *op = value.getDefiningOp();
+    leastBytes = op ? leastBytes : std::min(leastBytes, own);
     if (!op || op->hasTrait<OpTrait::ConstantLike>()) {
       return;
     }
@@ -83,6 +85,10 @@ void RowSpace::findSlabs(DispatchContext &context, const RowShape &shape) {
     around.visit(context.getYielded(0), result, order);
   }
   elementBytes = around.bytes;
+  unsigned resultBits = typeOf(context.getYielded(0)).getElementTypeBitWidth();
+  leastBytes =
+      std::min<int64_t>(around.leastBytes, std::max(1u, resultBits / 8));
+  hasOrder = around.areOrdered && around.repeated.empty();
   auto isOne = [](OpFoldResult size) {
     return kernel::IndexMath::isKnown(size, 1);
   };
@@ -108,7 +114,6 @@ void RowSpace::findSlabs(DispatchContext &context, const RowShape &shape) {
     }
   }
   slabs = found;
-  hasOrder = around.areOrdered && around.repeated.empty();
   if (around.areOrdered) {
     repeated = around.repeated.takeVector();
   }

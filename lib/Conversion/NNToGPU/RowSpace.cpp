@@ -56,7 +56,9 @@ RowSpace::RowSpace(DispatchContext &context, const RowShape &shape)
   Type kept = shape.isKept ? shape.type : Type();
   chooseThreads(std::max(8u, typeOf(shape.tensor).getElementTypeBitWidth()),
                 kept, shape.isLarge);
-  chooseWeave(kept, shape.isLarge);
+  if (!choosePieces()) {
+    chooseWeave(kept, shape.isLarge);
+  }
   choosePlaces(kept);
 }
 
@@ -92,7 +94,7 @@ void RowSpace::chooseThreads(unsigned elementBits, Type kept, bool isLarge) {
   int64_t vector = getAccessWidth(elementBits / 8);
   std::optional<int64_t> last =
       columnSizes.empty() ? std::optional<int64_t>(1)
-      : hasOrder          ? known
+      : hasOrder && slabs ? known
                           : kernel::IndexMath::known(columnSizes.back());
   if (!isAcross && !columnDims.empty() && last && *last % vector == 0) {
     width = vector;
@@ -188,8 +190,8 @@ OpFoldResult RowSpace::getBlocks(kernel::IndexMath &math) const {
 void RowSpace::emitRows(GPUKernelBuilder &kb,
                         llvm::function_ref<void(Value)> body) {
   kernel::IndexMath &math = kb.math;
-  if (isWoven) {
-    body(emitWovenRow(kb));
+  if (isWoven || pieceThreads > 0) {
+    body(isWoven ? emitWovenRow(kb) : emitPieceRow(kb));
     return;
   }
   if (rowThreads == blockThreads) {
@@ -236,7 +238,7 @@ Value RowSpace::emitWovenRow(GPUKernelBuilder &kb) {
 }
 
 Value RowSpace::getPlace(GPUKernelBuilder &kb) {
-  if (isWoven) {
+  if (isWoven || pieceThreads > 0) {
     return place;
   }
   return isAcross ? kb.getWarp()
@@ -275,13 +277,21 @@ nn::Sizes RowSpace::splitColumn(GPUKernelBuilder &kb, Value column) {
   return places;
 }
 
-SmallVector<Value> RowSpace::getIndices(GPUKernelBuilder &kb, Value row,
-                                        Value column) {
-  kernel::IndexMath &math = kb.math;
+SmallVector<Value> RowSpace::getRowPlace(GPUKernelBuilder &kb, Value row) {
   SmallVector<Value> indices(rank);
   for (auto [dim, index] : llvm::zip_equal(rowDims, getRowIndices(kb, row))) {
     indices[dim] = index;
   }
+  return indices;
+}
+
+SmallVector<Value> RowSpace::getIndices(GPUKernelBuilder &kb, Value row,
+                                        Value column) {
+  kernel::IndexMath &math = kb.math;
+  if (column && pieceThreads > 0) {
+    return getPieceIndices(kb, row, column);
+  }
+  SmallVector<Value> indices = getRowPlace(kb, row);
   if (!column) {
     return indices;
   }
@@ -319,7 +329,10 @@ SmallVector<Value> RowSpace::getAccess(GPUKernelBuilder &kb, Value place,
 SmallVector<Value> RowSpace::getAccess(GPUKernelBuilder &kb, Value row,
                                        Value column) {
   kernel::IndexMath &math = kb.math;
-  if (!hasOrder || columnDims.size() == 1) {
+  if (pieceThreads > 0) {
+    return getPieceAccess(kb, row, column);
+  }
+  if (!hasOrder || !slabs || columnDims.size() == 1) {
     return getIndices(kb, row, column);
   }
   OpFoldResult place = math.add(
@@ -438,11 +451,13 @@ SmallVector<Value> RowSpace::emitLoop(GPUKernelBuilder &kb, OpFoldResult begin,
 Value RowSpace::getSlot(GPUKernelBuilder &kb, Value column) {
   kernel::IndexMath &math = kb.math;
   OpFoldResult place =
-      math.sub(column, math.constant(threadElements * rowThreads));
+      math.add(column, math.constant(-threadElements * rowThreads));
   if (isWoven) {
     place = math.add(math.mul(place, blockRows), firstSlot);
   } else if (isAcross) {
     place = math.add(math.mul(place, kWarpThreads), kb.getLane());
+  } else if (pieceThreads > 0) {
+    place = getPieceSlot(kb, column);
   } else if (rowThreads != blockThreads) {
     OpFoldResult row = math.div(kb.getThread(), math.constant(rowThreads));
     place = math.add(math.mul(row, sharedColumns), place);

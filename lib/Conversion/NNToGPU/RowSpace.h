@@ -19,6 +19,11 @@ namespace dlc {
 /// sector's elements, they are all of one row, and warps read whole sectors
 /// wherever rows begin. So are single rows that begin at any place.
 ///
+/// Rows of groups of channels that lie innermost are cut into pieces, one for
+/// each place in the other axes. Where these are shorter than sectors, a block
+/// has so many groups that their pieces fill some; thread t has vector t % v of
+/// the v of a line of pieces.
+///
 /// Kernels that pass over a row several times keep its elements: the first
 /// columns in registers, the next ones in shared memory, each where only the
 /// thread that read it looks; what is beyond is read again.
@@ -131,6 +136,22 @@ private:
   mlir::Value emitWovenRow(GPUKernelBuilder &kb);
   void chooseThreads(unsigned elementBits, mlir::Type kept, bool isLarge);
   void chooseWeave(mlir::Type kept, bool isLarge);
+  /// Whether rows are cut into pieces; then also who has which.
+  bool choosePieces();
+  mlir::Value emitPieceRow(GPUKernelBuilder &kb);
+  /// The piece that a column lies in; indices there, those of an access, and
+  /// its slot if it is kept in shared memory.
+  mlir::OpFoldResult getLine(kernel::IndexMath &math, mlir::Value column);
+  llvm::SmallVector<mlir::Value>
+  getPieceIndices(GPUKernelBuilder &kb, mlir::Value row, mlir::Value column);
+  llvm::SmallVector<mlir::Value>
+  getPieceAccess(GPUKernelBuilder &kb, mlir::Value row, mlir::Value column);
+  mlir::OpFoldResult getPieceSlot(GPUKernelBuilder &kb, mlir::Value column);
+  /// The first column of a vector, and the place of `column` there.
+  std::pair<mlir::Value, int64_t> splitVector(mlir::Value column) const;
+  /// Indices with those of the row only.
+  llvm::SmallVector<mlir::Value> getRowPlace(GPUKernelBuilder &kb,
+                                             mlir::Value row);
   void choosePlaces(mlir::Type kept);
 
   llvm::SmallVector<int64_t> rowDims, columnDims;
@@ -139,7 +160,8 @@ private:
   std::optional<Slabs> slabs;
   bool hasOrder = false;
   llvm::SmallVector<mlir::Value> repeated;
-  int64_t elementBytes = 1, inputBits = 32;
+  /// Bytes of the widest and of the narrowest of the tensors' elements.
+  int64_t elementBytes = 1, leastBytes = 1, inputBits = 32;
   mlir::OpFoldResult rows, columns, groupWidth;
   int64_t rowThreads = kWarpThreads, blockThreads = 128, width = 1;
   int64_t threadElements = 0;
@@ -149,6 +171,8 @@ private:
   int64_t blockRows = 1;
   /// Whether a row has a thread of every warp, and whether rows are woven.
   bool isAcross = false, isWoven = false;
+  /// Of rows in pieces: the threads of each; 0: they are in one.
+  int64_t pieceThreads = 0;
   /// Of woven rows: elements of a sector, and how many columns before a row's
   /// first one threads may stand at.
   int64_t unit = 1, before = 0;
@@ -160,9 +184,10 @@ private:
   /// behind it they are.
   llvm::DenseMap<mlir::Value, std::pair<mlir::Value, int64_t>> inVector;
   /// Of woven rows: the thread's first column, which may be negative, and the
-  /// slot of the row's first column that is kept in shared memory.
+  /// slot of the row's first column that is kept in shared memory. Of rows in
+  /// pieces: the thread's place in its row, and in its piece.
   mlir::Value place;
-  mlir::OpFoldResult firstSlot;
+  mlir::OpFoldResult firstSlot, inPiece;
 };
 
 /// Emits a kernel's block with rows in registers, for a program that keeps them

@@ -1,0 +1,136 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// Rows of groups of channels, where channels lie innermost: a row is cut into
+// pieces of neighbouring channels, which are shorter than sectors.
+#include "RowSpace.h"
+
+#include <numeric>
+
+using namespace mlir;
+
+namespace dlc {
+
+/// Threads of a block, and elements for each of them at least.
+static constexpr int64_t kMostThreads = 512, kLeastElements = 8;
+/// Bytes of a line where no number of groups fills whole sectors.
+static constexpr int64_t kLineBytes = 128;
+
+/// The least number of groups, which divides that of all groups, whose pieces
+/// fill whole sectors, or many.
+static int64_t countGroups(int64_t groups, int64_t pieceBytes) {
+  int64_t many = groups;
+  for (int64_t count = groups; count > 0; --count) {
+    if (groups % count != 0) {
+      continue;
+    }
+    many = count * pieceBytes >= kLineBytes ? count : many;
+  }
+  for (int64_t count = 1; count <= many; ++count) {
+    if (groups % count == 0 && count * pieceBytes % kSectorBytes == 0) {
+      return count;
+    }
+  }
+  return many;
+}
+
+bool RowSpace::choosePieces() {
+  std::optional<int64_t> columnsKnown = kernel::IndexMath::known(columns),
+                         piece = groups > 0
+                                     ? kernel::IndexMath::known(groupWidth)
+                                     : std::nullopt;
+  if (!columnsKnown || !piece || slabs || channelDim != rank - 1 ||
+      *columnsKnown == 0) {
+    return false;
+  }
+  width = std::gcd(*piece, getAccessWidth(elementBytes));
+  pieceThreads = *piece / width;
+  blockRows = countGroups(groups, *piece * leastBytes);
+  int64_t lineThreads = blockRows * pieceThreads;
+  int64_t elements = *columnsKnown * blockRows;
+  blockThreads =
+      std::clamp<int64_t>(llvm::PowerOf2Ceil(elements / kLeastElements),
+                          2 * kWarpThreads, kMostThreads);
+  if (lineThreads > blockThreads) {
+    return false;
+  }
+  rowThreads = blockThreads / lineThreads * pieceThreads;
+  return true;
+}
+
+Value RowSpace::emitPieceRow(GPUKernelBuilder &kb) {
+  kernel::IndexMath &math = kb.math;
+  int64_t lineThreads = blockRows * pieceThreads;
+  int64_t used = rowThreads * blockRows;
+  OpFoldResult threads = math.constant(pieceThreads),
+               inLine = math.rem(kb.getThread(), math.constant(lineThreads)),
+               line = math.div(kb.getThread(), math.constant(lineThreads));
+  inPiece = math.rem(inLine, threads);
+  place = math.value(math.add(math.mul(line, pieceThreads), inPiece));
+  if (used < blockThreads) {
+    exists = math.less(kb.getThread(), math.constant(used));
+  }
+  return math.value(
+      math.add(math.mul(kb.getBlock(), blockRows), math.div(inLine, threads)));
+}
+
+/// The first column of a vector, and the place there: so all columns of a
+/// vector have the same line, and constants in their places, which shows LLVM
+/// that they are neighbours.
+std::pair<Value, int64_t> RowSpace::splitVector(Value column) const {
+  auto vector = inVector.find(column);
+  return vector == inVector.end() ? std::pair(column, int64_t(0))
+                                  : vector->second;
+}
+
+OpFoldResult RowSpace::getLine(kernel::IndexMath &math, Value column) {
+  return math.div(splitVector(column).first, groupWidth);
+}
+
+SmallVector<Value> RowSpace::getPieceIndices(GPUKernelBuilder &kb, Value row,
+                                             Value column) {
+  kernel::IndexMath &math = kb.math;
+  SmallVector<Value> indices = getRowPlace(kb, row);
+  ArrayRef<int64_t> dims = ArrayRef(columnDims).drop_back();
+  nn::Sizes lineSizes(ArrayRef(columnSizes).drop_back());
+  for (auto [dim, index] : llvm::zip_equal(
+           dims, kernel::delinearize(math, getLine(math, column), lineSizes))) {
+    indices[dim] = math.value(index);
+  }
+  OpFoldResult first = math.add(math.mul(indices[channelDim], groupWidth),
+                                math.mul(inPiece, width));
+  int64_t place = splitVector(column).second;
+  indices[channelDim] = math.value(math.add(first, math.constant(place)));
+  return indices;
+}
+
+OpFoldResult RowSpace::getPieceSlot(GPUKernelBuilder &kb, Value column) {
+  kernel::IndexMath &math = kb.math;
+  auto [first, place] = splitVector(column);
+  OpFoldResult kept =
+      math.add(first, math.constant(-threadElements * rowThreads));
+  OpFoldResult vector = math.div(kept, math.constant(width));
+  OpFoldResult inLine =
+      math.rem(kb.getThread(), math.constant(blockRows * pieceThreads));
+  OpFoldResult row = math.div(inLine, math.constant(pieceThreads));
+  // Vector by vector, the rows' vectors side by side.
+  OpFoldResult slot =
+      math.mul(math.add(math.mul(vector, blockRows), row), width);
+  return math.add(slot, math.constant(place));
+}
+
+SmallVector<Value> RowSpace::getPieceAccess(GPUKernelBuilder &kb, Value row,
+                                            Value column) {
+  kernel::IndexMath &math = kb.math;
+  if (!hasOrder) {
+    return getPieceIndices(kb, row, column);
+  }
+  OpFoldResult line = getLine(math, column), all = math.constant(groups);
+  // The elements of the rows before, of the groups before, and of the other
+  // groups of the lines before.
+  OpFoldResult start = math.mul(math.div(row, all), math.mul(columns, all));
+  start = math.add(start, math.mul(math.rem(row, all), groupWidth));
+  start = math.add(start, math.mul(line, math.mul(groupWidth, groups - 1)));
+  return getAccess(kb, math.value(math.add(start, column)),
+                   /*isOrdered=*/true);
+}
+
+} // namespace dlc
