@@ -12,6 +12,8 @@
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 
+#include <numeric>
+
 using namespace mlir;
 
 namespace dlc {
@@ -49,16 +51,44 @@ struct MapPlan {
     }
     // One loop over everything has its tail at the end of the grid.
     hasTail = sizes.size() == 1;
-    width = hasTail ? most : 1;
+    width = hasTail ? most : std::gcd(last.value_or(1), most);
   }
 
   /// Elements of a vector, where loops allow them.
   static int64_t getMostWidth(DispatchContext &context) {
     int64_t bytes = elementBytes(context.getYielded(0));
-    for (Value input : context.getDispatch().getInputs()) {
-      bytes = std::max(bytes, elementBytes(input));
+    Block &body = context.getDispatch().getBody().front();
+    bool isPlain = llvm::all_of(body, [](Operation &op) {
+      return isa<nn::ElementwiseOp, nn::CastOp, nn::GatherOp, nn::YieldOp,
+                 arith::ConstantOp>(op);
+    });
+    for (Value input : body.getArguments()) {
+      if (isa<RankedTensorType>(input.getType()) &&
+          (!isPlain || isReadAlong(input))) {
+        bytes = std::max(bytes, elementBytes(input));
+      }
     }
     return getAccessWidth(bytes);
+  }
+
+  /// Whether a vector needs several elements of an input, as it does not of
+  /// the places of rows that are gathered.
+  static bool isReadAlong(Value input) {
+    ArrayRef<int64_t> shape = typeOf(input).getShape();
+    if (shape.empty() || shape.back() == 1) {
+      return false;
+    }
+    return llvm::any_of(input.getUses(), [](OpOperand &use) {
+      auto gather = dyn_cast<nn::GatherOp>(use.getOwner());
+      unsigned first = gather ? gather.getIndices().getBeginOperandIndex() : 0;
+      unsigned number = use.getOperandNumber();
+      if (!gather || number < first ||
+          number >= first + gather.getIndices().size()) {
+        return true;
+      }
+      AffineMap map = gather.getIndexMap(number - first);
+      return map.isFunctionOfDim(map.getNumDims() - 1);
+    });
   }
 
   /// The inputs that repeat along dims; none unless all of these are small, and
