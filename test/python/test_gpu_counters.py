@@ -9,6 +9,7 @@ import json
 import os
 
 import numpy as np
+import onnxruntime as ort
 import pytest
 from conftest import run_in_child
 from onnx import TensorProto, helper, numpy_helper
@@ -16,6 +17,7 @@ from test_gpu_vector import image_model
 from test_operators import OpCase, f32, i64, typed
 
 import dlc
+from common import relative_error
 
 pytestmark = pytest.mark.usefixtures("compiler", "simulator")
 SECTOR = 32
@@ -447,6 +449,15 @@ def check_inner_groups(size: int, channels: int, groups: int, file) -> None:
     assert 0.9 <= ratio <= MOST_SECTORS, f"{ratio:.2f} times the sectors of the data"
 
 
+def check_values_of_inner_groups(size: int, channels: int, groups: int) -> None:
+    os.environ["PTXSIM_RACE"] = "1"
+    model = between_convolutions(size, channels, groups)
+    feeds = {"x": f32(1, 8, size, size)}
+    reference = ort.InferenceSession(model.SerializeToString()).run(None, feeds)[0]
+    result = dlc.compile(model, device="ptxsim").run(feeds)["y"]
+    assert relative_error(result, reference) <= 1e-5
+
+
 def check_wavefronts(case: OpCase, file) -> None:
     counters, _ = run_counted(case, file)
     assert counters["shared_ideal"] > 0
@@ -485,6 +496,15 @@ def test_sectors_of_groups(name, tmp_path):
 def test_sectors_of_inner_groups(size, channels, groups, tmp_path):
     arguments = (size, channels, groups, tmp_path / "counters.json")
     run_in_child(check_inner_groups, *arguments, start="spawn")
+
+
+# And groups of more channels than a block has threads for, or of few pixels.
+@pytest.mark.parametrize(
+    ("size", "channels", "groups"),
+    [*INNER_GROUPS, (3, 6144, 2), (2, 66, 2), (1, 63, 7)],
+)
+def test_inner_groups(size, channels, groups):
+    run_in_child(check_values_of_inner_groups, size, channels, groups, start="spawn")
 
 
 @pytest.mark.parametrize("name", REPEATED)

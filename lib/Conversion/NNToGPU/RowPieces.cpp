@@ -41,18 +41,21 @@ bool RowSpace::choosePieces() {
       *columnsKnown == 0) {
     return false;
   }
-  width = std::gcd(*piece, getAccessWidth(elementBytes));
-  pieceThreads = *piece / width;
-  blockRows = countGroups(groups, *piece * leastBytes);
-  int64_t lineThreads = blockRows * pieceThreads;
-  int64_t elements = *columnsKnown * blockRows;
-  blockThreads =
+  int64_t vector = std::gcd(*piece, getAccessWidth(elementBytes));
+  int64_t numRows = countGroups(groups, *piece * leastBytes);
+  int64_t lineThreads = numRows * (*piece / vector);
+  int64_t elements = *columnsKnown * numRows;
+  int64_t numThreads =
       std::clamp<int64_t>(llvm::PowerOf2Ceil(elements / kLeastElements),
                           2 * kWarpThreads, kMostThreads);
-  if (lineThreads > blockThreads) {
+  if (lineThreads > numThreads) {
     return false;
   }
-  rowThreads = blockThreads / lineThreads * pieceThreads;
+  width = vector;
+  pieceThreads = *piece / vector;
+  blockRows = numRows;
+  blockThreads = numThreads;
+  rowThreads = numThreads / lineThreads * pieceThreads;
   return true;
 }
 
