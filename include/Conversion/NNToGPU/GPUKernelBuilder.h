@@ -100,6 +100,15 @@ inline constexpr int64_t kTableShare = 8;
 /// KernelBuilder::setInputView; to be read after a barrier.
 mlir::Value emitSharedCopy(GPUKernelBuilder &kb, mlir::Value input);
 
+/// Puts each thread's state where all of the block can read it, at its number
+/// in the arrays that are returned; all threads take part.
+llvm::SmallVector<mlir::Value> emitShareState(GPUKernelBuilder &kb,
+                                              mlir::ValueRange state);
+/// The state at `place` of such arrays.
+llvm::SmallVector<mlir::Value> emitLoadState(GPUKernelBuilder &kb,
+                                             llvm::ArrayRef<mlir::Value> arrays,
+                                             mlir::OpFoldResult place);
+
 /// Combines the states of the lanes of each group of `lanes` (a power of two)
 /// so that all of them have the result. `combine` gives the state of two.
 llvm::SmallVector<mlir::Value> emitWarpReduce(

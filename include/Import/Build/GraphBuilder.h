@@ -163,6 +163,9 @@ public:
   /// `fn` with a constant right-hand side of the operand's type.
   Value binary(nn::Fn fn, Value lhs, double rhs);
   Value cast(Value x, Type element, std::optional<bool> saturate = {});
+  /// Floats of fewer than 32 bits as f32, anything else as it is: squares of
+  /// 16-bit floats overflow and vanish where their sums and roots do not.
+  Value widen(Value x);
   /// Sizes of the operands' broadcast.
   mlir::FailureOr<Sizes> broadcastSizes(ArrayRef<Value> operands);
   /// Element i of dim `dim` is i.

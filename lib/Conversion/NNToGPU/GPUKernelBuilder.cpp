@@ -215,6 +215,26 @@ Value emitSharedCopy(GPUKernelBuilder &kb, Value input) {
                                            strides);
 }
 
+SmallVector<Value> emitShareState(GPUKernelBuilder &kb, ValueRange state) {
+  SmallVector<Value> arrays =
+      kb.getExchange(state.getTypes(), kb.getNumThreads());
+  // A former reduction may still be read.
+  kb.emitBarrier();
+  for (auto [value, array] : llvm::zip_equal(state, arrays)) {
+    memref::StoreOp::create(kb.b, value, array, kb.getThread());
+  }
+  kb.emitBarrier();
+  return arrays;
+}
+
+SmallVector<Value> emitLoadState(GPUKernelBuilder &kb, ArrayRef<Value> arrays,
+                                 OpFoldResult place) {
+  Value at = kb.math.value(place);
+  return llvm::map_to_vector(arrays, [&](Value array) -> Value {
+    return memref::LoadOp::create(kb.b, array, at);
+  });
+}
+
 using CombineFn =
     llvm::function_ref<SmallVector<Value>(ValueRange, ValueRange)>;
 
@@ -248,14 +268,9 @@ SmallVector<Value> emitBlockReduce(GPUKernelBuilder &kb, ValueRange state,
   });
   kb.emitBarrier();
   // In the order of the warps, in every thread alike.
-  auto load = [&](int64_t warp) {
-    return llvm::map_to_vector(places, [&](Value place) -> Value {
-      return memref::LoadOp::create(b, place, math.value(warp));
-    });
-  };
-  all = load(0);
+  all = emitLoadState(kb, places, math.constant(0));
   for (int64_t warp = 1; warp < warps; ++warp) {
-    all = combine(all, load(warp));
+    all = combine(all, emitLoadState(kb, places, math.constant(warp)));
   }
   return all;
 }

@@ -14,21 +14,11 @@ using CombineFn =
 /// Combines the states of the threads that are 32 apart, in their order.
 static SmallVector<Value> combineAcross(GPUKernelBuilder &kb, ValueRange state,
                                         int64_t rowThreads, CombineFn combine) {
-  ImplicitLocOpBuilder &b = kb.b;
-  SmallVector<Value> places =
-      kb.getExchange(state.getTypes(), kb.getNumThreads());
-  // A former reduction may still be read.
-  kb.emitBarrier();
-  for (auto [value, place] : llvm::zip_equal(state, places)) {
-    memref::StoreOp::create(b, value, place, kb.getThread());
-  }
-  kb.emitBarrier();
+  SmallVector<Value> states = emitShareState(kb, state);
   auto load = [&](int64_t i) {
-    Value at = kb.math.value(
+    return emitLoadState(
+        kb, states,
         kb.math.add(kb.getLane(), kb.math.constant(i * kWarpThreads)));
-    return llvm::map_to_vector(places, [&](Value place) -> Value {
-      return memref::LoadOp::create(b, place, at);
-    });
   };
   SmallVector<Value> all = load(0);
   for (int64_t i = 1; i < rowThreads; ++i) {
@@ -43,32 +33,20 @@ static SmallVector<Value> combineAcross(GPUKernelBuilder &kb, ValueRange state,
 static SmallVector<Value> combineWoven(GPUKernelBuilder &kb, ValueRange state,
                                        int64_t count, int64_t lanes,
                                        int64_t perRow, CombineFn combine) {
-  ImplicitLocOpBuilder &b = kb.b;
   kernel::IndexMath &math = kb.math;
-  SmallVector<Value> places =
-      kb.getExchange(state.getTypes(), kb.getNumThreads());
-  auto store = [&](ValueRange values) {
-    for (auto [value, place] : llvm::zip_equal(values, places)) {
-      memref::StoreOp::create(b, value, place, kb.getThread());
-    }
-  };
-  auto load = [&](OpFoldResult at) {
-    return llvm::map_to_vector(places, [&](Value place) -> Value {
-      return memref::LoadOp::create(b, place, math.value(at));
-    });
-  };
-  // A former reduction may still be read.
-  kb.emitBarrier();
-  store(state);
-  kb.emitBarrier();
+  SmallVector<Value> states = emitShareState(kb, state);
+  auto load = [&](OpFoldResult at) { return emitLoadState(kb, states, at); };
   while (count > 1) {
     int64_t half = llvm::divideCeil(count, 2);
     Value hasOther =
         math.less(kb.getThread(), math.constant((count - half) * lanes));
-    kernel::emitIf(b, hasOther, [&] {
+    kernel::emitIf(kb.b, hasOther, [&] {
       OpFoldResult other =
           math.add(kb.getThread(), math.constant(half * lanes));
-      store(combine(load(kb.getThread()), load(other)));
+      SmallVector<Value> both = combine(load(kb.getThread()), load(other));
+      for (auto [value, array] : llvm::zip_equal(both, states)) {
+        memref::StoreOp::create(kb.b, value, array, kb.getThread());
+      }
     });
     kb.emitBarrier();
     count = half;

@@ -17,19 +17,14 @@ static constexpr int64_t kLineBytes = 128;
 /// The least number of groups, which divides that of all groups, whose pieces
 /// fill whole sectors, or many.
 static int64_t countGroups(int64_t groups, int64_t pieceBytes) {
-  int64_t many = groups;
-  for (int64_t count = groups; count > 0; --count) {
-    if (groups % count != 0) {
-      continue;
-    }
-    many = count * pieceBytes >= kLineBytes ? count : many;
-  }
-  for (int64_t count = 1; count <= many; ++count) {
-    if (groups % count == 0 && count * pieceBytes % kSectorBytes == 0) {
+  for (int64_t count = 1; count < groups; ++count) {
+    int64_t bytes = count * pieceBytes;
+    if (groups % count == 0 &&
+        (bytes % kSectorBytes == 0 || bytes >= kLineBytes)) {
       return count;
     }
   }
-  return many;
+  return groups;
 }
 
 bool RowSpace::choosePieces() {
@@ -71,19 +66,13 @@ Value RowSpace::emitPieceRow(GPUKernelBuilder &kb) {
   if (used < blockThreads) {
     exists = math.less(kb.getThread(), math.constant(used));
   }
-  return math.value(
-      math.add(math.mul(kb.getBlock(), blockRows), math.div(inLine, threads)));
+  OpFoldResult row = math.div(inLine, threads);
+  firstSlot = math.mul(row, width);
+  return math.value(math.add(math.mul(kb.getBlock(), blockRows), row));
 }
 
-/// The first column of a vector, and the place there: so all columns of a
-/// vector have the same line, and constants in their places, which shows LLVM
-/// that they are neighbours.
-std::pair<Value, int64_t> RowSpace::splitVector(Value column) const {
-  auto vector = inVector.find(column);
-  return vector == inVector.end() ? std::pair(column, int64_t(0))
-                                  : vector->second;
-}
-
+// All columns of a vector have the same line, and constants in their places,
+// which shows LLVM that they are neighbours.
 OpFoldResult RowSpace::getLine(kernel::IndexMath &math, Value column) {
   return math.div(splitVector(column).first, groupWidth);
 }
@@ -111,12 +100,8 @@ OpFoldResult RowSpace::getPieceSlot(GPUKernelBuilder &kb, Value column) {
   OpFoldResult kept =
       math.add(first, math.constant(-threadElements * rowThreads));
   OpFoldResult vector = math.div(kept, math.constant(width));
-  OpFoldResult inLine =
-      math.rem(kb.getThread(), math.constant(blockRows * pieceThreads));
-  OpFoldResult row = math.div(inLine, math.constant(pieceThreads));
   // Vector by vector, the rows' vectors side by side.
-  OpFoldResult slot =
-      math.mul(math.add(math.mul(vector, blockRows), row), width);
+  OpFoldResult slot = math.add(math.mul(vector, blockRows * width), firstSlot);
   return math.add(slot, math.constant(place));
 }
 

@@ -59,11 +59,12 @@ struct Surroundings {
     areOrdered &=
         type.getShape() == shape && (elementwise || isa<nn::CastOp>(op));
     for (auto [i, operand] : llvm::enumerate(op->getOperands())) {
-      if (elementwise && isRepeatedInput(elementwise, i, shape) &&
-          !walksAlong(elementwise, i, operand.getType(), shape)) {
-        repeated.insert(operand);
-      } else {
-        areOrdered &= walksAlong(elementwise, i, operand.getType(), shape);
+      if (!walksAlong(elementwise, i, operand.getType(), shape)) {
+        bool isInput = elementwise && isRepeatedInput(elementwise, i, shape);
+        areOrdered &= isInput;
+        if (isInput) {
+          repeated.insert(operand);
+        }
       }
       visit(operand, result, shape);
     }

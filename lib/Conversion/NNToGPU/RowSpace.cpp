@@ -260,18 +260,23 @@ Value RowSpace::getColumn(GPUKernelBuilder &kb, Value first, int64_t i) {
   return column;
 }
 
+std::pair<Value, int64_t> RowSpace::splitVector(Value column) const {
+  auto vector = inVector.find(column);
+  return vector == inVector.end() ? std::pair(column, int64_t(0))
+                                  : vector->second;
+}
+
 /// Neighbours in the last dim that are a vector differ there alone; else
 /// nothing would tell that they are neighbours in memory.
 nn::Sizes RowSpace::splitColumn(GPUKernelBuilder &kb, Value column) {
   kernel::IndexMath &math = kb.math;
-  auto vector = inVector.find(column);
   std::optional<int64_t> last =
       columnSizes.empty() ? std::nullopt
                           : kernel::IndexMath::known(columnSizes.back());
-  if (vector == inVector.end() || !last || *last % width != 0) {
+  if (!last || *last % width != 0) {
     return kernel::delinearize(math, column, columnSizes);
   }
-  auto [first, i] = vector->second;
+  auto [first, i] = splitVector(column);
   nn::Sizes places = kernel::delinearize(math, first, columnSizes);
   places.back() = math.add(places.back(), math.constant(i));
   return places;

@@ -185,7 +185,8 @@ private:
   llvm::DenseMap<mlir::Value, std::pair<mlir::Value, int64_t>> inVector;
   /// Of woven rows: the thread's first column, which may be negative, and the
   /// slot of the row's first column that is kept in shared memory. Of rows in
-  /// pieces: the thread's place in its row, and in its piece.
+  /// pieces: the thread's place in its row, that slot, and the thread's place
+  /// in its piece.
   mlir::Value place;
   mlir::OpFoldResult firstSlot, inPiece;
 };

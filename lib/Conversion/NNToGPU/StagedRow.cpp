@@ -165,25 +165,15 @@ SmallVector<Value> StagedRow::combine(ValueRange state, CombineFn body) {
 
 /// Combines the states of a team's warps, in their order.
 SmallVector<Value> StagedRow::combineTeam(ValueRange state, CombineFn body) {
-  ImplicitLocOpBuilder &b = kb.b;
-  SmallVector<Value> places =
-      kb.getExchange(state.getTypes(), kb.getNumThreads());
-  // A former unit's states may still be read.
-  kb.emitBarrier();
-  for (auto [value, place] : llvm::zip_equal(state, places)) {
-    memref::StoreOp::create(b, value, place, kb.getThread());
-  }
-  kb.emitBarrier();
+  SmallVector<Value> states = emitShareState(kb, state);
   OpFoldResult warp = math.mul(teams.team, teams.members);
   auto load = [&](OpFoldResult i) {
-    Value at = math.value(
+    return emitLoadState(
+        kb, states,
         math.add(math.mul(math.add(warp, i), kWarpThreads), kb.getLane()));
-    return llvm::map_to_vector(places, [&](Value place) -> Value {
-      return memref::LoadOp::create(b, place, at);
-    });
   };
   return kernel::emitFor(
-      b, math.constant(1), teams.members, math.constant(1),
+      kb.b, math.constant(1), teams.members, math.constant(1),
       load(math.constant(0)),
       [&](Value i, ValueRange carried) { return body(carried, load(i)); });
 }

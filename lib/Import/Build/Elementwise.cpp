@@ -224,6 +224,11 @@ Value GraphBuilder::cast(Value x, Type element, std::optional<bool> saturate) {
   return make<nn::CastOp>(element, shape, x, attribute);
 }
 
+Value GraphBuilder::widen(Value x) {
+  auto type = dyn_cast_or_null<FloatType>(x ? elementOf(x) : Type());
+  return type && type.getWidth() < 32 ? cast(x, getF32Type()) : x;
+}
+
 Value GraphBuilder::iota(const Sizes &sizes, int64_t dim, Type element) {
   return make<nn::IotaOp>(element, sizes, nn::dynamicSizes(sizes), dim);
 }

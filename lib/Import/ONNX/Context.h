@@ -157,7 +157,7 @@ private:
   llvm::StringMap<std::unique_ptr<FunctionProto>> schemaBodies;
   /// Functions being expanded, to refuse recursion.
   std::vector<std::string> expanding;
-  /// The model's own node that they are expanded for, for messages.
+  /// The model's own node that they are expanded for, as messages begin.
   std::string expandedNode;
   Frame mainFrame;
   mlir::func::FuncOp entry;

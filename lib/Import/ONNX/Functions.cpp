@@ -98,8 +98,7 @@ LogicalResult ModelImporter::expandFunction(const FunctionProto &function,
   }
   bool isOutermost = expanding.empty();
   if (isOutermost) {
-    expandedNode =
-        "'" + currentName + "' (" + node.opType.value_or("").str() + ")";
+    expandedNode = describeNode(currentName, node);
   }
   expanding.push_back(key);
   LogicalResult done = importNodes(*order, body);

@@ -193,10 +193,7 @@ LogicalResult buildLpNormalization(NodeContext &ctx) {
   if (p != 1 && p != 2) {
     return ctx.invalid("expected p 1 or 2, got " + Twine(p));
   }
-  // In f32: squares of 16-bit floats overflow and vanish.
-  auto type = cast<FloatType>(ctx.element());
-  Value x = ctx.input(0);
-  x = type.getWidth() < 32 ? b.cast(x, b.getF32Type()) : x;
+  Value x = b.widen(ctx.input(0));
   Value part = p == 1 ? b.unary(Fn::abs, x) : b.binary(Fn::mul, x, x);
   Value sum = b.reduce(nn::ReduceKind::sum, part, {*axis}, true);
   Value norm = p == 1 ? sum : b.unary(Fn::sqrt, sum);
@@ -204,7 +201,7 @@ LogicalResult buildLpNormalization(NodeContext &ctx) {
   Value isZero = b.binary(Fn::eq, norm, 0.0);
   Value divisor = b.elementwise(
       Fn::select, {isZero, b.scalar(GraphBuilder::elementOf(x), 1), norm});
-  return ctx.results(b.cast(b.binary(Fn::div, x, divisor), type));
+  return ctx.results(b.cast(b.binary(Fn::div, x, divisor), ctx.element()));
 }
 
 /// ONNX's function computes the variance as E[x^2] - E[x]^2, of which little is
@@ -220,15 +217,14 @@ LogicalResult buildMeanVarianceNormalization(NodeContext &ctx) {
   if (axes->empty()) { // all, as for the reductions of the function
     *axes = llvm::to_vector(llvm::seq<int64_t>(0, ctx.rank()));
   }
-  auto type = cast<FloatType>(ctx.element());
-  Value x = ctx.input(0);
-  x = type.getWidth() < 32 ? b.cast(x, b.getF32Type()) : x;
+  Value x = b.widen(ctx.input(0));
   Value mean = b.reduce(nn::ReduceKind::mean, x, *axes, true);
   Value centred = b.binary(Fn::sub, x, mean);
   Value variance = b.reduce(nn::ReduceKind::mean,
                             b.binary(Fn::mul, centred, centred), *axes, true);
   Value deviation = b.binary(Fn::add, b.unary(Fn::sqrt, variance), 1e-9);
-  return ctx.results(b.cast(b.binary(Fn::div, centred, deviation), type));
+  return ctx.results(
+      b.cast(b.binary(Fn::div, centred, deviation), ctx.element()));
 }
 
 } // namespace dlc::onnx

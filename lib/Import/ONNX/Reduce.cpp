@@ -145,11 +145,8 @@ buildComposite(NodeContext &ctx, bool onInts,
                      b.cast(compute(x, *reduction), ctx.element()));
 }
 
-/// Squares of 16-bit floats overflow and vanish where their sums and roots do
-/// not: they are taken in f32.
 static Value squareOf(GraphBuilder &b, Value x) {
-  auto type = dyn_cast<FloatType>(GraphBuilder::elementOf(x));
-  Value wide = type && type.getWidth() < 32 ? b.cast(x, b.getF32Type()) : x;
+  Value wide = b.widen(x);
   return b.binary(Fn::mul, wide, wide);
 }
 

@@ -12,9 +12,8 @@ namespace dlc::onnx {
 /// A node as messages begin with it, behind the model's own one whose function
 /// has it.
 std::string ModelImporter::describeNode(StringRef name, const NodeProto &node) {
-  std::string caller = expandedNode.empty()
-                           ? ""
-                           : "node " + expandedNode + ": in its function, ";
+  std::string caller =
+      expandedNode.empty() ? "" : expandedNode + "in its function, ";
   return (caller + "node '" + name + "' (" + node.opType.value_or("") + "): ")
       .str();
 }
