@@ -11,6 +11,8 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 export CCACHE_SLOPPINESS=pch_defines,time_macros
 # Without LLVM's own version of it, a compiler upgrade would go unseen.
 export CCACHE_COMPILERCHECK=content
+# What one clone has compiled serves the others.
+export CCACHE_BASEDIR="$ROOT"
 
 if ! [ -f "$BUILD/build.ninja" ]; then
   say "configuring in $BUILD"

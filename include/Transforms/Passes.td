@@ -232,6 +232,10 @@ def SplitReductionsPass : Pass<"dlc-split-reductions", "mlir::ModuleOp"> {
     order of its sums. Only static shapes; a remark says why a reduction of few long rows stays as it is.
   }];
   let dependentDialects = ["::dlc::nn::NNDialect"];
+  let options = [Option<"sharedBytes", "shared-bytes", "int64_t", "101376",
+                        "shared memory that a block may have; the default is that of sm_80's code">,
+                 Option<"clusterBlocks", "cluster-blocks", "int64_t", "1",
+                        "blocks that a cluster may have; 1: the GPUs have no clusters">];
 }
 
 def VerifyGraphPhasePass : Pass<"dlc-verify-graph-phase", "mlir::ModuleOp"> {

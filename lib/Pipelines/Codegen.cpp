@@ -30,12 +30,10 @@ static int64_t getLeast(ArrayRef<GPUTarget> gpus,
   return *llvm::min_element(all);
 }
 
-int64_t Variant::getSharedBytes() const {
-  return getLeast(gpus, &GPUTarget::getMaxSharedBytes);
-}
-
-int64_t Variant::getPortableSharedBytes() const {
-  return getLeast(gpus, &GPUTarget::getPortableSharedBytes);
+GPUResources Variant::getResources() const {
+  return {getLeast(gpus, &GPUTarget::getMaxSharedBytes),
+          getLeast(gpus, &GPUTarget::getPortableSharedBytes),
+          getLeast(gpus, &GPUTarget::getClusterBlocks)};
 }
 
 std::vector<std::string> Variant::getExports() {
@@ -46,31 +44,75 @@ std::vector<std::string> Variant::getExports() {
   return names;
 }
 
-static bool createGPUVariant(Session &session, std::vector<Variant> &variants) {
-  // Drivers ask for no more of the CPU; the host code does next to nothing.
-  llvm::Expected<CPUTarget> host = CPUTarget::create("x86-64-v3");
-  if (!host) {
-    return session.fail(Status::Internal, host.takeError());
-  }
-  Variant variant;
-  variant.name = "cuda";
-  variant.target = std::move(*host);
+static bool findGPUs(Session &session, std::vector<GPUTarget> &gpus) {
   for (const std::string &name : session.options.gpuArchs) {
     llvm::Expected<GPUTarget> target = GPUTarget::create(name);
     if (!target) {
       return session.fail(Status::Usage, target.takeError());
     }
-    if (llvm::any_of(variant.gpus, [&](const GPUTarget &other) {
-          return other.name == name;
-        })) {
+    if (llvm::any_of(
+            gpus, [&](const GPUTarget &other) { return other.name == name; })) {
       return session.fail(Status::Usage,
                           "expected each GPU architecture once, got '" + name +
                               "' again");
     }
-    variant.gpus.push_back(std::move(*target));
+    gpus.push_back(std::move(*target));
   }
-  variants.push_back(std::move(variant));
   return true;
+}
+
+/// One variant, and another one for architectures that have more to offer than
+/// code for all of them may use.
+static bool createGPUVariants(Session &session,
+                              std::vector<Variant> &variants) {
+  // Drivers ask for no more of the CPU; the host code does next to nothing.
+  llvm::Expected<CPUTarget> host = CPUTarget::create("x86-64-v3");
+  std::vector<GPUTarget> gpus;
+  if (!host) {
+    return session.fail(Status::Internal, host.takeError());
+  }
+  if (!findGPUs(session, gpus)) {
+    return false;
+  }
+  Variant plain, clusters;
+  plain.name = "cuda";
+  clusters.name = kClusterVariant.str();
+  plain.target = clusters.target = std::move(*host);
+  for (GPUTarget &gpu : gpus) {
+    Variant &variant = gpu.getClusterBlocks() > 1 ? clusters : plain;
+    variant.gpus.push_back(std::move(gpu));
+  }
+  if (plain.gpus.empty()) {
+    clusters.name = plain.name;
+  }
+  for (Variant *variant : {&plain, &clusters}) {
+    if (!variant->gpus.empty()) {
+      variants.push_back(std::move(*variant));
+    }
+  }
+  return true;
+}
+
+void joinEqualVariants(Session &session, std::vector<Variant> &variants) {
+  if (variants.size() < 2) {
+    return;
+  }
+  Variant &last = variants.back(), &before = *std::prev(variants.end(), 2);
+  if (!last.isGPU() || !before.isGPU() ||
+      !OperationEquivalence::isEquivalentTo(
+          *last.module, *before.module,
+          OperationEquivalence::IgnoreLocations)) {
+    return;
+  }
+  llvm::append_range(before.gpus, last.gpus);
+  variants.pop_back();
+  // In the order that they were asked for in.
+  llvm::sort(variants.back().gpus, [&](const GPUTarget &a, const GPUTarget &b) {
+    auto place = [&](const GPUTarget &gpu) {
+      return llvm::find(session.options.gpuArchs, gpu.name);
+    };
+    return place(a) < place(b);
+  });
 }
 
 static void setPrefix(Session &session, Variant &variant) {
@@ -110,7 +152,7 @@ bool createVariants(Session &session, std::vector<Variant> &variants) {
     return rank(a) > rank(b);
   });
   if (session.options.hasTarget("cuda") &&
-      !createGPUVariant(session, variants)) {
+      !createGPUVariants(session, variants)) {
     return false;
   }
   for (Variant &variant : variants) {
@@ -122,7 +164,7 @@ bool createVariants(Session &session, std::vector<Variant> &variants) {
 bool formProgram(Session &session, Variant &variant) {
   PassManager pm(&session.context);
   if (variant.isGPU()) {
-    buildGPUCodegenPhase(pm, variant.getSharedBytes());
+    buildGPUCodegenPhase(pm, variant.getResources());
   } else {
     buildCodegenPhase(pm, variant.target);
   }

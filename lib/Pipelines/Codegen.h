@@ -3,6 +3,7 @@
 #ifndef DLC_LIB_PIPELINES_CODEGEN_H
 #define DLC_LIB_PIPELINES_CODEGEN_H
 
+#include "Phases.h"
 #include "Session.h"
 
 #include "Dialect/RT/RTDialect.h"
@@ -39,17 +40,20 @@ struct Variant {
   std::vector<DeviceKernel> deviceKernels;
 
   bool isGPU() const { return !gpus.empty(); }
-  /// Shared memory that a block may have on all of `gpus`, in bytes.
-  int64_t getSharedBytes() const;
-  /// The same on all GPUs that run the code for `gpus`.
-  int64_t getPortableSharedBytes() const;
+  /// What code for all of `gpus` may use.
+  GPUResources getResources() const;
   rt::ProgramOp getProgram();
   /// The functions that the runtime looks up.
   std::vector<std::string> getExports();
 };
 
-/// Looks up the targets of options.cpus, best first.
+/// The variant for GPUs that have clusters, beside one for those that have not.
+inline constexpr llvm::StringLiteral kClusterVariant = "cuda-sm_90";
+
+/// Looks up the targets of options.cpus, best first, and of options.gpuArchs.
 bool createVariants(Session &session, std::vector<Variant> &variants);
+/// Makes one of GPU variants whose schedules have turned out the same.
+void joinEqualVariants(Session &session, std::vector<Variant> &variants);
 
 /// Functions that become one object, or a part of each of a GPU's images.
 struct CodeGroup {

@@ -145,7 +145,8 @@ bool Compiler::runPhase(Phase phase) {
     if (!module) {
       return runVariants(phase, [&](PassManager &pm, const Variant &variant) {
         if (variant.isGPU()) {
-          buildGPUDispatchPhase(pm, session.options.precision);
+          buildGPUDispatchPhase(pm, session.options.precision,
+                                variant.getResources());
         } else {
           buildDispatchPhase(pm);
         }
@@ -155,14 +156,17 @@ bool Compiler::runPhase(Phase phase) {
                      [](PassManager &pm) { buildDispatchPhase(pm); }) &&
            session.dump(*module, phase);
   case Phase::Schedule:
-    return runVariants(phase, [](PassManager &pm, const Variant &variant) {
-      if (variant.isGPU()) {
-        buildGPUSchedulePhase(pm, variant.getSharedBytes(),
-                              variant.getPortableSharedBytes());
-      } else {
-        buildSchedulePhase(pm, variant.target);
-      }
-    });
+    if (!runVariants(phase, [](PassManager &pm, const Variant &variant) {
+          if (variant.isGPU()) {
+            buildGPUSchedulePhase(pm, variant.getResources());
+          } else {
+            buildSchedulePhase(pm, variant.target);
+          }
+        })) {
+      return false;
+    }
+    joinEqualVariants(session, variants);
+    return true;
   case Phase::Codegen:
     return generate();
   case Phase::Binary:

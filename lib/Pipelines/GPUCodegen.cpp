@@ -132,16 +132,18 @@ static StringRef getBody(StringRef text) {
 /// Appends a PTX text's body to an image. Dynamic shared memory is declared
 /// once for all kernels of an image.
 static void appendBody(std::string &image, StringRef body) {
-  size_t place = body.find(".extern .shared");
-  if (place == StringRef::npos) {
-    image += body;
-    return;
+  while (true) {
+    size_t place = body.find(".extern .shared");
+    image += body.take_front(place);
+    if (place == StringRef::npos) {
+      return;
+    }
+    StringRef line = body.substr(place).split('\n').first;
+    if (!StringRef(image).contains(line)) {
+      image += line;
+    }
+    body = body.drop_front(place + line.size());
   }
-  StringRef line = body.substr(place).split('\n').first;
-  image += body.take_front(place);
-  image += StringRef(image).contains(line)
-               ? body.substr(place).drop_front(line.size())
-               : body.substr(place);
 }
 
 void joinImages(std::vector<CodeGroup> &groups) {

@@ -29,14 +29,16 @@ void buildDispatchPhase(OpPassManager &pm) {
   addDispatchPasses(pm, /*fuseRows=*/false);
 }
 
-void buildGPUDispatchPhase(OpPassManager &pm, StringRef precision) {
+void buildGPUDispatchPhase(OpPassManager &pm, StringRef precision,
+                           const GPUResources &resources) {
   pm.addPass(createFormIntegerProductsPass());
   pm.addPass(createSimplifyViewsPass());
   if (precision != "fp32") {
     pm.addPass(createSetPrecisionPass({precision.str()}));
   }
   pm.addPass(createFoldConstantsPass());
-  pm.addPass(createSplitReductionsPass());
+  pm.addPass(createSplitReductionsPass(
+      {resources.portableSharedBytes, resources.clusterBlocks}));
   addDispatchPasses(pm, /*fuseRows=*/true);
 }
 
@@ -45,14 +47,15 @@ void buildSchedulePhase(OpPassManager &pm, const CPUTarget &target) {
       {.lanes = target.vectorLanes, .registers = target.numVectorRegisters}));
 }
 
-void buildGPUSchedulePhase(OpPassManager &pm, int64_t sharedBytes,
-                           int64_t portableSharedBytes) {
-  pm.addPass(createScheduleGPUKernelsPass({sharedBytes, portableSharedBytes}));
+void buildGPUSchedulePhase(OpPassManager &pm, const GPUResources &resources) {
+  pm.addPass(createScheduleGPUKernelsPass({resources.sharedBytes,
+                                           resources.portableSharedBytes,
+                                           resources.clusterBlocks}));
 }
 
-void buildGPUCodegenPhase(OpPassManager &pm, int64_t sharedBytes) {
-  pm.addPass(createOutlineGPUKernelsPass({sharedBytes}));
-  pm.addPass(createLowerGPUTileKernelsPass({sharedBytes}));
+void buildGPUCodegenPhase(OpPassManager &pm, const GPUResources &resources) {
+  pm.addPass(createOutlineGPUKernelsPass({resources.sharedBytes}));
+  pm.addPass(createLowerGPUTileKernelsPass({resources.sharedBytes}));
   pm.addPass(createConvertNNToRTPass(/*onDevice=*/true));
 }
 

@@ -33,26 +33,27 @@ struct CPUOptions : PassPipelineOptions<CPUOptions> {
       *this, "cpu", llvm::cl::desc("CPU to compile for, an LLVM CPU name"),
       llvm::cl::init("native")};
 };
-struct PrecisionOptions : PassPipelineOptions<PrecisionOptions> {
-  Option<std::string> precision{*this, "precision",
-                                llvm::cl::desc("fp32, tf32, bf16 or fp16"),
-                                llvm::cl::init("fp32")};
-};
 struct GPUOptions : PassPipelineOptions<GPUOptions> {
   Option<int64_t> sharedBytes{
       *this, "shared-bytes",
       llvm::cl::desc("shared memory that a block may have"),
-      llvm::cl::init(166912)};
-};
-struct GPUScheduleOptions : PassPipelineOptions<GPUScheduleOptions> {
-  Option<int64_t> sharedBytes{
-      *this, "shared-bytes",
-      llvm::cl::desc("shared memory that a block may have"),
-      llvm::cl::init(166912)};
+      llvm::cl::init(GPUResources().sharedBytes)};
   Option<int64_t> portableSharedBytes{
       *this, "portable-shared-bytes",
       llvm::cl::desc("the same on all GPUs that run the code"),
-      llvm::cl::init(101376)};
+      llvm::cl::init(GPUResources().portableSharedBytes)};
+  Option<int64_t> clusterBlocks{
+      *this, "cluster-blocks", llvm::cl::desc("blocks that a cluster may have"),
+      llvm::cl::init(GPUResources().clusterBlocks)};
+
+  GPUResources get() const {
+    return {sharedBytes, portableSharedBytes, clusterBlocks};
+  }
+};
+struct GPUDispatchOptions : GPUOptions {
+  Option<std::string> precision{*this, "precision",
+                                llvm::cl::desc("fp32, tf32, bf16 or fp16"),
+                                llvm::cl::init("fp32")};
 };
 } // namespace
 
@@ -95,10 +96,10 @@ void registerPassesAndPipelines() {
   PassPipelineRegistration<>("dlc-dispatch-pipeline",
                              "The dispatch phase: nn to nn.dispatch",
                              buildDispatchPhase);
-  PassPipelineRegistration<PrecisionOptions>(
+  PassPipelineRegistration<GPUDispatchOptions>(
       "dlc-gpu-dispatch-pipeline", "The dispatch phase for a GPU",
-      [](OpPassManager &pm, const PrecisionOptions &options) {
-        buildGPUDispatchPhase(pm, options.precision);
+      [](OpPassManager &pm, const GPUDispatchOptions &options) {
+        buildGPUDispatchPhase(pm, options.precision, options.get());
       });
   registerCPUPipeline("dlc-schedule-pipeline",
                       "The schedule phase: a schedule for each dispatch",
@@ -106,17 +107,16 @@ void registerPassesAndPipelines() {
   registerCPUPipeline("dlc-codegen-pipeline",
                       "The codegen phase up to kernels and rt.program",
                       buildCodegenPhase);
-  PassPipelineRegistration<GPUScheduleOptions>(
+  PassPipelineRegistration<GPUOptions>(
       "dlc-gpu-schedule-pipeline", "The schedule phase for a GPU",
-      [](OpPassManager &pm, const GPUScheduleOptions &options) {
-        buildGPUSchedulePhase(pm, options.sharedBytes,
-                              options.portableSharedBytes);
+      [](OpPassManager &pm, const GPUOptions &options) {
+        buildGPUSchedulePhase(pm, options.get());
       });
   PassPipelineRegistration<GPUOptions>(
       "dlc-gpu-codegen-pipeline",
       "The codegen phase for a GPU, up to kernels and rt.program",
       [](OpPassManager &pm, const GPUOptions &options) {
-        buildGPUCodegenPhase(pm, options.sharedBytes);
+        buildGPUCodegenPhase(pm, options.get());
       });
 }
 

@@ -30,12 +30,18 @@ constexpr int64_t kFewBlocks = 64, kManyBlocks = 512;
 /// elements, or for rows side by side 32 threads with 8.
 constexpr int64_t kLeastColumns = 2048, kLeastColumnsAcross = 256;
 
-/// What a block can keep: of a row; of each of 32 rows that lie side by side
-/// and fill sectors; of all such rows. Where results go back to rows as short
-/// as that, one kernel reads them, and once.
-constexpr int64_t kKeptColumns = 24576, kKeptColumnsAcross = 768,
-                  kKeptElements = 8192;
+/// What a block can keep of its rows: elements in registers, and those of 4
+/// bytes in what exchange and tables leave of its shared memory; of rows side
+/// by side that fill no sectors and are no multiple of few, less. Where results
+/// go back to rows as short as that, one kernel reads them, and once.
+constexpr int64_t kKeptInRegisters = 16384, kOtherSharedBytes = 16 << 10,
+                  kKeptOfManyRows = 8192, kFewRows = 64;
 constexpr int64_t kSectorBytes = 32;
+
+int64_t countKept(int64_t sharedBytes, int64_t clusterBlocks) {
+  return (kKeptInRegisters + (sharedBytes - kOtherSharedBytes) / 4) *
+         clusterBlocks;
+}
 
 /// One way to split a reduction: dim `axis` becomes (parts, size / parts).
 struct Split {
@@ -85,8 +91,9 @@ Value splitValue(OpBuilder &b, Value value, const Split &split) {
 
 class ReductionSplitter {
 public:
-  explicit ReductionSplitter(ReduceOp op)
-      : op(op), type(op.getInput().getType()) {}
+  /// `kept` elements are those that a block, or a cluster, keeps.
+  ReductionSplitter(ReduceOp op, int64_t kept)
+      : op(op), type(op.getInput().getType()), kept(kept) {}
 
   /// Whether the reduction is one of few long rows.
   bool leavesIdle();
@@ -104,6 +111,7 @@ private:
 
   ReduceOp op;
   RankedTensorType type;
+  int64_t kept;
   int64_t blocks = 1, columns = 1, leastColumns = kLeastColumns;
 };
 
@@ -128,10 +136,11 @@ bool ReductionSplitter::isReadOnce() {
   ArrayRef<int64_t> inner = type.getShape().drop_front(op.getAxes().back() + 1);
   int64_t lanes = llvm::product_of(inner, int64_t(1));
   int64_t bytes = lanes * type.getElementTypeBitWidth() / 8;
-  int64_t kept = inner.empty()               ? kKeptColumns
-                 : bytes % kSectorBytes == 0 ? kKeptColumnsAcross
-                                             : kKeptElements / lanes;
-  return columns <= kept && findFusedRows(op);
+  int64_t rows = inner.empty()               ? 1
+                 : bytes % kSectorBytes == 0 ? kRowsAcross
+                                             : lanes;
+  int64_t most = rows > kFewRows ? kKeptOfManyRows : kept;
+  return columns * rows <= most && findFusedRows(op);
 }
 
 std::optional<Split> ReductionSplitter::choose() {
@@ -218,11 +227,14 @@ void ReductionSplitter::rewrite() {
 class SplitReductions final
     : public impl::SplitReductionsPassBase<SplitReductions> {
 public:
+  using SplitReductionsPassBase::SplitReductionsPassBase;
+
   void runOnOperation() override {
+    int64_t kept = countKept(sharedBytes, clusterBlocks);
     SmallVector<ReduceOp> ops;
     getOperation().walk([&](ReduceOp op) { ops.push_back(op); });
     for (ReduceOp op : ops) {
-      ReductionSplitter splitter(op);
+      ReductionSplitter splitter(op, kept);
       if (splitter.leavesIdle()) {
         splitter.rewrite();
       }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Few long rows are reduced in two stages.
 // RUN: dlc-opt %s -split-input-file -dlc-split-reductions | FileCheck %s
+// RUN: dlc-opt %s -split-input-file -dlc-split-reductions=cluster-blocks=8 | FileCheck %s --check-prefix=CLUSTER
 // RUN: dlc-opt %s -split-input-file -dlc-split-reductions --remark-format=emitRemark --remarks-filter='dlc-.*' 2>&1 >/dev/null | FileCheck %s --check-prefix=REMARK
 
 // The squares are computed in the new shape, so that they stay in the kernel.
@@ -63,6 +64,9 @@ func.func @busy(%x: tensor<64x65536xf32>, %y: tensor<2048xf32>) -> (tensor<64xf3
 // CHECK: %[[PARTED:.+]] = nn.reshape %{{.+}} : tensor<3x60000xf16> ->
 // CHECK: nn.cast %[[PARTED]]
 // REMARK: kept one stage: rows of 20000 elements are kept for their results
+// CLUSTER-LABEL: func.func @goes_back
+// CLUSTER-NOT: nn.reshape {{.+}} : tensor<3x60000xf16>
+// CLUSTER: return
 func.func @goes_back(%x: tensor<3x20000xf32>, %y: tensor<3x60000xf16>) -> (tensor<3x20000xf32>, tensor<3x60000xf32>) {
   %sum = nn.reduce sum(%x) axes [1] : tensor<3x20000xf32> -> tensor<3xf32>
   %kept = nn.reshape %sum[] : tensor<3xf32> -> tensor<3x1xf32>

@@ -34,17 +34,19 @@ inline int64_t getAccessWidth(int64_t elementBytes) {
 /// Buffers are aligned to 16 bytes.
 class GPUKernelBuilder : public KernelBuilder {
 public:
-  /// `threads` of a block.
+  /// `threads` of a block, `clusterBlocks` of a cluster.
   GPUKernelBuilder(nn::DispatchOp dispatch, mlir::func::FuncOp kernel,
-                   int64_t threads, bool hasScratch);
+                   int64_t threads, int64_t clusterBlocks, bool hasScratch);
 
   int64_t getNumThreads() const { return threads; }
   /// Place of the thread in its block, of the thread in its warp, of the warp
-  /// in its block, and of the block in the grid; index values.
+  /// in its block, and of the block, or the cluster, in the grid; index values.
   mlir::Value getThread();
   mlir::Value getLane();
   mlir::Value getWarp();
   mlir::Value getBlock();
+  /// Place of the block in its cluster.
+  mlir::Value getRank();
 
   /// Waits for all threads of the block; memory is seen by all.
   void emitBarrier();
@@ -52,6 +54,9 @@ public:
   mlir::Value allocateShared(mlir::Type element, int64_t count);
   /// What allocateShared gave so far; a kernel may have kSharedBytes.
   int64_t getSharedBytes() const { return sharedBytes; }
+  /// The shared memory that comes with the launch, as memref<count x element,
+  /// 3>; the same at each call.
+  mlir::Value getDynamicShared(mlir::Type element, int64_t count);
   /// Shared memory through which threads exchange states, an array of `count`
   /// elements for each of `types`. It is the same at each call, so that a
   /// barrier has to stand before it is written.
@@ -78,8 +83,9 @@ public:
 private:
   mlir::Value readRegister(mlir::Value &known,
                            llvm::function_ref<mlir::Value()> read);
+  mlir::Value readBlockIndex();
 
-  int64_t threads;
+  int64_t threads, clusterBlocks;
   mlir::Value thread, block;
   unsigned numShared = 0;
   int64_t sharedBytes = 0;

@@ -27,6 +27,19 @@ struct GPULaunch {
   /// chooses. It may aim at all blocks that shared memory has room for, and
   /// spill a few registers to get there.
   int64_t residentBlocks = 0;
+  /// Blocks that run at once and reach each other's shared memory.
+  int64_t clusterBlocks = 1;
+  /// Shared memory that a block gets with the launch, beyond the kernel's own;
+  /// see GPUKernelBuilder::getDynamicShared.
+  int64_t dynamicBytes = 0;
+};
+
+/// What kernels may ask of the GPUs that their code runs on.
+struct GPULimits {
+  /// Shared memory of a block.
+  int64_t sharedBytes = kSharedBytes;
+  /// Blocks of a cluster; 1: there are none.
+  int64_t clusterBlocks = 1;
 };
 
 class GPUKernelFamily {
@@ -38,6 +51,13 @@ public:
   /// Whether all index arithmetic of the kernel is on elements of the
   /// dispatch's tensors, so that 32 bits suffice where no tensor has more.
   virtual bool hasElementIndices(nn::DispatchOp dispatch) const { return true; }
+  /// Whether the family's dispatches may have an nn.row_schedule, and the one
+  /// that it chooses; null for those that need none.
+  virtual bool takesRowSchedule() const { return false; }
+  virtual mlir::Attribute chooseSchedule(DispatchContext &context,
+                                         const GPULimits &limits) const {
+    return {};
+  }
 };
 
 /// Fails with a diagnostic that names the op where no family computes the

@@ -16,13 +16,19 @@ def ScheduleGPUKernelsPass : Pass<"dlc-schedule-gpu-kernels", "mlir::ModuleOp"> 
     gets none; it is then computed as one of f32 is. A schedule that the dispatch has already stays if it
     is legal; else a warning says what is missing, and a legal one takes its place. Those chosen here
     take `portable-shared-bytes` at most, so that the code runs on later GPUs, too, which may have less.
+
+    Rows that a block cannot keep with 48 KiB of shared memory, as of softmax and norms, get an
+    `nn.row_schedule`: more shared memory, and a cluster of blocks for each, where there are any. So do
+    long rows that are too few to keep a GPU busy.
   }];
   let dependentDialects = ["::dlc::nn::NNDialect", "::dlc::tile::TileDialect"];
   let options = [Option<"sharedBytes", "shared-bytes", "int64_t", "166912",
                         "shared memory that a block may have; the default is that of sm_80">,
                  Option<"portableSharedBytes", "portable-shared-bytes", "int64_t", "101376",
                         "shared memory that a block may have on all GPUs that run the code; the default "
-                        "is that of sm_80's code">];
+                        "is that of sm_80's code">,
+                 Option<"clusterBlocks", "cluster-blocks", "int64_t", "1",
+                        "blocks that a cluster may have; 1: the GPUs have no clusters">];
 }
 
 def OutlineGPUKernelsPass : Pass<"dlc-outline-gpu-kernels", "mlir::ModuleOp"> {

@@ -65,5 +65,21 @@ def NN_ConvScheduleAttr : NN_Attr<"ConvSchedule", "conv_schedule"> {
   let parameters = (ins "int64_t":$mr, "int64_t":$nv, "int64_t":$row_block);
   let assemblyFormat = "`<` struct(params) `>`";
 }
+def NN_RowScheduleAttr : NN_Attr<"RowSchedule", "row_schedule"> {
+  let summary = "blocks that share a long row on a GPU, and what each of them keeps of it";
+  let description = [{
+    A kernel that passes over its rows several times reads a row once if it can keep it: in registers
+    and in `kept_bytes` of each block's shared memory. `blocks` of them, a cluster, share each row;
+    more than one need sm_90. Dispatches without a schedule have one block and 32 KiB.
+
+    ```mlir
+    %y = nn.dispatch(%x) schedule(#nn.row_schedule<blocks = 2, kept_bytes = 84992>)
+         : (tensor<8x50257xf32>) -> tensor<8x50257xf32> { ... }
+    ```
+  }];
+  let parameters = (ins "int64_t":$blocks, "int64_t":$kept_bytes);
+  let assemblyFormat = "`<` struct(params) `>`";
+  let genVerifyDecl = 1;
+}
 
 #endif // DLC_DIALECT_NN_NNATTRS_TD

@@ -19,6 +19,10 @@ inline constexpr llvm::StringLiteral kThreadsAttrName = "dlc.threads";
 /// registers for at least. Without it, the driver chooses.
 inline constexpr llvm::StringLiteral kResidentBlocksAttrName =
     "dlc.resident_blocks";
+/// Attribute of a GPU kernel, i64: the blocks of a cluster, all in its first
+/// dim. Without it, there are no clusters.
+inline constexpr llvm::StringLiteral kClusterBlocksAttrName =
+    "dlc.cluster_blocks";
 /// Attribute of a GPU kernel, i32: the bits of its indices, 32 or 64.
 inline constexpr llvm::StringLiteral kIndexBitsAttrName = "dlc.index_bits";
 

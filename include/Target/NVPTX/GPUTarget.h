@@ -25,6 +25,8 @@ struct GPUTarget {
   unsigned getMaxSharedBytes() const;
   /// The same on each of the known GPUs that run this architecture's code.
   unsigned getPortableSharedBytes() const;
+  /// Most blocks of a cluster that every such GPU can run; 1: there are none.
+  unsigned getClusterBlocks() const { return arch >= 90 ? 8 : 1; }
 
   /// Looks up `name`; an unknown one is an error that lists the known names.
   static llvm::Expected<GPUTarget> create(llvm::StringRef name);

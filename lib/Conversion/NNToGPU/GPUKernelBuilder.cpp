@@ -28,14 +28,15 @@ static SmallVector<Value> castSizes(nn::DispatchOp dispatch,
 }
 
 GPUKernelBuilder::GPUKernelBuilder(nn::DispatchOp dispatch, func::FuncOp kernel,
-                                   int64_t threads, bool hasScratch)
+                                   int64_t threads, int64_t clusterBlocks,
+                                   bool hasScratch)
     : KernelBuilder(
           dispatch, kernel, kGPUVectorTarget,
           OpBuilder::atBlockEnd(&kernel.getBody().front()),
           kernel.getArguments().take_front(dispatch.getInputs().size() +
                                            dispatch.getOutputs().size()),
           castSizes(dispatch, kernel)),
-      threads(threads) {
+      threads(threads), clusterBlocks(clusterBlocks) {
   if (hasScratch) {
     scratch = kernel.getArguments().back();
   }
@@ -60,12 +61,21 @@ Value GPUKernelBuilder::getThread() {
   });
 }
 
-Value GPUKernelBuilder::getBlock() {
+Value GPUKernelBuilder::readBlockIndex() {
   return readRegister(block, [&]() -> Value {
     auto range = LLVM::ConstantRangeAttr::get(b.getContext(), APInt(32, 0),
                                               APInt(32, 0x7fffffff));
     return NVVM::BlockIdXOp::create(b, b.getI32Type(), range);
   });
+}
+
+// The blocks of a cluster follow each other.
+Value GPUKernelBuilder::getBlock() {
+  return math.value(math.div(readBlockIndex(), math.constant(clusterBlocks)));
+}
+
+Value GPUKernelBuilder::getRank() {
+  return math.value(math.rem(readBlockIndex(), math.constant(clusterBlocks)));
 }
 
 Value GPUKernelBuilder::getLane() {
@@ -91,6 +101,26 @@ Value GPUKernelBuilder::allocateShared(Type element, int64_t count) {
                            outside.getUnitAttr(), /*constant=*/false,
                            outside.getI64IntegerAttr(kAlignment));
   return memref::GetGlobalOp::create(b, type, name);
+}
+
+/// One declaration serves all kernels of a module.
+Value GPUKernelBuilder::getDynamicShared(Type element, int64_t count) {
+  constexpr StringLiteral name = "dlc_kept";
+  auto space = b.getI64IntegerAttr(kSharedSpace);
+  auto bytes =
+      MemRefType::get({0}, b.getI8Type(), MemRefLayoutAttrInterface(), space);
+  auto module = kernel->getParentOfType<ModuleOp>();
+  if (!module.lookupSymbol(name)) {
+    auto outside = OpBuilder::atBlockBegin(module.getBody());
+    memref::GlobalOp::create(outside, kernel.getLoc(), name,
+                             /*sym_visibility=*/StringAttr(), bytes,
+                             /*initial_value=*/Attribute(), /*constant=*/false,
+                             outside.getI64IntegerAttr(16));
+  }
+  auto type =
+      MemRefType::get({count}, element, MemRefLayoutAttrInterface(), space);
+  Value memory = memref::GetGlobalOp::create(b, bytes, name);
+  return memref::ViewOp::create(b, type, memory, math.value(0), ValueRange());
 }
 
 SmallVector<Value> GPUKernelBuilder::getExchange(TypeRange types,

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // norm of rows: mean, variance about it, result. A row that can be kept is read
 // once.
-#include "RowProgram.h"
+#include "RowSchedule.h"
 
 #include "Conversion/Common/ElementwiseFn.h"
 #include "Conversion/NNToKernel/NormCode.h"
@@ -51,6 +51,12 @@ class NormGPUFamily final : public GPUKernelFamily {
 public:
   GPULaunch getLaunch(DispatchContext &context) const override {
     return getRowLaunch(context, shapeOf(context));
+  }
+
+  bool takesRowSchedule() const override { return true; }
+  Attribute chooseSchedule(DispatchContext &context,
+                           const GPULimits &limits) const override {
+    return chooseRowSchedule(context, shapeOf(context), limits);
   }
 
   LogicalResult emit(GPUKernelBuilder &kb) const override {

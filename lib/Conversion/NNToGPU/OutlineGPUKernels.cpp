@@ -82,6 +82,10 @@ func::FuncOp GPUKernelOutliner::createFunction(nn::DispatchOp dispatch,
   func::FuncOp function =
       createKernelFunction(kernels, dispatch, parameters, numKernels++);
   function->setAttr(rt::kThreadsAttrName, b.getI64IntegerAttr(launch.threads));
+  if (launch.clusterBlocks > 1) {
+    function->setAttr(rt::kClusterBlocksAttrName,
+                      b.getI64IntegerAttr(launch.clusterBlocks));
+  }
   if (launch.residentBlocks) {
     function->setAttr(rt::kResidentBlocksAttrName,
                       b.getI64IntegerAttr(launch.residentBlocks));
@@ -100,14 +104,17 @@ GPUKernelOutliner::emitKernel(nn::DispatchOp dispatch,
   func::FuncOp function = createFunction(dispatch, launch);
   const GPUKernelFamily *family = findGPUKernelFamily(dispatch);
   GPUKernelBuilder builder(dispatch, function, launch.threads,
-                           hasScratch(launch));
+                           launch.clusterBlocks, hasScratch(launch));
   if (failed(family->emit(builder))) {
     return failure();
   }
-  if (int64_t bytes = builder.getSharedBytes(); bytes > kSharedBytes) {
+  int64_t own = builder.getSharedBytes(), all = own + launch.dynamicBytes;
+  if (own > kSharedBytes || all > std::max(kSharedBytes, limits.sharedBytes)) {
     return dispatch.emitError("kernel '")
-           << function.getName() << "' has " << bytes
-           << " bytes of shared memory, expected at most " << kSharedBytes;
+           << function.getName() << "' has " << all << " bytes of shared "
+           << "memory, " << own << " of its own, expected at most "
+           << std::max(kSharedBytes, limits.sharedBytes) << " and "
+           << kSharedBytes;
   }
   func::ReturnOp::create(builder.b);
   bool small = family->hasElementIndices(dispatch) && hasSmallTensors(dispatch);
@@ -191,6 +198,9 @@ struct LaunchSite {
 
 ValueRange emitLaunch(DispatchContext &context, const LaunchSite &site) {
   const GPULaunch &launch = site.launch;
+  auto toAttr = [&](int64_t value, int64_t none) {
+    return value == none ? IntegerAttr() : context.b.getI64IntegerAttr(value);
+  };
   Value scratch =
       hasScratch(launch) ? context.math.value(launch.scratchBytes) : Value();
   return rt::DispatchOp::create(
@@ -199,7 +209,7 @@ ValueRange emitLaunch(DispatchContext &context, const LaunchSite &site) {
              context.math.value(launch.blocks), context.math.value(0), scratch,
              site.cost.flops, site.cost.bytes, DenseI64ArrayAttr(),
              context.b.getI64IntegerAttr(launch.threads),
-             /*shared_bytes=*/IntegerAttr(), /*cluster=*/IntegerAttr())
+             toAttr(launch.dynamicBytes, 0), toAttr(launch.clusterBlocks, 1))
       .getOutputs();
 }
 

@@ -152,7 +152,9 @@ void emitRegisterRows(GPUKernelBuilder &kb, RowSpace &space,
                       const RowShape &shape, const RowProgram &program,
                       Value shared) {
   if (int64_t count = space.getSharedElements(); count > 0 && !shared) {
-    shared = kb.allocateShared(shape.type, count);
+    shared = space.getDynamicBytes(shape.type) > 0
+                 ? kb.getDynamicShared(shape.type, count)
+                 : kb.allocateShared(shape.type, count);
   }
   int64_t rows = space.getBlockRows();
   SharedTables tables(kb, program, space,

@@ -62,15 +62,23 @@ static SmallVector<Value> combineWoven(GPUKernelBuilder &kb, ValueRange state,
 
 SmallVector<Value> RowSpace::combine(GPUKernelBuilder &kb, ValueRange state,
                                      CombineFn combine) {
+  SmallVector<Value> all = combineInBlock(kb, state, combine);
+  return clusterBlocks == 1 ? all : combineInCluster(kb, all, combine);
+}
+
+SmallVector<Value> RowSpace::combineInBlock(GPUKernelBuilder &kb,
+                                            ValueRange state,
+                                            CombineFn combine) {
+  int64_t ownThreads = getOwnThreads();
   if (isAcross) {
-    return combineAcross(kb, state, rowThreads, combine);
+    return combineAcross(kb, state, ownThreads, combine);
   }
   if (pieceThreads > 0 || (isWoven && blockRows > 1)) {
     int64_t perRow = std::max<int64_t>(1, pieceThreads);
-    return combineWoven(kb, state, rowThreads / perRow, blockRows * perRow,
+    return combineWoven(kb, state, ownThreads / perRow, blockRows * perRow,
                         perRow, combine);
   }
-  return rowThreads == kWarpThreads
+  return ownThreads == kWarpThreads
              ? emitWarpReduce(kb, state, kWarpThreads, combine)
              : emitBlockReduce(kb, state, combine);
 }

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Reductions with the elementwise ops that bring their results back to their
 // rows, as in x / sqrt(sum(x * x)). A row that can be kept is read once.
-#include "RowProgram.h"
+#include "RowSchedule.h"
 
 #include "Analysis/RowGroup.h"
 #include "Conversion/Common/ElementwiseFn.h"
@@ -131,6 +131,13 @@ class RowGroupGPUFamily final : public GPUKernelFamily {
 public:
   GPULaunch getLaunch(DispatchContext &context) const override {
     return getRowLaunch(context, shapeOf(getGroup(context.getDispatch())));
+  }
+
+  bool takesRowSchedule() const override { return true; }
+  Attribute chooseSchedule(DispatchContext &context,
+                           const GPULimits &limits) const override {
+    return chooseRowSchedule(context, shapeOf(getGroup(context.getDispatch())),
+                             limits);
   }
 
   LogicalResult emit(GPUKernelBuilder &kb) const override {

@@ -57,18 +57,18 @@ bool RowSpace::choosePieces() {
 Value RowSpace::emitPieceRow(GPUKernelBuilder &kb) {
   kernel::IndexMath &math = kb.math;
   int64_t lineThreads = blockRows * pieceThreads;
-  int64_t used = rowThreads * blockRows;
+  int64_t used = getOwnThreads() * blockRows;
   OpFoldResult threads = math.constant(pieceThreads),
                inLine = math.rem(kb.getThread(), math.constant(lineThreads)),
                line = math.div(kb.getThread(), math.constant(lineThreads));
   inPiece = math.rem(inLine, threads);
-  place = math.value(math.add(math.mul(line, pieceThreads), inPiece));
+  ownPlace = math.value(math.add(math.mul(line, pieceThreads), inPiece));
   if (used < blockThreads) {
     exists = math.less(kb.getThread(), math.constant(used));
   }
-  OpFoldResult row = math.div(inLine, threads);
-  firstSlot = math.mul(row, width);
-  return math.value(math.add(math.mul(kb.getBlock(), blockRows), row));
+  rowInBlock = math.div(inLine, threads);
+  firstSlot = math.mul(rowInBlock, width);
+  return math.value(math.add(math.mul(kb.getBlock(), blockRows), rowInBlock));
 }
 
 // All columns of a vector have the same line, and constants in their places,
@@ -97,9 +97,8 @@ SmallVector<Value> RowSpace::getPieceIndices(GPUKernelBuilder &kb, Value row,
 OpFoldResult RowSpace::getPieceSlot(GPUKernelBuilder &kb, Value column) {
   kernel::IndexMath &math = kb.math;
   auto [first, place] = splitVector(column);
-  OpFoldResult kept =
-      math.add(first, math.constant(-threadElements * rowThreads));
-  OpFoldResult vector = math.div(kept, math.constant(width));
+  OpFoldResult vector =
+      math.div(getKeptColumn(kb, first), math.constant(width));
   // Vector by vector, the rows' vectors side by side.
   OpFoldResult slot = math.add(math.mul(vector, blockRows * width), firstSlot);
   return math.add(slot, math.constant(place));

@@ -18,6 +18,8 @@ GPULaunch getRowLaunch(DispatchContext &context, const RowShape &shape) {
                       math.constant(0), /*parts=*/1, /*residentBlocks=*/1};
   switch (staged.getUse()) {
   case StagedRows::Use::never:
+    launch.clusterBlocks = space.getClusterBlocks();
+    launch.dynamicBytes = shape.isKept ? space.getDynamicBytes(shape.type) : 0;
     break;
   case StagedRows::Use::always:
     launch.blocks = staged.getBlocks(math);

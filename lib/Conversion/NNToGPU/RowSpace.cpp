@@ -20,17 +20,14 @@ static constexpr int64_t kRegisters = 32, kFewRegisters = 20;
 static constexpr int64_t kFewSplitRegisters = 8;
 /// The same where only the run knows the length.
 static constexpr int64_t kUnknownRegisters = 16, kFewUnknownRegisters = 8;
-/// Bytes of shared memory for elements that registers do not hold: what the
-/// exchange of the largest blocks and tables leave of a kernel's; and, where
-/// only the run knows the length, what lets several blocks share a
-/// multiprocessor.
-static constexpr int64_t kKeptBytes = 32 << 10, kUnknownKeptBytes = 24 << 10;
+/// Bytes of shared memory for elements that registers do not hold, where only
+/// the run knows the length: what lets several blocks share a multiprocessor.
+static constexpr int64_t kUnknownKeptBytes = 24 << 10;
 /// Rows that lie woven, at most.
 static constexpr int64_t kMaxWoven = 64;
-/// Vectors that are passed over together where the length is unknown.
-static constexpr int64_t kVectorGroup = 4;
 
-RowSpace::RowSpace(DispatchContext &context, const RowShape &shape)
+RowSpace::RowSpace(DispatchContext &context, const RowShape &shape,
+                   const RowSchedule &schedule)
     : rank(typeOf(shape.tensor).getRank()), groups(shape.groups),
       channelDim(shape.channelDim), sizes(context.sizes(shape.tensor)) {
   kernel::IndexMath &math = context.math;
@@ -59,7 +56,14 @@ RowSpace::RowSpace(DispatchContext &context, const RowShape &shape)
   if (!choosePieces()) {
     chooseWeave(kept, shape.isLarge);
   }
-  choosePlaces(kept);
+  // Threads that leave out a row would miss the cluster's barriers.
+  bool areWhole =
+      rowThreads == blockThreads || isAcross || isWoven || pieceThreads > 0;
+  if (areWhole && kernel::IndexMath::known(columns)) {
+    clusterBlocks = schedule.blocks;
+    rowThreads *= clusterBlocks;
+  }
+  choosePlaces(kept, schedule.keptBytes);
 }
 
 bool RowSpace::fillsSectors() const {
@@ -131,7 +135,7 @@ void RowSpace::chooseWeave(Type kept, bool isLarge) {
   }
 }
 
-void RowSpace::choosePlaces(Type kept) {
+void RowSpace::choosePlaces(Type kept, int64_t keptBytes) {
   std::optional<int64_t> known = kernel::IndexMath::known(columns);
   bool isLargest = blockThreads == kLargestBlock;
   int64_t room = !isLargest              ? kRegisters
@@ -157,17 +161,31 @@ void RowSpace::choosePlaces(Type kept) {
   if (elements == threadElements) {
     return;
   }
-  int64_t bytes = known || hasOnlyShared ? kKeptBytes : kUnknownKeptBytes;
+  int64_t bytes = known || hasOnlyShared
+                      ? keptBytes
+                      : std::min(keptBytes, kUnknownKeptBytes);
   int64_t slots = bytes * 8 / kept.getIntOrFloatBitWidth();
-  int64_t stride = rowThreads * width;
-  int64_t most = slots / (blockRows * stride) * stride;
+  int64_t stride = getOwnThreads() * width;
+  int64_t most = slots / (blockRows * stride) * stride * clusterBlocks;
   int64_t rest = elements - threadElements;
   sharedColumns = known ? std::min(most, rest * rowThreads) : most;
 }
 
+std::optional<bool> RowSpace::keepsRows() const {
+  std::optional<int64_t> known = kernel::IndexMath::known(columns);
+  return known ? std::optional(*known + before <=
+                               threadElements * rowThreads + sharedColumns)
+               : std::nullopt;
+}
+
+int64_t RowSpace::getDynamicBytes(Type kept) const {
+  int64_t bytes = getSharedElements() * kept.getIntOrFloatBitWidth() / 8;
+  return bytes > RowSchedule().keptBytes ? bytes : 0;
+}
+
 int64_t RowSpace::getBlockElements() const {
   std::optional<int64_t> known = kernel::IndexMath::known(columns);
-  return known.value_or(0) * blockRows;
+  return known.value_or(0) * blockRows / clusterBlocks;
 }
 
 std::optional<int64_t> RowSpace::getRowPart(int64_t dim) const {
@@ -184,7 +202,7 @@ std::optional<int64_t> RowSpace::getRowPart(int64_t dim) const {
 }
 
 OpFoldResult RowSpace::getBlocks(kernel::IndexMath &math) const {
-  return math.ceilDiv(rows, math.constant(blockRows));
+  return math.mul(math.ceilDiv(rows, math.constant(blockRows)), clusterBlocks);
 }
 
 void RowSpace::emitRows(GPUKernelBuilder &kb,
@@ -194,15 +212,13 @@ void RowSpace::emitRows(GPUKernelBuilder &kb,
     body(isWoven ? emitWovenRow(kb) : emitPieceRow(kb));
     return;
   }
-  if (rowThreads == blockThreads) {
+  if (getOwnThreads() == blockThreads) {
     body(kb.getBlock());
     return;
   }
   int64_t perBlock = blockRows;
-  OpFoldResult inBlock =
-      isAcross ? OpFoldResult(kb.getLane())
-               : math.div(kb.getThread(), math.constant(rowThreads));
-  Value row = math.value(math.add(math.mul(kb.getBlock(), perBlock), inBlock));
+  Value row = math.value(
+      math.add(math.mul(kb.getBlock(), perBlock), getRowInBlock(kb)));
   std::optional<int64_t> known = kernel::IndexMath::known(rows);
   if (known && *known % perBlock == 0) {
     body(row);
@@ -224,26 +240,45 @@ Value RowSpace::emitWovenRow(GPUKernelBuilder &kb) {
         math.rem(math.mul(slab, math.mul(columns, lanes)), math.constant(unit));
   }
   // Of a second round, so that it is not negative.
-  int64_t used = rowThreads * blockRows;
+  int64_t used = getOwnThreads() * blockRows;
   OpFoldResult next =
       math.sub(math.add(kb.getThread(), math.constant(used)), shift);
-  OpFoldResult lane = math.rem(next, lanes);
-  place =
-      math.value(math.sub(math.div(next, lanes), math.constant(rowThreads)));
-  firstSlot = math.add(lane, shift);
+  rowInBlock = math.rem(next, lanes);
+  ownPlace = math.value(
+      math.sub(math.div(next, lanes), math.constant(getOwnThreads())));
+  firstSlot = math.add(rowInBlock, shift);
   if (used < blockThreads) {
     exists = math.less(kb.getThread(), math.constant(used));
   }
-  return math.value(math.add(math.mul(slab, lanes), lane));
+  return math.value(math.add(math.mul(slab, lanes), rowInBlock));
+}
+
+OpFoldResult RowSpace::getRowInBlock(GPUKernelBuilder &kb) {
+  if (isWoven || pieceThreads > 0) {
+    return rowInBlock;
+  }
+  return isAcross
+             ? OpFoldResult(kb.getLane())
+             : kb.math.div(kb.getThread(), kb.math.constant(getOwnThreads()));
+}
+
+Value RowSpace::getOwnPlace(GPUKernelBuilder &kb) {
+  if (isWoven || pieceThreads > 0) {
+    return ownPlace;
+  }
+  kernel::IndexMath &math = kb.math;
+  return isAcross ? kb.getWarp()
+                  : math.value(math.rem(kb.getThread(),
+                                        math.constant(getOwnThreads())));
 }
 
 Value RowSpace::getPlace(GPUKernelBuilder &kb) {
-  if (isWoven || pieceThreads > 0) {
-    return place;
+  kernel::IndexMath &math = kb.math;
+  if (clusterBlocks == 1) {
+    return getOwnPlace(kb);
   }
-  return isAcross ? kb.getWarp()
-                  : kb.math.value(kb.math.rem(kb.getThread(),
-                                              kb.math.constant(rowThreads)));
+  return math.value(
+      math.add(math.mul(kb.getRank(), getOwnThreads()), getOwnPlace(kb)));
 }
 
 SmallVector<Value> RowSpace::getRowIndices(GPUKernelBuilder &kb, Value row) {
@@ -344,164 +379,6 @@ SmallVector<Value> RowSpace::getAccess(GPUKernelBuilder &kb, Value row,
       math.mul(math.div(row, slabs->lanes), math.mul(columns, slabs->lanes)),
       math.add(math.mul(column, slabs->lanes), math.rem(row, slabs->lanes)));
   return getAccess(kb, math.value(place), hasOrder);
-}
-
-SmallVector<Value> RowSpace::forElements(GPUKernelBuilder &kb, ValueRange state,
-                                         ElementFn body) {
-  SmallVector<Value> all =
-      forRegisters(kb, state, [&](int64_t, Value column, ValueRange carried) {
-        return body(column, carried);
-      });
-  return forOthers(kb, all, [&](Value, Value column, ValueRange carried) {
-    return body(column, carried);
-  });
-}
-
-/// Those of the elements with numbers in [begin, end).
-SmallVector<Value> RowSpace::emitVectors(GPUKernelBuilder &kb, int64_t begin,
-                                         int64_t end, ValueRange state,
-                                         NumberedFn body) {
-  kernel::IndexMath &math = kb.math;
-  SmallVector<Value> all(state);
-  std::optional<int64_t> known = kernel::IndexMath::known(columns);
-  OpFoldResult start = math.mul(getPlace(kb), width);
-  for (int64_t number = begin; number < end; number += width) {
-    int64_t offset = number * rowThreads;
-    Value first = math.value(math.add(start, math.constant(offset)));
-    auto emit = [&] {
-      SmallVector<Value> carried = all;
-      for (int64_t i = 0; i < width; ++i) {
-        carried = body(number + i, getColumn(kb, first, i), carried);
-      }
-      return carried;
-    };
-    Value condition = exists;
-    bool maybeBefore = number == 0 && before > 0;
-    if (!known || offset + rowThreads * width > *known || maybeBefore) {
-      // Those before the row are the greatest of unsigned numbers.
-      Value inside =
-          maybeBefore
-              ? Value(arith::CmpIOp::create(kb.b, arith::CmpIPredicate::ult,
-                                            first, math.value(columns)))
-              : math.less(first, columns);
-      condition = condition
-                      ? Value(arith::AndIOp::create(kb.b, condition, inside))
-                      : inside;
-    }
-    if (!condition) {
-      all = emit();
-      continue;
-    }
-    all = kernel::emitIf(
-        kb.b, condition, ValueRange(all).getTypes(),
-        [&] {
-          KernelBuilder::MemoScope scope(kb);
-          return emit();
-        },
-        [&] { return all; });
-  }
-  return all;
-}
-
-SmallVector<Value> RowSpace::forRegisters(GPUKernelBuilder &kb,
-                                          ValueRange state, NumberedFn body) {
-  if (kernel::IndexMath::known(columns)) {
-    return emitVectors(kb, 0, threadElements, state, body);
-  }
-  // Short rows leave out whole groups.
-  SmallVector<Value> all(state);
-  int64_t step = kVectorGroup * width;
-  for (int64_t begin = 0; begin < threadElements; begin += step) {
-    auto emit = [&] {
-      KernelBuilder::MemoScope scope(kb);
-      int64_t end = std::min(begin + step, threadElements);
-      return emitVectors(kb, begin, end, all, body);
-    };
-    Value some =
-        kb.math.less(kb.math.constant(begin * rowThreads - before), columns);
-    all = kernel::emitIf(kb.b, some, ValueRange(all).getTypes(), emit,
-                         [&] { return all; });
-  }
-  return all;
-}
-
-/// Those in columns [begin, end), where that is the thread's turn.
-SmallVector<Value> RowSpace::emitLoop(GPUKernelBuilder &kb, OpFoldResult begin,
-                                      OpFoldResult end, ValueRange state,
-                                      ElementFn body) {
-  kernel::IndexMath &math = kb.math;
-  if (exists) {
-    end = arith::SelectOp::create(kb.b, exists, math.value(end), math.value(0))
-              .getResult();
-  }
-  OpFoldResult start = math.add(math.mul(getPlace(kb), width), begin);
-  if (before > 0 && kernel::IndexMath::isKnown(begin, 0)) {
-    Value isBefore = math.less(start, math.constant(0));
-    OpFoldResult next = math.add(start, math.constant(rowThreads));
-    start = arith::SelectOp::create(kb.b, isBefore, math.value(next),
-                                    math.value(start))
-                .getResult();
-  }
-  return kernel::emitFor(kb.b, start, end, math.constant(rowThreads * width),
-                         state, [&](Value first, ValueRange carried) {
-                           KernelBuilder::MemoScope scope(kb);
-                           SmallVector<Value> all(carried);
-                           for (int64_t i = 0; i < width; ++i) {
-                             all = body(getColumn(kb, first, i), all);
-                           }
-                           return all;
-                         });
-}
-
-Value RowSpace::getSlot(GPUKernelBuilder &kb, Value column) {
-  kernel::IndexMath &math = kb.math;
-  OpFoldResult place =
-      math.add(column, math.constant(-threadElements * rowThreads));
-  if (isWoven) {
-    place = math.add(math.mul(place, blockRows), firstSlot);
-  } else if (isAcross) {
-    place = math.add(math.mul(place, kWarpThreads), kb.getLane());
-  } else if (pieceThreads > 0) {
-    place = getPieceSlot(kb, column);
-  } else if (rowThreads != blockThreads) {
-    OpFoldResult row = math.div(kb.getThread(), math.constant(rowThreads));
-    place = math.add(math.mul(row, sharedColumns), place);
-  }
-  return math.value(place);
-}
-
-SmallVector<Value> RowSpace::forOthers(GPUKernelBuilder &kb, ValueRange state,
-                                       LoopedFn body) {
-  kernel::IndexMath &math = kb.math;
-  std::optional<int64_t> known = kernel::IndexMath::known(columns);
-  int64_t begin = threadElements * rowThreads, end = begin + sharedColumns;
-  SmallVector<Value> all(state);
-  if (sharedColumns > 0) {
-    OpFoldResult behind = math.constant(end);
-    if (before > 0) {
-      // As many for each thread.
-      behind = math.add(behind, getPlace(kb));
-    }
-    all = emitLoop(kb, math.constant(begin), math.min(columns, behind), all,
-                   [&](Value column, ValueRange carried) {
-                     return body(getSlot(kb, column), column, carried);
-                   });
-  }
-  if (known && *known + before <= end) {
-    return all;
-  }
-  return emitLoop(kb, math.constant(end), columns, all,
-                  [&](Value column, ValueRange carried) {
-                    return body(nullptr, column, carried);
-                  });
-}
-
-void RowSpace::emitOnce(GPUKernelBuilder &kb, llvm::function_ref<void()> body) {
-  Value condition = kb.math.equal(getPlace(kb), kb.math.constant(0));
-  if (exists) {
-    condition = arith::AndIOp::create(kb.b, exists, condition);
-  }
-  kernel::emitIf(kb.b, condition, body);
 }
 
 } // namespace dlc

@@ -5,6 +5,7 @@
 #define DLC_LIB_CONVERSION_NNTOGPU_ROWSPACE_H
 
 #include "RowProgram.h"
+#include "RowSchedule.h"
 
 namespace dlc {
 
@@ -26,10 +27,15 @@ namespace dlc {
 ///
 /// Kernels that pass over a row several times keep its elements: the first
 /// columns in registers, the next ones in shared memory, each where only the
-/// thread that read it looks; what is beyond is read again.
+/// thread that read it looks; what is beyond is read again. A schedule can give
+/// the rows of a block to a cluster of them, whose threads count as one
+/// block's.
 class RowSpace {
 public:
-  RowSpace(DispatchContext &context, const RowShape &shape);
+  RowSpace(DispatchContext &context, const RowShape &shape)
+      : RowSpace(context, shape, getRowSchedule(context)) {}
+  RowSpace(DispatchContext &context, const RowShape &shape,
+           const RowSchedule &schedule);
 
   mlir::OpFoldResult getRows() const { return rows; }
   mlir::OpFoldResult getColumns() const { return columns; }
@@ -51,6 +57,11 @@ public:
   bool fillsSectors() const;
 
   int64_t getBlockThreads() const { return blockThreads; }
+  /// Blocks that share rows.
+  int64_t getClusterBlocks() const { return clusterBlocks; }
+  /// Whether all elements of a row are kept; none where only the run knows
+  /// their number.
+  std::optional<bool> keepsRows() const;
   /// Elements of the rows of a block; 0 where only the run knows.
   int64_t getBlockElements() const;
   /// Blocks of a launch.
@@ -84,7 +95,11 @@ public:
   /// Elements of a row that this thread has in registers.
   int64_t getThreadElements() const { return threadElements; }
   /// Elements that a block keeps in shared memory.
-  int64_t getSharedElements() const { return sharedColumns * blockRows; }
+  int64_t getSharedElements() const {
+    return sharedColumns / clusterBlocks * blockRows;
+  }
+  /// The bytes of these that come with the launch; 0: they are the kernel's.
+  int64_t getDynamicBytes(mlir::Type kept) const;
 
   /// Calls `body` for each of the thread's elements with its column and the
   /// state; returns the state at the end.
@@ -107,24 +122,36 @@ public:
   forOthers(GPUKernelBuilder &kb, mlir::ValueRange state, LoopedFn body);
 
   /// Combines the states of the threads of a row; see emitWarpReduce.
+  using CombineFn = llvm::function_ref<llvm::SmallVector<mlir::Value>(
+      mlir::ValueRange, mlir::ValueRange)>;
   llvm::SmallVector<mlir::Value>
-  combine(GPUKernelBuilder &kb, mlir::ValueRange state,
-          llvm::function_ref<llvm::SmallVector<mlir::Value>(mlir::ValueRange,
-                                                            mlir::ValueRange)>
-              combine);
+  combine(GPUKernelBuilder &kb, mlir::ValueRange state, CombineFn body);
 
   /// Emits `body` for one of the threads of a row.
   void emitOnce(GPUKernelBuilder &kb, llvm::function_ref<void()> body);
 
 private:
-  /// Place of the thread among those of its row.
+  /// Threads of a row in one block.
+  int64_t getOwnThreads() const { return rowThreads / clusterBlocks; }
+  /// Place of the thread among those of its row; among those in its block; and
+  /// its row's number among the block's.
   mlir::Value getPlace(GPUKernelBuilder &kb);
+  mlir::Value getOwnPlace(GPUKernelBuilder &kb);
+  mlir::OpFoldResult getRowInBlock(GPUKernelBuilder &kb);
   /// The column `i` behind `first`, in its vector.
   mlir::Value getColumn(GPUKernelBuilder &kb, mlir::Value first, int64_t i);
   /// Indices of a column in the columns' dims.
   nn::Sizes splitColumn(GPUKernelBuilder &kb, mlir::Value column);
   /// Slot of a column that is kept in shared memory.
   mlir::Value getSlot(GPUKernelBuilder &kb, mlir::Value column);
+  /// Of the columns that are kept in shared memory, the number of `column`
+  /// among those of this block.
+  mlir::OpFoldResult getKeptColumn(GPUKernelBuilder &kb, mlir::Value column);
+  llvm::SmallVector<mlir::Value>
+  combineInBlock(GPUKernelBuilder &kb, mlir::ValueRange state, CombineFn body);
+  llvm::SmallVector<mlir::Value> combineInCluster(GPUKernelBuilder &kb,
+                                                  mlir::ValueRange state,
+                                                  CombineFn body);
   llvm::SmallVector<mlir::Value> emitVectors(GPUKernelBuilder &kb,
                                              int64_t begin, int64_t end,
                                              mlir::ValueRange state,
@@ -152,7 +179,7 @@ private:
   /// Indices with those of the row only.
   llvm::SmallVector<mlir::Value> getRowPlace(GPUKernelBuilder &kb,
                                              mlir::Value row);
-  void choosePlaces(mlir::Type kept);
+  void choosePlaces(mlir::Type kept, int64_t keptBytes);
 
   llvm::SmallVector<int64_t> rowDims, columnDims;
   int64_t rank, groups, channelDim;
@@ -163,7 +190,9 @@ private:
   /// Bytes of the widest and of the narrowest of the tensors' elements.
   int64_t elementBytes = 1, leastBytes = 1, inputBits = 32;
   mlir::OpFoldResult rows, columns, groupWidth;
+  /// Threads of a row, of all blocks that share it, and of a block.
   int64_t rowThreads = kWarpThreads, blockThreads = 128, width = 1;
+  int64_t clusterBlocks = 1;
   int64_t threadElements = 0;
   /// Columns of a row that are kept in shared memory.
   int64_t sharedColumns = 0;
@@ -183,12 +212,15 @@ private:
   /// Of the columns of each vector that is passed over: the first, and how far
   /// behind it they are.
   llvm::DenseMap<mlir::Value, std::pair<mlir::Value, int64_t>> inVector;
-  /// Of woven rows: the thread's first column, which may be negative, and the
-  /// slot of the row's first column that is kept in shared memory. Of rows in
-  /// pieces: the thread's place in its row, that slot, and the thread's place
-  /// in its piece.
-  mlir::Value place;
-  mlir::OpFoldResult firstSlot, inPiece;
+  /// Of woven rows: the first column of the thread in its block, which may be
+  /// negative, and the slot of the row's first column that is kept in shared
+  /// memory. Of rows in pieces: the thread's place among the row's in its
+  /// block, that slot, and the thread's place in its piece. Of both: the row's
+  /// number in the block.
+  mlir::Value ownPlace;
+  mlir::OpFoldResult firstSlot, inPiece, rowInBlock;
+  /// Whether all blocks of the cluster are known to have begun.
+  bool hasBegun = false;
 };
 
 /// Emits a kernel's block with rows in registers, for a program that keeps them

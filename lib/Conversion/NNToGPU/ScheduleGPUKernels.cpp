@@ -21,7 +21,9 @@ struct ScheduleGPUKernelsPass final
   void runOnOperation() override {
     ParamPacker packer(getOperation());
     limits.sharedBytes = sharedBytes;
+    rowLimits.clusterBlocks = clusterBlocks;
     portable.sharedBytes = std::min(sharedBytes, portableSharedBytes);
+    rowLimits.sharedBytes = portable.sharedBytes;
     getOperation().walk([&](nn::DispatchOp dispatch) {
       if (isByteProduct(dispatch)) {
         turnOperands(packer, dispatch);
@@ -99,15 +101,48 @@ private:
            }));
   }
 
+  /// Whether the own schedule of a dispatch stays that is not computed on
+  /// tensor cores.
+  bool keepsSchedule(nn::DispatchOp dispatch, const GPUKernelFamily &family) {
+    Attribute own = dispatch.getScheduleAttr();
+    auto rows = dyn_cast_or_null<nn::RowScheduleAttr>(own);
+    if (own && !(rows && family.takesRowSchedule())) {
+      dispatch.emitWarning()
+          << "expected no schedule, got " << own << ", which only "
+          << (rows ? "softmax, norms and reductions follow"
+                   : "tensor cores follow");
+      return false;
+    }
+    if (rows && (rows.getBlocks() > rowLimits.clusterBlocks ||
+                 rows.getKeptBytes() > rowLimits.sharedBytes)) {
+      dispatch.emitWarning()
+          << "expected at most " << rowLimits.clusterBlocks << " blocks and "
+          << rowLimits.sharedBytes << " bytes, got " << own;
+      return false;
+    }
+    return own != nullptr;
+  }
+
+  /// Of a dispatch that is not computed on tensor cores.
+  void scheduleVectors(nn::DispatchOp dispatch) {
+    const GPUKernelFamily *family = findGPUKernelFamily(dispatch);
+    if (keepsSchedule(dispatch, *family)) {
+      return;
+    }
+    DispatchContext context(dispatch, OpBuilder(dispatch), dispatch.getSizes(),
+                            kGPUVectorTarget);
+    Attribute chosen = family->chooseSchedule(context, rowLimits);
+    if (chosen) {
+      dispatch.setScheduleAttr(chosen);
+    } else {
+      dispatch.removeScheduleAttr();
+    }
+  }
+
   void schedule(nn::DispatchOp dispatch) {
     const TileKernelFamily *family = findTileKernelFamily(dispatch.getRootOp());
     if (!family || !getTensorCoreElement(dispatch.getRootOp())) {
-      if (dispatch.getScheduleAttr()) {
-        dispatch.emitWarning()
-            << "expected no schedule, got " << dispatch.getScheduleAttr()
-            << ", which only tensor cores follow";
-        dispatch.removeScheduleAttr();
-      }
+      scheduleVectors(dispatch);
       return;
     }
     std::string obstacle = family->getObstacle(dispatch);
@@ -127,6 +162,7 @@ private:
 
   /// Of given schedules, and of those chosen here.
   tile::BlockLimits limits, portable;
+  GPULimits rowLimits;
 };
 
 } // namespace

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // softmax and log-softmax of rows. A row that can be kept is read once.
-#include "RowProgram.h"
+#include "RowSchedule.h"
 
 #include "Conversion/Common/ElementwiseFn.h"
 
@@ -89,6 +89,12 @@ class SoftmaxGPUFamily final : public GPUKernelFamily {
 public:
   GPULaunch getLaunch(DispatchContext &context) const override {
     return getRowLaunch(context, shapeOf(context));
+  }
+
+  bool takesRowSchedule() const override { return true; }
+  Attribute chooseSchedule(DispatchContext &context,
+                           const GPULimits &limits) const override {
+    return chooseRowSchedule(context, shapeOf(context), limits);
   }
 
   LogicalResult emit(GPUKernelBuilder &kb) const override {

@@ -24,6 +24,21 @@ applyTransforms(Operation *op, RankedTensorType type, ArrayAttr transforms) {
   return type;
 }
 
+LogicalResult
+RowScheduleAttr::verify(llvm::function_ref<InFlightDiagnostic()> emitError,
+                        int64_t blocks, int64_t keptBytes) {
+  // Clusters of more are not portable (CUDA Programming Guide, "Thread Block
+  // Clusters").
+  if (blocks < 1 || blocks > 8 || !llvm::isPowerOf2_64(blocks)) {
+    return emitError() << "expected 1, 2, 4 or 8 blocks, got " << blocks;
+  }
+  if (keptBytes < 0 || keptBytes % 16 != 0) {
+    return emitError() << "expected kept_bytes to be a multiple of 16, got "
+                       << keptBytes;
+  }
+  return success();
+}
+
 LogicalResult ParamOp::verify() {
   auto source = cast<RankedTensorType>(getSourceType());
   if (!source.hasStaticShape()) {

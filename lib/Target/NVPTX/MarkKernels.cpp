@@ -69,6 +69,12 @@ struct MarkKernelsPass final
             b.getDenseI32ArrayAttr({static_cast<int32_t>(threads.getInt())}));
       }
       if (auto blocks = dyn_cast_or_null<IntegerAttr>(
+              function->removeAttr(rt::kClusterBlocksAttrName))) {
+        function->setAttr(
+            NVVM::NVVMDialect::getClusterDimAttrName(),
+            b.getDenseI32ArrayAttr({static_cast<int32_t>(blocks.getInt())}));
+      }
+      if (auto blocks = dyn_cast_or_null<IntegerAttr>(
               function->removeAttr(rt::kResidentBlocksAttrName))) {
         function->setAttr(
             NVVM::NVVMDialect::getMinctasmAttrName(),

@@ -125,3 +125,13 @@ func.func @dispatch_result_sizes(%x: tensor<4xf32>, %n: index) {
   }
   return
 }
+
+// -----
+
+// expected-error @below {{expected 1, 2, 4 or 8 blocks, got 3}}
+func.func private @row_schedule_blocks() attributes {a = #nn.row_schedule<blocks = 3, kept_bytes = 0>}
+
+// -----
+
+// expected-error @below {{expected kept_bytes to be a multiple of 16, got 8}}
+func.func private @row_schedule_bytes() attributes {a = #nn.row_schedule<blocks = 1, kept_bytes = 8>}

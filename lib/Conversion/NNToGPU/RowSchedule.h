@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
+// How many blocks share a long row, and how much of it they keep.
+#ifndef DLC_LIB_CONVERSION_NNTOGPU_ROWSCHEDULE_H
+#define DLC_LIB_CONVERSION_NNTOGPU_ROWSCHEDULE_H
+
+#include "RowProgram.h"
+
+namespace dlc {
+
+/// The fields of nn.row_schedule. Of the bytes, a kernel whose rows' length
+/// only the run knows takes less.
+struct RowSchedule {
+  int64_t blocks = 1, keptBytes = 32 << 10;
+
+  bool operator==(const RowSchedule &) const = default;
+};
+
+/// That of the dispatch; the default where it has none.
+RowSchedule getRowSchedule(DispatchContext &context);
+
+/// The schedule of a dispatch with such rows; null where the default serves.
+mlir::Attribute chooseRowSchedule(DispatchContext &context,
+                                  const RowShape &shape,
+                                  const GPULimits &limits);
+
+} // namespace dlc
+
+#endif // DLC_LIB_CONVERSION_NNTOGPU_ROWSCHEDULE_H
