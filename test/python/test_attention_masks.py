@@ -106,6 +106,22 @@ def test_window(name, device, precision):
     )
 
 
+@pytest.mark.parametrize("queries", [1, 9, 67])
+def test_wide_head(queries):
+    """Tiles of scores and of values have different numbers of rows: none reads
+    what was never written, as the simulator would say."""
+    os.environ["PTXSIM_RACE"] = "1"
+    rng = rng_for("wide heads", queries)
+    shapes = {"q": [1, 2, queries, 257], "k": [1, 2, 19, 257], "v": [1, 2, 19, 257]}
+    feeds = {
+        name: rng.standard_normal(shape).astype(np.float32)
+        for name, shape in shapes.items()
+    }
+    model = make_model(shapes, scale=HEAD**-0.5)
+    result = dlc.compile(model, device="ptxsim").run(feeds)["y"]
+    assert relative_error(result, reference(**feeds)) < 1e-5
+
+
 def check_skipped_blocks(file) -> None:
     """A window of an eighth of the keys takes less than half of the products."""
     os.environ["PTXSIM_COUNTERS"] = str(file)

@@ -259,29 +259,32 @@ void AttentionEmitter::emitProductPanel(const QueryBlock &block,
     for (int64_t j = 0; j < vectors; ++j)
       reduction.bMasks.push_back(columnMask(
           b, shapes.lanes, j, math.sub(math.constant(spec.e), column)));
-  emitFor(b, math.constant(0), math.ceilDiv(block.rows, math.constant(rows)),
-          math.constant(1), [&](Value tile) {
-            reduction.rows.clear();
-            SmallVector<Value> acc, indices;
-            for (int64_t i = 0; i < rows; ++i) {
-              OpFoldResult row =
-                  math.add(math.mul(tile, rows), math.constant(i));
-              reduction.rows.push_back({i, math.mul(row, shapes.scoreStride)});
-              Value rescale = broadcast(loadStatistic(Rescale, row));
-              for (int64_t j = 0; j < vectors; ++j) {
-                OpFoldResult index = math.add(
-                    math.add(math.mul(row, shapes.outputStride), column),
-                    math.constant(j * shapes.lanes));
-                indices.push_back(math.value(index));
-                Value old = loadVector(b, accumulators, indices.back(),
-                                       shapes.lanes, nullptr);
-                acc.push_back(arith::MulFOp::create(b, old, rescale));
-              }
-            }
-            acc = emitTileReduction(ctx, reduction, acc, vectors);
-            for (auto [sum, index] : llvm::zip_equal(acc, indices))
-              storeVector(b, sum, accumulators, index, nullptr);
-          });
+  emitFor(
+      b, math.constant(0), math.ceilDiv(block.rows, math.constant(rows)),
+      math.constant(1), [&](Value tile) {
+        reduction.rows.clear();
+        SmallVector<Value> acc, indices;
+        for (int64_t i = 0; i < rows; ++i) {
+          OpFoldResult row = math.add(math.mul(tile, rows), math.constant(i));
+          // Scores have tiles of their own, which may end before.
+          reduction.rows.push_back(clampedRow(block, tile, rows, i,
+                                              math.constant(shapes.scoreStride),
+                                              math.constant(0)));
+          Value rescale = broadcast(loadStatistic(Rescale, row));
+          for (int64_t j = 0; j < vectors; ++j) {
+            OpFoldResult index =
+                math.add(math.add(math.mul(row, shapes.outputStride), column),
+                         math.constant(j * shapes.lanes));
+            indices.push_back(math.value(index));
+            Value old = loadVector(b, accumulators, indices.back(),
+                                   shapes.lanes, nullptr);
+            acc.push_back(arith::MulFOp::create(b, old, rescale));
+          }
+        }
+        acc = emitTileReduction(ctx, reduction, acc, vectors);
+        for (auto [sum, index] : llvm::zip_equal(acc, indices))
+          storeVector(b, sum, accumulators, index, nullptr);
+      });
 }
 
 //===--- Result -----------------------------------------------------------===//
