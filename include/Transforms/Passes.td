@@ -211,8 +211,10 @@ def FormIntegerProductsPass : Pass<"dlc-form-integer-products", "mlir::ModuleOp"
     ```
 
     The sum is exact, and three roundings follow, so the result is nearer to the real one than sums of f32 are.
-    Scales may change from one row or column of the result to the next, not within a sum, and sums must be
-    known to fit 32 bits; a remark says what stays. A bias is added to the scaled sums. Quantisation to
+    Scales may change from one row or column of the result to the next, not within a sum; a remark says what
+    stays. Sums that are not known to fit 32 bits are sums of floats, as a remark says, but of the integers
+    less their zero points: these are exact in every precision, where scaled values would be rounded. A bias
+    is added to the scaled sums. Quantisation to
     8 bits is written out as elementwise ops, which become ends of the products' kernels.
   }];
   let options = [

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Products of quantised tensors as products of 8-bit integers.
+#include "Dialect/NN/Sizes.h"
 #include "Match.h"
 #include "Transforms/Passes.h"
 
@@ -27,16 +28,21 @@ struct Quantized {
   std::optional<int64_t> axis;
 };
 
-/// A scalar or vector as a tensor of `rank` dims that repeats along all but
+/// A scalar or vector as a tensor that repeats along all dims of `type` but
 /// `dim`.
 Value spread(OpBuilder &b, Location loc, Value vector, int64_t dim,
-             int64_t rank) {
-  SmallVector<int64_t> shape(rank, 1);
+             RankedTensorType type) {
+  SmallVector<int64_t> shape(type.getRank(), 1);
+  SmallVector<Value> sizes;
   if (typeOf(vector).getRank() > 0) {
-    shape[dim] = typeOf(vector).getDimSize(0);
+    int64_t size = typeOf(vector).getDimSize(0);
+    // A vector of unknown length has that of the dim.
+    shape[dim] = ShapedType::isDynamic(size) ? type.getDimSize(dim) : size;
+    if (ShapedType::isDynamic(shape[dim])) {
+      sizes = dynamicSizes(sizesOf(b, loc, vector));
+    }
   }
-  return ReshapeOp::create(b, loc, typeOf(vector).clone(shape), vector,
-                           ValueRange());
+  return ReshapeOp::create(b, loc, typeOf(vector).clone(shape), vector, sizes);
 }
 
 class ProductFormer {
@@ -49,14 +55,23 @@ public:
 private:
   std::optional<Quantized> read(Value factor);
   Value transposeBytes(Value bytes, TransposeOp transpose);
+  Value subtractZero(const Quantized &value);
+  Value multiplyDifferences(const Quantized &lhs, const Quantized &rhs);
+  Value multiplyIntegers(ContractOp contract, const Quantized &lhs,
+                         const Quantized &rhs);
+  Value multiplyIntegers(ConvOp conv, const Quantized &input,
+                         const Quantized &filter);
   bool rewrite(ContractOp contract);
   bool rewrite(ConvOp conv);
   bool hasUsableAxis(ContractOp contract, unsigned factor,
                      const Quantized &value);
   Value scaleSums(Value sums, Value scale, std::optional<int64_t> dim);
-  bool decline(const Twine &reason) {
+  void remarkFloats(const Twine &reason) {
     remarkMissed(op, "dlc-form-integer-products", "FormIntegerProducts",
                  "multiplied as floats: " + reason);
+  }
+  bool decline(const Twine &reason) {
+    remarkFloats(reason);
     return false;
   }
 
@@ -78,8 +93,7 @@ std::optional<Quantized> ProductFormer::read(Value factor) {
       (transpose ? transpose.getInput() : factor).getDefiningOp<DequantizeOp>();
   if (!dequantize || dequantize.getBlock() != 0 ||
       !typeOf(dequantize.getInput()).getElementType().isInteger(8) ||
-      !typeOf(dequantize.getScale()).getElementType().isF32() ||
-      !typeOf(dequantize.getScale()).hasStaticShape()) {
+      !typeOf(dequantize.getScale()).getElementType().isF32()) {
     return std::nullopt;
   }
   Quantized value{dequantize.getInput(), dequantize.getScale(),
@@ -97,13 +111,72 @@ std::optional<Quantized> ProductFormer::read(Value factor) {
   return value;
 }
 
+/// The bytes less their zero point: floats of at most 255, which every type
+/// that products have holds as they are.
+Value ProductFormer::subtractZero(const Quantized &value) {
+  Location loc = op->getLoc();
+  Type f32 = b.getF32Type();
+  auto widen = [&](Value bytes) -> Value {
+    return CastOp::create(b, loc, typeOf(bytes).clone(f32), bytes,
+                          /*saturate=*/BoolAttr());
+  };
+  Value wide = widen(value.bytes);
+  if (!value.zero) {
+    return wide;
+  }
+  Value zero =
+      spread(b, loc, widen(value.zero), value.axis.value_or(0), typeOf(wide));
+  return createFn(b, loc, Fn::sub, {wide, zero});
+}
+
+/// The product of floats without scales. Where precision is low, these would be
+/// rounded with the factors.
+Value ProductFormer::multiplyDifferences(const Quantized &lhs,
+                                         const Quantized &rhs) {
+  remarkFloats("their sum may be larger than 32 bits");
+  Value factors[] = {subtractZero(lhs), subtractZero(rhs)};
+  Operation *product = b.clone(*op);
+  product->setOperand(0, factors[0]);
+  product->setOperand(1, factors[1]);
+  if (auto conv = dyn_cast<ConvOp>(product)) {
+    conv.getBiasMutable().clear();
+  }
+  return product->getResult(0);
+}
+
+Value ProductFormer::multiplyIntegers(ContractOp contract, const Quantized &lhs,
+                                      const Quantized &rhs) {
+  RankedTensorType type = contract.getResult().getType();
+  Value sums = ContractOp::create(b, op->getLoc(), type.clone(b.getI32Type()),
+                                  lhs.bytes, rhs.bytes, lhs.zero, rhs.zero,
+                                  contract.getMaps(), /*acc=*/TypeAttr());
+  return CastOp::create(b, op->getLoc(), type, sums, /*saturate=*/BoolAttr());
+}
+
+Value ProductFormer::multiplyIntegers(ConvOp conv, const Quantized &input,
+                                      const Quantized &filter) {
+  RankedTensorType type = conv.getResult().getType();
+  auto whole = cast<ConvOp>(b.clone(*op));
+  whole.getInputMutable().assign(input.bytes);
+  whole.getFilterMutable().assign(filter.bytes);
+  whole.getBiasMutable().clear();
+  if (input.zero) {
+    whole.getInputZeroMutable().assign(input.zero);
+  }
+  if (filter.zero) {
+    whole.getFilterZeroMutable().assign(filter.zero);
+  }
+  whole.getResult().setType(type.clone(b.getI32Type()));
+  return CastOp::create(b, op->getLoc(), type, whole.getResult(),
+                        /*saturate=*/BoolAttr());
+}
+
 Value ProductFormer::scaleSums(Value sums, Value scale,
                                std::optional<int64_t> dim) {
   RankedTensorType type = typeOf(sums);
-  return createFn(
-      b, op->getLoc(), Fn::mul,
-      {sums, spread(b, op->getLoc(), scale, dim.value_or(0), type.getRank())},
-      type);
+  return createFn(b, op->getLoc(), Fn::mul,
+                  {sums, spread(b, op->getLoc(), scale, dim.value_or(0), type)},
+                  type);
 }
 
 /// Scales may run along what stays; zero points along the last of that.
@@ -135,17 +208,11 @@ bool ProductFormer::rewrite(ContractOp contract) {
       terms = ShapedType::isDynamic(size) ? kMaxTerms + 1 : terms * size;
     }
   }
-  if (terms > kMaxTerms) {
-    return decline("their sum may be larger than 32 bits");
-  }
   if (!hasUsableAxis(contract, 0, *lhs) || !hasUsableAxis(contract, 1, *rhs)) {
     return decline("scales change within a sum");
   }
-  RankedTensorType type = contract.getResult().getType();
-  Value sums = ContractOp::create(b, op->getLoc(), type.clone(b.getI32Type()),
-                                  lhs->bytes, rhs->bytes, lhs->zero, rhs->zero,
-                                  contract.getMaps(), /*acc=*/TypeAttr());
-  sums = CastOp::create(b, op->getLoc(), type, sums, /*saturate=*/BoolAttr());
+  Value sums = terms > kMaxTerms ? multiplyDifferences(*lhs, *rhs)
+                                 : multiplyIntegers(contract, *lhs, *rhs);
   for (unsigned i : {0, 1}) {
     const Quantized &value = i ? *rhs : *lhs;
     std::optional<int64_t> dim;
@@ -169,31 +236,16 @@ bool ProductFormer::rewrite(ConvOp conv) {
   for (int64_t size : typeOf(filter->bytes).getShape().drop_front()) {
     terms = ShapedType::isDynamic(size) ? kMaxTerms + 1 : terms * size;
   }
-  if (terms > kMaxTerms) {
-    return decline("their sum may be larger than 32 bits");
-  }
   if (input->axis || filter->axis.value_or(0) != 0) {
     return decline("scales change within a sum");
   }
   RankedTensorType type = conv.getResult().getType();
-  auto whole = cast<ConvOp>(b.clone(*op));
-  whole.getInputMutable().assign(input->bytes);
-  whole.getFilterMutable().assign(filter->bytes);
-  whole.getBiasMutable().clear();
-  if (input->zero) {
-    whole.getInputZeroMutable().assign(input->zero);
-  }
-  if (filter->zero) {
-    whole.getFilterZeroMutable().assign(filter->zero);
-  }
-  whole.getResult().setType(type.clone(b.getI32Type()));
-  Value sums = CastOp::create(b, op->getLoc(), type, whole.getResult(),
-                              /*saturate=*/BoolAttr());
+  Value sums = terms > kMaxTerms ? multiplyDifferences(*input, *filter)
+                                 : multiplyIntegers(conv, *input, *filter);
   sums = scaleSums(sums, input->scale, std::nullopt);
   sums = scaleSums(sums, filter->scale, conv.getChannelDim());
   if (Value bias = conv.getBias()) {
-    Value wide =
-        spread(b, op->getLoc(), bias, conv.getChannelDim(), type.getRank());
+    Value wide = spread(b, op->getLoc(), bias, conv.getChannelDim(), type);
     sums = createFn(b, op->getLoc(), Fn::add, {sums, wide}, type);
   }
   conv.getResult().replaceAllUsesWith(sums);
@@ -236,8 +288,7 @@ void QuantizeExpander::run() {
   Value x = op.getInput();
   if (op.getBlock() != 0 || !target.getElementType().isInteger(8) ||
       !typeOf(x).getElementType().isF32() ||
-      !typeOf(op.getScale()).getElementType().isF32() ||
-      !typeOf(op.getScale()).hasStaticShape()) {
+      !typeOf(op.getScale()).getElementType().isF32()) {
     return;
   }
   int64_t axis = op.getAxis();
@@ -251,7 +302,7 @@ void QuantizeExpander::run() {
   RankedTensorType type = typeOf(x);
   Location loc = op.getLoc();
   auto repeat = [&](Value parameter) {
-    return spread(b, loc, parameter, axis, type.getRank());
+    return spread(b, loc, parameter, axis, type);
   };
   x = createFn(b, loc, Fn::div, {x, repeat(op.getScale())}, type);
   x = createFn(b, loc, Fn::round_even, x, type);

@@ -282,3 +282,47 @@ def test_quantized_model_multiplies_integers(tool, tmp_path, is_qdq):
     products = [x for x in kernels if "nn.contract " in x or "nn.conv " in x]
     assert len(products) == 3
     assert all("xi32>" in product.rsplit("->", 1)[1] for product in products)
+
+
+# What is quantised, with which attributes, and the operands' shapes.
+UNKNOWN_SIZES = {
+    "QLinearMatMul": ({}, (37, 70), (70, 41)),
+    "QLinearConv": ({"pads": [1] * 4}, (2, 5, 9, 8), (7, 5, 3, 3)),
+}
+
+
+def make_of_unknown_sizes(operator: str):
+    """A quantised product all of whose sizes only the run knows."""
+    attributes, *shapes = UNKNOWN_SIZES[operator]
+    rng = rng_for(operator, 0)
+    inputs, feeds = {}, {}
+    scales = {"x": 0.0213, "w": 0.0317, "y": 0.5087}  # no sum lies between two steps
+    for name, zero in (("x", 120), ("w", 131), ("y", 128)):
+        if shapes:
+            feeds[name] = bytes_of(rng, "uint8", *shapes.pop(0))
+        feeds[f"s{name}"] = np.float32(scales[name])
+        feeds[f"z{name}"] = np.uint8(zero)
+    for name, value in feeds.items():
+        dims = [f"{name}{dim}" for dim in range(np.ndim(value))]
+        inputs[name] = (np.asarray(value).dtype, dims)
+    node = helper.make_node(operator, list(feeds), ["r"], **attributes)
+    result = [f"r{dim}" for dim in range(feeds["x"].ndim)]
+    model = make_model([node], inputs, {"r": ("uint8", result)}, {})
+    return model, {name: np.asarray(value) for name, value in feeds.items()}
+
+
+def check_unknown_sizes(operator: str, precision: str) -> None:
+    os.environ["PTXSIM_RACE"] = "1"
+    model, feeds = make_of_unknown_sizes(operator)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    program = dlc.compile(model, device="ptxsim", precision=precision)
+    np.testing.assert_array_equal(
+        program.run(feeds)["r"], session.run(None, feeds)[0], strict=True
+    )
+
+
+@pytest.mark.parametrize("precision", ["fp32", "tf32", "bf16", "fp16"])
+@pytest.mark.parametrize("operator", UNKNOWN_SIZES)
+def test_quantised_products_of_unknown_sizes(operator, precision):
+    """Precision rounds nothing where the factors are 8-bit integers."""
+    run_in_child(check_unknown_sizes, operator, precision)
