@@ -331,7 +331,18 @@ bool hasSpreadRanges(nn::ConvOp op) {
 class DirectConvGPUFamily final : public GPUKernelFamily {
 public:
   GPULaunch getLaunch(DispatchContext &context) const override {
-    return makeSpace(context).getLaunch(context.math);
+    GPULaunch launch = makeSpace(context).getLaunch(context.math);
+    // Places in images of unknown sizes take registers, too: 64 were too few.
+    constexpr int64_t kMostBlocks = 4;
+    nn::Sizes sizes = context.sizes(context.getRoot()->getResult(0));
+    bool isKnown =
+        llvm::all_of(ArrayRef(sizes).drop_front(), [](OpFoldResult size) {
+          return kernel::IndexMath::known(size);
+        });
+    if (!isKnown) {
+      launch.residentBlocks = kMostBlocks;
+    }
+    return launch;
   }
 
   LogicalResult emit(GPUKernelBuilder &kb) const override {
