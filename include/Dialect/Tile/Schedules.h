@@ -18,6 +18,10 @@ struct BlockLimits {
   int64_t registers = 65536, threadRegisters = 255;
 };
 
+/// Registers for addresses, bounds and loop counters, beside tiles; measured
+/// over ptxas' reports of the schedule sample.
+inline constexpr int64_t kOtherRegisters = 56;
+
 /// What the rules for a product depend on besides the schedule.
 struct ProductTraits {
   /// 1 (8-bit integers), 2 (bf16, f16) or 4 (f32, computed as tf32).

@@ -13,6 +13,9 @@ namespace dlc {
 namespace {
 
 constexpr int64_t kThreads = 128;
+/// Of attention, whose tiles take more registers than a driver gives a kernel
+/// by itself.
+constexpr int64_t kAttentionBlocks = 2;
 
 class GenericGPUFamily final : public GPUKernelFamily {
 public:
@@ -24,6 +27,8 @@ public:
     result.blocks = math.ceilDiv(launch.items, math.constant(kThreads));
     result.scratchBytes =
         math.mul(math.mul(result.blocks, kThreads), scratchPitch(math, launch));
+    result.residentBlocks =
+        isa<nn::AttentionOp>(context.getRoot()) ? kAttentionBlocks : 0;
     return result;
   }
 

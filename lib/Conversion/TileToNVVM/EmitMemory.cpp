@@ -189,6 +189,29 @@ Value KernelEmitter::getColumn(CopyOp op, Value chunk) {
                   mapping.lookupOrDefault(op.getColumn()));
 }
 
+/// Next to more registers of a product, and in attention, there are none for
+/// the addresses of several rounds of a copy; measured.
+static constexpr int64_t kRoomyRegisters = 144;
+
+/// The rounds of a copy that all threads take, as a loop: a chunk of several
+/// accesses is long code. Returns how many rounds that are.
+int64_t KernelEmitter::emitPiecewiseRounds(CopyOp op, const ChunkMap &map) {
+  int64_t rounds = map.total / map.threads;
+  if (rounds < 3) {
+    return 0;
+  }
+  auto loop = scf::ForOp::create(b, math.constant(0),
+                                 math.constant(rounds * map.threads),
+                                 math.constant(map.threads));
+  if (reducesRows() || countProductRegisters() > kRoomyRegisters) {
+    forbidUnrolling(loop);
+  }
+  OpBuilder::InsertionGuard guard(b);
+  b.setInsertionPointToStart(loop.getBody());
+  copyRound(op, math.add(thread, loop.getInductionVar()), 0, 0, {});
+  return rounds;
+}
+
 void KernelEmitter::emitCopy(CopyOp op) {
   ChunkMap map(op.getTarget().getType(), kernel.getThreads());
   auto window = op.getSource().getDefiningOp<WindowOp>();
@@ -198,18 +221,10 @@ void KernelEmitter::emitCopy(CopyOp op) {
     pieces = getTapPieces(op, getColumn(op, math.rem(thread, map.rowChunks)));
   }
   auto view = op.getSource().getDefiningOp<ViewOp>();
-  // A chunk of several accesses is long code; it is not unrolled.
-  if (view && view.getAlignment() < kChunkBytes &&
-      map.total % map.threads == 0 && map.perThread() > 2) {
-    auto loop =
-        scf::ForOp::create(b, math.constant(0), math.constant(map.total),
-                           math.constant(map.threads));
-    OpBuilder::InsertionGuard guard(b);
-    b.setInsertionPointToStart(loop.getBody());
-    copyRound(op, math.add(thread, loop.getInductionVar()), 0, 0, {});
-    return;
-  }
-  for (int64_t i = 0; i != map.perThread(); ++i) {
+  int64_t first = view && view.getAlignment() < kChunkBytes
+                      ? emitPiecewiseRounds(op, map)
+                      : 0;
+  for (int64_t i = first; i != map.perThread(); ++i) {
     // Places within a row come again after a few rounds.
     Value id = math.add(thread, i % map.period() * map.threads);
     int64_t addRow =

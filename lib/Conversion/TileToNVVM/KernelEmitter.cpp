@@ -3,6 +3,7 @@
 #include "KernelEmitter.h"
 
 #include "Conversion/TileToNVVM/Passes.h"
+#include "Dialect/Tile/Schedules.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 #include "llvm/ADT/TypeSwitch.h"
 
@@ -60,17 +61,48 @@ static void declareSharedMemory(OpBuilder &b, ModuleOp module, Location loc) {
                          Attribute(), /*alignment=*/1024, /*addrSpace=*/3);
 }
 
-/// Whether ptxas chooses how many blocks a multiprocessor shall have.
-static bool leavesOccupancy(KernelOp kernel) {
-  bool reduces = false, isWide = false, copiesPieces = false;
+bool KernelEmitter::reducesRows() {
+  return kernel.walk([](ReduceOp) { return WalkResult::interrupt(); })
+      .wasInterrupted();
+}
+
+/// Left operands that a warp reads from shared memory step by step, some steps
+/// ahead of the products; measured.
+static constexpr int64_t kReadAheadRegisters = 48;
+
+int64_t KernelEmitter::countProductRegisters() {
+  int64_t count = 0;
+  kernel.walk([&](MmaOp op) {
+    count += countRegisters(op.getAcc().getType());
+    TileType a = op.getA().getType();
+    count += a.isInRegisters() ? countRegisters(a) : kReadAheadRegisters;
+  });
+  return count;
+}
+
+/// Blocks of a multiprocessor whose registers shall fit. Left to itself, ptxas
+/// aims at more than shared memory may have room for, and spills for it.
+int64_t KernelEmitter::countResidentBlocks() {
+  bool isWide = false, copiesPieces = false;
   kernel.walk([&](Operation *op) {
-    reduces |= isa<ReduceOp>(op);
     auto view = dyn_cast<ViewOp>(op);
     copiesPieces |= view && view.getAlignment() < kChunkBytes;
     auto mma = dyn_cast<MmaOp>(op);
     isWide |= mma && mma.getB().getType().getElementBytes() == 4;
   });
-  return reduces && !isWide && !copiesPieces;
+  // Where rows are reduced between products of 16-bit floats (attention), code
+  // between them may take more registers than it needs: several blocks are
+  // better, unless copies come in pieces, each with an address of its own.
+  if (!reducesRows() || isWide || copiesPieces) {
+    return 1;
+  }
+  // For scores and masks; with 0, ptxas spilled.
+  constexpr int64_t kScoreRegisters = 8;
+  constexpr int64_t kMostBlocks = 8;
+  int64_t registers = llvm::alignTo(
+      countProductRegisters() + kOtherRegisters + kScoreRegisters, 8);
+  int64_t blocks = BlockLimits().registers / (registers * kernel.getThreads());
+  return std::clamp<int64_t>(blocks, 1, kMostBlocks);
 }
 
 LogicalResult KernelEmitter::emit() {
@@ -86,14 +118,8 @@ LogicalResult KernelEmitter::emit() {
   function->setAttr(
       NVVM::NVVMDialect::getReqntidAttrName(),
       b.getDenseI32ArrayAttr({static_cast<int32_t>(threads), 1, 1}));
-  // Else ptxas aims at more blocks of a multiprocessor than shared memory may
-  // have room for, and spills registers for it. Where rows are reduced between
-  // products of 16-bit floats (attention), its choice is good, unless copies to
-  // shared memory come in pieces, each with an address of its own.
-  if (!leavesOccupancy(kernel)) {
-    function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
-                      b.getI32IntegerAttr(1));
-  }
+  function->setAttr(NVVM::NVVMDialect::getMinctasmAttrName(),
+                    b.getI32IntegerAttr(countResidentBlocks()));
   function->setAttr(kTileThreadsAttrName, b.getI64IntegerAttr(threads));
   function->setAttr(kSharedBytesAttrName,
                     b.getI64IntegerAttr(kernel.getSharedBytes().value_or(0)));
@@ -251,10 +277,7 @@ LogicalResult KernelEmitter::emitOp(Operation *op) {
       });
 }
 
-/// Keeps a loop as it is. ptxas unrolls short ones, and over the branches of
-/// copies with a fill that takes so many registers that it spills (148 grew to
-/// 255).
-static void forbidUnrolling(scf::ForOp loop) {
+void forbidUnrolling(scf::ForOp loop) {
   MLIRContext *context = loop.getContext();
   auto unroll = LLVM::LoopUnrollAttr::get(
       context, /*disable=*/BoolAttr::get(context, true), /*count=*/{},

@@ -58,6 +58,11 @@ struct ChunkMap {
 /// of an operand, per 32 bits.
 using Registers = llvm::SmallVector<mlir::Value>;
 
+/// Keeps a loop as it is. ptxas unrolls short ones, and over the branches of
+/// copies with a fill that takes so many registers that it spills (148 grew to
+/// 255).
+void forbidUnrolling(mlir::scf::ForOp loop);
+
 class KernelEmitter {
 public:
   explicit KernelEmitter(KernelOp kernel);
@@ -80,11 +85,17 @@ private:
   /// Binds values to as many flat ones as they need.
   void bind(mlir::ValueRange values, mlir::ValueRange flat);
   int64_t countRegisters(TileType tile);
+  /// Between its products: attention.
+  bool reducesRows();
+  /// Of accumulators and left operands.
+  int64_t countProductRegisters();
+  int64_t countResidentBlocks();
   mlir::Type getRegisterType(TileType tile);
 
   // EmitMemory.cpp: shared memory and copies.
   void emitAlloc(AllocOp op);
   void emitSlot(SlotOp op);
+  int64_t emitPiecewiseRounds(CopyOp op, const ChunkMap &map);
   void emitCopy(CopyOp op);
   void emitWait(WaitOp op);
   /// Bytes from the start of a shared tile to the chunk; `row` and `chunk` plus

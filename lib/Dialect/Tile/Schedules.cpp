@@ -11,10 +11,6 @@ using namespace mlir;
 
 namespace dlc::tile {
 
-/// Registers for addresses, bounds and loop counters, beside tiles; measured
-/// over ptxas' reports of the schedule sample.
-static constexpr int64_t kOtherRegisters = 56;
-
 /// The same for the code that a caller gives attention: addresses and bounds of
 /// two rows.
 static constexpr int64_t kScoreRegisters = 52;
