@@ -185,17 +185,29 @@ def test_convolution_of_unknown_sizes(count_spills, precision, name):
     assert count_spills(model, f"--precision={precision}") == {0}
 
 
-def test_product_of_odd_rows(count_spills):
-    """Rows of 16-bit elements that begin anywhere, next to a large tile's sums."""
-    f32 = TensorProto.FLOAT
+# Precision, architecture, equation, and the sizes of batch, k, m and n.
+PRODUCTS = {
+    # Rows of 16-bit elements that begin anywhere, next to a large tile's sums.
+    "odd rows": ("fp16", "sm_80", "bkm,bkn->bmn", (5, 128, "m", "n")),
+    # A large tile's results go out one by one.
+    "odd results": ("bf16", "sm_100", "bkm,bkn->bmn", (5, "k", 256, "n")),
+    "transposed results": ("tf32", "sm_90", "bkm,bnk->bnm", (3, 2048, "m", 1024)),
+}
+
+
+@pytest.mark.parametrize("name", PRODUCTS)
+def test_product(count_spills, name):
+    precision, arch, equation, sizes = PRODUCTS[name]
+    dims = dict(zip("bkmn", sizes, strict=True))
+    shapes = [[dims[dim] for dim in each] for each in re.findall(r"\w+", equation)]
     inputs = [
-        helper.make_tensor_value_info("a", f32, [5, 128, "m"]),
-        helper.make_tensor_value_info("b", f32, [5, 128, "n"]),
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+        for name, shape in zip("ab", shapes, strict=False)
     ]
-    node = helper.make_node("Einsum", ["a", "b"], ["y"], equation="bkm,bkn->bmn")
-    outputs = [helper.make_tensor_value_info("y", f32, [5, "m", "n"])]
+    node = helper.make_node("Einsum", ["a", "b"], ["y"], equation=equation)
+    outputs = [helper.make_tensor_value_info("y", TensorProto.FLOAT, shapes[2])]
     model = make_model([node], inputs, outputs)
-    assert count_spills(model, "--precision=fp16") == {0}
+    assert count_spills(model, f"--precision={precision}", arch=arch) == {0}
 
 
 @pytest.mark.parametrize("element", [TensorProto.FLOAT, TensorProto.FLOAT16])

@@ -10,6 +10,9 @@ namespace dlc::tile {
 
 /// Regions of more ops are not unrolled over a thread's units.
 static constexpr int64_t kMaxUnrolledOps = 24;
+/// Nor are more units: single elements of large tiles. ptxas keeps what their
+/// addresses share, and spills for it.
+static constexpr int64_t kMaxUnrolledUnits = 64;
 
 void KernelEmitter::emitGuarded(bool always, Value x, Value bound,
                                 llvm::function_ref<void()> body) {
@@ -147,7 +150,9 @@ void KernelEmitter::emitStagedEpilogue(EpilogueOp op) {
   ArrayRef<int64_t> shape = op.getStaging().getType().getShape();
   int64_t threads = kernel.getThreads();
   int64_t units = shape[0] * shape[1] / static_cast<int64_t>(op.getLanes());
-  bool unroll = op.getBody().front().getOperations().size() <= kMaxUnrolledOps;
+  bool unroll =
+      op.getBody().front().getOperations().size() <= kMaxUnrolledOps &&
+      units <= kMaxUnrolledUnits * threads;
   if (unroll || units % threads != 0) {
     for (int64_t first = 0; first < units; first += threads) {
       Value id = math.add(thread, first);
