@@ -137,6 +137,9 @@ unsigned Divisors::compute(Value *value) {
   if (auto *address = dyn_cast<GEPOperator>(value)) {
     return computeAddress(address);
   }
+  if (auto *cast = dyn_cast<AddrSpaceCastOperator>(value)) {
+    return get(cast->getPointerOperand());
+  }
   if (value->getType()->isPointerTy()) {
     return Log2(value->getPointerAlignment(layout));
   }

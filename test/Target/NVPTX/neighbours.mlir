@@ -40,6 +40,33 @@ func.func @copy(%x: memref<f32> {llvm.align = 16 : i64, llvm.noalias}, %y: memre
   return
 }
 
+// The epilogues of tile kernels read through casts of global pointers.
+// CHECK-LABEL: .entry through_cast(
+// CHECK: ld.global.v4.b32
+// CHECK: ret
+llvm.func @through_cast(%x: !llvm.ptr<1> {llvm.align = 16 : i64, llvm.noalias}, %y: !llvm.ptr<1> {llvm.align = 16 : i64, llvm.noalias})
+    attributes {nvvm.kernel} {
+  %t = nvvm.read.ptx.sreg.tid.x : i32
+  %c2 = llvm.mlir.constant(2 : i32) : i32
+  %first = llvm.shl %t, %c2 : i32
+  %at = llvm.zext %first : i32 to i64
+  %generic = llvm.addrspacecast %x : !llvm.ptr<1> to !llvm.ptr
+  %p0 = llvm.getelementptr %generic[%at] : (!llvm.ptr, i64) -> !llvm.ptr, f32
+  %p1 = llvm.getelementptr %p0[1] : (!llvm.ptr) -> !llvm.ptr, f32
+  %p2 = llvm.getelementptr %p0[2] : (!llvm.ptr) -> !llvm.ptr, f32
+  %p3 = llvm.getelementptr %p0[3] : (!llvm.ptr) -> !llvm.ptr, f32
+  %0 = llvm.load %p0 {alignment = 4 : i64} : !llvm.ptr -> f32
+  %1 = llvm.load %p1 {alignment = 4 : i64} : !llvm.ptr -> f32
+  %2 = llvm.load %p2 {alignment = 4 : i64} : !llvm.ptr -> f32
+  %3 = llvm.load %p3 {alignment = 4 : i64} : !llvm.ptr -> f32
+  %s0 = llvm.fadd %0, %1 : f32
+  %s1 = llvm.fadd %2, %3 : f32
+  %sum = llvm.fadd %s0, %s1 : f32
+  %to = llvm.getelementptr %y[%at] : (!llvm.ptr<1>, i64) -> !llvm.ptr<1>, f32
+  llvm.store %sum, %to {alignment = 4 : i64} : f32, !llvm.ptr<1>
+  llvm.return
+}
+
 // Buffers that are not known to be aligned keep their single accesses.
 // CHECK-LABEL: .entry unaligned(
 // CHECK-NOT: .v4
