@@ -210,6 +210,18 @@ def test_product(count_spills, name):
     assert count_spills(model, f"--precision={precision}", arch=arch) == {0}
 
 
+def test_product_of_bytes_of_unknown_depth(count_spills):
+    u8, i8, i32 = TensorProto.UINT8, TensorProto.INT8, TensorProto.INT32
+    inputs = [
+        helper.make_tensor_value_info("a", u8, ["m", "k"]),
+        helper.make_tensor_value_info("b", i8, ["k", 2]),
+        helper.make_tensor_value_info("zero", u8, []),
+    ]
+    node = helper.make_node("MatMulInteger", ["a", "b", "zero"], ["y"])
+    outputs = [helper.make_tensor_value_info("y", i32, ["m", 2])]
+    assert count_spills(make_model([node], inputs, outputs), arch="sm_120") == {0}
+
+
 @pytest.mark.parametrize("element", [TensorProto.FLOAT, TensorProto.FLOAT16])
 @pytest.mark.parametrize("rank", [1, 2, 3])
 @pytest.mark.parametrize("operator", ["Softmax", "LogSoftmax", "LayerNormalization"])

@@ -27,10 +27,12 @@ struct GemmTileShape {
                                     : 8 * kWarpThreads;
   }
   /// See GPULaunch: what leaves each thread of a small block the registers of
-  /// its part of the tile, 255 or 128. ptxas would aim at more blocks.
-  int64_t getResidentBlocks() const {
+  /// its part of the tile, 255 or 128. ptxas would aim at more blocks. Places
+  /// of operands whose sizes only the run knows take registers, too: 128 were
+  /// too few.
+  int64_t getResidentBlocks(bool areSizesKnown) const {
     bool isSmall = form == Form::Tile && getThreads() <= 2 * kWarpThreads;
-    return isSmall ? (tm * tn > 32 ? 4 : 8) : 0;
+    return isSmall ? (tm * tn > 32 || !areSizesKnown ? 4 : 8) : 0;
   }
   /// Of a block's part of the matrix: rows or columns.
   int64_t getNumRows() const { return flipped ? bm : bn; }

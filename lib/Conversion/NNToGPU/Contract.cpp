@@ -328,8 +328,10 @@ public:
         math.mul(math.ceilDiv(view.groupSize(shape.m), math.constant(tile.bm)),
                  math.ceilDiv(view.groupSize(shape.n), math.constant(tile.bn)));
     blocks = math.mul(math.mul(blocks, view.batchSize()), tile.parts);
+    bool isDepthKnown =
+        kernel::IndexMath::known(view.groupSize(shape.k)).has_value();
     return {blocks, tile.getThreads(), math.constant(0), tile.parts,
-            tile.getResidentBlocks()};
+            tile.getResidentBlocks(isDepthKnown)};
   }
 
   LogicalResult emit(GPUKernelBuilder &kb) const override {

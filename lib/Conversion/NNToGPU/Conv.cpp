@@ -71,16 +71,10 @@ public:
   OpFoldResult numRows() {
     return nn::productOf(context.b, op.getLoc(), rowSizes());
   }
-  /// Places in images of unknown sizes take registers beside those of the tile:
-  /// 128 were too few.
-  int64_t getResidentBlocks(const GemmTileShape &tile) {
-    constexpr int64_t kMostBlocks = 4;
-    bool isKnown =
-        llvm::all_of(ArrayRef(rowSizes()).drop_front(), [](OpFoldResult size) {
-          return kernel::IndexMath::known(size);
-        });
-    int64_t blocks = tile.getResidentBlocks();
-    return isKnown ? blocks : std::min(blocks, kMostBlocks);
+  bool areImagesKnown() {
+    return llvm::all_of(
+        ArrayRef(rowSizes()).drop_front(),
+        [](OpFoldResult size) { return kernel::IndexMath::known(size); });
   }
   GemmTileShape chooseTile() {
     GemmProblem problem;
@@ -296,7 +290,7 @@ public:
         math.ceilDiv(view.numRows(), math.constant(tile.bm)),
         math.ceilDiv(math.constant(view.columns), math.constant(tile.bn)));
     return {math.mul(blocks, view.groups), tile.getThreads(), math.constant(0),
-            /*parts=*/1, view.getResidentBlocks(tile)};
+            /*parts=*/1, tile.getResidentBlocks(view.areImagesKnown())};
   }
 
   LogicalResult emit(GPUKernelBuilder &kb) const override {
