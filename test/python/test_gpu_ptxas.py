@@ -189,6 +189,8 @@ def test_convolution_of_unknown_sizes(count_spills, precision, name):
 PRODUCTS = {
     # Rows of 16-bit elements that begin anywhere, next to a large tile's sums.
     "odd rows": ("fp16", "sm_80", "bkm,bkn->bmn", (5, 128, "m", "n")),
+    # The same with steps so few that all were unrolled.
+    "few steps": ("fp16", "sm_80", "bkm,bkn->bmn", (3, 256, 512, 31)),
     # A large tile's results go out one by one.
     "odd results": ("bf16", "sm_100", "bkm,bkn->bmn", (5, "k", 256, "n")),
     "transposed results": ("tf32", "sm_90", "bkm,bnk->bnm", (3, 2048, "m", 1024)),

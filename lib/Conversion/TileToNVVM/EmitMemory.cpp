@@ -117,9 +117,6 @@ KernelEmitter::ChunkSource KernelEmitter::getSource(CopyOp op, Value row,
           Value()};
 }
 
-/// The least that an asynchronous copy moves.
-static constexpr int64_t kLeastAsyncBytes = 4;
-
 void KernelEmitter::copyChunk(const ChunkSource &source, Value target,
                               Type element) {
   if (element.isInteger()) {

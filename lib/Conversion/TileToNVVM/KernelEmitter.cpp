@@ -297,10 +297,14 @@ LogicalResult KernelEmitter::emitFor(scf::ForOp op) {
                                  mapping.lookupOrDefault(op.getUpperBound()),
                                  mapping.lookupOrDefault(op.getStep()),
                                  flatten(op.getInitArgs()));
-  WalkResult fills = op.walk([](CopyOp copy) {
-    return copy.getFill() ? WalkResult::interrupt() : WalkResult::advance();
+  // Chunks with branches, or that go through registers element by element.
+  WalkResult longCopies = op.walk([](CopyOp copy) {
+    auto view = copy.getSource().getDefiningOp<ViewOp>();
+    bool isLong =
+        copy.getFill() || (view && view.getAlignment() < kLeastAsyncBytes);
+    return isLong ? WalkResult::interrupt() : WalkResult::advance();
   });
-  if (fills.wasInterrupted()) {
+  if (longCopies.wasInterrupted()) {
     forbidUnrolling(loop);
   }
   Block *body = loop.getBody();

@@ -58,6 +58,9 @@ struct ChunkMap {
 /// of an operand, per 32 bits.
 using Registers = llvm::SmallVector<mlir::Value>;
 
+/// The least that an asynchronous copy moves.
+inline constexpr int64_t kLeastAsyncBytes = 4;
+
 /// Keeps a loop as it is. ptxas unrolls short ones, and over the branches of
 /// copies with a fill that takes so many registers that it spills (148 grew to
 /// 255).
