@@ -97,10 +97,10 @@ int64_t KernelEmitter::countResidentBlocks() {
     return 1;
   }
   // For scores and masks; with 0, ptxas spilled.
-  constexpr int64_t kScoreRegisters = 8;
+  constexpr int64_t kMaskRegisters = 8;
   constexpr int64_t kMostBlocks = 8;
   int64_t registers = llvm::alignTo(
-      countProductRegisters() + kOtherRegisters + kScoreRegisters, 8);
+      countProductRegisters() + kOtherRegisters + kMaskRegisters, 8);
   int64_t blocks = BlockLimits().registers / (registers * kernel.getThreads());
   return std::clamp<int64_t>(blocks, 1, kMostBlocks);
 }
