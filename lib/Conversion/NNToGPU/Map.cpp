@@ -7,7 +7,8 @@
 // Where inputs repeat along some dims, neighbours of the result need not be
 // neighbours in them. Small ones of that kind are tables: each block copies
 // them to shared memory, and then computes many vectors.
-#include "Conversion/NNToGPU/GPUKernelFamily.h"
+#include "ElementView.h"
+
 #include "Conversion/NNToKernel/LoopSpace.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
@@ -218,33 +219,15 @@ private:
   }
 
   /// The result's element. With tables, all other inputs have its elements in
-  /// its order, and are read at the element's place: indices that were divided
-  /// out of it would hide from LLVM which elements are neighbours.
+  /// its order, and are read at the element's place.
   static Value loadElement(GPUKernelBuilder &kb, MapPlan &plan,
                            ArrayRef<Value> indices, Value place) {
     for (Value input : kb.getDispatch().getBody().front().getArguments()) {
       if (!plan.tables.empty() && !llvm::is_contained(plan.tables, input)) {
-        kb.setInputView(input, viewElement(kb, kb.getInputBase(input),
-                                           typeOf(input).getShape(), place));
+        kb.setInputView(input, viewElement(kb, input, place));
       }
     }
     return kb.load(kb.getYielded(0), indices);
-  }
-
-  /// A view of `shape` that has element `place` of `base` everywhere.
-  static Value viewElement(GPUKernelBuilder &kb, Value base,
-                           ArrayRef<int64_t> shape, Value place) {
-    SmallVector<int64_t> strides(shape.size(), ShapedType::kDynamic);
-    auto layout = StridedLayoutAttr::get(kb.b.getContext(),
-                                         ShapedType::kDynamic, strides);
-    auto type = MemRefType::get(
-        shape, cast<MemRefType>(base.getType()).getElementType(), layout);
-    SmallVector<OpFoldResult> sizes, zeros(shape.size(), kb.math.value(0));
-    for (int64_t size : shape) {
-      sizes.push_back(kb.b.getIndexAttr(size));
-    }
-    return memref::ReinterpretCastOp::create(kb.b, type, base,
-                                             OpFoldResult(place), sizes, zeros);
   }
 
   static void emitStore(GPUKernelBuilder &kb, MapPlan &plan, Value element,

@@ -3,8 +3,9 @@
 // brings a square tile of it through shared memory, so that neighbouring
 // threads read and write neighbours. Each side of the tile lies along as many
 // of the innermost dims, of the result or of the input, as it takes to fill it.
+#include "Transpose.h"
+
 #include "Conversion/Common/ElementwiseFn.h"
-#include "Conversion/NNToGPU/GPUKernelFamily.h"
 
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
@@ -18,30 +19,6 @@ namespace {
 /// Elements along each side of a tile, and of an access.
 constexpr int64_t kSide = 32, kVector = 4;
 constexpr int64_t kThreads = 256;
-
-/// Whether the dispatch's result at an index needs the transposed tensor at
-/// that very index only.
-bool dependsPointwise(nn::DispatchOp dispatch, nn::TransposeOp op) {
-  llvm::DenseSet<Value> dependent{op.getResult()};
-  RankedTensorType type = op.getResult().getType();
-  Operation *yield = dispatch.getBody().front().getTerminator();
-  for (Operation *next = op->getNextNode(); next != yield;
-       next = next->getNextNode()) {
-    if (llvm::none_of(next->getOperands(), [&](Value operand) {
-          return dependent.contains(operand);
-        })) {
-      continue;
-    }
-    auto result = dyn_cast<RankedTensorType>(next->getResult(0).getType());
-    if (!isa<nn::ElementwiseOp, nn::CastOp>(next) || !result ||
-        result.getShape() != type.getShape() || !type.hasStaticShape()) {
-      return false;
-    }
-    dependent.insert(next->getResult(0));
-  }
-  return llvm::all_of(yield->getOperands(),
-                      [&](Value value) { return dependent.contains(value); });
-}
 
 /// The dims of a transpose's result that the sides of tiles run along: the
 /// result's innermost ones, and those where the input's innermost ones went,
@@ -84,32 +61,19 @@ Sides::Sides(nn::TransposeOp op) {
   farSize = grow(far, near, [&](unsigned dim) { return moved[dim]; });
 }
 
-/// The transpose that the kernel is made around; null if there is none.
+/// The transpose that the kernel is made around; null if there is none, or if
+/// most threads of a tile would have nothing to do along short sides.
 nn::TransposeOp findTranspose(nn::DispatchOp dispatch) {
-  Block &body = dispatch.getBody().front();
-  auto ops = body.getOps<nn::TransposeOp>();
-  if (!llvm::hasSingleElement(ops) ||
-      body.getTerminator()->getNumOperands() != 1) {
+  nn::TransposeOp op = findLoneTranspose(dispatch);
+  if (!op) {
     return nullptr;
   }
-  nn::TransposeOp op = *ops.begin();
-  RankedTensorType type = op.getResult().getType();
-  int64_t last = type.getRank() - 1;
-  Type element = type.getElementType();
-  if (last < 1 || op.getPermutation().back() == last ||
-      !element.isIntOrFloat() || element.getIntOrFloatBitWidth() < 8 ||
-      element.getIntOrFloatBitWidth() > 64) {
-    return nullptr;
-  }
-  // Along short sides most threads of a tile would have nothing to do.
   Sides sides(op);
   auto isShort = [&](int64_t size) {
     return !ShapedType::isDynamic(size) && size < kSide / 2;
   };
-  return !isShort(sides.nearSize) && !isShort(sides.farSize) &&
-                 dependsPointwise(dispatch, op)
-             ? op
-             : nn::TransposeOp();
+  return isShort(sides.nearSize) || isShort(sides.farSize) ? nn::TransposeOp()
+                                                           : op;
 }
 
 /// Tiles of the result.
@@ -119,21 +83,23 @@ struct TilePlan {
         sizes(context.sizes(op.getResult())) {
     kernel::IndexMath &math = context.math;
     grid = sizes;
-    bool areWhole = true;
-    for (ArrayRef<unsigned> side :
-         {ArrayRef(sides.near), ArrayRef(sides.far)}) {
+    auto cut = [&](ArrayRef<unsigned> side) {
       OpFoldResult size =
           nn::productOf(context.b, context.b.getLoc(), getSizes(side));
-      std::optional<int64_t> known = kernel::IndexMath::known(size);
-      areWhole &= side.size() == 1 && known && *known % kVector == 0;
       for (unsigned dim : side) {
         grid[dim] = math.constant(1);
       }
       grid[side.back()] = math.ceilDiv(size, math.constant(kSide));
-      (nearSize ? farSize : nearSize) = size;
-    }
-    hasVectors =
-        op.getResult().getType().getElementTypeBitWidth() == 32 && areWhole;
+      return size;
+    };
+    nearSize = cut(sides.near);
+    farSize = cut(sides.far);
+    auto isWhole = [](ArrayRef<unsigned> side, OpFoldResult size) {
+      std::optional<int64_t> known = kernel::IndexMath::known(size);
+      return side.size() == 1 && known && *known % kVector == 0;
+    };
+    hasVectors = op.getResult().getType().getElementTypeBitWidth() == 32 &&
+                 isWhole(sides.near, nearSize) && isWhole(sides.far, farSize);
   }
 
   /// Sizes of the dims of a side.
@@ -323,7 +289,11 @@ public:
 
 const GPUKernelFamily *getTransposeGPUFamily(nn::DispatchOp dispatch) {
   static const TransposeGPUFamily family;
-  return findTranspose(dispatch) ? &family : nullptr;
+  if (findTranspose(dispatch)) {
+    return &family;
+  }
+  const GPUKernelFamily *vectors = getChannelTransposeGPUFamily(dispatch);
+  return vectors ? vectors : getPlaneTransposeGPUFamily(dispatch);
 }
 
 } // namespace dlc
