@@ -27,6 +27,8 @@ public:
   llvm::ArrayRef<mlir::OpFoldResult> getGroupSizes() const {
     return groupSizes;
   }
+  /// The tensor's dims that take the indices of the merged loops.
+  llvm::ArrayRef<unsigned> getIndexDims() const { return indexDims; }
   llvm::SmallVector<mlir::Value>
   expandIndices(llvm::ArrayRef<mlir::Value> groupIndices);
 

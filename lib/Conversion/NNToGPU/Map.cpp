@@ -6,8 +6,11 @@
 //
 // Where inputs repeat along some dims, neighbours of the result need not be
 // neighbours in them. Small ones of that kind are tables: each block copies
-// them to shared memory, and then computes many vectors.
+// them to shared memory, and then computes many vectors. Of large ones, or of
+// unknown size, it copies what its own elements look for. Either way the other
+// inputs, and the result, are cut into vectors as if they had a single dim.
 #include "ElementView.h"
+#include "RepeatedOperands.h"
 
 #include "Conversion/NNToKernel/LoopSpace.h"
 
@@ -24,6 +27,9 @@ namespace {
 constexpr int64_t kThreads = 256;
 /// Vectors of a thread whose block copies tables.
 constexpr int64_t kTableVectors = 4;
+/// Bytes of a block's copies of inputs that repeat, and how many are copied.
+constexpr int64_t kCopyBytes = 16 << 10;
+constexpr size_t kMostCopied = 2;
 
 /// Bytes of an element in memory.
 int64_t elementBytes(Value tensor) {
@@ -47,8 +53,13 @@ struct MapPlan {
     }
     tables = findTables(context, most);
     if (!tables.empty()) {
-      sizes = {nn::productOf(context.b, context.b.getLoc(), dims)};
       threadVectors = kTableVectors;
+    }
+    isFlat = !tables.empty() ||
+             (dims.size() > 1 && last.value_or(kWarpThreads) >= kWarpThreads &&
+              findCopied(context, most));
+    if (isFlat) {
+      sizes = {nn::productOf(context.b, context.b.getLoc(), dims)};
     }
     // One loop over everything has its tail at the end of the grid.
     hasTail = sizes.size() == 1;
@@ -93,9 +104,8 @@ struct MapPlan {
   }
 
   /// The inputs that repeat along dims; none unless all of these are small, and
-  /// the others have the result's elements in its order.
-  static SmallVector<Value> findTables(DispatchContext &context,
-                                       int64_t width) {
+  /// the others have the result's elements in its order: these are placed.
+  SmallVector<Value> findTables(DispatchContext &context, int64_t most) {
     auto type = typeOf(context.getYielded(0));
     Block &body = context.getDispatch().getBody().front();
     if (!type.hasStaticShape() || llvm::any_of(body, [](Operation &op) {
@@ -104,23 +114,64 @@ struct MapPlan {
         })) {
       return {};
     }
-    SmallVector<Value> tables;
+    SmallVector<Value> found, others;
     int64_t count = 0;
     for (Value input : body.getArguments()) {
       auto own = dyn_cast<RankedTensorType>(input.getType());
       if (!own || !own.hasStaticShape()) {
         return {};
       }
-      if (own.getShape() != type.getShape()) {
-        tables.push_back(input);
+      if (own.getShape() == type.getShape()) {
+        others.push_back(input);
+      } else {
+        found.push_back(input);
         count += own.getNumElements();
       }
     }
-    if (kTableShare * count > kThreads * kTableVectors * width) {
+    if (found.empty() ||
+        kTableShare * count > kThreads * kTableVectors * most) {
       return {};
     }
-    return tables;
+    placed = std::move(others);
+    return found;
   }
+
+  /// Sorts inputs into those that are placed, those that are copied because
+  /// they differ along the innermost loop, and those that do not, which are
+  /// read at indices; false unless each is of some kind.
+  bool findCopied(DispatchContext &context, int64_t most) {
+    ArrayRef<int64_t> shape = typeOf(context.getYielded(0)).getShape();
+    SmallVector<Value> found, others;
+    int64_t bytes = 0;
+    for (Value input : context.getDispatch().getBody().getArguments()) {
+      auto own = dyn_cast<RankedTensorType>(input.getType());
+      if (!own) {
+        continue;
+      }
+      if (!isElementwiseInput(input, shape)) {
+        return false;
+      }
+      if (own.getShape() == shape) {
+        others.push_back(input);
+      } else if (own.getDimSize(space.getIndexDims().back()) != 1) {
+        found.push_back(input);
+        bytes += elementBytes(input);
+      }
+    }
+    if (found.size() > kMostCopied) {
+      return false;
+    }
+    if (!found.empty()) {
+      threadVectors = std::clamp<int64_t>(
+          kCopyBytes / (kThreads * most * bytes), 1, kTableVectors);
+    }
+    placed = std::move(others);
+    copied = std::move(found);
+    return true;
+  }
+
+  /// Elements of a block.
+  int64_t getCapacity() const { return kThreads * threadVectors * width; }
 
   OpFoldResult countVectors(kernel::IndexMath &math) {
     OpFoldResult count = math.ceilDiv(sizes.back(), math.constant(width));
@@ -131,14 +182,19 @@ struct MapPlan {
   }
 
   LoopSpace space;
-  /// The result's loops, and those of the grid: the same, or with tables a
-  /// single one over all elements.
+  /// The result's loops, and those of the grid: the same, or a single one over
+  /// all elements.
   nn::Sizes dims, sizes;
+  bool isFlat = false;
   int64_t width = 1;
   /// Whether the last vector may be short.
   bool hasTail = false;
-  SmallVector<Value> tables;
+  /// Inputs: all of one is copied, or what a block looks for, or they are read
+  /// at the result's place.
+  SmallVector<Value> tables, copied, placed;
   int64_t threadVectors = 1;
+  /// Of the kernel under construction.
+  std::optional<RepeatedOperands> copies;
 };
 
 class MapGPUFamily final : public GPUKernelFamily {
@@ -157,7 +213,16 @@ public:
     for (Value table : plan.tables) {
       kb.setInputView(table, emitSharedCopy(kb, table));
     }
-    if (!plan.tables.empty()) {
+    if (!plan.copied.empty()) {
+      int64_t capacity = plan.getCapacity();
+      plan.copies.emplace(kb, plan.copied, plan.dims, capacity,
+                          plan.space.getIndexDims());
+      OpFoldResult begin = math.mul(kb.getBlock(), capacity);
+      plan.copies->emitCopies(begin,
+                              math.min(math.add(begin, math.constant(capacity)),
+                                       plan.sizes.back()));
+    }
+    if (!plan.tables.empty() || !plan.copied.empty()) {
       kb.emitBarrier();
     }
     OpFoldResult first = math.add(
@@ -207,7 +272,7 @@ private:
   /// The result's indices.
   static SmallVector<Value> getIndices(GPUKernelBuilder &kb, MapPlan &plan,
                                        ArrayRef<Value> groups) {
-    if (plan.tables.empty()) {
+    if (!plan.isFlat) {
       return plan.space.expandIndices(groups);
     }
     SmallVector<Value> split;
@@ -218,21 +283,20 @@ private:
     return plan.space.expandIndices(split);
   }
 
-  /// The result's element. With tables, all other inputs have its elements in
-  /// its order, and are read at the element's place.
   static Value loadElement(GPUKernelBuilder &kb, MapPlan &plan,
                            ArrayRef<Value> indices, Value place) {
-    for (Value input : kb.getDispatch().getBody().front().getArguments()) {
-      if (!plan.tables.empty() && !llvm::is_contained(plan.tables, input)) {
+    if (plan.isFlat) {
+      for (Value input : plan.placed) {
         kb.setInputView(input, viewElement(kb, input, place));
       }
     }
-    return kb.load(kb.getYielded(0), indices);
+    auto load = [&] { return kb.load(kb.getYielded(0), indices); };
+    return plan.copies ? plan.copies->readAt(place, load) : load();
   }
 
   static void emitStore(GPUKernelBuilder &kb, MapPlan &plan, Value element,
                         ArrayRef<Value> indices, Value place) {
-    if (plan.tables.empty()) {
+    if (!plan.isFlat) {
       memref::StoreOp::create(kb.b, element, kb.viewResult(0), indices);
     } else {
       Value all = kb.view(kb.getResultBase(0), plan.sizes);

@@ -27,9 +27,55 @@ bool isRepeatedInput(nn::ElementwiseOp op, unsigned number,
   return true;
 }
 
+/// Whether a use of a value computes elements from its own at the same indices,
+/// or at 0 along dims of which types say that it has one.
+static bool isElementwiseUse(OpOperand &use) {
+  auto op = dyn_cast<nn::ElementwiseOp>(use.getOwner());
+  if (!op) {
+    return isa<nn::CastOp, nn::YieldOp>(use.getOwner()) ||
+           llvm::none_of(use.getOwner()->getResultTypes(),
+                         llvm::IsaPred<RankedTensorType>);
+  }
+  auto dims = llvm::seq<int64_t>(typeOf(op.getResult()).getRank());
+  return llvm::none_of(dims, [&](int64_t dim) {
+    return op.mayBroadcast(use.getOperandNumber(), dim);
+  });
+}
+
+bool isElementwiseInput(Value input, ArrayRef<int64_t> shape) {
+  SmallVector<Value> open{input};
+  llvm::DenseSet<Value> seen;
+  while (!open.empty()) {
+    Value value = open.pop_back_val();
+    auto type = dyn_cast<RankedTensorType>(value.getType());
+    if (!type || !seen.insert(value).second) {
+      continue;
+    }
+    bool fits = type.getRank() == static_cast<int64_t>(shape.size());
+    for (size_t dim = 0; fits && dim < shape.size(); ++dim) {
+      int64_t own = type.getDimSize(dim);
+      fits = own == shape[dim] || own == 1;
+    }
+    if (!fits || !llvm::all_of(value.getUses(), isElementwiseUse)) {
+      return false;
+    }
+    for (Operation *user : value.getUsers()) {
+      if (isa<nn::YieldOp>(user) && type.getShape() != shape) {
+        return false;
+      }
+      llvm::append_range(open, user->getResults());
+    }
+  }
+  return true;
+}
+
 RepeatedOperands::RepeatedOperands(GPUKernelBuilder &kb, ArrayRef<Value> inputs,
-                                   nn::Sizes sizes, int64_t capacity)
-    : kb(kb), sizes(std::move(sizes)) {
+                                   nn::Sizes sizesOfTensor, int64_t capacity,
+                                   ArrayRef<unsigned> mergedDims)
+    : kb(kb), sizes(std::move(sizesOfTensor)), dims(mergedDims) {
+  if (dims.empty()) {
+    dims = llvm::to_vector(llvm::seq<unsigned>(sizes.size()));
+  }
   for (Value input : inputs) {
     Type element = getCodeType(typeOf(input).getElementType());
     operands.push_back(
@@ -65,21 +111,20 @@ void RepeatedOperands::emitRow(const Operand &operand, Value row,
                                OpFoldResult end, OpFoldResult team) {
   kernel::IndexMath &math = kb.math;
   RankedTensorType type = typeOf(operand.input);
-  nn::Sizes own = kb.sizes(operand.input);
-  bool isAlong = type.getShape().back() != 1;
-  SmallVector<Value> at;
+  bool isAlong = type.getDimSize(dims.back()) != 1;
+  SmallVector<Value> at(type.getRank(), math.value(0));
   OpFoldResult place = math.constant(0);
-  for (auto [dim, index] : llvm::enumerate(
+  for (auto [i, index] : llvm::enumerate(
            kernel::delinearize(math, row, ArrayRef(sizes).drop_back()))) {
-    bool isOne = type.getDimSize(dim) == 1;
-    at.push_back(math.value(isOne ? math.constant(0) : index));
-    place = math.add(math.mul(place, own[dim]), at.back());
+    if (type.getDimSize(dims[i]) != 1) {
+      at[dims[i]] = math.value(index);
+      place = math.add(math.mul(place, sizes[i]), index);
+    }
   }
-  at.push_back(nullptr);
   int64_t bytes = std::max(1u, type.getElementTypeBitWidth() / 8);
   OpFoldResult shift =
       isAlong
-          ? math.rem(math.mul(place, own.back()),
+          ? math.rem(math.mul(place, sizes.back()),
                      math.constant(std::max<int64_t>(1, kSectorBytes / bytes)))
           : math.constant(0);
   OpFoldResult column = math.sub(math.rem(kb.getThread(), team), shift);
@@ -89,7 +134,7 @@ void RepeatedOperands::emitRow(const Operand &operand, Value row,
   kernel::emitFor(kb.b, column, upper, team, [&](Value i) {
     KernelBuilder::MemoScope scope(kb);
     kernel::emitIf(kb.b, math.lessEqual(lower, i), [&] {
-      at.back() = isAlong ? i : math.value(0);
+      at[dims.back()] = isAlong ? i : math.value(0);
       Value element = memref::LoadOp::create(kb.b, operand.global, at);
       Value slot = math.value(math.sub(math.add(first, i), begin));
       memref::StoreOp::create(kb.b, element, operand.copy, slot);

@@ -13,6 +13,11 @@ namespace dlc {
 bool isRepeatedInput(nn::ElementwiseOp op, unsigned number,
                      llvm::ArrayRef<int64_t> shape);
 
+/// Whether all that is computed from `input` is elementwise, of the shape of a
+/// tensor with as many dims or smaller along some, of which types say so; what
+/// the dispatch yields has the shape itself.
+bool isElementwiseInput(mlir::Value input, llvm::ArrayRef<int64_t> shape);
+
 /// Neighbouring elements of a tensor look for those of a mask or a bias at
 /// places that begin anywhere and jump. A block copies what its elements look
 /// for to shared memory, in their order: row by row of the tensor's last dim,
@@ -20,9 +25,12 @@ bool isRepeatedInput(nn::ElementwiseOp op, unsigned number,
 /// elements, as if the operand did not repeat.
 class RepeatedOperands {
 public:
-  /// `sizes` of the tensor; a block has up to `capacity` elements.
+  /// `sizes` of the tensor; a block has up to `capacity` elements. Where dims
+  /// were merged, these are the sizes of what they were merged to, and `dims`
+  /// take the indices.
   RepeatedOperands(GPUKernelBuilder &kb, llvm::ArrayRef<mlir::Value> operands,
-                   nn::Sizes sizes, int64_t capacity);
+                   nn::Sizes sizes, int64_t capacity,
+                   llvm::ArrayRef<unsigned> dims = {});
 
   /// Copies what elements [begin, end) look for; to be read after a barrier.
   void emitCopies(mlir::OpFoldResult begin, mlir::OpFoldResult end);
@@ -40,6 +48,7 @@ private:
 
   GPUKernelBuilder &kb;
   nn::Sizes sizes;
+  llvm::SmallVector<unsigned> dims;
   llvm::SmallVector<Operand> operands;
   mlir::OpFoldResult begin;
 };
