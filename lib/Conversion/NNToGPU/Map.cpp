@@ -25,6 +25,8 @@ namespace dlc {
 namespace {
 
 constexpr int64_t kThreads = 256;
+/// Bytes of an access; so many elements of one byte are no burden here.
+constexpr int64_t kAccessBytes = 16;
 /// Vectors of a thread whose block copies tables.
 constexpr int64_t kTableVectors = 4;
 /// Bytes of a block's copies of inputs that repeat, and how many are copied.
@@ -47,7 +49,8 @@ struct MapPlan {
     }
     int64_t most = getMostWidth(context);
     std::optional<int64_t> last = kernel::IndexMath::known(sizes.back());
-    if (last && *last % most == 0) {
+    bool isWhole = last && *last % most == 0;
+    if (isWhole && !hasOddSlice(context, most)) {
       width = most;
       return;
     }
@@ -80,7 +83,7 @@ struct MapPlan {
         bytes = std::max(bytes, elementBytes(input));
       }
     }
-    return getAccessWidth(bytes);
+    return bytes == 1 ? kAccessBytes : getAccessWidth(bytes);
   }
 
   /// Whether a vector needs several elements of an input, as it does not of
@@ -136,26 +139,59 @@ struct MapPlan {
     return found;
   }
 
-  /// Sorts inputs into those that are placed, those that are copied because
-  /// they differ along the innermost loop, and those that do not, which are
-  /// read at indices; false unless each is of some kind.
+  /// Whether rows of a slice begin where accesses of `most` elements do not.
+  static bool hasOddSlice(DispatchContext &context, int64_t most) {
+    auto slices = context.getDispatch().getBody().getOps<nn::SliceOp>();
+    return llvm::any_of(slices, [&](nn::SliceOp op) {
+      std::optional<int64_t> offset =
+          getConstantIntValue(op.getMixedOffsets().back());
+      int64_t pitch = typeOf(op.getInput()).getShape().back();
+      return !offset || *offset % most != 0 || pitch % most != 0;
+    });
+  }
+
+  /// The slices of an input's rows, if these are all that is made of it; else
+  /// the input.
+  static SmallVector<Value> getSlices(Value input) {
+    SmallVector<Value> slices;
+    for (Operation *user : input.getUsers()) {
+      if (llvm::none_of(user->getResultTypes(),
+                        llvm::IsaPred<RankedTensorType>)) {
+        continue;
+      }
+      auto slice = dyn_cast<nn::SliceOp>(user);
+      if (!slice || !isConstantIntValue(slice.getMixedStrides().back(), 1)) {
+        return {input};
+      }
+      slices.push_back(slice.getResult());
+    }
+    return slices.empty() ? SmallVector<Value>{input} : slices;
+  }
+
+  /// Sorts inputs, and slices of them, into those that are placed, those that
+  /// are copied because they differ along the innermost loop, and those that do
+  /// not, which are read at indices; false unless each is of some kind.
   bool findCopied(DispatchContext &context, int64_t most) {
     ArrayRef<int64_t> shape = typeOf(context.getYielded(0)).getShape();
     SmallVector<Value> found, others;
     int64_t bytes = 0;
+    SmallVector<Value> tensors;
     for (Value input : context.getDispatch().getBody().getArguments()) {
-      auto own = dyn_cast<RankedTensorType>(input.getType());
-      if (!own) {
-        continue;
+      if (isa<RankedTensorType>(input.getType())) {
+        llvm::append_range(tensors, getSlices(input));
       }
-      if (!isElementwiseInput(input, shape)) {
+    }
+    for (Value tensor : tensors) {
+      RankedTensorType own = typeOf(tensor);
+      if (!isElementwiseInput(tensor, shape)) {
         return false;
       }
-      if (own.getShape() == shape) {
-        others.push_back(input);
+      bool isSlice = tensor.getDefiningOp() != nullptr;
+      if (own.getShape() == shape && !isSlice) {
+        others.push_back(tensor);
       } else if (own.getDimSize(space.getIndexDims().back()) != 1) {
-        found.push_back(input);
-        bytes += elementBytes(input);
+        found.push_back(tensor);
+        bytes += elementBytes(tensor);
       }
     }
     if (found.size() > kMostCopied) {

@@ -6,6 +6,7 @@
 // positions of several channels: planes begin so many banks apart that these do
 // not meet. Where channels lie inside of positions on both sides, their order
 // differs, and with it that distance: elements change planes in between.
+#include "SectorRun.h"
 #include "Transpose.h"
 
 #include "Conversion/Common/ElementwiseFn.h"
@@ -255,19 +256,15 @@ void PlaneEmitter::forSide(
         setIndices(begin, side.aside, run);
         setIndices(begin, side.inside, math.constant(0));
         OpFoldResult place = (access.*placeOf)(begin);
-        OpFoldResult shift = math.rem(place, math.constant(unit));
-        kernel::emitFor(
-            b, math.sub(kb.getThread(), shift), math.mul(count, inside),
-            math.constant(kThreads), [&](Value i) {
-              kernel::emitIf(b, math.lessEqual(math.constant(0), i), [&] {
-                KernelBuilder::MemoScope each(kb);
-                Element at = begin;
-                OpFoldResult inTile = math.div(i, inside);
-                setIndices(at, side.inside, math.rem(i, inside));
-                at.position = math.value(math.add(begin.position, inTile));
-                body(at, math.add(place, i), inTile);
-              });
-            });
+        SectorRun elements{place, math.constant(0), math.mul(count, inside),
+                           unit};
+        emitSectorRun(kb, elements, math.constant(kThreads), [&](Value i) {
+          Element at = begin;
+          OpFoldResult inTile = math.div(i, inside);
+          setIndices(at, side.inside, math.rem(i, inside));
+          at.position = math.value(math.add(begin.position, inTile));
+          body(at, math.add(place, i), inTile);
+        });
       });
 }
 
@@ -333,12 +330,6 @@ Value PlaneEmitter::narrow(Value value) {
              : value;
 }
 
-/// Elements of `tensor` in a sector.
-int64_t getUnit(Value tensor) {
-  int64_t bits = typeOf(tensor).getElementTypeBitWidth();
-  return kSectorBytes / std::max<int64_t>(1, bits / 8);
-}
-
 void PlaneEmitter::emit() {
   SmallVector<OpFoldResult> tile =
       kernel::delinearize(math, kb.getBlock(), plan.grid);
@@ -363,7 +354,8 @@ void PlaneEmitter::emit() {
       break;
     }
   }
-  forSide(plan.input, &TransposeAccess::getInputPlace, getUnit(source),
+  forSide(plan.input, &TransposeAccess::getInputPlace,
+          getSectorElements(source),
           [&](const Element &at, OpFoldResult place, OpFoldResult inTile) {
             memref::StoreOp::create(b, widen(access.load(at, place)), shared,
                                     address(read, at, inTile));
@@ -374,7 +366,7 @@ void PlaneEmitter::emit() {
     kb.emitBarrier();
   }
   forSide(plan.result, &TransposeAccess::getResultPlace,
-          getUnit(kb.getYielded(0)),
+          getSectorElements(kb.getYielded(0)),
           [&](const Element &at, OpFoldResult place, OpFoldResult inTile) {
             Value moved =
                 memref::LoadOp::create(b, shared, address(written, at, inTile));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // The way of repeated operands to shared memory.
 #include "RepeatedOperands.h"
+#include "SectorRun.h"
 
 #include "Conversion/Common/ElementwiseFn.h"
 
@@ -69,17 +70,17 @@ bool isElementwiseInput(Value input, ArrayRef<int64_t> shape) {
   return true;
 }
 
-RepeatedOperands::RepeatedOperands(GPUKernelBuilder &kb, ArrayRef<Value> inputs,
+RepeatedOperands::RepeatedOperands(GPUKernelBuilder &kb,
+                                   ArrayRef<Value> tensors,
                                    nn::Sizes sizesOfTensor, int64_t capacity,
                                    ArrayRef<unsigned> mergedDims)
     : kb(kb), sizes(std::move(sizesOfTensor)), dims(mergedDims) {
   if (dims.empty()) {
     dims = llvm::to_vector(llvm::seq<unsigned>(sizes.size()));
   }
-  for (Value input : inputs) {
-    Type element = getCodeType(typeOf(input).getElementType());
-    operands.push_back(
-        {input, kb.viewInput(input), kb.allocateShared(element, capacity)});
+  for (Value tensor : tensors) {
+    Type element = getCodeType(typeOf(tensor).getElementType());
+    operands.push_back({tensor, kb.allocateShared(element, capacity)});
   }
 }
 
@@ -93,9 +94,7 @@ void RepeatedOperands::emitCopies(OpFoldResult first, OpFoldResult end) {
 void RepeatedOperands::emitCopy(const Operand &operand, OpFoldResult end) {
   kernel::IndexMath &math = kb.math;
   int64_t threads = kb.getNumThreads();
-  // A warp at least, so that its accesses are of one row.
-  OpFoldResult team = math.max(emitPowerAbove(kb, sizes.back(), threads),
-                               math.constant(kWarpThreads));
+  OpFoldResult team = getRunTeam(kb, sizes.back());
   // None has no rows, and is not divided by.
   OpFoldResult size = math.max(sizes.back(), math.constant(1));
   OpFoldResult first =
@@ -107,38 +106,48 @@ void RepeatedOperands::emitCopy(const Operand &operand, OpFoldResult end) {
                   });
 }
 
+/// Where element `row` of an operand is in the input that has it.
+OpFoldResult RepeatedOperands::getRowPlace(Value tensor, ArrayRef<Value> row) {
+  kernel::IndexMath &math = kb.math;
+  SmallVector<OpFoldResult> at(row.begin(), row.end());
+  auto slice = tensor.getDefiningOp<nn::SliceOp>();
+  if (slice) {
+    for (auto [index, offset, stride] : llvm::zip_equal(
+             at, slice.getMixedOffsets(), slice.getMixedStrides())) {
+      index = math.add(kb.index(offset), math.mul(index, kb.index(stride)));
+    }
+    tensor = slice.getInput();
+  }
+  OpFoldResult place = math.constant(0);
+  for (auto [index, size] : llvm::zip_equal(at, kb.sizes(tensor))) {
+    place = math.add(math.mul(place, size), index);
+  }
+  return place;
+}
+
 void RepeatedOperands::emitRow(const Operand &operand, Value row,
                                OpFoldResult end, OpFoldResult team) {
   kernel::IndexMath &math = kb.math;
-  RankedTensorType type = typeOf(operand.input);
+  RankedTensorType type = typeOf(operand.tensor);
   bool isAlong = type.getDimSize(dims.back()) != 1;
   SmallVector<Value> at(type.getRank(), math.value(0));
-  OpFoldResult place = math.constant(0);
   for (auto [i, index] : llvm::enumerate(
            kernel::delinearize(math, row, ArrayRef(sizes).drop_back()))) {
     if (type.getDimSize(dims[i]) != 1) {
       at[dims[i]] = math.value(index);
-      place = math.add(math.mul(place, sizes[i]), index);
     }
   }
-  int64_t bytes = std::max(1u, type.getElementTypeBitWidth() / 8);
-  OpFoldResult shift =
-      isAlong
-          ? math.rem(math.mul(place, sizes.back()),
-                     math.constant(std::max<int64_t>(1, kSectorBytes / bytes)))
-          : math.constant(0);
-  OpFoldResult column = math.sub(math.rem(kb.getThread(), team), shift);
   OpFoldResult first = math.mul(row, sizes.back());
-  OpFoldResult lower = math.max(math.sub(begin, first), math.constant(0));
-  OpFoldResult upper = math.min(math.sub(end, first), sizes.back());
-  kernel::emitFor(kb.b, column, upper, team, [&](Value i) {
-    KernelBuilder::MemoScope scope(kb);
-    kernel::emitIf(kb.b, math.lessEqual(lower, i), [&] {
-      at[dims.back()] = isAlong ? i : math.value(0);
-      Value element = memref::LoadOp::create(kb.b, operand.global, at);
-      Value slot = math.value(math.sub(math.add(first, i), begin));
-      memref::StoreOp::create(kb.b, element, operand.copy, slot);
-    });
+  // What is one element has no sectors to begin at.
+  SectorRun run{isAlong ? getRowPlace(operand.tensor, at) : math.constant(0),
+                math.max(math.sub(begin, first), math.constant(0)),
+                math.min(math.sub(end, first), sizes.back()),
+                isAlong ? getSectorElements(operand.tensor) : 1};
+  emitSectorRun(kb, run, team, [&](Value i) {
+    at[dims.back()] = isAlong ? i : math.value(0);
+    Value element = kb.load(operand.tensor, at);
+    Value slot = math.value(math.sub(math.add(first, i), begin));
+    memref::StoreOp::create(kb.b, element, operand.copy, slot);
   });
 }
 
@@ -150,24 +159,14 @@ Value RepeatedOperands::readAt(OpFoldResult place,
   // Elements of one place are no other's, though an operand may have the same
   // indices for both.
   KernelBuilder::MemoScope scope(kb);
-  ImplicitLocOpBuilder &b = kb.b;
+  Value slot = kb.math.value(kb.math.sub(place, begin));
   for (const Operand &operand : operands) {
-    int64_t rank = typeOf(operand.input).getRank();
-    SmallVector<int64_t> ones(rank, 1), zeros(rank, 0);
-    auto type = MemRefType::get(
-        ones, cast<MemRefType>(operand.copy.getType()).getElementType(),
-        StridedLayoutAttr::get(b.getContext(), ShapedType::kDynamic, zeros),
-        b.getI64IntegerAttr(kSharedSpace));
-    Value slot = kb.math.value(kb.math.sub(place, begin));
-    kb.setInputView(operand.input,
-                    memref::ReinterpretCastOp::create(
-                        b, type, operand.copy, OpFoldResult(slot),
-                        SmallVector<OpFoldResult>(rank, b.getIndexAttr(1)),
-                        SmallVector<OpFoldResult>(rank, b.getIndexAttr(0))));
+    kb.setElement(operand.tensor,
+                  memref::LoadOp::create(kb.b, operand.copy, slot));
   }
   Value result = body();
   for (const Operand &operand : operands) {
-    kb.setInputView(operand.input, operand.global);
+    kb.setElement(operand.tensor, nullptr);
   }
   return result;
 }

@@ -18,11 +18,11 @@ bool isRepeatedInput(nn::ElementwiseOp op, unsigned number,
 /// the dispatch yields has the shape itself.
 bool isElementwiseInput(mlir::Value input, llvm::ArrayRef<int64_t> shape);
 
-/// Neighbouring elements of a tensor look for those of a mask or a bias at
-/// places that begin anywhere and jump. A block copies what its elements look
-/// for to shared memory, in their order: row by row of the tensor's last dim,
-/// by accesses that begin where sectors do. Then it reads the copy beside the
-/// elements, as if the operand did not repeat.
+/// Neighbouring elements of a tensor look for those of a mask or a bias, or of
+/// a slice of an input, at places that begin anywhere and jump. A block copies
+/// what its elements look for to shared memory, in their order: row by row of
+/// the tensor's last dim, by accesses that begin where sectors do. Then it
+/// reads the copy beside the elements, as if the operand did not repeat.
 class RepeatedOperands {
 public:
   /// `sizes` of the tensor; a block has up to `capacity` elements. Where dims
@@ -40,8 +40,10 @@ public:
 
 private:
   struct Operand {
-    mlir::Value input, global, copy;
+    mlir::Value tensor, copy;
   };
+  mlir::OpFoldResult getRowPlace(mlir::Value tensor,
+                                 llvm::ArrayRef<mlir::Value> row);
   void emitCopy(const Operand &operand, mlir::OpFoldResult end);
   void emitRow(const Operand &operand, mlir::Value row, mlir::OpFoldResult end,
                mlir::OpFoldResult team);
