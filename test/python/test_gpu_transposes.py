@@ -4,6 +4,7 @@ touch sectors of global memory and banks of shared memory."""
 
 from __future__ import annotations
 
+import json
 import os
 
 import numpy as np
@@ -189,3 +190,32 @@ def test_ops_around_narrow_transposes(shape, perm):
 @pytest.mark.parametrize(("shape", "perm"), SHAPES, ids=NAMES)
 def test_slices_before_narrow_transposes(shape, perm):
     run_in_child(check_sliced, shape, perm, start="spawn")
+
+
+def check_tiles(shape, perm, before: str, after: str, width: int, file) -> None:
+    """Sectors and wavefronts of tiles, and accesses that move `width` elements."""
+    x = values(shape, before)
+    nodes = [transpose(perm, "x", "t"), cast(after, "t", "y")]
+    if before == after:
+        nodes = [transpose(perm)]
+    expected = x.transpose(perm).astype(after)
+    check(build(nodes, x, after), x, expected, file)
+    counters = json.loads(file.read_text())
+    assert counters["global_accesses"] * 32 * width <= 2.2 * x.size
+
+
+@pytest.mark.parametrize(
+    ("shape", "perm", "before", "after", "width"),
+    [
+        ((3, 128, 192), [0, 2, 1], "float32", "float32", 4),
+        ((3, 128, 192), [0, 2, 1], "float16", "float16", 8),
+        ((64, 3, 192), [2, 1, 0], "float16", "float16", 8),
+        ((128, 192), [1, 0], "uint8", "uint8", 8),
+        ((128, 192), [1, 0], "int64", "int64", 1),
+        ((128, 192), [1, 0], "uint8", "float32", 4),
+        ((120, 200), [1, 0], "float32", "float16", 4),
+    ],
+)
+def test_tiles(shape, perm, before, after, width, tmp_path):
+    arguments = (shape, perm, before, after, width, tmp_path / "counters.json")
+    run_in_child(check_tiles, *arguments, start="spawn")

@@ -10,14 +10,17 @@
 #include "mlir/Dialect/MemRef/IR/MemRef.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
 
+#include <numeric>
+
 using namespace mlir;
 
 namespace dlc {
 
 namespace {
 
-/// Elements along each side of a tile, and of an access.
-constexpr int64_t kSide = 32, kVector = 4;
+/// Elements along each side of a tile that is moved one by one; else so many
+/// vectors, of at least so many elements.
+constexpr int64_t kSide = 32, kSideVectors = 8, kLeastVector = 4;
 constexpr int64_t kThreads = 256;
 
 /// The dims of a transpose's result that the sides of tiles run along: the
@@ -83,23 +86,34 @@ struct TilePlan {
         sizes(context.sizes(op.getResult())) {
     kernel::IndexMath &math = context.math;
     grid = sizes;
-    auto cut = [&](ArrayRef<unsigned> side) {
-      OpFoldResult size =
-          nn::productOf(context.b, context.b.getLoc(), getSizes(side));
-      for (unsigned dim : side) {
+    auto sizeOf = [&](ArrayRef<unsigned> dims) {
+      return nn::productOf(context.b, context.b.getLoc(), getSizes(dims));
+    };
+    nearSize = sizeOf(sides.near);
+    farSize = sizeOf(sides.far);
+    chooseWidth(context.getDispatch());
+    auto cut = [&](ArrayRef<unsigned> dims, OpFoldResult size) {
+      for (unsigned dim : dims) {
         grid[dim] = math.constant(1);
       }
-      grid[side.back()] = math.ceilDiv(size, math.constant(kSide));
-      return size;
+      grid[dims.back()] = math.ceilDiv(size, math.constant(side));
     };
-    nearSize = cut(sides.near);
-    farSize = cut(sides.far);
-    auto isWhole = [](ArrayRef<unsigned> side, OpFoldResult size) {
-      std::optional<int64_t> known = kernel::IndexMath::known(size);
-      return side.size() == 1 && known && *known % kVector == 0;
-    };
-    hasVectors = op.getResult().getType().getElementTypeBitWidth() == 32 &&
-                 isWhole(sides.near, nearSize) && isWhole(sides.far, farSize);
+    cut(sides.near, nearSize);
+    cut(sides.far, farSize);
+  }
+
+  /// Vectors where both sides are a whole number of them.
+  void chooseWidth(nn::DispatchOp dispatch) {
+    std::optional<int64_t> near = kernel::IndexMath::known(nearSize);
+    std::optional<int64_t> far = kernel::IndexMath::known(farSize);
+    if (sides.near.size() != 1 || sides.far.size() != 1 || !near || !far) {
+      return;
+    }
+    int64_t most = std::gcd(getTransposeWidth(dispatch), std::gcd(*near, *far));
+    if (most >= kLeastVector) {
+      width = most;
+      side = kSideVectors * width;
+    }
   }
 
   /// Sizes of the dims of a side.
@@ -116,7 +130,7 @@ struct TilePlan {
   int64_t getPadding() {
     constexpr int64_t kBankBits = 32;
     unsigned bits = op.getResult().getType().getElementTypeBitWidth();
-    return hasVectors ? 0 : llvm::divideCeil(kBankBits, std::max(bits, 8u));
+    return hasVectors() ? 0 : llvm::divideCeil(kBankBits, std::max(bits, 8u));
   }
 
   nn::TransposeOp op;
@@ -124,8 +138,9 @@ struct TilePlan {
   nn::Sizes sizes, grid;
   /// Elements along each side.
   OpFoldResult nearSize, farSize;
-  /// Whether each access moves kVector elements.
-  bool hasVectors;
+  bool hasVectors() const { return width > 1; }
+  /// Elements of an access, and along each side of a tile.
+  int64_t width = 1, side = kSide;
 };
 
 class TransposeEmitter {
@@ -136,9 +151,9 @@ public:
   void emit();
 
 private:
-  /// Place in the tile's memory. Vectors: column c starts with row 4(c / 4 mod
-  /// 8), the others follow by xor; a store by 4 rows of 8 columns four apart
-  /// and a load of 8 vectors of a column then touch each bank once. Else
+  /// Place in the tile's memory. Vectors of v: column c starts with row
+  /// v(c / v mod 8), the others follow by xor; a store by 4 rows of 8 columns v
+  /// apart and a load of 8 vectors of a column then touch each bank once. Else
   /// columns are one element longer than they need.
   Value address(Value column, Value row);
   /// Place of an element of the tile along one of the tensor's sides.
@@ -162,19 +177,19 @@ private:
 };
 
 Value TransposeEmitter::address(Value column, Value row) {
-  if (!plan.hasVectors) {
+  if (!plan.hasVectors()) {
     return math.value(
-        math.add(math.mul(column, kSide + plan.getPadding()), row));
+        math.add(math.mul(column, plan.side + plan.getPadding()), row));
   }
-  OpFoldResult quad = math.rem(math.div(column, math.constant(kVector)),
-                               math.constant(kSide / kVector));
+  OpFoldResult quad = math.rem(math.div(column, math.constant(plan.width)),
+                               math.constant(plan.side / plan.width));
   Value place =
-      arith::XOrIOp::create(b, row, math.value(math.mul(quad, kVector)));
-  return math.value(math.add(math.mul(column, kSide), place));
+      arith::XOrIOp::create(b, row, math.value(math.mul(quad, plan.width)));
+  return math.value(math.add(math.mul(column, plan.side), place));
 }
 
 OpFoldResult TransposeEmitter::placeOf(ArrayRef<unsigned> side, Value inTile) {
-  return math.add(math.mul(tile[side.back()], kSide), inTile);
+  return math.add(math.mul(tile[side.back()], plan.side), inTile);
 }
 
 SmallVector<Value> TransposeEmitter::indicesOf(Value column, Value row) {
@@ -198,9 +213,8 @@ Value TransposeEmitter::exists(Value column, Value row) {
 
 void TransposeEmitter::read(Value column, Value row) {
   KernelBuilder::MemoScope scope(kb);
-  int64_t count = plan.hasVectors ? kVector : 1;
   SmallVector<Value> columns, elements;
-  for (int64_t i = 0; i < count; ++i) {
+  for (int64_t i = 0; i < plan.width; ++i) {
     columns.push_back(math.value(math.add(column, math.constant(i))));
     SmallVector<Value> indices = indicesOf(columns.back(), row);
     SmallVector<Value> at(indices.size());
@@ -217,12 +231,13 @@ void TransposeEmitter::read(Value column, Value row) {
 void TransposeEmitter::write(Value column, Value row) {
   KernelBuilder::MemoScope scope(kb);
   SmallVector<Value> moved;
-  if (plan.hasVectors) {
+  if (plan.hasVectors()) {
     Type element = cast<MemRefType>(shared.getType()).getElementType();
-    auto loaded = vector::LoadOp::create(b, VectorType::get({kVector}, element),
-                                         shared, address(column, row));
-    loaded.setAlignment(16);
-    for (int64_t i = 0; i < kVector; ++i) {
+    auto loaded =
+        vector::LoadOp::create(b, VectorType::get({plan.width}, element),
+                               shared, address(column, row));
+    loaded.setAlignment(plan.width * element.getIntOrFloatBitWidth() / 8);
+    for (int64_t i = 0; i < plan.width; ++i) {
       moved.push_back(vector::ExtractOp::create(b, loaded, i));
     }
   } else {
@@ -244,12 +259,12 @@ void TransposeEmitter::write(Value column, Value row) {
 
 void TransposeEmitter::forAccesses(
     llvm::function_ref<void(Value, Value)> body) {
-  int64_t width = plan.hasVectors ? kVector : 1;
-  OpFoldResult side = math.constant(kSide / width);
-  Value along = math.value(math.mul(math.rem(kb.getThread(), side), width));
+  OpFoldResult side = math.constant(plan.side / plan.width);
+  Value along =
+      math.value(math.mul(math.rem(kb.getThread(), side), plan.width));
   OpFoldResult across = math.div(kb.getThread(), side);
-  int64_t step = kThreads / (kSide / width);
-  for (int64_t first = 0; first < kSide; first += step) {
+  int64_t step = kThreads * plan.width / plan.side;
+  for (int64_t first = 0; first < plan.side; first += step) {
     body(along, math.value(math.add(across, math.constant(first))));
   }
 }
@@ -261,7 +276,7 @@ void TransposeEmitter::emit() {
   }
   shared = kb.allocateShared(
       getCodeType(plan.op.getResult().getType().getElementType()),
-      kSide * (kSide + plan.getPadding()));
+      plan.side * (plan.side + plan.getPadding()));
   forAccesses([&](Value column, Value row) {
     kernel::emitIf(b, exists(column, row), [&] { read(column, row); });
   });
