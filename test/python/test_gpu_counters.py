@@ -416,9 +416,9 @@ def check_masked(inputs: list[np.ndarray], is_unknown: bool, file) -> None:
     check_reads(model, dict(zip("xm", inputs, strict=True)), 2, file)
 
 
-def between_convolutions(size: int, channels: int, groups: int):
+def between_convolutions(size: int, channels: int, groups: int, is_unknown=False):
     """Two convolutions, which want channels innermost, with a GroupNormalization
-    between them, or nothing."""
+    between them, or nothing. Height and width may be unknown."""
     weights = [f32(channels, 8, 1, 1), f32(8, channels, 1, 1), f32(channels)]
     weights = [numpy_helper.from_array(w, f"w{k}") for k, w in enumerate(weights)]
     names = ["wide", "w2", "w2"]
@@ -431,27 +431,34 @@ def between_convolutions(size: int, channels: int, groups: int):
         *([norm] if groups else []),
         helper.make_node("Conv", [last, "w1"], ["y"]),
     ]
-    image = helper.make_tensor_value_info("x", TensorProto.FLOAT, (1, 8, size, size))
+    shape = (1, 8, "height", "width") if is_unknown else (1, 8, size, size)
+    image = helper.make_tensor_value_info("x", TensorProto.FLOAT, shape)
     result = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
     graph = helper.make_graph(nodes, "image", [image], [result], weights)
     opset = helper.make_opsetid("", 21)
     return helper.make_model(graph, opset_imports=[opset], ir_version=10)
 
 
-def check_inner_groups(size: int, channels: int, groups: int, file) -> None:
+def check_inner_groups(
+    size: int, channels: int, groups: int, is_unknown: bool, reads: int, file
+) -> None:
     """What the norm adds to the sectors of the convolutions around it."""
     feeds = {"x": f32(1, 8, size, size)}
-    without, _ = run_model(between_convolutions(size, channels, 0), feeds, file)
-    both, _ = run_model(between_convolutions(size, channels, groups), feeds, file)
+    without = between_convolutions(size, channels, 0, is_unknown)
+    before, _ = run_model(without, feeds, file)
+    model = between_convolutions(size, channels, groups, is_unknown)
+    both, _ = run_model(model, feeds, file)
     # The second counts go on from the first.
-    added = both["global_sectors"] - 2 * without["global_sectors"]
-    ratio = added / (2 * size * size * channels * 4 / SECTOR)
+    added = both["global_sectors"] - 2 * before["global_sectors"]
+    ratio = added / ((reads + 1) * size * size * channels * 4 / SECTOR)
     assert 0.9 <= ratio <= MOST_SECTORS, f"{ratio:.2f} times the sectors of the data"
 
 
-def check_values_of_inner_groups(size: int, channels: int, groups: int) -> None:
+def check_values_of_inner_groups(
+    size: int, channels: int, groups: int, is_unknown: bool
+) -> None:
     os.environ["PTXSIM_RACE"] = "1"
-    model = between_convolutions(size, channels, groups)
+    model = between_convolutions(size, channels, groups, is_unknown)
     feeds = {"x": f32(1, 8, size, size)}
     reference = ort.InferenceSession(model.SerializeToString()).run(None, feeds)[0]
     result = dlc.compile(model, device="ptxsim").run(feeds)["y"]
@@ -493,18 +500,27 @@ def test_sectors_of_groups(name, tmp_path):
 
 
 @pytest.mark.parametrize(("size", "channels", "groups"), INNER_GROUPS)
-def test_sectors_of_inner_groups(size, channels, groups, tmp_path):
-    arguments = (size, channels, groups, tmp_path / "counters.json")
+@pytest.mark.parametrize("sizes", ["known", "unknown"])
+def test_sectors_of_inner_groups(size, channels, groups, sizes, tmp_path):
+    file = tmp_path / "counters.json"
+    arguments = (size, channels, groups, sizes == "unknown", 1, file)
+    run_in_child(check_inner_groups, *arguments, start="spawn")
+
+
+def test_sectors_of_inner_groups_that_are_not_kept(tmp_path):
+    arguments = (64, 320, 32, True, 3, tmp_path / "counters.json")
     run_in_child(check_inner_groups, *arguments, start="spawn")
 
 
 # And groups of more channels than a block has threads for, or of few pixels.
 @pytest.mark.parametrize(
     ("size", "channels", "groups"),
-    [*INNER_GROUPS, (3, 6144, 2), (2, 66, 2), (1, 63, 7)],
+    [*INNER_GROUPS, (3, 6144, 2), (2, 66, 2), (1, 63, 7), (33, 24, 4)],
 )
-def test_inner_groups(size, channels, groups):
-    run_in_child(check_values_of_inner_groups, size, channels, groups, start="spawn")
+@pytest.mark.parametrize("sizes", ["known", "unknown"])
+def test_inner_groups(size, channels, groups, sizes):
+    arguments = (size, channels, groups, sizes == "unknown")
+    run_in_child(check_values_of_inner_groups, *arguments, start="spawn")
 
 
 @pytest.mark.parametrize("name", REPEATED)

@@ -32,14 +32,14 @@ bool RowSpace::choosePieces() {
                          piece = groups > 0
                                      ? kernel::IndexMath::known(groupWidth)
                                      : std::nullopt;
-  if (!columnsKnown || !piece || slabs || channelDim != rank - 1 ||
-      *columnsKnown == 0) {
+  if (!piece || slabs || channelDim != rank - 1 || columnsKnown == 0) {
     return false;
   }
   int64_t vector = std::gcd(*piece, getAccessWidth(elementBytes));
   int64_t numRows = countGroups(groups, *piece * leastBytes);
   int64_t lineThreads = numRows * (*piece / vector);
-  int64_t elements = *columnsKnown * numRows;
+  int64_t elements =
+      columnsKnown ? *columnsKnown * numRows : kLeastElements * kMostThreads;
   int64_t numThreads =
       std::clamp<int64_t>(llvm::PowerOf2Ceil(elements / kLeastElements),
                           2 * kWarpThreads, kMostThreads);
@@ -116,7 +116,9 @@ SmallVector<Value> RowSpace::getPieceAccess(GPUKernelBuilder &kb, Value row,
   OpFoldResult start = math.mul(math.div(row, all), math.mul(columns, all));
   start = math.add(start, math.mul(math.rem(row, all), groupWidth));
   start = math.add(start, math.mul(line, math.mul(groupWidth, groups - 1)));
-  return getAccess(kb, math.value(math.add(start, column)),
+  auto [first, place] = splitVector(column);
+  OpFoldResult vector = math.add(start, first);
+  return getAccess(kb, math.value(math.add(vector, math.constant(place))),
                    /*isOrdered=*/true);
 }
 

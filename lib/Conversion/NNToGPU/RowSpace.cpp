@@ -23,6 +23,8 @@ static constexpr int64_t kUnknownRegisters = 16, kFewUnknownRegisters = 8;
 /// Bytes of shared memory for elements that registers do not hold, where only
 /// the run knows the length: what lets several blocks share a multiprocessor.
 static constexpr int64_t kUnknownKeptBytes = 24 << 10;
+/// Elements of a row for which what pays is judged there.
+static constexpr int64_t kUsualColumns = 1024;
 /// Rows that lie woven, at most.
 static constexpr int64_t kMaxWoven = 64;
 
@@ -185,7 +187,7 @@ int64_t RowSpace::getDynamicBytes(Type kept) const {
 
 int64_t RowSpace::getBlockElements() const {
   std::optional<int64_t> known = kernel::IndexMath::known(columns);
-  return known.value_or(0) * blockRows / clusterBlocks;
+  return known.value_or(kUsualColumns) * blockRows / clusterBlocks;
 }
 
 std::optional<int64_t> RowSpace::getRowPart(int64_t dim) const {

@@ -62,7 +62,7 @@ public:
   /// Whether all elements of a row are kept; none where only the run knows
   /// their number.
   std::optional<bool> keepsRows() const;
-  /// Elements of the rows of a block; 0 where only the run knows.
+  /// Elements of the rows of a block; a guess where only the run knows.
   int64_t getBlockElements() const;
   /// Blocks of a launch.
   mlir::OpFoldResult getBlocks(kernel::IndexMath &math) const;

@@ -7,6 +7,7 @@
 #include "llvm/Transforms/Scalar/EarlyCSE.h"
 #include "llvm/Transforms/Scalar/LoopUnrollPass.h"
 #include "llvm/Transforms/Scalar/SROA.h"
+#include "llvm/Transforms/Vectorize/LoadStoreVectorizer.h"
 
 using namespace llvm;
 
@@ -16,7 +17,7 @@ static FunctionPassManager createPipeline() {
   FunctionPassManager passes;
   passes.addPass(SROAPass(SROAOptions::PreserveCFG));
   passes.addPass(EarlyCSEPass());
-  // This and AlignAccessesPass show the back end which accesses it can join.
+  // This and AlignAccessesPass show which accesses can be joined.
   passes.addPass(SplitOffsetsPass());
   addCanonicalPasses(passes);
   passes.addPass(LoopUnrollPass(LoopUnrollOptions(/*OptLevel=*/2)));
@@ -24,6 +25,9 @@ static FunctionPassManager createPipeline() {
   passes.addPass(SROAPass(SROAOptions::ModifyCFG));
   addFinalPasses(passes);
   passes.addPass(AlignAccessesPass());
+  // The back end joins them, too, but after loop strength reduction, which may
+  // have given neighbours pointers of their own.
+  passes.addPass(LoadStoreVectorizerPass());
   return passes;
 }
 
