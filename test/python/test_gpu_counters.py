@@ -244,6 +244,7 @@ WINDOWED = {
         25 + 25,
     ),
 }
+_TURNS = [f32(1, 16, 32), f32(1, 16, 32)]
 _SCALES = [np.zeros(0, np.float32), np.float32([1, 2, 2, 1])]
 PLACED = {
     "gather": (
@@ -274,6 +275,17 @@ PLACED = {
             opset=23,
         ),
         4,
+    ),
+    # Whose partner is its neighbour.
+    "rotary_interleaved": (
+        OpCase(
+            "rotary_interleaved",
+            "RotaryEmbedding",
+            [x.astype(np.float16) for x in (f32(1, 8, 16, 64), *_TURNS)],
+            {"interleaved": 1},
+            opset=23,
+        ),
+        2,
     ),
     "resize_nearest": (
         OpCase(

@@ -294,6 +294,23 @@ Value IndexFunctions::gather(nn::GatherOp op, ValueRange indices) {
   return guardedLoad(inside, op.getInput(), at, nothing);
 }
 
+/// The remainder by 2 of an index, known where it is a neighbour in a vector:
+/// a multiple of the vector's width and a constant.
+static std::optional<int64_t> getParity(Value index) {
+  if (std::optional<int64_t> known = getConstantIntValue(index)) {
+    return *known % 2;
+  }
+  if (auto sum = index.getDefiningOp<arith::AddIOp>()) {
+    std::optional<int64_t> x = getParity(sum.getLhs()),
+                           y = getParity(sum.getRhs());
+    return x && y ? std::optional((*x + *y) % 2) : std::nullopt;
+  }
+  auto product = index.getDefiningOp<arith::MulIOp>();
+  bool isEven = product && (getParity(product.getLhs()) == 0 ||
+                            getParity(product.getRhs()) == 0);
+  return isEven ? std::optional<int64_t>(0) : std::nullopt;
+}
+
 Value IndexFunctions::rotary(nn::RotaryOp op, ValueRange indices) {
   int64_t dim = op.getDim();
   OpFoldResult width = kb.size(op.getCos(), dim);
@@ -305,7 +322,11 @@ Value IndexFunctions::rotary(nn::RotaryOp op, ValueRange indices) {
   std::optional<int64_t> known = kernel::IndexMath::known(width);
   OpFoldResult unit = math.constant(std::gcd(known.value_or(1), kMaxVector));
   Value begin = value(math.mul(math.div(index, unit), unit));
-  Value rotated = math.less(begin, math.mul(width, 2));
+  OpFoldResult ofPairs = math.mul(width, 2);
+  bool isWhole =
+      isEqualConstantIntOrValue(ofPairs, kb.size(op.getInput(), dim));
+  Value rotated = isWhole ? arith::ConstantIntOp::create(b, 1, 1).getResult()
+                          : math.less(begin, ofPairs);
   Value isSecond, pair;
   OpFoldResult distance;
   auto select = [&](Value condition, OpFoldResult yes, OpFoldResult no) {
@@ -313,7 +334,10 @@ Value IndexFunctions::rotary(nn::RotaryOp op, ValueRange indices) {
   };
   auto minus = [&](OpFoldResult x) { return math.sub(math.constant(0), x); };
   if (op.getInterleaved()) {
-    isSecond = math.equal(math.rem(index, two), math.constant(1));
+    // Known, it shows LLVM which elements are the partners of their partners.
+    std::optional<int64_t> parity = getParity(index);
+    isSecond = parity ? arith::ConstantIntOp::create(b, *parity, 1)
+                      : math.equal(math.rem(index, two), math.constant(1));
     pair = select(rotated, math.div(index, two), math.constant(0));
     distance = math.constant(1);
   } else {
