@@ -16,6 +16,12 @@ static constexpr int64_t kFewBlocks = 128;
 /// the cluster's barriers take.
 static constexpr int64_t kLeastColumns = 8192;
 
+int64_t getMostKeptBytes(const GPULimits &limits) {
+  return std::max(RowSchedule().keptBytes,
+                  static_cast<int64_t>(
+                      llvm::alignDown(limits.sharedBytes - kOtherBytes, 16)));
+}
+
 RowSchedule getRowSchedule(DispatchContext &context) {
   auto given = dyn_cast_or_null<nn::RowScheduleAttr>(
       context.getDispatch().getScheduleAttr());
@@ -47,8 +53,7 @@ Attribute chooseRowSchedule(DispatchContext &context, const RowShape &shape,
     return {};
   }
   if (!*space.keepsRows()) {
-    int64_t most = llvm::alignDown(limits.sharedBytes - kOtherBytes, 16);
-    schedule.keptBytes = std::max(schedule.keptBytes, most);
+    schedule.keptBytes = getMostKeptBytes(limits);
   }
   while (schedule.blocks < limits.clusterBlocks && !isEnough()) {
     schedule.blocks *= 2;

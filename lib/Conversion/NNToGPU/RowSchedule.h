@@ -15,6 +15,9 @@ struct RowSchedule {
   bool operator==(const RowSchedule &) const = default;
 };
 
+/// The most that a block can keep beside what its threads exchange.
+int64_t getMostKeptBytes(const GPULimits &limits);
+
 /// That of the dispatch; the default where it has none.
 RowSchedule getRowSchedule(DispatchContext &context);
 

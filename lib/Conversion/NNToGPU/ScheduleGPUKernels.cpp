@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Params laid out as the GPU kernels read them, and schedules of those that use
 // tensor cores.
+#include "RowSchedule.h"
+
 #include "Conversion/NNToGPU/GPUKernelFamily.h"
 #include "Conversion/NNToGPU/Passes.h"
 #include "Conversion/NNToGPU/TileKernelFamily.h"
@@ -113,11 +115,12 @@ private:
                    : "tensor cores follow");
       return false;
     }
+    int64_t mostBytes = getMostKeptBytes(rowLimits);
     if (rows && (rows.getBlocks() > rowLimits.clusterBlocks ||
-                 rows.getKeptBytes() > rowLimits.sharedBytes)) {
+                 rows.getKeptBytes() > mostBytes)) {
       dispatch.emitWarning()
           << "expected at most " << rowLimits.clusterBlocks << " blocks and "
-          << rowLimits.sharedBytes << " bytes, got " << own;
+          << mostBytes << " bytes, got " << own;
       return false;
     }
     return own != nullptr;

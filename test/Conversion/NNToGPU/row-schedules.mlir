@@ -73,7 +73,7 @@ func.func @long(%x: tensor<200x60000xf32>) -> tensor<200x60000xf32> {
 // CLUSTER-LABEL: func.func @given
 // CLUSTER: schedule(#nn.row_schedule<blocks = 4, kept_bytes = 4096>)
 func.func @given(%x: tensor<9x3000xf32>) -> tensor<9x3000xf32> {
-  // expected-warning @below {{expected at most 1 blocks and 101376 bytes, got #nn.row_schedule<blocks = 4, kept_bytes = 4096>}}
+  // expected-warning @below {{expected at most 1 blocks and 84992 bytes, got #nn.row_schedule<blocks = 4, kept_bytes = 4096>}}
   %0 = nn.dispatch(%x) sizes() result_sizes() schedule(#nn.row_schedule<blocks = 4, kept_bytes = 4096>) : (tensor<9x3000xf32>) -> tensor<9x3000xf32> {
   ^bb0(%a: tensor<9x3000xf32>):
     %1 = nn.softmax %a axes [1] {nn.root} : tensor<9x3000xf32> -> tensor<9x3000xf32>
