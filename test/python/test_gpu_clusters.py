@@ -158,6 +158,7 @@ KEPT = {
     "sm_80": [
         (softmax((4, 32000), 1), 1),
         (softmax((2, 32768), 1, "float16"), 1),
+        (softmax((2, 50257), 1), 1),
         (divided((4000, 7), 0), 1),
     ],
     "sm_90": [
@@ -191,6 +192,34 @@ def check_kept(arch: str, case: OpCase, repeats: int, file: Path) -> None:
 def test_long_rows_are_read_once(arch, case, repeats, tmp_path):
     arguments = (arch, case, repeats, tmp_path / "counters.json")
     run_in_child(check_kept, *arguments, start="spawn")
+
+
+# A row with several extremes, infinities, or nothing but them, is not kept: its
+# extreme and sum are found together.
+SPECIAL = {
+    "rising": np.linspace(-300, 300, 120001),
+    "falling": np.linspace(300, -300, 120001),
+    "late": np.where(np.arange(120001) < 120000, -np.inf, 1),
+    "first": np.where(np.arange(120001) > 0, -np.inf, 1),
+    "nothing": np.full(120001, -np.inf),
+    "infinite": np.where(np.arange(120001) == 70000, np.inf, 0),
+    "no_number": np.where(np.arange(120001) == 119999, np.nan, 0),
+}
+
+
+@pytest.mark.parametrize("op", ["Softmax", "LogSoftmax"])
+def test_special_rows_that_are_not_kept(op):
+    rows = np.stack(list(SPECIAL.values())).astype(np.float32)
+    model = OpCase("softmax", op, [rows], {"axis": 1}).model(False)
+    options = {"device": "ptxsim", "gpu_arch": "sm_80"}
+    result = dlc.compile(model, **options).run({"x0": rows})["y0"]
+    with np.errstate(invalid="ignore"):
+        wide = rows.astype(np.float64)
+        shifted = wide - wide.max(axis=1, keepdims=True)
+        total = np.exp(shifted).sum(axis=1, keepdims=True)
+        log = shifted - np.log(total)
+        reference = log if op == "LogSoftmax" else np.exp(log)
+    np.testing.assert_allclose(result, reference, rtol=3e-5, atol=1e-30)
 
 
 def dense_softmax():

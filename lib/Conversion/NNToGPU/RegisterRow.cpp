@@ -71,6 +71,7 @@ public:
 
   SmallVector<Value> reduce(ValueRange state, StepFn body) override;
   void finish(FinishFn body) override;
+  bool readsAgain() const override { return space.keepsRows() == false; }
 
 private:
   void loadRegisters();

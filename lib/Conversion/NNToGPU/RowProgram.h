@@ -33,6 +33,9 @@ public:
       mlir::Value element, mlir::Value column, bool isKept)>;
   virtual void finish(FinishFn body) = 0;
 
+  /// Whether each pass is known to read elements that are not kept.
+  virtual bool readsAgain() const { return false; }
+
   /// Elements of a row.
   virtual mlir::OpFoldResult getColumns() = 0;
 

@@ -15,9 +15,9 @@ static constexpr int64_t kLargestBlock = 1024;
 /// Registers for a thread's elements: of most blocks; of the largest ones,
 /// whose threads have 64 registers.
 static constexpr int64_t kRegisters = 32, kFewRegisters = 20;
-/// Of the largest blocks where a row's elements lie in several dims, so that
-/// their places take registers, too.
-static constexpr int64_t kFewSplitRegisters = 8;
+/// Of the largest blocks where the place in a cluster takes registers, too; and
+/// where a row's elements lie in several dims, so that their places do.
+static constexpr int64_t kFewClusterRegisters = 12, kFewSplitRegisters = 8;
 /// The same where only the run knows the length.
 static constexpr int64_t kUnknownRegisters = 16, kFewUnknownRegisters = 8;
 /// Bytes of shared memory for elements that registers do not hold, where only
@@ -79,6 +79,16 @@ bool RowSpace::fillsSectors() const {
   return known && width > 1 && *known >= kWarpThreads / 2 * width;
 }
 
+/// Code that takes more registers than threads of the largest blocks have needs
+/// smaller ones: that of elements of 64 bits, and large code for sizes of the
+/// run.
+int64_t RowSpace::getLargestBlock(Type kept, bool isLarge) const {
+  int64_t bits =
+      kept ? std::max<int64_t>(inputBits, kept.getIntOrFloatBitWidth()) : 0;
+  bool isWide = bits == 64 || (isLarge && !kernel::IndexMath::known(columns));
+  return isWide ? kLargestBlock / 2 : kLargestBlock;
+}
+
 void RowSpace::chooseThreads(unsigned elementBits, Type kept, bool isLarge) {
   inputBits = elementBits;
   std::optional<int64_t> known = kernel::IndexMath::known(columns);
@@ -86,13 +96,14 @@ void RowSpace::chooseThreads(unsigned elementBits, Type kept, bool isLarge) {
   if (isAcross) {
     constexpr int64_t kWarps = 8;
     int64_t few = kept ? kWarps * kRegisters : kWarpColumns;
-    int64_t most = kLargestBlock / kWarpThreads / (isLarge && !known ? 2 : 1);
+    int64_t most = getLargestBlock(kept, isLarge) / kWarpThreads;
     rowThreads = !known || *known > few ? most : kWarps;
     blockThreads = rowThreads * kWarpThreads;
   } else if (!known) {
     rowThreads = blockThreads = 256;
   } else if (*known > kWarpColumns) {
-    rowThreads = blockThreads = *known > 8192 ? kLargestBlock : 256;
+    rowThreads = blockThreads =
+        *known > 8192 ? getLargestBlock(kept, isLarge) : 256;
   }
   if (!known) {
     return;
@@ -117,10 +128,7 @@ void RowSpace::chooseWeave(Type kept, bool isLarge) {
   }
   unit = std::max<int64_t>(1, kSectorBytes * 8 / inputBits);
   bool isAligned = known && *known * *lanes % unit == 0;
-  // Elements of 64 bits take more registers than threads of those have.
-  bool isWide =
-      (kept && kept.getIntOrFloatBitWidth() == 64) || (isLarge && !known);
-  int64_t most = isWide ? kLargestBlock / 2 : kLargestBlock;
+  int64_t most = getLargestBlock(kept, isLarge);
   if (*lanes == 1) {
     isWoven = blockRows == 1 && !isAligned;
   } else if (int64_t step = std::lcm(*lanes, unit);
@@ -142,6 +150,7 @@ void RowSpace::choosePlaces(Type kept, int64_t keptBytes) {
   bool isLargest = blockThreads == kLargestBlock;
   int64_t room = !isLargest              ? kRegisters
                  : columnDims.size() > 1 ? kFewSplitRegisters
+                 : clusterBlocks > 1     ? kFewClusterRegisters
                                          : kFewRegisters;
   int64_t elements =
       known ? llvm::divideCeil(*known + before, rowThreads * width) * width

@@ -161,6 +161,7 @@ private:
            mlir::OpFoldResult end, mlir::ValueRange state, ElementFn body);
   void findSlabs(DispatchContext &context, const RowShape &shape);
   mlir::Value emitWovenRow(GPUKernelBuilder &kb);
+  int64_t getLargestBlock(mlir::Type kept, bool isLarge) const;
   void chooseThreads(unsigned elementBits, mlir::Type kept, bool isLarge);
   void chooseWeave(mlir::Type kept, bool isLarge);
   /// Whether rows are cut into pieces; then also who has which.
