@@ -43,7 +43,7 @@ func.func @many(%x: tensor<128x16384xf32>) -> tensor<128x16384xf32> {
 // CLUSTER: schedule(#nn.row_schedule<blocks = 2, kept_bytes = 84992>)
 // CODE-LABEL: func.func @long
 // CODE: rt.dispatch @softmax_0
-// CODE-SAME: cluster = 2 {{.*}}shared_bytes = 49152
+// CODE-SAME: cluster = 2 {{.*}}shared_bytes = 81920
 // CODE: memref.global @dlc_kept : memref<0xi8, 3>
 // CODE: func.func @softmax_0
 // CODE-SAME: dlc.cluster_blocks = 2
