@@ -184,7 +184,10 @@ SmallVector<MutableOperandRange> getZeroPoints(Operation *op) {
 
 /// Nothing is subtracted or added where a zero point is zero everywhere.
 void dropZeroPoints(Operation *op, Constants &constants) {
-  for (MutableOperandRange zero : getZeroPoints(op)) {
+  // Each range is found anew: to clear one changes where the next one is.
+  size_t count = getZeroPoints(op).size();
+  for (size_t i = 0; i < count; ++i) {
+    MutableOperandRange zero = getZeroPoints(op)[i];
     std::optional<HostTensor> known;
     if (!zero.empty()) {
       known = constants.get(zero[0].get());

@@ -106,3 +106,15 @@ func.func @zero_points_of_zero(%x: tensor<4x8xui8>, %w: tensor<8x3xi8>, %zx: ten
   %1 = nn.dequantize %w, %s, %zw : tensor<3xi8> {axis = 1 : i64} : tensor<8x3xi8>, tensor<3xf32> -> tensor<8x3xf32>
   return %0, %1 : tensor<4x3xi32>, tensor<8x3xf32>
 }
+
+// -----
+
+// Both at once.
+// CHECK-LABEL: @two_zero_points_of_zero
+// CHECK: nn.contract %arg0, %arg1 maps
+func.func @two_zero_points_of_zero(%x: tensor<4x8xui8>, %w: tensor<8x3xi8>) -> tensor<4x3xi32> {
+  %zx = arith.constant dense<0> : tensor<ui8>
+  %zw = arith.constant dense<0> : tensor<3xi8>
+  %0 = nn.contract %x, %w lhs_zero %zx : tensor<ui8> rhs_zero %zw : tensor<3xi8> maps [affine_map<(m, n, k) -> (m, k)>, affine_map<(m, n, k) -> (k, n)>, affine_map<(m, n, k) -> (m, n)>] : tensor<4x8xui8>, tensor<8x3xi8> -> tensor<4x3xi32>
+  return %0 : tensor<4x3xi32>
+}

@@ -141,9 +141,18 @@ def variants(tool, binary: Path) -> list[str]:
 def test_variants(tool, tmp_path):
     """Code for clusters is a variant of its own, where it differs."""
     short, long = softmax((4, 1000), 1), softmax((2, 50257), 1)
-    for case, names in [(short, ["cuda"]), (long, ["cuda", "cuda-sm_90"])]:
+    for case, is_batch, names in [
+        (short, False, ["cuda"]),
+        (short, True, ["cuda"]),
+        (long, False, ["cuda", "cuda-sm_90"]),
+        (long, True, ["cuda", "cuda-sm_90"]),
+    ]:
         path, binary = tmp_path / "op.onnx", tmp_path / "op.dlc"
-        onnx.save(case.model(False), path)
+        model = case.model(False)
+        if is_batch:
+            for value in (*model.graph.input, *model.graph.output):
+                value.type.tensor_type.shape.dim[0].dim_param = "batch"
+        onnx.save(model, path)
         command = [tool("dlc-compile"), path, "-o", binary, "--target=cuda"]
         subprocess.run([*command, "--gpu-arch=sm_90,sm_86"], check=True)
         assert variants(tool, binary) == names
@@ -220,6 +229,34 @@ def test_special_rows_that_are_not_kept(op):
         log = shifted - np.log(total)
         reference = log if op == "LogSoftmax" else np.exp(log)
     np.testing.assert_allclose(result, reference, rtol=3e-5, atol=1e-30)
+
+
+def chained(count: int):
+    """Reductions of 64-bit elements, each of the quotient by the one before."""
+    nodes, last = [], "x"
+    for i in range(count):
+        nodes += [
+            helper.make_node("ReduceSum", [last, "axes"], [f"sum{i}"]),
+            helper.make_node("Div", [last, f"sum{i}"], [f"row{i}"]),
+        ]
+        last = f"row{i}"
+    nodes[-1].output[0] = "y"
+    axes = helper.make_tensor("axes", TensorProto.INT64, [1], [1])
+    value = [
+        helper.make_tensor_value_info(name, TensorProto.DOUBLE, [1, 3500, 32])
+        for name in "xy"
+    ]
+    graph = helper.make_graph(nodes, "chained", value[:1], value[1:], [axes])
+    opset = [helper.make_opsetid("", 20)]
+    return helper.make_model(graph, opset_imports=opset, ir_version=9)
+
+
+@pytest.mark.parametrize("count", [2, 6])
+def test_tables_of_many_reductions(count):
+    model, x = chained(count), np.random.default_rng(0).random((1, 3500, 32)) + 1
+    options = {"device": "ptxsim", "gpu_arch": "sm_90"}
+    result = dlc.compile(model, **options).run({"x": x})["y"]
+    assert relative_error(result, x / x.sum(axis=1, keepdims=True)) <= 1e-12
 
 
 def dense_softmax():

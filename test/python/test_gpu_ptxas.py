@@ -236,3 +236,54 @@ def test_rows_of_unknown_sizes(count_spills, operator, rank, element):
     node = helper.make_node(operator, [value.name for value in inputs], ["y"])
     outputs = [helper.make_tensor_value_info("y", element, dims)]
     assert count_spills(make_model([node], inputs, outputs)) == {0}
+
+
+# Elements of 64 bits, long rows that a cluster shares and those that it cannot keep.
+@pytest.mark.parametrize("arch", ["sm_80", "sm_90", "sm_120"])
+@pytest.mark.parametrize("element", [TensorProto.FLOAT, TensorProto.DOUBLE])
+@pytest.mark.parametrize(
+    ("operator", "shape"),
+    [
+        ("Softmax", [2, 50257]),
+        ("Softmax", [1, 400000]),
+        ("LogSoftmax", [5, 36767]),
+        ("Softmax", [2, 1096, 64]),
+        ("LpNormalization", [2, 20000]),
+        ("LpNormalization", [1, 60000]),
+        ("LayerNormalization", [6, 40044]),
+        ("InstanceNormalization", [1, 2, 301, 303]),
+    ],
+)
+def test_long_rows(count_spills, operator, shape, element, arch):
+    inputs = [helper.make_tensor_value_info("x", element, shape)]
+    traits = {"axis": 1} if operator.endswith("oftmax") else {}
+    if operator.startswith(("Layer", "Instance")):
+        size = shape[1]
+        for name in ("scale", "bias"):
+            inputs.append(helper.make_tensor_value_info(name, element, [size]))
+    names = [value.name for value in inputs]
+    node = helper.make_node(operator, names, ["y"], **traits)
+    outputs = [helper.make_tensor_value_info("y", element, shape)]
+    model = make_model([node], inputs, outputs, 22)
+    assert count_spills(model, arch=arch) == {0}
+
+
+@pytest.mark.parametrize("arch", ["sm_80", "sm_90", "sm_120"])
+@pytest.mark.parametrize("channels", [3, 7, 16])
+def test_instances_of_unknown_sizes(count_spills, channels, arch):
+    """Between convolutions, which want channels innermost."""
+    f32 = TensorProto.FLOAT
+    image, filters = [1, 8, "height", "width"], [channels, 8, 1, 1]
+    inputs = [
+        helper.make_tensor_value_info("x", f32, image),
+        helper.make_tensor_value_info("w", f32, filters),
+        helper.make_tensor_value_info("s", f32, [channels]),
+        helper.make_tensor_value_info("v", f32, [8, channels, 1, 1]),
+    ]
+    nodes = [
+        helper.make_node("Conv", ["x", "w"], ["a"]),
+        helper.make_node("InstanceNormalization", ["a", "s", "s"], ["b"]),
+        helper.make_node("Conv", ["b", "v"], ["y"]),
+    ]
+    outputs = [helper.make_tensor_value_info("y", f32, image)]
+    assert count_spills(make_model(nodes, inputs, outputs, 22), arch=arch) == {0}

@@ -147,6 +147,28 @@ def check_sliced(shape, perm) -> None:
     np.testing.assert_array_equal(result, expected)
 
 
+def check_reversed(shape, perm, is_before: bool, free) -> None:
+    """Values where what an op computes is read backwards, before the transpose or
+    behind it."""
+    os.environ["PTXSIM_RACE"] = "1"
+    x = values(shape, "float32")
+    parts = {"s": [-1], "e": [-10000], "a": [len(shape) - 1], "t": [-1]}
+    turn = ["u", *parts] if is_before else ["v", *parts]
+    nodes = [
+        helper.make_node("Neg", ["x"], ["u"]),
+        helper.make_node("Slice", turn, ["v" if is_before else "y"]),
+        transpose(perm, "v" if is_before else "u", "y" if is_before else "v"),
+    ]
+    nodes = nodes if is_before else [nodes[0], nodes[2], nodes[1]]
+    constants = {k: np.array(v) for k, v in parts.items()}
+    model = build(nodes, x, "float32", free, constants)
+    result = dlc.compile(model, device="ptxsim").run({"x": x})["y"]
+    expected = -(
+        x[..., ::-1].transpose(perm) if is_before else x.transpose(perm)[..., ::-1]
+    )
+    np.testing.assert_array_equal(result, expected)
+
+
 NAMES = ["x".join(map(str, shape)) for shape, _ in SHAPES]
 
 
@@ -190,6 +212,15 @@ def test_ops_around_narrow_transposes(shape, perm):
 @pytest.mark.parametrize(("shape", "perm"), SHAPES, ids=NAMES)
 def test_slices_before_narrow_transposes(shape, perm):
     run_in_child(check_sliced, shape, perm, start="spawn")
+
+
+@pytest.mark.parametrize("free", [(), (1, 2)])
+@pytest.mark.parametrize("is_before", [True, False])
+@pytest.mark.parametrize(
+    ("shape", "perm"), [((1, 48, 64, 3), FIRST), ((2, 33, 31, 3), FIRST)]
+)
+def test_reversed_beside_narrow_transposes(shape, perm, is_before, free):
+    run_in_child(check_reversed, shape, perm, is_before, free, start="spawn")
 
 
 def check_tiles(shape, perm, before: str, after: str, width: int, file) -> None:

@@ -146,7 +146,8 @@ struct MapPlan {
       std::optional<int64_t> offset =
           getConstantIntValue(op.getMixedOffsets().back());
       int64_t pitch = typeOf(op.getInput()).getShape().back();
-      return !offset || *offset % most != 0 || pitch % most != 0;
+      return !offset || *offset % most != 0 || ShapedType::isDynamic(pitch) ||
+             pitch % most != 0;
     });
   }
 

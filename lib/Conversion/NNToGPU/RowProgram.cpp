@@ -44,11 +44,12 @@ void emitRowKernel(GPUKernelBuilder &kb, const RowShape &shape,
     emitRegisterRows(kb, space, shape, program, nullptr);
     return;
   }
-  Value shared = kb.allocateShared(
-      getCodeType(shape.type),
-      std::max(staged.getCapacity(), space.getSharedElements()));
+  bool isStaged = staged.getUse() == StagedRows::Use::always;
+  int64_t kept = isStaged ? 0 : space.getSharedElements();
+  Value shared = kb.allocateShared(getCodeType(shape.type),
+                                   std::max(staged.getCapacity(), kept));
   auto emitStaged = [&] { staged.emit(kb, shape, program, shared); };
-  if (staged.getUse() == StagedRows::Use::always) {
+  if (isStaged) {
     emitStaged();
     return;
   }

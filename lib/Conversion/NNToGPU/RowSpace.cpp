@@ -80,12 +80,14 @@ bool RowSpace::fillsSectors() const {
 }
 
 /// Code that takes more registers than threads of the largest blocks have needs
-/// smaller ones: that of elements of 64 bits, and large code for sizes of the
-/// run.
+/// smaller ones: that of elements of 64 bits, and where only the run knows the
+/// sizes, large code and elements that lie in several dims.
 int64_t RowSpace::getLargestBlock(Type kept, bool isLarge) const {
   int64_t bits =
       kept ? std::max<int64_t>(inputBits, kept.getIntOrFloatBitWidth()) : 0;
-  bool isWide = bits == 64 || (isLarge && !kernel::IndexMath::known(columns));
+  bool isUnknown = !kernel::IndexMath::known(columns);
+  bool isWide =
+      bits == 64 || (isUnknown && (isLarge || (kept && columnDims.size() > 1)));
   return isWide ? kLargestBlock / 2 : kLargestBlock;
 }
 
@@ -191,7 +193,8 @@ std::optional<bool> RowSpace::keepsRows() const {
 
 int64_t RowSpace::getDynamicBytes(Type kept) const {
   int64_t bytes = getSharedElements() * kept.getIntOrFloatBitWidth() / 8;
-  return bytes > RowSchedule().keptBytes ? bytes : 0;
+  // A cluster's exchange takes some of what a kernel has by itself.
+  return clusterBlocks > 1 || bytes > RowSchedule().keptBytes ? bytes : 0;
 }
 
 int64_t RowSpace::getBlockElements() const {

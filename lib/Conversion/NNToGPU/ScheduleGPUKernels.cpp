@@ -111,7 +111,7 @@ private:
     if (own && !(rows && family.takesRowSchedule())) {
       dispatch.emitWarning()
           << "expected no schedule, got " << own << ", which only "
-          << (rows ? "softmax, norms and reductions follow"
+          << (rows ? "kernels that pass over rows several times follow"
                    : "tensor cores follow");
       return false;
     }
@@ -132,9 +132,14 @@ private:
     if (keepsSchedule(dispatch, *family)) {
       return;
     }
+    Operation *before = dispatch->getPrevNode();
     DispatchContext context(dispatch, OpBuilder(dispatch), dispatch.getSizes(),
                             kGPUVectorTarget);
     Attribute chosen = family->chooseSchedule(context, rowLimits);
+    // Sizes that only the choice needed.
+    while (dispatch->getPrevNode() != before) {
+      dispatch->getPrevNode()->erase();
+    }
     if (chosen) {
       dispatch.setScheduleAttr(chosen);
     } else {

@@ -24,7 +24,9 @@ SharedTables::SharedTables(GPUKernelBuilder &kb, const RowProgram &program,
                            const RowSpace &space, const BlockRows &rows)
     : kb(kb) {
   std::optional<int64_t> part = space.getRowPart(program.tableDim);
-  for (Value table : program.tables) {
+  // One tensor may be scale and bias.
+  for (Value table :
+       llvm::SetVector<Value>(program.tables.begin(), program.tables.end())) {
     if (!table || !isa<BlockArgument>(table) ||
         !typeOf(table).hasStaticShape() ||
         (part && copyPart(table, *part, rows))) {

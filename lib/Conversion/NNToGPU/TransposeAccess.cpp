@@ -151,19 +151,36 @@ std::vector<TransposeLines> findTransposeLines(nn::TransposeOp op,
   return found;
 }
 
+/// Whether what is computed of `input` up to the transpose, or the result, has
+/// its elements in its order.
+static bool keepsOrder(Value input, nn::TransposeOp op) {
+  SmallVector<Value> open{input};
+  llvm::DenseSet<Value> seen;
+  while (!open.empty()) {
+    Value value = open.pop_back_val();
+    if (!seen.insert(value).second) {
+      continue;
+    }
+    for (Operation *user : value.getUsers()) {
+      if (user == op || !yieldsTensor(user)) {
+        continue;
+      }
+      if (!isPointwise(user, [&](Value other) { return other == value; })) {
+        return false;
+      }
+      llvm::append_range(open, user->getResults());
+    }
+  }
+  return true;
+}
+
 /// The inputs of `shape` that only take part element by element.
 static SmallVector<Value> findPlaced(nn::TransposeOp op,
                                      ArrayRef<int64_t> shape) {
   SmallVector<Value> placed;
   for (Value input : op->getBlock()->getArguments()) {
     auto type = dyn_cast<RankedTensorType>(input.getType());
-    bool isPlaced =
-        type && type.getShape() == shape &&
-        llvm::all_of(input.getUsers(), [&](Operation *user) {
-          return user == op || !yieldsTensor(user) ||
-                 isPointwise(user, [&](Value value) { return value == input; });
-        });
-    if (isPlaced) {
+    if (type && type.getShape() == shape && keepsOrder(input, op)) {
       placed.push_back(input);
     }
   }

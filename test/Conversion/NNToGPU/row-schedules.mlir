@@ -87,7 +87,7 @@ func.func @given(%x: tensor<9x3000xf32>) -> tensor<9x3000xf32> {
 // ONE-LABEL: func.func @no_rows
 // ONE-NOT: schedule
 func.func @no_rows(%x: tensor<9xf32>) -> tensor<9xf32> {
-  // expected-warning @below {{expected no schedule, got #nn.row_schedule<blocks = 1, kept_bytes = 4096>, which only softmax, norms and reductions follow}}
+  // expected-warning @below {{expected no schedule, got #nn.row_schedule<blocks = 1, kept_bytes = 4096>, which only kernels that pass over rows several times follow}}
   %0 = nn.dispatch(%x) sizes() result_sizes() schedule(#nn.row_schedule<blocks = 1, kept_bytes = 4096>) : (tensor<9xf32>) -> tensor<9xf32> {
   ^bb0(%a: tensor<9xf32>):
     %1 = nn.elementwise exp(%a) {nn.root} : (tensor<9xf32>) -> tensor<9xf32>
