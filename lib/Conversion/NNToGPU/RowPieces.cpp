@@ -38,9 +38,8 @@ bool RowSpace::choosePieces() {
   int64_t vector = std::gcd(*piece, getAccessWidth(elementBytes));
   int64_t numRows = countGroups(groups, *piece * leastBytes);
   int64_t lineThreads = numRows * (*piece / vector);
-  // Sizes of the run take registers.
-  int64_t elements = columnsKnown ? *columnsKnown * numRows
-                                  : kLeastElements * kMostThreads / 2;
+  int64_t elements =
+      columnsKnown ? *columnsKnown * numRows : kLeastElements * kMostThreads;
   int64_t numThreads =
       std::clamp<int64_t>(llvm::PowerOf2Ceil(elements / kLeastElements),
                           2 * kWarpThreads, kMostThreads);

@@ -7,7 +7,6 @@
 #include "llvm/Transforms/Scalar/EarlyCSE.h"
 #include "llvm/Transforms/Scalar/LoopUnrollPass.h"
 #include "llvm/Transforms/Scalar/SROA.h"
-#include "llvm/Transforms/Vectorize/LoadStoreVectorizer.h"
 
 using namespace llvm;
 
@@ -17,7 +16,7 @@ static FunctionPassManager createPipeline() {
   FunctionPassManager passes;
   passes.addPass(SROAPass(SROAOptions::PreserveCFG));
   passes.addPass(EarlyCSEPass());
-  // This and AlignAccessesPass show which accesses can be joined.
+  // This and AlignAccessesPass show the back end which accesses it can join.
   passes.addPass(SplitOffsetsPass());
   addCanonicalPasses(passes);
   passes.addPass(LoopUnrollPass(LoopUnrollOptions(/*OptLevel=*/2)));
@@ -25,9 +24,6 @@ static FunctionPassManager createPipeline() {
   passes.addPass(SROAPass(SROAOptions::ModifyCFG));
   addFinalPasses(passes);
   passes.addPass(AlignAccessesPass());
-  // The back end joins them, too, but after loop strength reduction, which may
-  // have given neighbours pointers of their own.
-  passes.addPass(LoadStoreVectorizerPass());
   return passes;
 }
 
