@@ -18,6 +18,7 @@ def RT_Dialect : Dialect {
     outputs and sizes, and straight-line code over addresses: launches, copies, checks.
     Kernels lie as `func.func`s in the module `@kernels` beside either; see Target/CPU/LowerToLLVM.h.
   }];
+  let useDefaultAttributePrinterParser = 1;
   let useDefaultTypePrinterParser = 1;
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::tensor::TensorDialect"];
 }

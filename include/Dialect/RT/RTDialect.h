@@ -23,6 +23,8 @@ class CheckOp;
 } // namespace dlc::rt
 
 #include "Dialect/RT/RTDialect.h.inc"
+#define GET_ATTRDEF_CLASSES
+#include "Dialect/RT/RTAttrs.h.inc"
 #define GET_TYPEDEF_CLASSES
 #include "Dialect/RT/RTTypes.h.inc"
 #define GET_OP_CLASSES

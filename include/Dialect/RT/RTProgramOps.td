@@ -3,6 +3,7 @@
 #ifndef DLC_DIALECT_RT_RTPROGRAMOPS_TD
 #define DLC_DIALECT_RT_RTPROGRAMOPS_TD
 
+include "Dialect/RT/RTAttrs.td"
 include "Dialect/RT/RTBase.td"
 include "Dialect/RT/RTTypes.td"
 
@@ -186,16 +187,18 @@ def RT_LaunchOp : RT_EffectOp<"launch", [AttrSizedOperandSegments, ParentOneOf<[
   let description = [{
     Operands and attributes are those of `rt.dispatch`: one address per input, then one per result. Its
     place among the launches is its index in the header's dispatch table; its location names the nodes.
+    c1: `maps` only with `threads`, each of one of the buffers. c2: one map size per `?`.
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<RT_AddressType>:$buffers, Variadic<Index>:$sizes,
-                       Index:$items, Index:$work, Optional<Index>:$scratch,
+                       Index:$items, Index:$work, Optional<Index>:$scratch, Variadic<Index>:$map_sizes,
                        DefaultValuedAttr<I64Attr, "-1">:$flops, DefaultValuedAttr<I64Attr, "-1">:$bytes,
                        OptionalAttr<I64Attr>:$threads, OptionalAttr<I64Attr>:$shared_bytes,
-                       OptionalAttr<I64Attr>:$cluster);
+                       OptionalAttr<I64Attr>:$cluster, OptionalAttr<RT_TensorMapArrayAttr>:$maps);
   let assemblyFormat = [{
     $kernel `(` $buffers `)` (`sizes` `(` $sizes^ `)`)? `items` `(` $items `)` `work` `(` $work `)`
-    (`scratch` `(` $scratch^ `)`)? attr-dict
+    (`scratch` `(` $scratch^ `)`)? (`maps` $maps^)? (`(` $map_sizes^ `)`)? attr-dict
   }];
+  let hasVerifier = 1;
 }
 
 def RT_CopyOp : RT_EffectOp<"copy", [ParentOneOf<["RunOp"]>]> {

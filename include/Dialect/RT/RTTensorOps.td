@@ -3,6 +3,7 @@
 #ifndef DLC_DIALECT_RT_RTTENSOROPS_TD
 #define DLC_DIALECT_RT_RTTENSOROPS_TD
 
+include "Dialect/RT/RTAttrs.td"
 include "Dialect/RT/RTBase.td"
 
 def RT_DispatchOp : RT_Op<"dispatch", [Pure, AttrSizedOperandSegments,
@@ -31,20 +32,25 @@ def RT_DispatchOp : RT_Op<"dispatch", [Pure, AttrSizedOperandSegments,
     there is any; `items` are its blocks of `threads` threads each, with `shared_bytes` of dynamic shared
     memory, in clusters of `cluster` blocks, and `scratch` the bytes of memory that all blocks share.
 
+    Such a kernel may have `maps`: tensors, of inputs or results, that it copies by bulk tensor copies, with
+    a parameter for each behind those of the sizes. `map_sizes` are the values for `?` in them, map by map.
+
     c1: one result size per dynamic dim of the results. c2: the kernel, where `@kernels` exists, has that
-    many buffers and sizes. c3: `ties` has an entry per result, each -1 or an input.
+    many buffers, sizes and maps. c3: `ties` has an entry per result, each -1 or an input. c4: `maps` only
+    with `threads`, each of an input or a result. c5: one map size per `?`.
   }];
   let arguments = (ins FlatSymbolRefAttr:$kernel, Variadic<RT_Tensor>:$inputs, Variadic<Index>:$sizes,
                        Variadic<Index>:$result_sizes, Index:$items, Index:$work,
-                       Optional<Index>:$scratch, DefaultValuedAttr<I64Attr, "-1">:$flops,
-                       DefaultValuedAttr<I64Attr, "-1">:$bytes, OptionalAttr<DenseI64ArrayAttr>:$ties,
+                       Optional<Index>:$scratch, Variadic<Index>:$map_sizes,
+                       DefaultValuedAttr<I64Attr, "-1">:$flops, DefaultValuedAttr<I64Attr, "-1">:$bytes,
+                       OptionalAttr<DenseI64ArrayAttr>:$ties,
                        OptionalAttr<I64Attr>:$threads, OptionalAttr<I64Attr>:$shared_bytes,
-                       OptionalAttr<I64Attr>:$cluster);
+                       OptionalAttr<I64Attr>:$cluster, OptionalAttr<RT_TensorMapArrayAttr>:$maps);
   let results = (outs Variadic<RT_Tensor>:$outputs);
   let assemblyFormat = [{
     $kernel `(` $inputs `)` (`sizes` `(` $sizes^ `)`)? (`result_sizes` `(` $result_sizes^ `)`)?
     `items` `(` $items `)` `work` `(` $work `)`
-    (`scratch` `(` $scratch^ `)`)? attr-dict `:` functional-type($inputs, $outputs)
+    (`scratch` `(` $scratch^ `)`)? (`maps` $maps^)? (`(` $map_sizes^ `)`)? attr-dict `:` functional-type($inputs, $outputs)
   }];
   let hasVerifier = 1;
   let extraClassDeclaration = [{

@@ -207,9 +207,10 @@ ValueRange emitLaunch(DispatchContext &context, const LaunchSite &site) {
              context.b, site.outputs, site.kernel, site.inputs,
              context.getDispatch().getSizes(), site.resultSizes,
              context.math.value(launch.blocks), context.math.value(0), scratch,
-             site.cost.flops, site.cost.bytes, DenseI64ArrayAttr(),
-             context.b.getI64IntegerAttr(launch.threads),
-             toAttr(launch.dynamicBytes, 0), toAttr(launch.clusterBlocks, 1))
+             /*map_sizes=*/ValueRange(), site.cost.flops, site.cost.bytes,
+             DenseI64ArrayAttr(), context.b.getI64IntegerAttr(launch.threads),
+             toAttr(launch.dynamicBytes, 0), toAttr(launch.clusterBlocks, 1),
+             /*maps=*/ArrayAttr())
       .getOutputs();
 }
 

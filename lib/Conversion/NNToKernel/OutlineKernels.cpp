@@ -77,9 +77,10 @@ LogicalResult KernelOutliner::replace(nn::DispatchOp dispatch) {
       context.b, dispatch.getOutputs().getTypes(), kernel->getSymName(),
       dispatch.getInputs(), dispatch.getSizes(), dispatch.getResultSizes(),
       context.math.value(launch.items), context.math.value(launch.work),
-      scratch, cost.flops, cost.bytes, DenseI64ArrayAttr(),
+      scratch, /*map_sizes=*/ValueRange(), cost.flops, cost.bytes,
+      DenseI64ArrayAttr(),
       /*threads=*/IntegerAttr(), /*shared_bytes=*/IntegerAttr(),
-      /*cluster=*/IntegerAttr());
+      /*cluster=*/IntegerAttr(), /*maps=*/ArrayAttr());
   dispatch.replaceAllUsesWith(launched.getOutputs());
   dispatch.erase();
   return success();

@@ -108,10 +108,10 @@ void RunEmitter::emitDispatch(rt::DispatchOp dispatch) {
     buffers.push_back(allocate(loc, output));
   }
   rt::LaunchOp::create(code.b, loc, dispatch.getKernelAttr(), buffers, sizes,
-                       items, work, scratch, dispatch.getFlopsAttr(),
-                       dispatch.getBytesAttr(), dispatch.getThreadsAttr(),
-                       dispatch.getSharedBytesAttr(),
-                       dispatch.getClusterAttr());
+                       items, work, scratch, code.get(dispatch.getMapSizes()),
+                       dispatch.getFlopsAttr(), dispatch.getBytesAttr(),
+                       dispatch.getThreadsAttr(), dispatch.getSharedBytesAttr(),
+                       dispatch.getClusterAttr(), dispatch.getMapsAttr());
 }
 
 void RunEmitter::emitExtract(tensor::ExtractOp extract) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // program, its records, and its code.
-#include "Dialect/RT/RTDialect.h"
+#include "TensorMap.h"
 
 #include "llvm/ADT/StringSet.h"
 #include "llvm/ADT/TypeSwitch.h"
@@ -196,6 +196,11 @@ LogicalResult BufferOp::verify() {
     return emitOpError() << "expected no offset of a late buffer";
   }
   return success();
+}
+
+LogicalResult LaunchOp::verify() { // c1, c2
+  return verifyTensorMaps(*this, getMapsAttr(), getBuffers().size(),
+                          getMapSizes().size());
 }
 
 LogicalResult CheckOp::verify() {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // dispatch and shrink.
-#include "Dialect/RT/RTDialect.h"
+#include "TensorMap.h"
 
 #include "mlir/Dialect/Func/IR/FuncOps.h"
 #include "mlir/IR/BuiltinOps.h"
@@ -45,6 +45,11 @@ LogicalResult DispatchOp::verify() {
     return emitOpError() << "expected " << dynamic << " result sizes, got "
                          << getResultSizes().size();
   }
+  if (failed(verifyTensorMaps(*this, getMapsAttr(),
+                              getInputs().size() + getOutputs().size(),
+                              getMapSizes().size()))) { // c4, c5
+    return failure();
+  }
   std::optional<ArrayRef<int64_t>> ties = getTies();
   if (!ties) {
     return success();
@@ -79,12 +84,13 @@ LogicalResult DispatchOp::verifySymbolUses(SymbolTableCollection &symbols) {
   }
   size_t buffers = getInputs().size() + getOutputs().size();
   size_t more = !getThreads() ? 3 : getScratch() ? 1 : 0;
-  size_t expected = buffers + getSizes().size() + more;
+  size_t maps = getMaps() ? getMaps()->size() : 0;
+  size_t expected = buffers + getSizes().size() + maps + more;
   if (kernel.getNumArguments() != expected) { // c2
-    InFlightDiagnostic diag = emitOpError()
-                              << "expected a kernel of " << buffers
-                              << " buffers and " << getSizes().size()
-                              << " sizes, got " << kernel.getFunctionType();
+    InFlightDiagnostic diag =
+        emitOpError() << "expected a kernel of " << buffers << " buffers, "
+                      << getSizes().size() << " sizes and " << maps
+                      << " maps, got " << kernel.getFunctionType();
     diag.attachNote(kernel.getLoc()) << "the kernel is here";
     return diag;
   }

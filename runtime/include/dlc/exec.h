@@ -43,13 +43,37 @@ typedef struct dlc_launch {
 typedef struct dlc_exec dlc_exec;
 
 /*
+ * A tensor of a launch that the kernel copies by bulk tensor copies (PTX's
+ * cp.async.bulk.tensor, sm_90 and later): what cuTensorMapEncodeTiled makes a
+ * CUtensorMap of. Dim 0 is the innermost, whose elements are neighbours.
+ * Elements that a box has outside of the tensor are copied as zeros.
+ */
+typedef struct dlc_tensor_map {
+  uint32_t buffer;        /* index among the launch's buffers, whose first
+                             element is that at (0, ..., 0) */
+  uint32_t element_bytes; /* 1, 2 or 4 */
+  uint32_t rank;          /* 2 to 5 */
+  uint32_t swizzle_bytes; /* 0, 32, 64 or 128 */
+  int64_t sizes[5];       /* in elements; 0 in a tensor without elements */
+  int64_t strides[5];     /* in bytes; multiples of 16, but strides[0], which is
+                             not read; below 16 where nothing is that far */
+  uint32_t box[5];        /* elements that one copy moves; 1 to 256 */
+  uint32_t reserved;      /* 0 */
+} dlc_tensor_map;
+
+/* The bit of dlc_device_launch.kernel that says that the launch has maps. */
+#define DLC_LAUNCH_MAPS 0x80000000u
+
+/*
  * One execution of a device kernel; read during the call of
  * dlc_exec.device_launch only. The kernel's parameters are, in this order: one
- * pointer per buffer, one int64_t per size, one pointer to the scratch memory
- * (which a kernel that never has any need not declare).
+ * pointer per buffer, one int64_t per size, one CUtensorMap per map (128 bytes,
+ * by value, 64-byte aligned), one pointer to the scratch memory (which a kernel
+ * that never has any need not declare).
  */
 typedef struct dlc_device_launch {
-  uint32_t kernel;   /* index among the kernels of the variant */
+  uint32_t kernel;   /* index among the kernels of the variant, with
+                        DLC_LAUNCH_MAPS or not */
   uint32_t dispatch; /* as in dlc_launch */
   /* Device addresses, one per operand, then one per result, each of the first
      element of dense row-major data. */
@@ -63,6 +87,12 @@ typedef struct dlc_device_launch {
   uint32_t shared_bytes; /* dynamic, per block */
   int64_t scratch_bytes; /* of the whole launch, 256-byte aligned, with
                             unspecified content; 0: none */
+  /* Only with DLC_LAUNCH_MAPS in `kernel`: code that was compiled before there
+     were maps ends the struct here. A runtime from then finds no kernel of such
+     an index, and refuses the launch. */
+  const dlc_tensor_map *maps;
+  uint32_t num_maps;
+  uint32_t reserved; /* 0 */
 } dlc_device_launch;
 
 /*
@@ -191,7 +221,18 @@ DLC_EXEC_ASSERT(offsetof(dlc_device_launch, block) == 44, "layout");
 DLC_EXEC_ASSERT(offsetof(dlc_device_launch, cluster) == 56, "layout");
 DLC_EXEC_ASSERT(offsetof(dlc_device_launch, shared_bytes) == 68, "layout");
 DLC_EXEC_ASSERT(offsetof(dlc_device_launch, scratch_bytes) == 72, "layout");
-DLC_EXEC_ASSERT(sizeof(dlc_device_launch) == 80, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_device_launch, maps) == 80, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_device_launch, num_maps) == 88, "layout");
+DLC_EXEC_ASSERT(sizeof(dlc_device_launch) == 96, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_tensor_map, buffer) == 0, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_tensor_map, element_bytes) == 4, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_tensor_map, rank) == 8, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_tensor_map, swizzle_bytes) == 12, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_tensor_map, sizes) == 16, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_tensor_map, strides) == 56, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_tensor_map, box) == 96, "layout");
+DLC_EXEC_ASSERT(offsetof(dlc_tensor_map, reserved) == 116, "layout");
+DLC_EXEC_ASSERT(sizeof(dlc_tensor_map) == 120, "layout");
 DLC_EXEC_ASSERT(offsetof(dlc_exec, struct_size) == 0, "layout");
 DLC_EXEC_ASSERT(offsetof(dlc_exec, inputs) == 8, "layout");
 DLC_EXEC_ASSERT(offsetof(dlc_exec, input_dims) == 16, "layout");

@@ -24,7 +24,7 @@ builtin.module @kernels {
   func.func private @k(memref<f32>, index, index, !llvm.ptr)
 }
 func.func @dispatch_c2_kernel_signature(%x: tensor<4xf32>, %n: index) -> tensor<4xf32> {
-  // expected-error @below {{expected a kernel of 2 buffers and 0 sizes}}
+  // expected-error @below {{expected a kernel of 2 buffers, 0 sizes and 0 maps}}
   %y = rt.dispatch @k(%x) items(%n) work(%n) : (tensor<4xf32>) -> tensor<4xf32>
   return %y : tensor<4xf32>
 }
