@@ -27,7 +27,7 @@ static void plans() {
   check(std::string(api().ptxsimLastReport()).find("got ':'") !=
             std::string::npos,
         "the report shows the bad part");
-  for (const char *Good : {"alloc:3", "alloc:1,launch:2,jit:3,lost:4",
+  for (const char *Good : {"alloc:3", "alloc:1,launch:2,jit:3,lost:4,map:5",
                            "alloc:1,alloc:5", "lost:18446744073709551615", ""})
     check(plan(Good), std::string("plan '") + Good + "' is taken");
 }
@@ -67,6 +67,24 @@ static void modules() {
         "load 1 fails with a log");
   Kernel Second(Ptx, "k");
   check(Second.Ok, "load 2 works");
+}
+
+static void tensorMaps() {
+  CUtensorMap M;
+  alignas(16) static char Memory[64];
+  const uint64_t Size[2] = {4, 4}, Stride[1] = {16};
+  const uint32_t Box[2] = {4, 4}, Ones[2] = {1, 1};
+  auto Encode = [&] {
+    return api().cuTensorMapEncodeTiled(&M, /*UINT32*/ 2, 2, Memory, Size,
+                                        Stride, Box, Ones, 0, 0, 0, 0);
+  };
+  check(plan("map:2"), "plan");
+  check(Encode() == CUDA_SUCCESS, "map 1 is encoded");
+  check(Encode() == CUDA_ERROR_INVALID_VALUE, "map 2 is not");
+  check(std::string(api().ptxsimLastReport()).find("on request") !=
+            std::string::npos,
+        "the report says why");
+  check(Encode() == CUDA_SUCCESS, "map 3 is encoded");
 }
 
 static void lostDevice() {
@@ -139,6 +157,7 @@ int main() {
   allocations();
   launches();
   modules();
+  tensorMaps();
   lostDevice();
   liveObjects();
   return finish("FaultTest");

@@ -6,8 +6,8 @@
 using namespace ptxsim;
 
 bool FaultPlan::configure(std::string_view Text, std::string &Why) {
-  static constexpr std::string_view Names[] = {"alloc", "launch", "jit",
-                                               "lost"};
+  static constexpr std::string_view Names[] = {"alloc", "launch", "jit", "lost",
+                                               "map"};
   FaultPlan New;
   while (!Text.empty()) {
     std::string_view Part = Text.substr(0, Text.find(','));
@@ -25,7 +25,8 @@ bool FaultPlan::configure(std::string_view Text, std::string &Why) {
       Number = R.ec == std::errc() && R.ptr == End;
     }
     if (E.Kind == NumKinds || !Number || !E.Number) {
-      Why = "expected alloc:N, launch:N, jit:N or lost:N with N from 1, got '" +
+      Why = "expected alloc:N, launch:N, jit:N, lost:N or map:N with N from 1, "
+            "got '" +
             std::string(Part) + "'";
       return false;
     }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Faults on request (PTXSIM_FAULT): makes the N-th allocation, launch or module
-// load fail, or loses the device, so that programs can test how they clean up.
+// Faults on request (PTXSIM_FAULT): makes the N-th allocation, launch, module
+// load or tensor map fail, or loses the device, so that programs can test how
+// they clean up.
 #ifndef PTXSIM_DRIVER_FAULTPLAN_H
 #define PTXSIM_DRIVER_FAULTPLAN_H
 
@@ -14,10 +15,10 @@ namespace ptxsim {
 
 class FaultPlan {
 public:
-  enum KindTy { Alloc, Launch, Jit, Lost, NumKinds };
+  enum KindTy { Alloc, Launch, Jit, Lost, Map, NumKinds };
 
-  /// Reads "alloc:N,launch:N,jit:N,lost:N"; any part may be absent or stand
-  /// several times, N counts from 1. Starts counting anew. False with a
+  /// Reads "alloc:N,launch:N,jit:N,lost:N,map:N"; any part may be absent or
+  /// stand several times, N counts from 1. Starts counting anew. False with a
   /// message, and no change, for bad text.
   bool configure(std::string_view Text, std::string &Why);
 

@@ -48,6 +48,11 @@ static bool encodeCommon(TensorMap &M, int Type, uint32_t Rank,
   return true;
 }
 
+static bool failsOnRequest() {
+  std::lock_guard Guard(state().Lock);
+  return state().Faults.count(FaultPlan::Map);
+}
+
 /// The inner row: a multiple of 16 bytes, within the swizzle's span.
 static bool legalRow(const TensorMap &M, uint32_t Bytes) {
   unsigned Span = swizzleSpan(M.Swizzling);
@@ -71,6 +76,8 @@ cuTensorMapEncodeTiled(CUtensorMap *Out, int Type, uint32_t Rank, void *Base,
                        const uint32_t *Box, const uint32_t *ElementStride,
                        int Interleave, int Swizzling, int Promotion, int Fill) {
   TensorMap M;
+  if (failsOnRequest())
+    return refuse("on request");
   if (!Out || !Box || uint64_t(Out) % 64)
     return refuse("null or misaligned argument");
   if (Interleave > 0 && Interleave <= 2)
