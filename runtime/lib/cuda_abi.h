@@ -66,6 +66,20 @@ enum {
   DLC_CU_CAPTURE_THREAD_LOCAL = 1,
 };
 
+/* CUtensorMapDataType, and the other enums of cuTensorMapEncodeTiled. */
+enum {
+  DLC_CU_TENSOR_MAP_UINT8 = 0,
+  DLC_CU_TENSOR_MAP_UINT16 = 1,
+  DLC_CU_TENSOR_MAP_UINT32 = 2,
+  DLC_CU_TENSOR_MAP_INTERLEAVE_NONE = 0,
+  DLC_CU_TENSOR_MAP_SWIZZLE_NONE = 0,
+  DLC_CU_TENSOR_MAP_SWIZZLE_32B = 1,
+  DLC_CU_TENSOR_MAP_SWIZZLE_64B = 2,
+  DLC_CU_TENSOR_MAP_SWIZZLE_128B = 3,
+  DLC_CU_TENSOR_MAP_L2_128B = 2,
+  DLC_CU_TENSOR_MAP_FILL_ZEROS = 0,
+};
+
 typedef struct cu_launch_attribute {
   int id;
   int padding;
@@ -99,6 +113,12 @@ typedef struct cu_copy_2d {
   size_t width_bytes, height;
 } cu_copy_2d;
 
+/* CUtensorMap, whose alignment was 64 before CUDA 13. */
+typedef struct cu_tensor_map {
+  _Alignas(128) uint64_t opaque[16];
+} cu_tensor_map;
+
+_Static_assert(sizeof(cu_tensor_map) == 128, "layout");
 _Static_assert(sizeof(cu_copy_side) == 56, "layout");
 _Static_assert(sizeof(cu_launch_attribute) == 72, "layout");
 _Static_assert(offsetof(cu_launch_config, stream) == 32, "layout");

@@ -116,6 +116,7 @@ void dlc_cuda_close(dlc_context *c) {
   free_blocks(c);
   dlc_cuda_profile_free(c);
   dlc_cuda_graphs_free(c);
+  dlc_cuda_maps_free(cuda);
   if (cuda->owns_stream) {
     cuda->driver->stream_destroy(cuda->stream);
   }

@@ -20,6 +20,9 @@ typedef struct dlc_cuda_graph {
   uint32_t misses;    /* times that memory moved after recording */
 } dlc_cuda_graph;
 
+/* An encoded tensor map, and what it was made of. */
+typedef struct dlc_cuda_map dlc_cuda_map;
+
 struct dlc_cuda {
   dlc_cuda_model *model;
   dlc_cuda_device *device;
@@ -38,6 +41,10 @@ struct dlc_cuda {
   uint32_t graph_mode;                       /* DLC_GRAPHS_* */
   dlc_cuda_graph graphs[DLC_CONTEXT_SHAPES]; /* as the context's shapes */
   cu_stream recorder;
+
+  dlc_cuda_map *maps; /* of the run, in the order of its launches */
+  uint32_t num_maps;  /* of the run until now; more are of runs before */
+  uint32_t room_maps;
 
   cu_event *events; /* of profiles: the run's begin, then two per launch */
   uint32_t num_events, room_events;
@@ -82,6 +89,18 @@ void dlc_cuda_bind_exec(dlc_context *context);
    equal one; returns what the code does. */
 int32_t dlc_cuda_run(dlc_context *context);
 void dlc_cuda_graphs_free(dlc_context *context);
+
+/* cuda_maps.c: the tensor maps of a run, of which those that the run before had
+   are there already. */
+/* Makes room for the maps of a launch, which stay where they are until the next
+   launch; false without memory. */
+bool dlc_cuda_maps_reserve(dlc_cuda *cuda, uint32_t count);
+bool dlc_cuda_map_is_valid(const dlc_tensor_map *map, uint32_t num_buffers);
+/* The run's next map, which is valid, of the buffer at `address`; a kernel's
+   parameter is at `encoded`. */
+cu_result dlc_cuda_map_encode(dlc_cuda *cuda, const dlc_tensor_map *map,
+                              void *address, void **encoded);
+void dlc_cuda_maps_free(dlc_cuda *cuda);
 
 /* cuda_profile.c: notes times on the device; begin_run and end_run do nothing
    without a profile. */

@@ -77,6 +77,11 @@
   F(event_synchronize, "cuEventSynchronize", (cu_event event))                 \
   F(event_elapsed, "cuEventElapsedTime",                                       \
     (float *milliseconds, cu_event begin, cu_event end))                       \
+  F(tensor_map_encode, "cuTensorMapEncodeTiled",                               \
+    (cu_tensor_map * map, int type, uint32_t rank, void *address,              \
+     const uint64_t *sizes, const uint64_t *strides, const uint32_t *box,      \
+     const uint32_t *element_strides, int interleave, int swizzle,             \
+     int l2_promotion, int fill))                                              \
   F(launch, "cuLaunchKernelEx",                                                \
     (const cu_launch_config *config, cu_function function, void **params,      \
      void **extra))

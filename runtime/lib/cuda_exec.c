@@ -6,8 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* A kernel has 4 KiB of parameters. */
+/* A kernel has 4 KiB of parameters, in which a map takes as much as others. */
 #define MAX_PARAMS 512
+#define PARAMS_PER_MAP (sizeof(cu_tensor_map) / sizeof(void *))
+
+static uint32_t kernel_of(const dlc_device_launch *l) {
+  return l->kernel & ~DLC_LAUNCH_MAPS;
+}
+
+static uint32_t num_maps_of(const dlc_device_launch *l) {
+  return l->kernel & DLC_LAUNCH_MAPS ? l->num_maps : 0;
+}
 
 /* ---- Messages ------------------------------------------------------------ */
 
@@ -27,25 +36,48 @@ static void add_nodes(dlc_text *text, const char *nodes) {
   }
 }
 
-static dlc_status launch_failed(const dlc_context *c,
-                                const dlc_device_launch *l, cu_result error) {
+static dlc_text name_of(const dlc_context *c, const dlc_device_launch *l) {
   const dlc_header *h = &c->model->container.header;
   const dlc_program *p = c->code.program;
   uint32_t first = h->variants[c->code.variant].first_kernel;
   dlc_text text = {0};
   dlc_text_add(&text, "kernel '%s'",
-               dlc_header_text(h, h->kernels[first + l->kernel].name));
+               dlc_header_text(h, h->kernels[first + kernel_of(l)].name));
   if (l->dispatch < p->num_dispatches) {
     add_nodes(&text,
               dlc_header_text(
                   h, h->dispatches[p->first_dispatch + l->dispatch].nodes));
   }
+  return text;
+}
+
+static dlc_status launch_failed(const dlc_context *c,
+                                const dlc_device_launch *l, cu_result error) {
+  dlc_text text = name_of(c, l);
   return dlc_cuda_device_fail(
       c->cuda->device, error,
       "%s failed, grid %" PRIu32 "x%" PRIu32 "x%" PRIu32 ", block %" PRIu32
       "x%" PRIu32 "x%" PRIu32 ", %" PRIu32 " bytes of shared memory",
       text.bytes, l->grid[0], l->grid[1], l->grid[2], l->block[0], l->block[1],
       l->block[2], l->shared_bytes);
+}
+
+static dlc_status map_failed(const dlc_context *c, const dlc_device_launch *l,
+                             uint32_t i, cu_result error) {
+  const dlc_tensor_map *map = &l->maps[i];
+  dlc_text text = name_of(c, l);
+  dlc_text_add(&text,
+               " has a tensor map that cannot be made, of buffer %" PRIu32
+               " at %p, sizes ",
+               map->buffer, l->buffers[map->buffer]);
+  for (uint32_t d = 0; d < map->rank; d++) {
+    dlc_text_add(&text, "%s%" PRId64, d ? "x" : "", map->sizes[d]);
+  }
+  for (uint32_t d = 1; d < map->rank; d++) {
+    dlc_text_add(&text, "%s%" PRId64, d > 1 ? ", " : ", strides ",
+                 map->strides[d]);
+  }
+  return dlc_cuda_device_fail(c->cuda->device, error, "%s", text.bytes);
 }
 
 /* ---- Launches ------------------------------------------------------------ */
@@ -84,7 +116,7 @@ static cu_result start(dlc_context *c, const dlc_device_launch *l,
       .attributes = &cluster,
       .num_attributes = cluster_size(l) > 1,
   };
-  cu_function function = cuda->model->functions[l->kernel];
+  cu_function function = cuda->model->functions[kernel_of(l)];
   cu_result error = allow_cluster(cuda, function, l);
   if (!error) {
     error = cuda->driver->launch(&config, function, params, NULL);
@@ -122,19 +154,59 @@ static cu_result start_profiled(dlc_context *c, const dlc_device_launch *l,
   return error;
 }
 
-static dlc_status launch(dlc_context *c, const dlc_device_launch *l) {
+static dlc_status check(const dlc_context *c, const dlc_device_launch *l) {
   const dlc_header *h = &c->model->container.header;
   uint32_t kernels = h->variants[c->code.variant].num_kernels;
-  uint64_t num_params = (uint64_t)l->num_buffers + l->num_sizes + 1;
-  if (l->kernel >= kernels || num_params > MAX_PARAMS) {
+  uint32_t kernel = kernel_of(l), num_maps = num_maps_of(l);
+  uint64_t others = (uint64_t)l->num_buffers + l->num_sizes + 1;
+  if (kernel >= kernels || others + num_maps * PARAMS_PER_MAP > MAX_PARAMS) {
     return dlc_fail(DLC_INTERNAL,
                     "the model launched kernel %" PRIu32 " of %" PRIu32
                     " with %" PRIu64 " parameters",
-                    l->kernel, kernels, num_params);
+                    kernel, kernels, others + num_maps);
+  }
+  for (uint32_t i = 0; i < num_maps; i++) {
+    const dlc_tensor_map *map = &l->maps[i];
+    if (!dlc_cuda_map_is_valid(map, l->num_buffers)) {
+      return dlc_fail(DLC_INTERNAL,
+                      "the model launched kernel %" PRIu32
+                      " with a tensor map of rank %" PRIu32 ", %" PRIu32
+                      " bytes per element and a swizzle of %" PRIu32
+                      " bytes, of buffer %" PRIu32 " of %" PRIu32,
+                      kernel, map->rank, map->element_bytes, map->swizzle_bytes,
+                      map->buffer, l->num_buffers);
+    }
+  }
+  return DLC_OK;
+}
+
+/* Makes the launch's maps; params[i] points to map i. */
+static dlc_status make_maps(dlc_context *c, const dlc_device_launch *l,
+                            void **params) {
+  uint32_t num_maps = num_maps_of(l);
+  if (!dlc_cuda_maps_reserve(c->cuda, num_maps)) {
+    return dlc_fail(DLC_RESOURCE, "no memory for the tensor maps of %s",
+                    name_of(c, l).bytes);
+  }
+  for (uint32_t i = 0; i < num_maps; i++) {
+    const dlc_tensor_map *map = &l->maps[i];
+    cu_result error =
+        dlc_cuda_map_encode(c->cuda, map, l->buffers[map->buffer], &params[i]);
+    if (error) {
+      return map_failed(c, l, i, error);
+    }
+  }
+  return DLC_OK;
+}
+
+static dlc_status launch(dlc_context *c, const dlc_device_launch *l) {
+  dlc_status status = check(c, l);
+  if (status) {
+    return status;
   }
   if (l->scratch_bytes) {
-    dlc_status status = dlc_block_grow(&c->scratch, l->scratch_bytes,
-                                       "kernels' scratch", &c->memory);
+    status = dlc_block_grow(&c->scratch, l->scratch_bytes, "kernels' scratch",
+                            &c->memory);
     if (status) {
       return status;
     }
@@ -149,6 +221,10 @@ static dlc_status launch(dlc_context *c, const dlc_device_launch *l) {
   for (uint32_t i = 0; i < l->num_sizes; i++) {
     params[n++] = (void *)&l->sizes[i];
   }
+  if ((status = make_maps(c, l, &params[n]))) {
+    return status;
+  }
+  n += num_maps_of(l);
   params[n] = &c->scratch.data;
   cu_result error =
       c->profile ? start_profiled(c, l, params) : start(c, l, params);

@@ -66,6 +66,11 @@ static dlc_cuda_graph *find(dlc_context *c) {
   return graph->addresses ? graph : NULL;
 }
 
+static int32_t run_code(dlc_context *c) {
+  c->cuda->num_maps = 0;
+  return c->code.run(&c->exec);
+}
+
 /* Records the run into a stream of its own: the caller's may be one that cannot
    record. */
 static cu_result record(dlc_context *c, dlc_cuda_graph *graph) {
@@ -83,7 +88,7 @@ static cu_result record(dlc_context *c, dlc_cuda_graph *graph) {
   }
   cuda->stream = cuda->recorder;
   cuda->records = true;
-  int32_t status = c->code.run(&c->exec);
+  int32_t status = run_code(c);
   cuda->records = false;
   cuda->stream = stream;
   error = d->stream_end_capture(cuda->recorder, &recorded);
@@ -111,7 +116,7 @@ static int32_t launch(dlc_context *c, const dlc_cuda_graph *graph) {
 /* A run without graph, which shows whether one can be made. */
 static int32_t run_plainly(dlc_context *c, dlc_cuda_graph *graph) {
   c->cuda->asked_host = false;
-  int32_t status = c->code.run(&c->exec);
+  int32_t status = run_code(c);
   graph->never |= c->cuda->asked_host;
   /* The scratch memory may have grown. */
   graph->addresses[num_addresses(c) - 1] = c->scratch.data;
@@ -121,7 +126,7 @@ static int32_t run_plainly(dlc_context *c, dlc_cuda_graph *graph) {
 int32_t dlc_cuda_run(dlc_context *c) {
   dlc_cuda_graph *graph = is_wanted(c) ? find(c) : NULL;
   if (!graph) {
-    return c->code.run(&c->exec);
+    return run_code(c);
   }
   bool same = note_addresses(c, graph);
   if (graph->exec && same) {
