@@ -90,13 +90,18 @@ void FunctionEmitter::returnUnlessZero(Value status) {
   b.setInsertionPointToEnd(next);
 }
 
+static size_t countTensorMaps(rt::LaunchOp launch) {
+  return launch.getMaps() ? launch.getMaps()->size() : 0;
+}
+
 /// One set of arrays serves all launches: they are read during the call only.
 void FunctionEmitter::allocateFrame(Region &body) {
-  size_t mostBuffers = 0, mostSizes = 0, launches = 0;
+  size_t mostBuffers = 0, mostSizes = 0, mostMaps = 0, launches = 0;
   for (Operation &op : body.front()) {
     if (auto launch = dyn_cast<rt::LaunchOp>(op)) {
       mostBuffers = std::max(mostBuffers, launch.getBuffers().size());
       mostSizes = std::max(mostSizes, launch.getSizes().size());
+      mostMaps = std::max(mostMaps, countTensorMaps(launch));
       ++launches;
     } else if (auto check = dyn_cast<rt::CheckOp>(op)) {
       mostSizes = std::max(mostSizes, check.getValues().size());
@@ -112,6 +117,10 @@ void FunctionEmitter::allocateFrame(Region &body) {
     deviceRecord = allocate(i64, sizeof(dlc_device_launch) / 8);
     storeAt(deviceRecord, offsetof(dlc_device_launch, buffers), buffers);
     storeAt(deviceRecord, offsetof(dlc_device_launch, sizes), sizes);
+    if (mostMaps > 0) {
+      maps = allocate(i64, mostMaps * sizeof(dlc_tensor_map) / 8);
+      storeAt(deviceRecord, offsetof(dlc_device_launch, maps), maps);
+    }
   } else if (launches > 0) {
     launchRecord = allocate(i64, sizeof(dlc_launch) / 8);
     storeAt(launchRecord, offsetof(dlc_launch, buffers), buffers);
@@ -129,7 +138,61 @@ void FunctionEmitter::callExec(size_t field, ValueRange operands) {
   returnUnlessZero(LLVM::CallOp::create(b, type, all).getResult());
 }
 
+/// `dynamic` are the map's values for `?`. What the runtime does not read of
+/// the record stays as it is.
+void FunctionEmitter::storeTensorMap(Value record, rt::TensorMapAttr map,
+                                     ValueRange dynamic) {
+  auto store32 = [&](size_t field, int64_t value) {
+    storeAt(record, field, constant(i32, value));
+  };
+  auto storeExtent = [&](size_t field, int64_t extent) {
+    Value value;
+    if (ShapedType::isDynamic(extent)) {
+      value = asI64(values.lookup(dynamic.front()));
+      dynamic = dynamic.drop_front();
+    } else {
+      value = constant(i64, extent);
+    }
+    storeAt(record, field, value);
+  };
+  store32(offsetof(dlc_tensor_map, buffer), map.getBuffer());
+  store32(offsetof(dlc_tensor_map, element_bytes), map.getElementBytes());
+  store32(offsetof(dlc_tensor_map, rank), map.getRank());
+  store32(offsetof(dlc_tensor_map, swizzle_bytes), map.getSwizzleBytes());
+  store32(offsetof(dlc_tensor_map, reserved), 0);
+  for (auto [dim, size] : llvm::enumerate(map.getSizes())) {
+    storeExtent(offsetof(dlc_tensor_map, sizes) + 8 * dim, size);
+  }
+  for (auto [dim, stride] : llvm::enumerate(map.getStrides())) {
+    storeExtent(offsetof(dlc_tensor_map, strides) + 8 * (dim + 1), stride);
+  }
+  for (auto [dim, size] : llvm::enumerate(map.getBox())) {
+    store32(offsetof(dlc_tensor_map, box) + 4 * dim, size);
+  }
+}
+
+uint32_t FunctionEmitter::emitTensorMaps(rt::LaunchOp launch) {
+  size_t count = countTensorMaps(launch);
+  if (count == 0) {
+    return 0;
+  }
+  ValueRange dynamic = launch.getMapSizes();
+  for (auto [i, map] :
+       llvm::enumerate(launch.getMapsAttr().getAsRange<rt::TensorMapAttr>())) {
+    unsigned taken = map.getNumDynamic();
+    storeTensorMap(advance(maps, i * sizeof(dlc_tensor_map)), map,
+                   dynamic.take_front(taken));
+    dynamic = dynamic.drop_front(taken);
+  }
+  storeAt(deviceRecord, offsetof(dlc_device_launch, num_maps),
+          constant(i32, count));
+  storeAt(deviceRecord, offsetof(dlc_device_launch, reserved),
+          constant(i32, 0));
+  return DLC_LAUNCH_MAPS;
+}
+
 void FunctionEmitter::emitDeviceLaunch(rt::LaunchOp launch) {
+  int64_t withMaps = emitTensorMaps(launch);
   const auto *kernel = llvm::find(deviceKernels, launch.getKernel());
   auto store32 = [&](size_t field, Value value) {
     storeAt(deviceRecord, field, value);
@@ -140,7 +203,7 @@ void FunctionEmitter::emitDeviceLaunch(rt::LaunchOp launch) {
     store32(field + 8, constant(i32, 1));
   };
   store32(offsetof(dlc_device_launch, kernel),
-          constant(i32, kernel - deviceKernels.begin()));
+          constant(i32, (kernel - deviceKernels.begin()) | withMaps));
   store32(offsetof(dlc_device_launch, dispatch), constant(i32, nextDispatch++));
   storeArray(buffers, lookUp(launch.getBuffers(), false));
   storeArray(sizes, lookUp(launch.getSizes(), true));

@@ -27,6 +27,11 @@ private:
   mlir::Value emitPlace(mlir::Operation *op);
   void emitLaunch(rt::LaunchOp launch);
   void emitDeviceLaunch(rt::LaunchOp launch);
+  /// Says which tensor maps the launch has; the bit that its kernel's index
+  /// then has.
+  uint32_t emitTensorMaps(rt::LaunchOp launch);
+  void storeTensorMap(mlir::Value record, rt::TensorMapAttr map,
+                      mlir::ValueRange dynamic);
   void emitDeviceCopy(rt::CopyOp copy);
   mlir::Value emitDeviceRead(mlir::Value address, mlir::Type type);
   /// Calls the function that a field of dlc_exec points to, which gives a
@@ -60,7 +65,7 @@ private:
   mlir::LLVM::LLVMFuncOp function;
   mlir::IRMapping values;
   mlir::Type pointer, i32, i64;
-  mlir::Value exec, launchRecord, deviceRecord, buffers, sizes, element;
+  mlir::Value exec, launchRecord, deviceRecord, buffers, sizes, maps, element;
   /// The kernels that are launched on a device.
   llvm::SetVector<llvm::StringRef> deviceKernels;
   mlir::Block *exit = nullptr; // takes the status

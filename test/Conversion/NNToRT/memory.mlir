@@ -135,3 +135,25 @@ func.func @unused(%x: tensor<2xf32>) -> tensor<2xf32> {
   %y = rt.dispatch @k(%x) items(%c1) work(%c1) : (tensor<2xf32>) -> tensor<2xf32>
   return %x : tensor<2xf32>
 }
+
+// -----
+
+// The tensor maps of a launch are those of its dispatch, with the values that
+// the run has for them.
+// CHECK-LABEL: rt.program @tensor_maps
+// CHECK: rt.run
+// CHECK: %[[N:.*]] = rt.input_dim 0[0]
+// CHECK: rt.launch @k
+// CHECK-SAME: maps [#rt.tensor_map<buffer = 0, element_bytes = 2, swizzle_bytes = 0, sizes = [8, ?], strides = [16], box = [8, 8]>,
+// CHECK-SAME: #rt.tensor_map<buffer = 1, element_bytes = 2, swizzle_bytes = 0, sizes = [8, 2], strides = [?], box = [8, 2]>](%[[N]], %{{.*}}) {threads = 32 : i64}
+func.func @tensor_maps(%x: tensor<?x8xf16>) -> tensor<16xf16> {
+  %c0 = arith.constant 0 : index
+  %c1 = arith.constant 1 : index
+  %c16 = arith.constant 16 : index
+  %n = tensor.dim %x, %c0 : tensor<?x8xf16>
+  %y = rt.dispatch @k(%x) items(%c1) work(%c1) maps [
+      #rt.tensor_map<buffer = 0, element_bytes = 2, swizzle_bytes = 0, sizes = [8, ?], strides = [16], box = [8, 8]>,
+      #rt.tensor_map<buffer = 1, element_bytes = 2, swizzle_bytes = 0, sizes = [8, 2], strides = [?], box = [8, 2]>]
+      (%n, %c16) {threads = 32 : i64} : (tensor<?x8xf16>) -> tensor<16xf16>
+  return %y : tensor<16xf16>
+}
