@@ -33,7 +33,9 @@ static int64_t getLeast(ArrayRef<GPUTarget> gpus,
 GPUResources Variant::getResources() const {
   return {getLeast(gpus, &GPUTarget::getMaxSharedBytes),
           getLeast(gpus, &GPUTarget::getPortableSharedBytes),
-          getLeast(gpus, &GPUTarget::getClusterBlocks)};
+          getLeast(gpus, &GPUTarget::getClusterBlocks),
+          llvm::all_of(
+              gpus, [](const GPUTarget &gpu) { return gpu.hasBulkCopies(); })};
 }
 
 std::vector<std::string> Variant::getExports() {

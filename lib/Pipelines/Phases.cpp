@@ -48,13 +48,14 @@ void buildSchedulePhase(OpPassManager &pm, const CPUTarget &target) {
 }
 
 void buildGPUSchedulePhase(OpPassManager &pm, const GPUResources &resources) {
-  pm.addPass(createScheduleGPUKernelsPass({resources.sharedBytes,
-                                           resources.portableSharedBytes,
-                                           resources.clusterBlocks}));
+  pm.addPass(createScheduleGPUKernelsPass(
+      {resources.sharedBytes, resources.portableSharedBytes,
+       resources.clusterBlocks, resources.bulkCopies}));
 }
 
 void buildGPUCodegenPhase(OpPassManager &pm, const GPUResources &resources) {
-  pm.addPass(createOutlineGPUKernelsPass({resources.sharedBytes}));
+  pm.addPass(createOutlineGPUKernelsPass(
+      {resources.sharedBytes, resources.bulkCopies}));
   pm.addPass(createLowerGPUTileKernelsPass({resources.sharedBytes}));
   pm.addPass(createConvertNNToRTPass(/*onDevice=*/true));
 }

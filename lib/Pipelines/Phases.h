@@ -16,6 +16,8 @@ struct GPUResources {
   int64_t sharedBytes = 166912, portableSharedBytes = 101376;
   /// Blocks of a cluster; 1: there are none.
   int64_t clusterBlocks = 1;
+  /// Whether there are bulk copies by tensor maps.
+  bool bulkCopies = false;
 };
 
 /// Groups of ops that become kernels, as nn.dispatch.

@@ -45,9 +45,12 @@ struct GPUOptions : PassPipelineOptions<GPUOptions> {
   Option<int64_t> clusterBlocks{
       *this, "cluster-blocks", llvm::cl::desc("blocks that a cluster may have"),
       llvm::cl::init(GPUResources().clusterBlocks)};
+  Option<bool> bulkCopies{*this, "bulk-copies",
+                          llvm::cl::desc("whether there are bulk copies"),
+                          llvm::cl::init(GPUResources().bulkCopies)};
 
   GPUResources get() const {
-    return {sharedBytes, portableSharedBytes, clusterBlocks};
+    return {sharedBytes, portableSharedBytes, clusterBlocks, bulkCopies};
   }
 };
 struct GPUDispatchOptions : GPUOptions {

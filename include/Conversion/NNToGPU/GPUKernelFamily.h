@@ -5,12 +5,25 @@
 #define DLC_CONVERSION_NNTOGPU_GPUKERNELFAMILY_H
 
 #include "Conversion/NNToGPU/GPUKernelBuilder.h"
+#include "Dialect/Tile/TensorMap.h"
 
 namespace dlc {
 
 inline mlir::RankedTensorType typeOf(mlir::Value tensor) {
   return llvm::cast<mlir::RankedTensorType>(tensor.getType());
 }
+
+/// A buffer of a launch as its kernel copies it by a tensor map.
+struct GPUTensorMap {
+  /// Among the inputs.
+  unsigned buffer = 0;
+  int64_t elementBytes = 0;
+  /// What a copy brings of the first two dims.
+  tile::MapBox box;
+  /// From the dim of neighbouring elements on, in elements; and the distances
+  /// of neighbours in the dims after it, in bytes.
+  llvm::SmallVector<mlir::OpFoldResult> sizes, strides;
+};
 
 /// How a kernel is launched; blocks and scratch are computed by the host
 /// program.
@@ -32,6 +45,8 @@ struct GPULaunch {
   /// Shared memory that a block gets with the launch, beyond the kernel's own;
   /// see GPUKernelBuilder::getDynamicShared.
   int64_t dynamicBytes = 0;
+  /// Parameters behind the sizes.
+  llvm::SmallVector<GPUTensorMap> maps;
 };
 
 /// What kernels may ask of the GPUs that their code runs on.

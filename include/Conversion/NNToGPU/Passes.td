@@ -28,7 +28,9 @@ def ScheduleGPUKernelsPass : Pass<"dlc-schedule-gpu-kernels", "mlir::ModuleOp"> 
                         "shared memory that a block may have on all GPUs that run the code; the default "
                         "is that of sm_80's code">,
                  Option<"clusterBlocks", "cluster-blocks", "int64_t", "1",
-                        "blocks that a cluster may have; 1: the GPUs have no clusters">];
+                        "blocks that a cluster may have; 1: the GPUs have no clusters">,
+                 Option<"bulkCopies", "bulk-copies", "bool", "false",
+                        "whether there are bulk copies by tensor maps (sm_90)">];
 }
 
 def OutlineGPUKernelsPass : Pass<"dlc-outline-gpu-kernels", "mlir::ModuleOp"> {
@@ -44,7 +46,9 @@ def OutlineGPUKernelsPass : Pass<"dlc-outline-gpu-kernels", "mlir::ModuleOp"> {
                            "mlir::math::MathDialect", "mlir::func::FuncDialect", "mlir::LLVM::LLVMDialect",
                            "mlir::NVVM::NVVMDialect", "::dlc::tile::TileDialect"];
   let options = [Option<"sharedBytes", "shared-bytes", "int64_t", "166912",
-                        "shared memory that a block may have; the default is that of sm_80">];
+                        "shared memory that a block may have; the default is that of sm_80">,
+                 Option<"bulkCopies", "bulk-copies", "bool", "false",
+                        "whether there are bulk copies by tensor maps (sm_90)">];
 }
 
 def LowerGPUTileKernelsPass : Pass<"dlc-lower-gpu-tile-kernels", "mlir::ModuleOp"> {

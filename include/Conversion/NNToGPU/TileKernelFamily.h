@@ -111,6 +111,11 @@ public:
 protected:
   /// Obstacles of this kind of root, whose operands are in memory.
   virtual std::string findObstacle(nn::DispatchOp dispatch) const = 0;
+  /// What the kernel copies by tensor maps.
+  virtual llvm::SmallVector<GPUTensorMap>
+  getMaps(DispatchContext &context) const {
+    return {};
+  }
   /// Blocks of a launch, without parts of a sum.
   virtual mlir::OpFoldResult countBlocks(DispatchContext &context) const = 0;
 };

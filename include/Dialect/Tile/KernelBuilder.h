@@ -13,10 +13,11 @@
 namespace dlc::tile {
 
 /// The parameters of a kernel in their order: a pointer per buffer (inputs,
-/// then results), an i64 per size, then scratch memory if asked for.
+/// then results), an i64 per size, tensor maps, then scratch memory if asked
+/// for.
 struct KernelSignature {
   std::string name;
-  unsigned buffers = 0, sizes = 0;
+  unsigned buffers = 0, sizes = 0, maps = 0;
   bool scratch = false;
 };
 
@@ -26,6 +27,8 @@ struct KernelArguments {
   mlir::ValueRange buffers;
   /// i64.
   mlir::ValueRange sizes;
+  /// !llvm.ptr of a tensor map each.
+  mlir::ValueRange maps;
   /// !llvm.ptr<1>, or null.
   mlir::Value scratch;
 };
@@ -51,6 +54,11 @@ struct MatrixSpec {
   /// element of every row (or column, where those are contiguous). Copies of 16
   /// bytes need 16; getAlignment computes it.
   int64_t alignment = 0;
+  /// !llvm.ptr of a tensor map; null: no bulk copies. Its dims are the
+  /// contiguous one, the other one, and of the batch those in `mapBatch`, in
+  /// that order; its box is Schedules.h's.
+  mlir::Value map;
+  llvm::SmallVector<unsigned> mapBatch;
 
   bool hasContiguousRows() const {
     return mlir::isConstantIntValue(columnStride, 1);
@@ -156,7 +164,8 @@ llvm::SmallVector<mlir::Value> splitBatch(mlir::ImplicitLocOpBuilder &b,
 TileType getTileType(mlir::Type element, llvm::ArrayRef<int64_t> shape,
                      MemorySpace space);
 
-/// A view of `rows` x `columns` (i32) elements whose columns are neighbours.
+/// A view of `rows` x `columns` (i32) elements whose columns are neighbours; of
+/// a matrix with a tensor map, which has the sizes, a mapped one.
 mlir::Value createView(mlir::ImplicitLocOpBuilder &b, const MatrixSpec &matrix,
                        mlir::ValueRange batch, mlir::Value rows,
                        mlir::Value columns, Size stride);

@@ -4,6 +4,7 @@
 #ifndef DLC_DIALECT_TILE_SCHEDULES_H
 #define DLC_DIALECT_TILE_SCHEDULES_H
 
+#include "Dialect/Tile/TensorMap.h"
 #include "Dialect/Tile/TileDialect.h"
 
 namespace dlc::tile {
@@ -16,6 +17,8 @@ struct BlockLimits {
   int64_t threads = 512;
   /// 32-bit registers of a multiprocessor, and of one thread.
   int64_t registers = 65536, threadRegisters = 255;
+  /// Whether there are bulk copies: sm_90 and later.
+  bool bulkCopies = false;
 };
 
 /// Registers for addresses, bounds and loop counters, beside tiles; measured
@@ -32,6 +35,9 @@ struct ProductTraits {
   bool sumsRows = false, sumsColumns = false;
   /// Of a convolution: taps, and channels of a group.
   int64_t taps = 1, channels = 1;
+  /// Whether tensor maps can describe A and B: rows (or columns, where those
+  /// are contiguous) begin at multiples of 16 bytes.
+  bool areMappable = false;
 };
 
 using EmitErrorFn = llvm::function_ref<mlir::InFlightDiagnostic()>;
@@ -43,7 +49,10 @@ using EmitErrorFn = llvm::function_ref<mlir::InFlightDiagnostic()>;
 ///  * with 8-bit integers, k is contiguous in A and B;
 ///  * 2 <= stages <= 8; warps_m * warps_n * 32 threads at most; 1 <= split_k;
 ///  * accumulators and fragments fit a thread's registers;
-///  * the ring of stages fits into shared memory.
+///  * the ring of stages fits into shared memory;
+///  * `bulk` only with bulk copies and operands that tensor maps can describe,
+///    rows of 32, 64 or a multiple of 128 bytes in shared memory, at most 256
+///    of them, and with f32, k contiguous in A and B.
 mlir::LogicalResult checkSchedule(GemmScheduleAttr schedule,
                                   const ProductTraits &traits,
                                   const BlockLimits &limits,
@@ -89,6 +98,10 @@ mlir::LogicalResult checkSchedule(AttentionScheduleAttr schedule,
 int64_t getSharedBytes(GemmScheduleAttr schedule, const ProductTraits &traits);
 int64_t getSharedBytes(AttentionScheduleAttr schedule,
                        const AttentionTraits &traits);
+
+/// What a bulk copy brings of A and of B; of legal schedules with `bulk`.
+MapBox getBoxOfA(GemmScheduleAttr schedule, const ProductTraits &traits);
+MapBox getBoxOfB(GemmScheduleAttr schedule, const ProductTraits &traits);
 
 /// Whether the results go through shared memory on their way out, for longer
 /// accesses: where an f32 tile of them fits.

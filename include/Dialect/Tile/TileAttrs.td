@@ -29,10 +29,14 @@ def Tile_SwizzleAttr : Tile_Attr<"Swizzle", "swizzle"> {
   let summary = "rows of 16-byte chunks in shared memory, permuted within each row";
   let description = [{
     Chunk c of row r lies at chunk `c xor (r / period mod count) * step` of that row, so that the eight
-    rows which a matrix load touches fall into different banks.
-    c1: `count` is a power of two, `period` and `step` are positive.
+    rows which a matrix load touches fall into different banks. With a `panel`, rows are cut into panels
+    of so many chunks, and all rows of a panel lie before those of the next one: the way bulk copies
+    write rows of more than 128 bytes.
+    c1: `count` is a power of two, `period` and `step` are positive. c2: `panel` is 0 or
+    `count * step`.
   }];
-  let parameters = (ins "int64_t":$period, "int64_t":$count, "int64_t":$step);
+  let parameters = (ins "int64_t":$period, "int64_t":$count, "int64_t":$step,
+                        DefaultValuedParameter<"int64_t", "0">:$panel);
   let assemblyFormat = "`<` struct(params) `>`";
   let genVerifyDecl = 1;
 }
@@ -78,10 +82,12 @@ def Tile_GemmScheduleAttr : Tile_Attr<"GemmSchedule", "gemm_schedule"> {
   let summary = "tiles of a matrix product on tensor cores";
   let description = [{
     A block makes `tile_m` x `tile_n` results, `tile_k` of the contraction at a time in a ring of `stages`
-    stages. Its `warps_m` x `warps_n` warps share the results. `split_k`: blocks per result tile.
+    stages. Its `warps_m` x `warps_n` warps share the results. `split_k`: blocks per result tile. `bulk`:
+    one thread copies operands, by tensor maps (sm_90 and later), instead of all threads by cp.async.
   }];
   let parameters = (ins "int64_t":$tile_m, "int64_t":$tile_n, "int64_t":$tile_k, "int64_t":$stages,
-                        "int64_t":$warps_m, "int64_t":$warps_n, DefaultValuedParameter<"int64_t", "1">:$split_k);
+                        "int64_t":$warps_m, "int64_t":$warps_n, DefaultValuedParameter<"int64_t", "1">:$split_k,
+                        DefaultValuedParameter<"bool", "false">:$bulk);
   let assemblyFormat = "`<` struct(params) `>`";
 }
 def Tile_ConvScheduleAttr : Tile_Attr<"ConvSchedule", "conv_schedule"> {

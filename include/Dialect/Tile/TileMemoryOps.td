@@ -22,6 +22,19 @@ def Tile_ViewOp : Tile_Op<"view", [Pure]> {
   let hasVerifier = 1;
 }
 
+def Tile_MappedViewOp : Tile_Op<"mapped_view", [Pure]> {
+  let summary = "a matrix in global memory that a tensor map describes";
+  let description = [{
+    `map` points to a CUtensorMap among the kernel's parameters, whose first two dims are the matrix's
+    columns and rows; `batch` is where the matrix lies in the map's further dims. Only bulk copies read it.
+    c1: at most three values of `batch`.
+  }];
+  let arguments = (ins Tile_MapPointer:$map, Variadic<I32>:$batch);
+  let results = (outs Tile_GlobalTile:$result);
+  let assemblyFormat = "$map (`batch` `(` $batch^ `)`)? attr-dict `:` qualified(type($map)) `->` qualified(type($result))";
+  let hasVerifier = 1;
+}
+
 def Tile_WindowOp : Tile_Op<"window", [Pure]> {
   let summary = "what output pixels of a convolution see of an image, as a matrix";
   let description = [{
@@ -78,7 +91,8 @@ def Tile_CopyOp : Tile_Op<"copy", [MemoryEffects<[MemRead, MemWrite]>, AttrSized
     `tap` is where in a window without `taps`, in input positions. `fill`: four equal 8-bit elements, repeated
     where the tap lies outside of the image.
     c1: element types agree. c2: two values of `tap` with a `tile.window` without `taps`, else none.
-    c3: `fill` only with 8-bit elements and a `tile.window`.
+    c3: `fill` only with 8-bit elements and a `tile.window`. c4: a copy of a `tile.mapped_view` stands in
+    `tile.bulk_copies`, or in a pipeline before its lowering.
   }];
   let arguments = (ins Tile_GlobalTile:$source, I32:$row, I32:$column, Tile_SharedTile:$target,
                        Variadic<I32>:$tap, Optional<I32>:$fill, UnitAttr:$rows_exist, UnitAttr:$columns_exist);
@@ -87,6 +101,10 @@ def Tile_CopyOp : Tile_Op<"copy", [MemoryEffects<[MemRead, MemWrite]>, AttrSized
     (`columns_exist` $columns_exist^)? attr-dict `:` qualified(type($source)) `to` qualified(type($target))
   }];
   let hasVerifier = 1;
+  let extraClassDeclaration = [{
+    /// Whether a tensor map describes the source.
+    bool isBulk();
+  }];
 }
 
 def Tile_CommitOp : Tile_Op<"commit", [MemoryEffects<[MemRead, MemWrite]>]> {
@@ -99,6 +117,45 @@ def Tile_WaitOp : Tile_Op<"wait", [MemoryEffects<[MemRead, MemWrite]>]> {
   let description = "What the other groups copied, and all threads wrote to shared memory before, can be read then.";
   let arguments = (ins I32Attr:$pending);
   let assemblyFormat = "$pending attr-dict";
+}
+
+def Tile_AllocBarriersOp : Tile_Op<"alloc_barriers", [MemoryEffects<[MemAlloc]>]> {
+  let summary = "mbarriers of a block, for the whole kernel";
+  let description = [{
+    Each waits for the bytes of one `tile.bulk_copies` at a time. All threads may use them afterwards.
+    `offset` as of `tile.alloc`; 8 bytes each.
+  }];
+  let arguments = (ins OptionalAttr<I64Attr>:$offset);
+  let results = (outs Tile_BarriersType:$barriers);
+  let assemblyFormat = "(`at` $offset^)? attr-dict `:` qualified(type($barriers))";
+}
+
+def Tile_BulkCopiesOp : Tile_Op<"bulk_copies", [RecursiveMemoryEffects, NoTerminator]> {
+  let summary = "copies that one thread starts, and whose bytes complete a phase of a stage's mbarrier";
+  let description = [{
+    ```mlir
+    tile.bulk_copies %barriers[%stage] : !tile.barriers<4> {
+      tile.copy %a[%row, %k] to %slot_a : ...
+      tile.copy %b[%k, %column] to %slot_b : ...
+    }
+    ```
+    The bytes of all copies within are announced, then the copies start (PTX ISA,
+    "cp.async.bulk.tensor"). c1: the copies' sources are of `tile.mapped_view`.
+  }];
+  let arguments = (ins Tile_BarriersType:$barriers, I32:$stage);
+  let regions = (region SizedRegion<1>:$body);
+  let assemblyFormat = "$barriers `[` $stage `]` attr-dict `:` qualified(type($barriers)) $body";
+  let hasVerifier = 1;
+}
+
+def Tile_AwaitBulkOp : Tile_Op<"await_bulk", [MemoryEffects<[MemRead, MemWrite]>]> {
+  let summary = "wait for a stage's bulk copies, then for all threads";
+  let description = [{
+    `phase`: the parity of how often the stage was waited for before. What was copied, and what all threads
+    wrote to shared memory before, can be read then.
+  }];
+  let arguments = (ins Tile_BarriersType:$barriers, I32:$stage, I32:$phase);
+  let assemblyFormat = "$barriers `[` $stage `]` `phase` $phase attr-dict `:` qualified(type($barriers))";
 }
 
 def Tile_EpilogueOp : Tile_Op<"epilogue", [MemoryEffects<[MemRead, MemWrite]>, RecursiveMemoryEffects]> {

@@ -62,13 +62,13 @@ def Tile_PipelineOp : Tile_Op<"pipeline", [AttrSizedOperandSegments, RecursiveMe
     For k = lower, lower + 1, ... < upper. `channels` splits the rings in groups that arrive together;
     each has a producer role, its `fill` region, and a token of that arrival in the consumer role, the
     `consume` region, which carries values from one k to the next. Producers may run as many k ahead
-    as the rings have stages. Which threads take which role is the lowering's choice: all of them both
-    on sm_80, warps of their own where bulk copies exist.
+    as the rings have stages. Which threads take which role is the lowering's choice: all of them consume;
+    all of them produce, too, or one of them where a `fill` region's copies are of `tile.mapped_view`.
 
     c1: `channels` are positive and count the rings. c2: all rings have the same number of stages, at
     least two. c3: a `fill` region per channel, whose arguments are k and the slots of its rings.
     c4: the arguments of `consume` are k, a token per channel and the carried values, which it yields.
-    c5: `consume` awaits each token once, in the channels' order, and then releases it.
+    c5: all copies of the `fill` regions are of `tile.mapped_view`, or none is. c6: `consume` awaits each token once, in the channels' order, and then releases it.
   }];
   let arguments = (ins I32:$lower, I32:$upper, Variadic<Tile_RingType>:$rings, Variadic<AnyType>:$inits,
                        DenseI64ArrayAttr:$channels);
@@ -90,6 +90,8 @@ def Tile_PipelineOp : Tile_Op<"pipeline", [AttrSizedOperandSegments, RecursiveMe
       return getConsume().getArgument(1 + channel);
     }
     unsigned getNumChannels() { return getChannels().size(); }
+    /// Whether the copies are bulk copies.
+    bool isBulk();
   }];
 }
 

@@ -43,6 +43,14 @@ def Tile_RingType : Tile_TypeDef<"Ring", "ring"> {
   let genVerifyDecl = 1;
 }
 
+def Tile_BarriersType : Tile_TypeDef<"Barriers", "barriers"> {
+  let summary = "mbarriers in shared memory, one per stage of a pipeline's channel";
+  let description = "c1: at least one stage.";
+  let parameters = (ins "int64_t":$stages);
+  let assemblyFormat = "`<` $stages `>`";
+  let genVerifyDecl = 1;
+}
+
 def Tile_TokenType : Tile_TypeDef<"Token", "token"> {
   let summary = "the coming of one fill of a pipeline's channel";
 }
@@ -57,5 +65,8 @@ def Tile_RegisterTile : Tile_TileIn<"Registers", "tile in registers">;
 def Tile_Pointer : Type<CPred<"::llvm::isa<::mlir::LLVM::LLVMPointerType>($_self) && "
                               "::llvm::cast<::mlir::LLVM::LLVMPointerType>($_self).getAddressSpace() == 1">,
                         "pointer to global memory">;
+def Tile_MapPointer : Type<CPred<"::llvm::isa<::mlir::LLVM::LLVMPointerType>($_self) && "
+                                 "::llvm::cast<::mlir::LLVM::LLVMPointerType>($_self).getAddressSpace() == 0">,
+                           "pointer to a tensor map">;
 
 #endif // DLC_DIALECT_TILE_TILETYPES_TD

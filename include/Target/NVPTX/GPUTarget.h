@@ -27,6 +27,8 @@ struct GPUTarget {
   unsigned getPortableSharedBytes() const;
   /// Most blocks of a cluster that every such GPU can run; 1: there are none.
   unsigned getClusterBlocks() const { return arch >= 90 ? 8 : 1; }
+  /// Whether there are bulk copies by tensor maps.
+  bool hasBulkCopies() const { return arch >= 90; }
 
   /// Looks up `name`; an unknown one is an error that lists the known names.
   static llvm::Expected<GPUTarget> create(llvm::StringRef name);

@@ -196,6 +196,37 @@ struct LaunchSite {
   DispatchCost cost;
 };
 
+/// A launch's tensor maps, and the values that they take.
+struct LaunchMaps {
+  SmallVector<Attribute> maps;
+  SmallVector<Value> sizes;
+};
+
+LaunchMaps createMaps(DispatchContext &context, const GPULaunch &launch) {
+  LaunchMaps made;
+  auto split = [&](ArrayRef<OpFoldResult> values, int64_t least) {
+    return llvm::map_to_vector(values, [&](OpFoldResult value) {
+      std::optional<int64_t> known = kernel::IndexMath::known(value);
+      if (!known) {
+        made.sizes.push_back(context.math.value(value));
+      }
+      return known ? std::max(*known, least) : ShapedType::kDynamic;
+    });
+  };
+  for (const GPUTensorMap &map : launch.maps) {
+    SmallVector<int64_t> sizes = split(map.sizes, 0);
+    // A dim of one element may have no stride of its own.
+    SmallVector<int64_t> strides = split(map.strides, tile::kChunkBytes);
+    SmallVector<int64_t> box(sizes.size(), 1);
+    box[0] = map.box.columns;
+    box[1] = map.box.rows;
+    made.maps.push_back(rt::TensorMapAttr::get(
+        context.b.getContext(), map.buffer, map.elementBytes,
+        map.box.swizzleBytes, sizes, strides, box));
+  }
+  return made;
+}
+
 ValueRange emitLaunch(DispatchContext &context, const LaunchSite &site) {
   const GPULaunch &launch = site.launch;
   auto toAttr = [&](int64_t value, int64_t none) {
@@ -203,14 +234,17 @@ ValueRange emitLaunch(DispatchContext &context, const LaunchSite &site) {
   };
   Value scratch =
       hasScratch(launch) ? context.math.value(launch.scratchBytes) : Value();
+  LaunchMaps maps = createMaps(context, launch);
+  ArrayAttr mapsAttr =
+      maps.maps.empty() ? ArrayAttr() : context.b.getArrayAttr(maps.maps);
   return rt::DispatchOp::create(
              context.b, site.outputs, site.kernel, site.inputs,
              context.getDispatch().getSizes(), site.resultSizes,
              context.math.value(launch.blocks), context.math.value(0), scratch,
-             /*map_sizes=*/ValueRange(), site.cost.flops, site.cost.bytes,
-             DenseI64ArrayAttr(), context.b.getI64IntegerAttr(launch.threads),
+             maps.sizes, site.cost.flops, site.cost.bytes, DenseI64ArrayAttr(),
+             context.b.getI64IntegerAttr(launch.threads),
              toAttr(launch.dynamicBytes, 0), toAttr(launch.clusterBlocks, 1),
-             /*maps=*/ArrayAttr())
+             mapsAttr)
       .getOutputs();
 }
 
@@ -293,6 +327,7 @@ struct OutlineGPUKernelsPass final
   void runOnOperation() override {
     tile::BlockLimits limits;
     limits.sharedBytes = sharedBytes;
+    limits.bulkCopies = bulkCopies;
     GPUKernelOutliner outliner(getOperation(), limits);
     if (failed(outliner.run())) {
       return signalPassFailure();

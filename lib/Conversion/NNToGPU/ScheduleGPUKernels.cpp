@@ -23,6 +23,7 @@ struct ScheduleGPUKernelsPass final
   void runOnOperation() override {
     ParamPacker packer(getOperation());
     limits.sharedBytes = sharedBytes;
+    limits.bulkCopies = portable.bulkCopies = bulkCopies;
     rowLimits.clusterBlocks = clusterBlocks;
     portable.sharedBytes = std::min(sharedBytes, portableSharedBytes);
     rowLimits.sharedBytes = portable.sharedBytes;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // contract on tensor cores: a batched matrix product in any transposition.
+#include "StaticContract.h"
+
 #include "Conversion/Common/ElementwiseFn.h"
-#include "Conversion/NNToGPU/TileKernelFamily.h"
-#include "Conversion/NNToKernel/ContractShape.h"
 #include "Dialect/Tile/GemmKernel.h"
 
 using namespace mlir;
@@ -13,134 +13,6 @@ namespace {
 
 /// Fewer columns or summed elements leave most of a tensor core's tile unused.
 constexpr int64_t kMinColumns = 8, kMinSteps = 8;
-
-/// What is known of a contraction without its run-time sizes.
-struct StaticContract {
-  explicit StaticContract(nn::DispatchOp dispatch)
-      : op(cast<nn::ContractOp>(dispatch.getRootOp())),
-        shape(ContractShape::create(op)) {}
-
-  int64_t groupSize(ArrayRef<unsigned> group) const {
-    return getStaticGroupSize(op, group);
-  }
-  /// The same at run time.
-  OpFoldResult dimSize(DispatchContext &context, unsigned dim) const {
-    AffineExpr expr = getAffineDimExpr(dim, op.getContext());
-    std::optional<unsigned> inLhs = op.getMap(0).getResultPosition(expr);
-    return inLhs ? context.size(op.getLhs(), *inLhs)
-                 : context.size(op.getRhs(),
-                                *op.getMap(1).getResultPosition(expr));
-  }
-  OpFoldResult groupSize(DispatchContext &context,
-                         ArrayRef<unsigned> group) const {
-    OpFoldResult size = context.math.constant(1);
-    for (unsigned dim : group) {
-      size = context.math.mul(size, dimSize(context, dim));
-    }
-    return size;
-  }
-  OpFoldResult batchSize(DispatchContext &context) const {
-    OpFoldResult size = context.math.constant(1);
-    for (const DimGroup &group : shape->batch) {
-      size = context.math.mul(size, groupSize(context, group));
-    }
-    return size;
-  }
-  int64_t groupDivisor(ArrayRef<unsigned> group) const {
-    return getKnownDivisor(llvm::map_to_vector(
-        group, [&](unsigned dim) { return getStaticLoopSize(op, dim); }));
-  }
-  int64_t typicalSize(ArrayRef<unsigned> group) const {
-    int64_t size = 1;
-    for (unsigned dim : group) {
-      AffineExpr expr = getAffineDimExpr(dim, op.getContext());
-      std::optional<unsigned> inLhs = op.getMap(0).getResultPosition(expr);
-      Value input = inLhs ? op.getLhs() : op.getRhs();
-      unsigned place = inLhs ? *inLhs : *op.getMap(1).getResultPosition(expr);
-      size = multiplySizes(
-          size,
-          getTypicalSize(op->getParentOfType<nn::DispatchOp>(), input, place));
-    }
-    return size;
-  }
-  /// Typical ones.
-  ProductSizes getSizes() const {
-    ProductSizes sizes{typicalSize(shape->m), typicalSize(shape->n),
-                       typicalSize(shape->k), 1};
-    for (const DimGroup &group : shape->batch) {
-      sizes.batch = multiplySizes(sizes.batch, typicalSize(group));
-    }
-    return sizes;
-  }
-  /// Place of a group's last dim in a tensor.
-  std::optional<unsigned> getPlace(AffineMap map,
-                                   ArrayRef<unsigned> group) const {
-    return group.empty() ? std::nullopt
-                         : map.getResultPosition(getAffineDimExpr(
-                               group.back(), op->getContext()));
-  }
-  /// A number that divides the stride of a group in a tensor; 0 where it has
-  /// none.
-  int64_t strideDivisor(Value tensor, AffineMap map,
-                        ArrayRef<unsigned> group) const {
-    std::optional<unsigned> place = getPlace(map, group);
-    return place ? getKnownDivisor(
-                       typeOf(tensor).getShape().drop_front(*place + 1))
-                 : 0;
-  }
-  /// Whether the elements of a group are neighbours in a tensor.
-  bool isInnermost(Value tensor, AffineMap map,
-                   ArrayRef<unsigned> group) const {
-    std::optional<unsigned> place = getPlace(map, group);
-    return place &&
-           llvm::all_of(typeOf(tensor).getShape().drop_front(*place + 1),
-                        [](int64_t size) { return size == 1; });
-  }
-  /// Whether k runs along neighbours of an operand whose other dim is `rows`.
-  bool hasContiguousK(Value tensor, AffineMap map,
-                      ArrayRef<unsigned> rows) const {
-    return isInnermost(tensor, map, shape->k) ||
-           !isInnermost(tensor, map, rows);
-  }
-  tile::ProductTraits getTraits() const {
-    Type element = getElementTypeOrSelf(op.getLhs());
-    return {static_cast<int64_t>(element.getIntOrFloatBitWidth() / 8),
-            hasContiguousK(shape->getA(op), shape->getMapA(op), shape->m),
-            hasContiguousK(shape->getB(op), shape->getMapB(op), shape->n),
-            getNonZero(getZeroB()) != nullptr,
-            getNonZero(getZeroA()) != nullptr};
-  }
-  Value getZeroA() const {
-    return shape->swapped ? op.getRhsZero() : op.getLhsZero();
-  }
-  Value getZeroB() const {
-    return shape->swapped ? op.getLhsZero() : op.getRhsZero();
-  }
-  /// The dim that a vector of zero points runs along: the operand's last one
-  /// that is not reduced.
-  std::optional<unsigned> getZeroDim(AffineMap map) const {
-    for (AffineExpr expr : llvm::reverse(map.getResults())) {
-      unsigned dim = cast<AffineDimExpr>(expr).getPosition();
-      if (!op.isReduction(dim)) {
-        return dim;
-      }
-    }
-    return std::nullopt;
-  }
-  /// Whether a zero point is one number, or one for each of the operand's rows
-  /// (or columns).
-  bool hasUsableZero(Value zero, AffineMap map, ArrayRef<unsigned> rows) const {
-    if (!getNonZero(zero) ||
-        (typeOf(zero).hasStaticShape() && typeOf(zero).getNumElements() == 1)) {
-      return true;
-    }
-    std::optional<unsigned> dim = getZeroDim(map);
-    return dim && !rows.empty() && rows.back() == *dim;
-  }
-
-  mutable nn::ContractOp op;
-  FailureOr<ContractShape> shape;
-};
 
 /// Emits one kernel.
 class ContractEmitter {
@@ -165,10 +37,8 @@ private:
   tile::Size groupStride(Value tensor, AffineMap map, ArrayRef<unsigned> group);
   /// Strides of all batch groups in a tensor.
   tile::OffsetFn makeOffset(Value tensor, AffineMap map);
-  int64_t getAlignment(Value tensor, AffineMap map, Type element,
-                       ArrayRef<DimGroup> groups);
-  tile::MatrixSpec makeOperand(Value tensor, AffineMap map,
-                               const DimGroup &rows, bool rowsAreK);
+  tile::MatrixSpec makeOperand(const StaticContract::Operand &operand,
+                               bool rowsAreK, Value map);
   tile::ZeroPointFn makeZeroPoint(Value zero, AffineMap map);
   Value computeResult(ImplicitLocOpBuilder &b, Value sums,
                       const tile::ResultPlace &place);
@@ -184,16 +54,7 @@ private:
 
 tile::Size ContractEmitter::groupStride(Value tensor, AffineMap map,
                                         ArrayRef<unsigned> group) {
-  kernel::IndexMath &math = builder.kb().math;
-  std::optional<unsigned> place = known.getPlace(map, group);
-  if (!place) {
-    return builder.getSize(math.constant(0));
-  }
-  OpFoldResult stride = math.constant(1);
-  for (unsigned dim = *place + 1; dim < map.getNumResults(); ++dim) {
-    stride = math.mul(stride, builder.kb().size(tensor, dim));
-  }
-  return builder.getSize(stride);
+  return builder.getSize(known.stride(builder.kb(), tensor, map, group));
 }
 
 tile::OffsetFn ContractEmitter::makeOffset(Value tensor, AffineMap map) {
@@ -211,32 +72,23 @@ tile::OffsetFn ContractEmitter::makeOffset(Value tensor, AffineMap map) {
   };
 }
 
-int64_t ContractEmitter::getAlignment(Value tensor, AffineMap map, Type element,
-                                      ArrayRef<DimGroup> groups) {
-  SmallVector<tile::Size> strides;
-  for (const DimGroup &group : groups) {
-    strides.push_back(
-        builder.b.getI64IntegerAttr(known.strideDivisor(tensor, map, group)));
-  }
-  return tile::getAlignment(element, strides);
-}
-
-tile::MatrixSpec ContractEmitter::makeOperand(Value tensor, AffineMap map,
-                                              const DimGroup &rows,
-                                              bool rowsAreK) {
+tile::MatrixSpec
+ContractEmitter::makeOperand(const StaticContract::Operand &operand,
+                             bool rowsAreK, Value map) {
   tile::MatrixSpec matrix;
-  matrix.base = builder.getPointer(tensor);
-  matrix.element = typeOf(tensor).getElementType();
-  bool contiguousK = known.hasContiguousK(tensor, map, rows);
-  SmallVector<DimGroup> strided(shape.batch);
-  strided.push_back(contiguousK ? rows : shape.k);
-  matrix.alignment = getAlignment(tensor, map, matrix.element, strided);
+  matrix.base = builder.getPointer(operand.tensor);
+  matrix.element = typeOf(operand.tensor).getElementType();
+  matrix.alignment = known.getAlignment(operand);
+  matrix.map = map;
+  matrix.mapBatch = known.getMapBatch(operand);
+  bool contiguousK = known.hasContiguousK(operand);
   tile::Size one = builder.b.getI64IntegerAttr(1);
-  tile::Size outer = groupStride(tensor, map, strided.back());
+  tile::Size outer = groupStride(operand.tensor, operand.map,
+                                 contiguousK ? operand.rows : shape.k);
   bool contiguousColumns = contiguousK != rowsAreK;
   matrix.rowStride = contiguousColumns ? outer : one;
   matrix.columnStride = contiguousColumns ? one : outer;
-  matrix.offset = makeOffset(tensor, map);
+  matrix.offset = makeOffset(operand.tensor, operand.map);
   return matrix;
 }
 
@@ -314,7 +166,8 @@ tile::ResultSpec ContractEmitter::makeResult() {
   spec.offset = makeOffset(result, op.getMap(2));
   SmallVector<DimGroup> strided(shape.batch);
   strided.push_back(shape.m);
-  spec.alignment = getAlignment(result, op.getMap(2), spec.element, strided);
+  spec.alignment =
+      known.getAlignment(result, op.getMap(2), spec.element, strided);
   spec.columnMultiple = known.groupDivisor(shape.n);
   spec.compute = [this](ImplicitLocOpBuilder &b, Value sums,
                         const tile::ResultPlace &place) {
@@ -334,10 +187,11 @@ ContractEmitter::makeSpec(ImplicitLocOpBuilder &b,
   for (const DimGroup &group : shape.batch) {
     spec.batch.push_back(builder.getSize(groupSize(group)));
   }
-  spec.a = makeOperand(shape.getA(op), shape.getMapA(op), shape.m,
-                       /*rowsAreK=*/false);
-  spec.b = makeOperand(shape.getB(op), shape.getMapB(op), shape.n,
-                       /*rowsAreK=*/true);
+  bool bulk = !arguments.maps.empty();
+  spec.a = makeOperand(known.getA(), /*rowsAreK=*/false,
+                       bulk ? arguments.maps[0] : Value());
+  spec.b = makeOperand(known.getB(), /*rowsAreK=*/true,
+                       bulk ? arguments.maps[1] : Value());
   spec.zeros = {makeZeroPoint(known.getZeroA(), shape.getMapA(op)),
                 makeZeroPoint(known.getZeroB(), shape.getMapB(op))};
   spec.c = makeResult();
@@ -346,6 +200,7 @@ ContractEmitter::makeSpec(ImplicitLocOpBuilder &b,
 
 FailureOr<tile::KernelOp>
 ContractEmitter::emit(tile::GemmScheduleAttr schedule) {
+  builder.signature.maps = schedule.getBulk() ? 2 : 0;
   return tile::buildGemmKernel(
       builder.b, builder.signature, schedule, builder.limits,
       [&](ImplicitLocOpBuilder &b, const tile::KernelArguments &arguments) {
@@ -402,6 +257,17 @@ public:
 protected:
   std::string findObstacle(nn::DispatchOp dispatch) const override;
 
+  SmallVector<GPUTensorMap> getMaps(DispatchContext &context) const override {
+    auto schedule = getSchedule(context.getDispatch());
+    if (!schedule.getBulk()) {
+      return {};
+    }
+    StaticContract known(context.getDispatch());
+    tile::ProductTraits traits = known.getTraits();
+    return {known.getMap(context, known.getA(), getBoxOfA(schedule, traits)),
+            known.getMap(context, known.getB(), getBoxOfB(schedule, traits))};
+  }
+
   tile::ProductTraits getTraits(nn::DispatchOp dispatch) const override {
     return StaticContract(dispatch).getTraits();
   }
@@ -425,14 +291,13 @@ std::string TileContractFamily::findObstacle(nn::DispatchOp dispatch) const {
     return "not one matrix product";
   }
   const ContractShape &shape = *contract.shape;
-  nn::ContractOp op = contract.op;
-  auto isReadable = [&](Value tensor, AffineMap map, const DimGroup &rows) {
+  auto isReadable = [&](const StaticContract::Operand &operand) {
+    auto [tensor, map, rows] = operand;
     return contract.isInnermost(tensor, map, shape.k) ||
            contract.isInnermost(tensor, map, rows) ||
            (shape.k.empty() && rows.empty());
   };
-  if (!isReadable(shape.getA(op), shape.getMapA(op), shape.m) ||
-      !isReadable(shape.getB(op), shape.getMapB(op), shape.n)) {
+  if (!isReadable(contract.getA()) || !isReadable(contract.getB())) {
     return "neighbours in an operand are neither rows nor columns";
   }
   tile::ProductTraits traits = contract.getTraits();
@@ -441,10 +306,8 @@ std::string TileContractFamily::findObstacle(nn::DispatchOp dispatch) const {
     return "8-bit operands that are not constants have neighbours in other "
            "dims than the summed one";
   }
-  if (!contract.hasUsableZero(contract.getZeroA(), shape.getMapA(op),
-                              shape.m) ||
-      !contract.hasUsableZero(contract.getZeroB(), shape.getMapB(op),
-                              shape.n)) {
+  if (!contract.hasUsableZero(contract.getZeroA(), contract.getA()) ||
+      !contract.hasUsableZero(contract.getZeroB(), contract.getB())) {
     return "zero points along neither rows nor columns";
   }
   int64_t columns = contract.groupSize(shape.n);

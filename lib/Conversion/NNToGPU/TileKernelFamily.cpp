@@ -198,6 +198,7 @@ GPULaunch TileKernelFamily::getLaunch(DispatchContext &context) const {
                          [](auto own) { return own.getSplitK(); })
                      .Default(int64_t(1));
   launch.blocks = context.math.mul(launch.blocks, launch.parts);
+  launch.maps = getMaps(context);
   return launch;
 }
 

@@ -127,9 +127,13 @@ tile::GemmScheduleAttr chooseGemmSchedule(MLIRContext *context,
   SmallVector<tile::GemmScheduleAttr> candidates;
   for (const auto &[tile, parts] : rankTiles(sizes, traits.elementBytes)) {
     for (const Ring &ring : kRings) {
-      candidates.push_back(tile::GemmScheduleAttr::get(
-          context, tile.m, tile.n, ring.bytesOfK / traits.elementBytes,
-          ring.stages, tile.warpsM, tile.warpsN, parts));
+      // Bulk copies take one thread's instructions, and no registers for
+      // addresses.
+      for (bool bulk : {true, false}) {
+        candidates.push_back(tile::GemmScheduleAttr::get(
+            context, tile.m, tile.n, ring.bytesOfK / traits.elementBytes,
+            ring.stages, tile.warpsM, tile.warpsN, parts, bulk));
+      }
     }
   }
   return findLegal<tile::GemmScheduleAttr>(

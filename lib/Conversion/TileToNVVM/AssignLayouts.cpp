@@ -2,6 +2,7 @@
 // Second pass: layouts of tiles, places in shared memory.
 #include "Conversion/TileToNVVM/Passes.h"
 
+#include "Dialect/Tile/TensorMap.h"
 #include "Dialect/Tile/TileDialect.h"
 #include "llvm/Support/MathExtras.h"
 
@@ -20,7 +21,28 @@ using namespace tile;
 /// apart, and the swizzle tells those apart that start in the same group.
 static SwizzleAttr getMatrixSwizzle(TileType tile) {
   int64_t count = std::gcd(tile.getRowBytes() / kChunkBytes, int64_t(8));
-  return SwizzleAttr::get(tile.getContext(), 8 / count, count, 1);
+  return SwizzleAttr::get(tile.getContext(), 8 / count, count, 1, /*panel=*/0);
+}
+
+/// The same in panels of the longest rows that bulk copies write, 128 bytes,
+/// whose swizzles of rows of 32, 64 and 128 bytes are those of matrix loads
+/// (CUDA programming guide, "The Swizzle Modes").
+static SwizzleAttr getPanelSwizzle(TileType tile) {
+  bool isWide = tile.getRowBytes() > kMaxBoxRowBytes;
+  int64_t panel = isWide ? kMaxBoxRowBytes / kChunkBytes : 0;
+  SwizzleAttr rows = getMatrixSwizzle(tile);
+  return SwizzleAttr::get(tile.getContext(), rows.getPeriod(), rows.getCount(),
+                          rows.getStep(), panel);
+}
+
+/// Whether bulk copies fill a ring.
+static bool isBulkFilled(AllocOp alloc) {
+  return llvm::any_of(alloc->getUsers(), [](Operation *slot) {
+    return llvm::any_of(slot->getUsers(), [](Operation *user) {
+      auto copy = dyn_cast<CopyOp>(user);
+      return copy && copy.isBulk();
+    });
+  });
 }
 
 /// Four rows of 32 bytes each, read or written by one warp at once: the same
@@ -32,7 +54,8 @@ static SwizzleAttr getElementSwizzle(TileType tile, int64_t distance = 1) {
     return getMatrixSwizzle(tile);
   }
   int64_t count = std::gcd(tile.getRowBytes() / (2 * kChunkBytes), int64_t(4));
-  return SwizzleAttr::get(tile.getContext(), distance * 4 / count, count, 2);
+  return SwizzleAttr::get(tile.getContext(), distance * 4 / count, count, 2,
+                          /*panel=*/0);
 }
 
 /// The swizzle that a reader or writer of a slot wants; null: any.
@@ -75,8 +98,17 @@ static LogicalResult assignSwizzle(AllocOp alloc) {
     }
   }
   RingType ring = alloc.getRing().getType();
-  TileType tile = ring.getTile().withLayout(
-      swizzle ? swizzle : getMatrixSwizzle(ring.getTile()));
+  SwizzleAttr matrix = getMatrixSwizzle(ring.getTile());
+  swizzle = swizzle ? swizzle : matrix;
+  if (isBulkFilled(alloc)) {
+    if (swizzle != matrix) {
+      return alloc.emitOpError("expected the layout of matrix loads where bulk "
+                               "copies fill a ring, got ")
+             << swizzle;
+    }
+    swizzle = getPanelSwizzle(ring.getTile());
+  }
+  TileType tile = ring.getTile().withLayout(swizzle);
   alloc.getRing().setType(
       RingType::get(ring.getContext(), ring.getStages(), tile));
   for (Operation *user : alloc->getUsers()) {
@@ -88,15 +120,30 @@ static LogicalResult assignSwizzle(AllocOp alloc) {
 /// Allocations one after the other; those that overlay others start at 0.
 static LogicalResult assignOffsets(KernelOp kernel, int64_t maxSharedBytes) {
   int64_t next = 0, total = 0;
-  kernel.walk([&](AllocOp alloc) {
+  auto place = [&](int64_t bytes, int64_t alignment) {
+    int64_t begin = llvm::alignTo(next, alignment);
+    next = llvm::alignTo(begin + bytes, kRingAlignment);
+    total = std::max(total, next);
+    return begin;
+  };
+  kernel.walk([&](Operation *op) {
+    if (auto barriers = dyn_cast<AllocBarriersOp>(op)) {
+      int64_t stages = barriers.getBarriers().getType().getStages();
+      barriers.setOffset(place(kBarrierBytes * stages, kBarrierBytes));
+    }
+    auto alloc = dyn_cast<AllocOp>(op);
+    if (!alloc) {
+      return;
+    }
     RingType ring = alloc.getRing().getType();
-    int64_t begin = alloc.getOverlay() ? 0 : next;
-    int64_t end =
-        begin +
-        llvm::alignTo(ring.getStages() * ring.getTile().getBytes(), 128);
-    alloc.setOffset(begin);
-    next = alloc.getOverlay() ? next : end;
-    total = std::max(total, end);
+    int64_t bytes = ring.getStages() * ring.getTile().getBytes();
+    if (alloc.getOverlay()) {
+      alloc.setOffset(0);
+      total = std::max<int64_t>(total, llvm::alignTo(bytes, kRingAlignment));
+    } else {
+      alloc.setOffset(place(bytes, isBulkFilled(alloc) ? kBulkRingAlignment
+                                                       : kRingAlignment));
+    }
   });
   if (total > maxSharedBytes) {
     return kernel.emitOpError("needs ")

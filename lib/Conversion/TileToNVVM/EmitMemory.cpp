@@ -38,21 +38,30 @@ Value KernelEmitter::byteAddress(Value pointer, Value bytes) {
 Value KernelEmitter::chunkOffset(TileType tile, Value row, int64_t addRow,
                                  Value chunk, int64_t addChunk) {
   auto swizzle = cast<SwizzleAttr>(tile.getLayout());
-  int64_t pitch = tile.getRowBytes();
+  int64_t rowChunks = tile.getRowBytes() / kChunkBytes;
+  int64_t panel = swizzle.getPanel() ? swizzle.getPanel() : rowChunks;
+  int64_t pitch = panel * kChunkBytes, panelBytes = pitch * tile.getShape()[0];
   // Whole periods of the swizzle, and whole groups of the chunks that it
   // permutes, become a constant of the address.
+  int64_t group = swizzle.getCount() * swizzle.getStep();
   int64_t someRows = addRow % (swizzle.getPeriod() * swizzle.getCount());
-  int64_t someChunks = addChunk % (swizzle.getCount() * swizzle.getStep());
+  int64_t someChunks = addChunk % group;
   row = math.add(row, someRows);
   chunk = math.add(chunk, someChunks);
+  Value offset = math.mul(row, pitch);
+  if (panel < rowChunks) {
+    offset = math.add(offset, math.mul(math.div(chunk, panel), panelBytes));
+    chunk = math.rem(chunk, panel);
+  }
   if (swizzle.getCount() > 1) {
     Value turn =
         math.rem(math.div(row, swizzle.getPeriod()), swizzle.getCount());
     chunk = math.exclusiveOr(chunk, math.mul(turn, swizzle.getStep()));
   }
-  Value offset = math.add(math.mul(row, pitch), math.mul(chunk, kChunkBytes));
-  return math.add(offset, (addRow - someRows) * pitch +
-                              (addChunk - someChunks) * kChunkBytes);
+  offset = math.add(offset, math.mul(chunk, kChunkBytes));
+  int64_t groups = (addChunk - someChunks) / group;
+  int64_t groupBytes = panel < rowChunks ? panelBytes : group * kChunkBytes;
+  return math.add(offset, (addRow - someRows) * pitch + groups * groupBytes);
 }
 
 /// 16 bytes, one element at a time: rows begin at any element, so no wider

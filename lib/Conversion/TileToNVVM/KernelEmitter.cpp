@@ -105,6 +105,17 @@ int64_t KernelEmitter::countResidentBlocks() {
   return std::clamp<int64_t>(blocks, 1, kMostBlocks);
 }
 
+/// Tensor maps are parameters by value, which bulk copies read where they are
+/// (PTX ISA, "Kernel function parameters").
+static void markMaps(LLVM::LLVMFuncOp function) {
+  for (unsigned i = 0; i != function.getNumArguments(); ++i) {
+    if (function.getArgAttr(i, LLVM::LLVMDialect::getByValAttrName())) {
+      function.setArgAttr(i, NVVM::NVVMDialect::getGridConstantAttrName(),
+                          UnitAttr::get(function.getContext()));
+    }
+  }
+}
+
 LogicalResult KernelEmitter::emit() {
   declareSharedMemory(b, kernel->getParentOfType<ModuleOp>(), kernel.getLoc());
   auto type = LLVM::LLVMFunctionType::get(
@@ -126,6 +137,7 @@ LogicalResult KernelEmitter::emit() {
   if (std::optional<ArrayAttr> attributes = kernel.getArgAttrs()) {
     function.setArgAttrsAttr(*attributes);
   }
+  markMaps(function);
   Block *entry = function.addEntryBlock(b);
   b.setInsertionPointToStart(entry);
   bind(kernel.getArguments(), entry->getArguments());
@@ -257,7 +269,11 @@ LogicalResult KernelEmitter::emitOp(Operation *op) {
         return success();
       })
       // A view is what its copies know of it.
-      .Case<ViewOp>([](auto) { return success(); })
+      .Case<ViewOp, MappedViewOp>([](auto) { return success(); })
+      .Case<AllocBarriersOp>(
+          [&](auto o) { return emitAllocBarriers(o), success(); })
+      .Case<BulkCopiesOp>([&](auto o) { return emitBulkCopies(o); })
+      .Case<AwaitBulkOp>([&](auto o) { return emitAwaitBulk(o), success(); })
       .Case<AllocOp>([&](auto o) { return emitAlloc(o), success(); })
       .Case<SlotOp>([&](auto o) { return emitSlot(o), success(); })
       .Case<WindowOp>([&](auto o) { return emitWindow(o), success(); })

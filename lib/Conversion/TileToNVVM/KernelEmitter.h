@@ -101,6 +101,14 @@ private:
   int64_t emitPiecewiseRounds(CopyOp op, const ChunkMap &map);
   void emitCopy(CopyOp op);
   void emitWait(WaitOp op);
+  // EmitBulk.cpp: bulk copies.
+  void emitAllocBarriers(AllocBarriersOp op);
+  mlir::LogicalResult emitBulkCopies(BulkCopiesOp op);
+  void emitBulkCopy(CopyOp op, mlir::Value barrier);
+  void emitAwaitBulk(AwaitBulkOp op);
+  mlir::Value getBarrier(mlir::Value barriers, mlir::Value stage);
+  /// Emits `body` for one thread of the block.
+  void emitByOneThread(llvm::function_ref<void()> body);
   /// Bytes from the start of a shared tile to the chunk; `row` and `chunk` plus
   /// constants.
   mlir::Value chunkOffset(TileType tile, mlir::Value row, int64_t addRow,
@@ -222,7 +230,7 @@ private:
   Int32Math math;
   mlir::IRMapping mapping;
   llvm::DenseMap<mlir::Value, Registers> tiles;
-  /// Base addresses of rings and slots.
+  /// Base addresses of rings, slots and mbarriers.
   llvm::DenseMap<mlir::Value, mlir::Value> addresses;
   /// Per window and round of its copies.
   llvm::DenseMap<mlir::Value, llvm::SmallVector<WindowPixel>> windows;

@@ -17,11 +17,13 @@ using namespace tile;
 
 namespace {
 
-/// Lowers one pipeline; all threads fill and consume.
+/// Lowers one pipeline. All threads consume; all threads fill by cp.async, or
+/// one by bulk copies.
 class PipelineLowering {
 public:
   explicit PipelineLowering(PipelineOp op)
-      : op(op), b(op.getLoc(), op), stages(op.getStages()) {}
+      : op(op), b(op.getLoc(), op), stages(op.getStages()),
+        isBulk(op.isBulk()) {}
 
   void run();
 
@@ -29,15 +31,27 @@ private:
   Value constant(int64_t value) {
     return arith::ConstantIntOp::create(b, b.getI32Type(), value);
   }
-  /// Starts the fill of iteration k, of all channels, each a group of its own.
+  /// Where an iteration finds its fills: the stage, and, of bulk copies, the
+  /// parity of how often it was filled before.
+  struct Place {
+    Value stage, phase;
+  };
+  /// Starts the fill of iteration k, of all channels, each a group of its own
+  /// or with mbarriers of its own.
   void fill(Value k, Value stage);
+  void fillChannel(unsigned channel, Value k, Value stage);
   void cloneFill(unsigned channel, Value k, Value stage);
-  void consume(Value k, Value stage, ValueRange carried);
-  void await(AwaitOp await, Value k, Value stage, IRMapping &mapping);
+  void consume(Value k, const Place &place, ValueRange carried);
+  void await(AwaitOp await, Value k, const Place &place, IRMapping &mapping);
+  void awaitCopies(unsigned channel, const Place &place);
+  SmallVector<Value> advance(const Place &place);
 
   PipelineOp op;
   ImplicitLocOpBuilder b;
   int64_t stages;
+  bool isBulk;
+  /// Per channel, of bulk copies.
+  SmallVector<Value> barriers;
 };
 
 } // namespace
@@ -55,6 +69,17 @@ void PipelineLowering::cloneFill(unsigned channel, Value k, Value stage) {
   }
 }
 
+void PipelineLowering::fillChannel(unsigned channel, Value k, Value stage) {
+  if (!isBulk) {
+    cloneFill(channel, k, stage);
+    return;
+  }
+  auto copies = BulkCopiesOp::create(b, barriers[channel], stage);
+  OpBuilder::InsertionGuard guard(b);
+  b.createBlock(&copies.getBody());
+  cloneFill(channel, k, stage);
+}
+
 void PipelineLowering::fill(Value k, Value stage) {
   Value exists = b.createOrFold<arith::CmpIOp>(arith::CmpIPredicate::slt, k,
                                                op.getUpper());
@@ -65,23 +90,34 @@ void PipelineLowering::fill(Value k, Value stage) {
       auto ifOp = scf::IfOp::create(b, exists, /*withElseRegion=*/false);
       b.setInsertionPointToStart(ifOp.thenBlock());
     }
-    cloneFill(channel, k, stage);
+    fillChannel(channel, k, stage);
     if (!always) {
       b.setInsertionPointAfter(b.getInsertionBlock()->getParentOp());
     }
-    CommitOp::create(b);
+    if (!isBulk) {
+      CommitOp::create(b);
+    }
   }
 }
 
 /// Copies complete in the order of their groups, so what may be under way is
 /// what was started later: per channel stages - 1 fills, less the awaited one,
 /// and, from the second channel on, also those that this iteration started.
-void PipelineLowering::await(AwaitOp await, Value k, Value stage,
-                             IRMapping &mapping) {
-  unsigned channel = cast<BlockArgument>(await.getToken()).getArgNumber() - 1;
+void PipelineLowering::awaitCopies(unsigned channel, const Place &place) {
+  if (isBulk) {
+    AwaitBulkOp::create(b, barriers[channel], place.stage, place.phase);
+    return;
+  }
   int64_t channels = op.getNumChannels();
   int64_t pending = channels * (stages - 1) - 1 - channel;
   WaitOp::create(b, b.getI32IntegerAttr(pending + (channel ? channels : 0)));
+}
+
+void PipelineLowering::await(AwaitOp await, Value k, const Place &place,
+                             IRMapping &mapping) {
+  unsigned channel = cast<BlockArgument>(await.getToken()).getArgNumber() - 1;
+  Value stage = place.stage;
+  awaitCopies(channel, place);
   if (channel == 0) {
     Value ahead = arith::AddIOp::create(b, k, constant(stages - 1));
     Value isFirst =
@@ -96,23 +132,34 @@ void PipelineLowering::await(AwaitOp await, Value k, Value stage,
   }
 }
 
-void PipelineLowering::consume(Value k, Value stage, ValueRange carried) {
+/// The place of the next iteration.
+SmallVector<Value> PipelineLowering::advance(const Place &place) {
+  Value next = arith::AddIOp::create(b, place.stage, constant(1));
+  Value isLast = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, next,
+                                       constant(stages));
+  SmallVector<Value> values{
+      arith::SelectOp::create(b, isLast, constant(0), next)};
+  if (isBulk) {
+    Value turned = arith::ExtUIOp::create(b, b.getI32Type(), isLast);
+    values.push_back(arith::XOrIOp::create(b, place.phase, turned));
+  }
+  return values;
+}
+
+void PipelineLowering::consume(Value k, const Place &place,
+                               ValueRange carried) {
   Block &body = op.getConsume().front();
   IRMapping mapping;
   mapping.map(body.getArgument(0), k);
   mapping.map(body.getArguments().take_back(carried.size()), carried);
   for (Operation &inner : body.without_terminator()) {
     if (auto awaitOp = dyn_cast<AwaitOp>(inner)) {
-      await(awaitOp, k, stage, mapping);
+      await(awaitOp, k, place, mapping);
     } else if (!isa<ReleaseOp>(inner)) {
       b.clone(inner, mapping);
     }
   }
-  Value next = arith::AddIOp::create(b, stage, constant(1));
-  Value isLast = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, next,
-                                       constant(stages));
-  SmallVector<Value> results{
-      arith::SelectOp::create(b, isLast, constant(0), next)};
+  SmallVector<Value> results = advance(place);
   for (Value value : body.getTerminator()->getOperands()) {
     results.push_back(mapping.lookupOrDefault(value));
   }
@@ -120,11 +167,18 @@ void PipelineLowering::consume(Value k, Value stage, ValueRange carried) {
 }
 
 void PipelineLowering::run() {
+  if (isBulk) {
+    auto type = BarriersType::get(b.getContext(), stages);
+    for (unsigned channel = 0; channel != op.getNumChannels(); ++channel) {
+      barriers.push_back(AllocBarriersOp::create(b, type, IntegerAttr()));
+    }
+  }
   for (int64_t stage = 0; stage != stages - 1; ++stage) {
     fill(b.createOrFold<arith::AddIOp>(op.getLower(), constant(stage)),
          constant(stage));
   }
-  SmallVector<Value> inits{constant(0)};
+  SmallVector<Value> inits(isBulk ? 2 : 1, constant(0));
+  size_t placeValues = inits.size();
   llvm::append_range(inits, op.getInits());
   auto loop =
       scf::ForOp::create(b, op.getLower(), op.getUpper(), constant(1), inits);
@@ -135,10 +189,12 @@ void PipelineLowering::run() {
       body->back().erase();
     }
     b.setInsertionPointToEnd(body);
-    consume(loop.getInductionVar(), loop.getRegionIterArg(0),
-            loop.getRegionIterArgs().drop_front());
+    ValueRange carried = loop.getRegionIterArgs();
+    consume(loop.getInductionVar(),
+            {carried.front(), isBulk ? carried[1] : Value()},
+            carried.drop_front(placeValues));
   }
-  op.replaceAllUsesWith(loop.getResults().drop_front());
+  op.replaceAllUsesWith(loop.getResults().drop_front(placeValues));
   op.erase();
 }
 

@@ -2,6 +2,8 @@
 // Shared by the builders of kernels.
 #include "Dialect/Tile/KernelBuilder.h"
 
+#include "Dialect/Tile/TensorMap.h"
+
 #include <numeric>
 
 using namespace mlir;
@@ -18,11 +20,27 @@ int64_t getAlignment(Type element, ArrayRef<Size> strides, int64_t baseBytes) {
   return alignment;
 }
 
+/// Parameters of a tensor map's bytes.
+static void addMaps(ImplicitLocOpBuilder &b, const KernelSignature &signature,
+                    KernelOp kernel) {
+  Type bytes = LLVM::LLVMArrayType::get(b.getI8Type(), kMapBytes);
+  for (unsigned i = 0; i != signature.maps; ++i) {
+    unsigned argument = signature.buffers + signature.sizes + i;
+    auto set = [&](StringRef name, Attribute value) {
+      kernel.setArgAttr(argument, name, value);
+    };
+    set(LLVM::LLVMDialect::getByValAttrName(), TypeAttr::get(bytes));
+    set(LLVM::LLVMDialect::getAlignAttrName(),
+        b.getI64IntegerAttr(kMapAlignment));
+  }
+}
+
 KernelOp createKernel(ImplicitLocOpBuilder &b, const KernelSignature &signature,
                       int64_t warpsM, int64_t warpsN) {
   Type pointer = LLVM::LLVMPointerType::get(b.getContext(), 1);
   SmallVector<Type> types(signature.buffers, pointer);
   types.append(signature.sizes, b.getI64Type());
+  types.append(signature.maps, LLVM::LLVMPointerType::get(b.getContext()));
   if (signature.scratch) {
     types.push_back(pointer);
   }
@@ -35,6 +53,7 @@ KernelOp createKernel(ImplicitLocOpBuilder &b, const KernelSignature &signature,
   body->addArguments(types, SmallVector<Location>(types.size(), b.getLoc()));
   b.setInsertionPointToEnd(body);
   b.setInsertionPoint(ReturnOp::create(b));
+  addMaps(b, signature, kernel);
   return kernel;
 }
 
@@ -43,6 +62,7 @@ KernelArguments getArguments(KernelOp kernel,
   ValueRange all = kernel.getArguments();
   return {all.take_front(signature.buffers),
           all.slice(signature.buffers, signature.sizes),
+          all.slice(signature.buffers + signature.sizes, signature.maps),
           signature.scratch ? all.back() : Value()};
 }
 
@@ -145,13 +165,19 @@ TileType getTileType(Type element, ArrayRef<int64_t> shape, MemorySpace space) {
 Value createView(ImplicitLocOpBuilder &b, const MatrixSpec &matrix,
                  ValueRange batch, Value rows, Value columns, Size stride) {
   SizeMath math(b);
+  constexpr int64_t unknown = ShapedType::kDynamic;
+  TileType type =
+      getTileType(matrix.element, {unknown, unknown}, MemorySpace::Global);
+  if (matrix.map) {
+    SmallVector<Value> place = llvm::map_to_vector(
+        matrix.mapBatch, [&](unsigned i) { return math.truncate(batch[i]); });
+    return MappedViewOp::create(b, type, matrix.map, place);
+  }
   Size offset =
       matrix.offset ? matrix.offset(b, batch) : b.getI64IntegerAttr(0);
-  constexpr int64_t unknown = ShapedType::kDynamic;
-  return ViewOp::create(
-      b, getTileType(matrix.element, {unknown, unknown}, MemorySpace::Global),
-      matrix.base, math.i64(offset), rows, columns, math.i64(stride),
-      b.getI64IntegerAttr(matrix.alignment));
+  return ViewOp::create(b, type, matrix.base, math.i64(offset), rows, columns,
+                        math.i64(stride),
+                        b.getI64IntegerAttr(matrix.alignment));
 }
 
 /// The longest vectors that are in or out of bounds as a whole.

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
 // Rules of views, copies and epilogues.
+#include "Dialect/Tile/TensorMap.h"
 #include "Dialect/Tile/TileDialect.h"
 
 #include "llvm/Support/MathExtras.h"
@@ -20,6 +21,15 @@ static LogicalResult checkAlignment(Operation *op, TileType tile,
 
 LogicalResult ViewOp::verify() {
   return checkAlignment(*this, getResult().getType(), getAlignment());
+}
+
+LogicalResult MappedViewOp::verify() {
+  if (getBatch().size() > kMaxMapRank - 2) {
+    return emitOpError("expected at most ")
+           << kMaxMapRank - 2 << " values of 'batch', got "
+           << getBatch().size();
+  }
+  return success();
 }
 
 LogicalResult WindowOp::verify() {
@@ -50,6 +60,10 @@ LogicalResult SlotOp::verify() {
   return success();
 }
 
+bool CopyOp::isBulk() {
+  return getSource().getDefiningOp<MappedViewOp>() != nullptr;
+}
+
 LogicalResult CopyOp::verify() {
   Type source = getSource().getType().getElementType();
   Type target = getTarget().getType().getElementType();
@@ -66,6 +80,20 @@ LogicalResult CopyOp::verify() {
     return emitOpError("expected 'fill' only with a window and 8-bit "
                        "elements, got it with ")
            << source;
+  }
+  if (isBulk() && !isa<BulkCopiesOp, PipelineOp>((*this)->getParentOp())) {
+    return emitOpError("expected a copy of 'tile.mapped_view' in "
+                       "'tile.bulk_copies' or a pipeline");
+  }
+  return success();
+}
+
+LogicalResult BulkCopiesOp::verify() {
+  for (CopyOp copy : getBody().getOps<CopyOp>()) {
+    if (!copy.isBulk()) {
+      return copy.emitOpError("expected a source of 'tile.mapped_view' in "
+                              "'tile.bulk_copies'");
+    }
   }
   return success();
 }

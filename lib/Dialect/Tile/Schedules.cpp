@@ -90,17 +90,67 @@ static LogicalResult checkRegisters(EmitErrorFn emitError, int64_t tiles,
 }
 
 int64_t getSharedBytes(GemmScheduleAttr schedule, const ProductTraits &traits) {
+  int64_t alignment = schedule.getBulk() ? kBulkRingAlignment : kRingAlignment;
   int64_t a = llvm::alignTo(schedule.getStages() * schedule.getTileM() *
                                 schedule.getTileK() * traits.elementBytes,
-                            128);
+                            alignment);
   int64_t b = llvm::alignTo(schedule.getStages() * schedule.getTileN() *
                                 schedule.getTileK() * traits.elementBytes,
-                            128);
-  return a + b;
+                            kRingAlignment);
+  int64_t barriers =
+      schedule.getBulk() ? kBarrierBytes * schedule.getStages() : 0;
+  return a + b + llvm::alignTo(barriers, kRingAlignment);
+}
+
+MapBox getBoxOfA(GemmScheduleAttr schedule, const ProductTraits &traits) {
+  int64_t m = schedule.getTileM(), k = schedule.getTileK();
+  return traits.contiguousKOfA ? MapBox::get(m, k, traits.elementBytes)
+                               : MapBox::get(k, m, traits.elementBytes);
+}
+
+MapBox getBoxOfB(GemmScheduleAttr schedule, const ProductTraits &traits) {
+  int64_t n = schedule.getTileN(), k = schedule.getTileK();
+  return traits.contiguousKOfB ? MapBox::get(n, k, traits.elementBytes)
+                               : MapBox::get(k, n, traits.elementBytes);
 }
 
 bool hasStaging(int64_t tileM, int64_t tileN, const BlockLimits &limits) {
   return tileM * tileN * 4 <= limits.sharedBytes;
+}
+
+/// Rules of operands that bulk copies bring.
+static LogicalResult checkBulk(GemmScheduleAttr schedule,
+                               const ProductTraits &traits,
+                               const BlockLimits &limits,
+                               EmitErrorFn emitError) {
+  if (!limits.bulkCopies) {
+    return emitError() << "expected no 'bulk' copies before sm_90";
+  }
+  if (!traits.areMappable) {
+    return emitError() << "expected no 'bulk' copies of operands whose rows do "
+                          "not begin at multiples of 16 bytes";
+  }
+  bool isContiguous = traits.contiguousKOfA && traits.contiguousKOfB;
+  if (traits.elementBytes == 4 && !isContiguous) {
+    return emitError() << "expected no 'bulk' copies of f32 operands without "
+                          "neighbours along k";
+  }
+  auto check = [&](StringRef name, int64_t side, bool contiguousK) {
+    int64_t k = schedule.getTileK(), e = traits.elementBytes;
+    bool fits =
+        contiguousK ? MapBox::canCopy(side, k, e) : MapBox::canCopy(k, side, e);
+    return fits ? success()
+                : LogicalResult(emitError()
+                                << "expected 'bulk' copies of at most "
+                                << kMaxBoxSide
+                                << " rows of 32, 64 or a multiple of "
+                                << kMaxBoxRowBytes << " bytes for '" << name
+                                << "', got " << (contiguousK ? side : k)
+                                << " of " << (contiguousK ? k : side) * e);
+  };
+  return success(
+      succeeded(check("tile_m", schedule.getTileM(), traits.contiguousKOfA)) &&
+      succeeded(check("tile_n", schedule.getTileN(), traits.contiguousKOfB)));
 }
 
 LogicalResult checkSchedule(GemmScheduleAttr schedule,
@@ -130,6 +180,10 @@ LogicalResult checkSchedule(GemmScheduleAttr schedule,
   }
   if (e == 4 && !traits.contiguousKOfB &&
       failed(checkSide(emitError, "tile_n", schedule.getTileN(), 32))) {
+    return failure();
+  }
+  if (schedule.getBulk() &&
+      failed(checkBulk(schedule, traits, limits, emitError))) {
     return failure();
   }
   int64_t threads = schedule.getWarpsM() * schedule.getWarpsN() * 32;
@@ -179,7 +233,7 @@ LogicalResult checkSchedule(ConvScheduleAttr schedule,
   auto product = GemmScheduleAttr::get(
       schedule.getContext(), schedule.getTileM(), schedule.getTileN(),
       schedule.getTileK(), schedule.getStages(), schedule.getWarpsM(),
-      schedule.getWarpsN(), schedule.getSplitK());
+      schedule.getWarpsN(), schedule.getSplitK(), /*bulk=*/false);
   // A thread's chunks have one place within their rows.
   int64_t chunks = schedule.getTileK() * traits.elementBytes / kChunkBytes;
   if (chunks < 1 || 32 % chunks != 0) {
@@ -264,7 +318,8 @@ SmallVector<GemmScheduleAttr> getGemmSchedules(MLIRContext *context,
   auto add = [&](int64_t m, int64_t n, int64_t k, int64_t stages, int64_t warps,
                  int64_t warpsM) {
     auto schedule = GemmScheduleAttr::get(context, m, n, k, stages, warpsM,
-                                          warps / warpsM, /*splitK=*/1);
+                                          warps / warpsM, /*splitK=*/1,
+                                          /*bulk=*/false);
     if (succeeded(checkSchedule(schedule, traits, limits, emitError))) {
       legal.push_back(schedule);
     }

@@ -127,6 +127,27 @@ static LogicalResult checkTokens(PipelineOp op) {
   return success();
 }
 
+bool PipelineOp::isBulk() {
+  return llvm::any_of(getFills(), [](Region &fill) {
+    return llvm::any_of(fill.getOps<CopyOp>(),
+                        [](CopyOp copy) { return copy.isBulk(); });
+  });
+}
+
+/// One thread starts all copies, or all threads do.
+static LogicalResult checkCopies(PipelineOp op) {
+  bool isBulk = op.isBulk();
+  for (Region &fill : op.getFills()) {
+    for (CopyOp copy : fill.getOps<CopyOp>()) {
+      if (copy.isBulk() != isBulk) {
+        return copy.emitOpError("expected sources of 'tile.mapped_view' in all "
+                                "copies of a pipeline, or in none");
+      }
+    }
+  }
+  return success();
+}
+
 LogicalResult PipelineOp::verifyRegions() {
   Type i32 = IntegerType::get(getContext(), 32);
   for (unsigned channel = 0; channel != getNumChannels(); ++channel) {
@@ -148,7 +169,8 @@ LogicalResult PipelineOp::verifyRegions() {
   if (TypeRange(yield->getOperandTypes()) != TypeRange(getInits())) {
     return emitOpError("expected 'consume' to yield the carried values");
   }
-  return checkTokens(*this);
+  return success(succeeded(checkCopies(*this)) &&
+                 succeeded(checkTokens(*this)));
 }
 
 LogicalResult AwaitOp::verify() {

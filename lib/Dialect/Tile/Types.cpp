@@ -10,11 +10,15 @@ using namespace dlc::tile;
 using EmitError = llvm::function_ref<InFlightDiagnostic()>;
 
 LogicalResult SwizzleAttr::verify(EmitError emitError, int64_t period,
-                                  int64_t count, int64_t step) {
+                                  int64_t count, int64_t step, int64_t panel) {
   if (period < 1 || step < 1 || count < 1 || !llvm::isPowerOf2_64(count)) {
     return emitError() << "expected positive 'period' and 'step' and a power "
                           "of two as 'count', got "
                        << period << ", " << step << " and " << count;
+  }
+  if (panel != 0 && panel != count * step) {
+    return emitError() << "expected a 'panel' of " << count * step
+                       << " chunks, or 0, got " << panel;
   }
   return success();
 }
@@ -121,6 +125,13 @@ LogicalResult RingType::verify(EmitError emitError, int64_t stages,
   }
   if (!tile.isShared()) {
     return emitError() << "expected a tile in shared memory, got " << tile;
+  }
+  return success();
+}
+
+LogicalResult BarriersType::verify(EmitError emitError, int64_t stages) {
+  if (stages < 1) {
+    return emitError() << "expected at least one stage, got " << stages;
   }
   return success();
 }

@@ -26,7 +26,7 @@ struct Architecture {
 static constexpr Architecture kArchitectures[] = {
     {"sm_80", 80, 70, 163, false},   {"sm_86", 86, 71, 99, false},
     {"sm_87", 87, 74, 163, false},   {"sm_89", 89, 78, 99, false},
-    {"sm_90", 90, 78, 227, false},   {"sm_90a", 90, 80, 227, true},
+    {"sm_90", 90, 80, 227, false},   {"sm_90a", 90, 80, 227, true},
     {"sm_100", 100, 86, 227, false}, {"sm_100a", 100, 86, 227, true},
     {"sm_120", 120, 87, 99, false},  {"sm_120a", 120, 87, 99, true},
 };

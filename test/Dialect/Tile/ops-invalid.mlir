@@ -50,6 +50,16 @@ func.func private @swizzle_c1(!tile.tile<16x16xf32, shared, #tile.swizzle<period
 
 // -----
 
+// expected-error @below {{expected a 'panel' of 8 chunks, or 0, got 4}}
+func.func private @swizzle_c2(!tile.tile<16x128xf16, shared, #tile.swizzle<period = 1, count = 8, step = 1, panel = 4>>)
+
+// -----
+
+// expected-error @below {{expected at least one stage, got 0}}
+func.func private @barriers_c1(!tile.barriers<0>)
+
+// -----
+
 // expected-error @below {{expected at least one stage, got 0}}
 func.func private @ring_c1(!tile.ring<0, !tile.tile<16x16xf32, shared>>)
 
@@ -421,5 +431,57 @@ tile.kernel @copy_c3_fill(%p: !llvm.ptr<1>, %o: i64, %n: i32, %slot: !tile.tile<
   %v = tile.view %p[%o] rows %n stride %o columns %n alignment 16 : !llvm.ptr<1> -> !tile.tile<?x?xi8, global>
   // expected-error @below {{expected 'fill' only with a window and 8-bit elements}}
   tile.copy %v[%n, %n] fill %n to %slot : !tile.tile<?x?xi8, global> to !tile.tile<16x16xi8, shared>
+  tile.return
+}
+
+// -----
+
+tile.kernel @mapped_view_c1(%map: !llvm.ptr, %i: i32) attributes {warps = array<i64: 1, 1>} {
+  // expected-error @below {{expected at most 3 values of 'batch', got 4}}
+  %view = tile.mapped_view %map batch(%i, %i, %i, %i) : !llvm.ptr -> !tile.tile<?x?xf16, global>
+  tile.return
+}
+
+// -----
+
+tile.kernel @copy_c4(%map: !llvm.ptr, %i: i32) attributes {warps = array<i64: 1, 1>} {
+  %view = tile.mapped_view %map : !llvm.ptr -> !tile.tile<?x?xf16, global>
+  %ring = tile.alloc : !tile.ring<2, !tile.tile<16x16xf16, shared>>
+  %slot = tile.slot %ring[%i] : !tile.ring<2, !tile.tile<16x16xf16, shared>> -> !tile.tile<16x16xf16, shared>
+  // expected-error @below {{expected a copy of 'tile.mapped_view' in 'tile.bulk_copies' or a pipeline}}
+  tile.copy %view[%i, %i] to %slot : !tile.tile<?x?xf16, global> to !tile.tile<16x16xf16, shared>
+  tile.return
+}
+
+// -----
+
+tile.kernel @bulk_copies_c1(%view: !tile.tile<?x?xf16, global>, %i: i32) attributes {warps = array<i64: 1, 1>} {
+  %ring = tile.alloc : !tile.ring<2, !tile.tile<16x16xf16, shared>>
+  %barriers = tile.alloc_barriers : !tile.barriers<2>
+  tile.bulk_copies %barriers[%i] : !tile.barriers<2> {
+    %slot = tile.slot %ring[%i] : !tile.ring<2, !tile.tile<16x16xf16, shared>> -> !tile.tile<16x16xf16, shared>
+    // expected-error @below {{expected a source of 'tile.mapped_view' in 'tile.bulk_copies'}}
+    tile.copy %view[%i, %i] to %slot : !tile.tile<?x?xf16, global> to !tile.tile<16x16xf16, shared>
+  }
+  tile.return
+}
+
+// -----
+
+tile.kernel @pipeline_c5(%map: !llvm.ptr, %view: !tile.tile<?x?xf16, global>, %i: i32) attributes {warps = array<i64: 1, 1>} {
+  %mapped = tile.mapped_view %map : !llvm.ptr -> !tile.tile<?x?xf16, global>
+  %ring = tile.alloc : !tile.ring<2, !tile.tile<16x16xf16, shared>>
+  tile.pipeline %i to %i rings(%ring, %ring : !tile.ring<2, !tile.tile<16x16xf16, shared>>, !tile.ring<2, !tile.tile<16x16xf16, shared>>) channels [2] consume {
+  ^bb0(%k: i32, %token: !tile.token):
+    %a, %b = tile.await %token : !tile.tile<16x16xf16, shared>, !tile.tile<16x16xf16, shared>
+    tile.release %token
+    tile.yield
+  } fill {
+  ^bb0(%k: i32, %a: !tile.tile<16x16xf16, shared>, %b: !tile.tile<16x16xf16, shared>):
+    tile.copy %mapped[%k, %k] to %a : !tile.tile<?x?xf16, global> to !tile.tile<16x16xf16, shared>
+    // expected-error @below {{expected sources of 'tile.mapped_view' in all copies of a pipeline, or in none}}
+    tile.copy %view[%k, %k] to %b : !tile.tile<?x?xf16, global> to !tile.tile<16x16xf16, shared>
+    tile.yield
+  }
   tile.return
 }
