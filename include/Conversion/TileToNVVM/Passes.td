@@ -12,6 +12,9 @@ def LowerTilePipelinesPass : Pass<"dlc-lower-tile-pipelines", "mlir::ModuleOp"> 
     consumed, the fill of iteration k + stages - 1 is started, in the slots that iteration k - 1 left.
     A channel's fill is one group of copies; awaiting it is a `tile.wait` that lets all later groups be
     under way, and that barrier is the release of the slots of iteration k - 1.
+
+    Where the copies are of `tile.mapped_view`, a channel's fill is a `tile.bulk_copies`, which one thread
+    starts, and awaiting it a `tile.await_bulk` of the stage's mbarrier.
   }];
   let dependentDialects = ["::mlir::arith::ArithDialect", "::mlir::scf::SCFDialect"];
 }

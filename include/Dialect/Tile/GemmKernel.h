@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception
-// Matrix products on tensor cores (sm_80: cp.async, ldmatrix, mma.sync).
+// Matrix products on tensor cores (ldmatrix, mma.sync; operands by
+// cp.async, or by bulk copies of sm_90).
 #ifndef DLC_DIALECT_TILE_GEMMKERNEL_H
 #define DLC_DIALECT_TILE_GEMMKERNEL_H
 

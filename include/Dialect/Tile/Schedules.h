@@ -99,6 +99,9 @@ int64_t getSharedBytes(GemmScheduleAttr schedule, const ProductTraits &traits);
 int64_t getSharedBytes(AttentionScheduleAttr schedule,
                        const AttentionTraits &traits);
 
+/// What keeps operands from bulk copies under every schedule; empty: nothing.
+llvm::StringRef getBulkObstacle(const ProductTraits &traits);
+
 /// What a bulk copy brings of A and of B; of legal schedules with `bulk`.
 MapBox getBoxOfA(GemmScheduleAttr schedule, const ProductTraits &traits);
 MapBox getBoxOfB(GemmScheduleAttr schedule, const ProductTraits &traits);

@@ -226,8 +226,15 @@ public:
   Attribute chooseSchedule(nn::DispatchOp dispatch,
                            const tile::BlockLimits &limits) const override {
     StaticContract contract(dispatch);
-    return chooseGemmSchedule(dispatch.getContext(), contract.getSizes(),
-                              contract.getTraits(), limits);
+    tile::ProductTraits traits = contract.getTraits();
+    tile::GemmScheduleAttr chosen = chooseGemmSchedule(
+        dispatch.getContext(), contract.getSizes(), traits, limits);
+    StringRef obstacle = tile::getBulkObstacle(traits);
+    if (chosen && limits.bulkCopies && !obstacle.empty()) {
+      dispatch.emitRemark() << "operands copied without tensor maps: "
+                            << obstacle;
+    }
+    return chosen;
   }
 
   FailureOr<tile::KernelOp> build(TileKernelBuilder &builder) const override {

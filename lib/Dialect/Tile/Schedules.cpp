@@ -118,6 +118,16 @@ bool hasStaging(int64_t tileM, int64_t tileN, const BlockLimits &limits) {
   return tileM * tileN * 4 <= limits.sharedBytes;
 }
 
+StringRef getBulkObstacle(const ProductTraits &traits) {
+  if (!traits.areMappable) {
+    return "rows that do not begin at multiples of 16 bytes";
+  }
+  bool isContiguous = traits.contiguousKOfA && traits.contiguousKOfB;
+  return traits.elementBytes == 4 && !isContiguous
+             ? "f32 without neighbours along k"
+             : "";
+}
+
 /// Rules of operands that bulk copies bring.
 static LogicalResult checkBulk(GemmScheduleAttr schedule,
                                const ProductTraits &traits,
@@ -126,14 +136,8 @@ static LogicalResult checkBulk(GemmScheduleAttr schedule,
   if (!limits.bulkCopies) {
     return emitError() << "expected no 'bulk' copies before sm_90";
   }
-  if (!traits.areMappable) {
-    return emitError() << "expected no 'bulk' copies of operands whose rows do "
-                          "not begin at multiples of 16 bytes";
-  }
-  bool isContiguous = traits.contiguousKOfA && traits.contiguousKOfB;
-  if (traits.elementBytes == 4 && !isContiguous) {
-    return emitError() << "expected no 'bulk' copies of f32 operands without "
-                          "neighbours along k";
+  if (StringRef obstacle = getBulkObstacle(traits); !obstacle.empty()) {
+    return emitError() << "expected no 'bulk' copies of " << obstacle;
   }
   auto check = [&](StringRef name, int64_t side, bool contiguousK) {
     int64_t k = schedule.getTileK(), e = traits.elementBytes;
