@@ -47,18 +47,8 @@ void emitPasses(GPUKernelBuilder &kb, RowElements &row) {
   row.emitOnce([&] { code.storeStatistics(at, mean, invStd); });
 }
 
-class NormGPUFamily final : public GPUKernelFamily {
+class NormGPUFamily final : public KeptRowsFamily {
 public:
-  GPULaunch getLaunch(DispatchContext &context) const override {
-    return getRowLaunch(context, shapeOf(context));
-  }
-
-  bool takesRowSchedule() const override { return true; }
-  Attribute chooseSchedule(DispatchContext &context,
-                           const GPULimits &limits) const override {
-    return chooseRowSchedule(context, shapeOf(context), limits);
-  }
-
   LogicalResult emit(GPUKernelBuilder &kb) const override {
     NormCode code(kb);
     RowProgram program;
@@ -72,8 +62,8 @@ public:
     return success();
   }
 
-private:
-  static RowShape shapeOf(DispatchContext &context) {
+protected:
+  RowShape shapeOf(DispatchContext &context) const override {
     auto op = cast<nn::NormOp>(context.getRoot());
     return {.tensor = op.getInput(),
             .axes = op.getAxes(),

@@ -127,22 +127,11 @@ void RowGroupEmitter::emit(ArrayRef<Operation *> members) {
   }
 }
 
-class RowGroupGPUFamily final : public GPUKernelFamily {
+class RowGroupGPUFamily final : public KeptRowsFamily {
 public:
-  GPULaunch getLaunch(DispatchContext &context) const override {
-    return getRowLaunch(context, shapeOf(getGroup(context.getDispatch())));
-  }
-
-  bool takesRowSchedule() const override { return true; }
-  Attribute chooseSchedule(DispatchContext &context,
-                           const GPULimits &limits) const override {
-    return chooseRowSchedule(context, shapeOf(getGroup(context.getDispatch())),
-                             limits);
-  }
-
   LogicalResult emit(GPUKernelBuilder &kb) const override {
     RowGroup group = getGroup(kb.getDispatch());
-    RowShape shape = shapeOf(group);
+    RowShape shape = getShape(group);
     RowProgram program;
     program.load = [&](ValueRange indices) {
       return emitCast(kb.b, kb.load(group.source, indices),
@@ -162,6 +151,11 @@ public:
     return success();
   }
 
+protected:
+  RowShape shapeOf(DispatchContext &context) const override {
+    return getShape(getGroup(context.getDispatch()));
+  }
+
 private:
   static RowGroup getGroup(nn::DispatchOp dispatch) {
     std::optional<RowGroup> group = findRowGroup(findMembers(dispatch));
@@ -169,7 +163,7 @@ private:
     return *group;
   }
 
-  static RowShape shapeOf(const RowGroup &group) {
+  static RowShape getShape(const RowGroup &group) {
     auto isWide = [](Value tensor) {
       return typeOf(tensor).getElementType().isF64();
     };

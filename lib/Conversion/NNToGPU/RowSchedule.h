@@ -26,6 +26,22 @@ mlir::Attribute chooseRowSchedule(DispatchContext &context,
                                   const RowShape &shape,
                                   const GPULimits &limits);
 
+/// A family whose kernels pass over rows several times, and so keep them.
+class KeptRowsFamily : public GPUKernelFamily {
+public:
+  GPULaunch getLaunch(DispatchContext &context) const final {
+    return getRowLaunch(context, shapeOf(context));
+  }
+  bool takesRowSchedule() const final { return true; }
+  mlir::Attribute chooseSchedule(DispatchContext &context,
+                                 const GPULimits &limits) const final {
+    return chooseRowSchedule(context, shapeOf(context), limits);
+  }
+
+protected:
+  virtual RowShape shapeOf(DispatchContext &context) const = 0;
+};
+
 } // namespace dlc
 
 #endif // DLC_LIB_CONVERSION_NNTOGPU_ROWSCHEDULE_H

@@ -133,18 +133,8 @@ void SoftmaxEmitter::emit() {
   emitResults(top, sum, /*hasPowers=*/true);
 }
 
-class SoftmaxGPUFamily final : public GPUKernelFamily {
+class SoftmaxGPUFamily final : public KeptRowsFamily {
 public:
-  GPULaunch getLaunch(DispatchContext &context) const override {
-    return getRowLaunch(context, shapeOf(context));
-  }
-
-  bool takesRowSchedule() const override { return true; }
-  Attribute chooseSchedule(DispatchContext &context,
-                           const GPULimits &limits) const override {
-    return chooseRowSchedule(context, shapeOf(context), limits);
-  }
-
   LogicalResult emit(GPUKernelBuilder &kb) const override {
     auto op = cast<nn::SoftmaxOp>(kb.getRoot());
     RowProgram program;
@@ -157,8 +147,8 @@ public:
     return success();
   }
 
-private:
-  static RowShape shapeOf(DispatchContext &context) {
+protected:
+  RowShape shapeOf(DispatchContext &context) const override {
     auto op = cast<nn::SoftmaxOp>(context.getRoot());
     return {
         .tensor = op.getInput(), .axes = op.getAxes(), .type = getSumType(op)};
