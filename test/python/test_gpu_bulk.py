@@ -80,7 +80,7 @@ PRODUCTS = {
     "one row": Product("bmk,bkn->bmn", sizes(b=4, m=1, k=128, n=256)),
     "open": Product("bmk,kn->bmn", sizes(b=3, m=50, k=64, n=80), open_dims="bm"),
     "open sum": Product("bkm,bkn->bmn", sizes(b=2, k=37, m=48, n=80), open_dims="bk"),
-    "empty sum": Product("mk,kn->mn", sizes(m=9, k=0, n=80), open_dims="mk"),
+    "empty sum": Product("km,kn->mn", sizes(k=0, m=48, n=80), open_dims="k"),
 }
 
 
