@@ -39,6 +39,8 @@ public:
     return resolver.size(tensor, dim);
   }
   nn::Sizes sizes(mlir::Value tensor) { return resolver.sizes(tensor); }
+  /// The distance of neighbours along a dim, in elements.
+  mlir::OpFoldResult stride(mlir::Value tensor, int64_t dim);
   mlir::OpFoldResult index(mlir::OpFoldResult value) {
     return resolver.index(value);
   }

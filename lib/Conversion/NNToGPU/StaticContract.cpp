@@ -75,14 +75,7 @@ OpFoldResult StaticContract::stride(DispatchContext &context, Value tensor,
                                     AffineMap map,
                                     ArrayRef<unsigned> group) const {
   std::optional<unsigned> place = getPlace(map, group);
-  if (!place) {
-    return context.math.constant(0);
-  }
-  OpFoldResult stride = context.math.constant(1);
-  for (unsigned dim = *place + 1; dim < map.getNumResults(); ++dim) {
-    stride = context.math.mul(stride, context.size(tensor, dim));
-  }
-  return stride;
+  return place ? context.stride(tensor, *place) : context.math.constant(0);
 }
 
 int64_t StaticContract::strideDivisor(Value tensor, AffineMap map,

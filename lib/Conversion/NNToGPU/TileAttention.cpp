@@ -109,17 +109,10 @@ private:
 };
 
 tile::Size AttentionEmitter::stride(unsigned map, unsigned loop) {
-  kernel::IndexMath &math = builder.kb().math;
+  KernelBuilder &kb = builder.kb();
   std::optional<unsigned> place = known.getPlace(map, loop);
-  if (!place) {
-    return builder.getSize(math.constant(0));
-  }
-  Value tensor = known.getTensor(map);
-  OpFoldResult stride = math.constant(1);
-  for (int64_t dim = *place + 1; dim < typeOf(tensor).getRank(); ++dim) {
-    stride = math.mul(stride, builder.kb().size(tensor, dim));
-  }
-  return builder.getSize(stride);
+  return builder.getSize(place ? kb.stride(known.getTensor(map), *place)
+                               : kb.math.constant(0));
 }
 
 tile::OffsetFn AttentionEmitter::makeOffset(unsigned map) {

@@ -95,14 +95,7 @@ OpFoldResult AttentionView::loopSize(unsigned dim) {
 
 OpFoldResult AttentionView::stride(Value tensor, AffineMap map, unsigned dim) {
   std::optional<unsigned> place = placeOf(map, dim);
-  if (!place) {
-    return context.math.constant(0);
-  }
-  OpFoldResult elements = context.math.constant(1);
-  for (unsigned i = *place + 1; i < map.getNumResults(); ++i) {
-    elements = context.math.mul(elements, context.size(tensor, i));
-  }
-  return elements;
+  return place ? context.stride(tensor, *place) : context.math.constant(0);
 }
 
 kernel::OffsetFn AttentionView::offsetIn(Value tensor, AffineMap map,

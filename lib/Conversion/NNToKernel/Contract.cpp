@@ -65,14 +65,7 @@ OpFoldResult GemmView::groupStride(Value tensor, AffineMap map,
   }
   std::optional<unsigned> place =
       map.getResultPosition(getAffineDimExpr(group.back(), op.getContext()));
-  if (!place) {
-    return context.math.constant(0);
-  }
-  OpFoldResult stride = context.math.constant(1);
-  for (unsigned dim = *place + 1; dim < map.getNumResults(); ++dim) {
-    stride = context.math.mul(stride, context.size(tensor, dim));
-  }
-  return stride;
+  return place ? context.stride(tensor, *place) : context.math.constant(0);
 }
 
 kernel::OffsetFn GemmView::offsetIn(Value tensor, AffineMap map) {

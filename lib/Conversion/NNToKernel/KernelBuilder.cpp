@@ -8,6 +8,15 @@ using namespace mlir;
 
 namespace dlc {
 
+OpFoldResult DispatchContext::stride(Value tensor, int64_t dim) {
+  auto type = cast<RankedTensorType>(tensor.getType());
+  OpFoldResult elements = math.constant(1);
+  for (int64_t inner = dim + 1; inner < type.getRank(); ++inner) {
+    elements = math.mul(elements, size(tensor, inner));
+  }
+  return elements;
+}
+
 MemRefType getBaseType(Type elementType) {
   return MemRefType::get({}, getCodeType(elementType));
 }
