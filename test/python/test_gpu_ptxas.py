@@ -194,6 +194,9 @@ PRODUCTS = {
     # A large tile's results go out one by one.
     "odd results": ("bf16", "sm_100", "bkm,bkn->bmn", (5, "k", 256, "n")),
     "transposed results": ("tf32", "sm_90", "bkm,bnk->bnm", (3, 2048, "m", 1024)),
+    # Operands by tensor maps.
+    "bulk copies": ("bf16", "sm_90", "bmk,bkn->bmn", (5, 4096, "m", 4096)),
+    "bulk copies later": ("fp16", "sm_120", "bkm,bkn->bmn", (5, "k", 4096, 4096)),
 }
 
 
