@@ -120,6 +120,10 @@ protected:
   virtual mlir::OpFoldResult countBlocks(DispatchContext &context) const = 0;
 };
 
+/// Says why operands come without bulk copies where there are such copies.
+void remarkWithoutBulk(nn::DispatchOp dispatch, const tile::BlockLimits &limits,
+                       llvm::StringRef obstacle);
+
 /// A family whose schedules are of one kind, checked by the traits of a
 /// dispatch.
 template <typename Schedule, typename Traits>

@@ -79,6 +79,8 @@ struct AttentionTraits {
   bool hasScoreCode = false;
   /// 2 (bf16, f16) or 4 (f32, computed as tf32).
   int64_t elementBytes = 2;
+  /// Whether tensor maps can describe keys and values, as of a product.
+  bool areMappable = false;
 
   /// The same columns in shared memory, whole blocks of the product; values of
   /// f32 in whole rows of its banks.
@@ -88,7 +90,8 @@ struct AttentionTraits {
 
 /// Rules for attention: queries are a multiple of 16 * warps, keys of 16;
 /// 2 <= stages <= 4; registers and shared memory as above; a thread copies at
-/// most 8 chunks of 16 bytes of a stage's keys, and of its values.
+/// most 8 chunks of 16 bytes of a stage's keys, and of its values; `bulk` as
+/// above, of keys and values of 16 bits.
 mlir::LogicalResult checkSchedule(AttentionScheduleAttr schedule,
                                   const AttentionTraits &traits,
                                   const BlockLimits &limits,
@@ -101,10 +104,16 @@ int64_t getSharedBytes(AttentionScheduleAttr schedule,
 
 /// What keeps operands from bulk copies under every schedule; empty: nothing.
 llvm::StringRef getBulkObstacle(const ProductTraits &traits);
+llvm::StringRef getBulkObstacle(const AttentionTraits &traits);
 
-/// What a bulk copy brings of A and of B; of legal schedules with `bulk`.
+/// What a bulk copy brings of A and of B, of keys and of values; of legal
+/// schedules with `bulk`.
 MapBox getBoxOfA(GemmScheduleAttr schedule, const ProductTraits &traits);
 MapBox getBoxOfB(GemmScheduleAttr schedule, const ProductTraits &traits);
+MapBox getBoxOfKeys(AttentionScheduleAttr schedule,
+                    const AttentionTraits &traits);
+MapBox getBoxOfValues(AttentionScheduleAttr schedule,
+                      const AttentionTraits &traits);
 
 /// Whether the results go through shared memory on their way out, for longer
 /// accesses: where an f32 tile of them fits.

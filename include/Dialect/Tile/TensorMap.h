@@ -9,9 +9,10 @@
 
 namespace dlc::tile {
 
-/// Dims of a tensor map, and bytes and alignment of one as a parameter.
+/// Dims of a tensor map, and bytes and alignment of one as a parameter (the
+/// alignment of CUDA 13; before, it was 64).
 inline constexpr unsigned kMaxMapRank = 5;
-inline constexpr int64_t kMapBytes = 128, kMapAlignment = 64;
+inline constexpr int64_t kMapBytes = 128, kMapAlignment = 128;
 /// Elements of a side of a box.
 inline constexpr int64_t kMaxBoxSide = 256;
 /// Bytes of a box's row with the longest swizzle.

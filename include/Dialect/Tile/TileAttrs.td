@@ -101,7 +101,9 @@ def Tile_ConvScheduleAttr : Tile_Attr<"ConvSchedule", "conv_schedule"> {
 }
 def Tile_AttentionScheduleAttr : Tile_Attr<"AttentionSchedule", "attention_schedule"> {
   let summary = "tiles of attention: queries and keys at a time, stages of keys and values, warps over the queries";
-  let parameters = (ins "int64_t":$queries, "int64_t":$keys, "int64_t":$stages, "int64_t":$warps);
+  let description = "`bulk` as of `gemm_schedule`, of keys and values.";
+  let parameters = (ins "int64_t":$queries, "int64_t":$keys, "int64_t":$stages, "int64_t":$warps,
+                        DefaultValuedParameter<"bool", "false">:$bulk);
   let assemblyFormat = "`<` struct(params) `>`";
 }
 

@@ -46,11 +46,14 @@ struct StaticAttention {
                typeOf(getTensor(map)).getShape().drop_front(*place + 1),
                [](int64_t size) { return size == 1; });
   }
-  tile::AttentionTraits getTraits() const {
-    return {getSize(0, nn::kDepth), getSize(2, nn::kColumn),
-            !op.getScore().empty() || !op.getMask().empty(),
-            typeOf(op.getQuery()).getElementTypeBitWidth() / 8};
-  }
+  /// Bytes that divide the addresses of a tensor's rows.
+  int64_t getAlignment(unsigned map, Type element) const;
+  tile::AttentionTraits getTraits() const;
+  /// The loops of the batch that move a tensor.
+  SmallVector<unsigned> getMapBatch(unsigned map) const;
+  /// Keys or values for bulk copies of `box`.
+  GPUTensorMap getMap(DispatchContext &context, unsigned map,
+                      const tile::MapBox &box) const;
 
   mutable nn::AttentionOp op;
 };
@@ -59,6 +62,62 @@ struct StaticAttention {
 constexpr unsigned kRowLoops[] = {nn::kRow, nn::kKey, nn::kKey, nn::kRow};
 constexpr unsigned kColumnLoops[] = {nn::kDepth, nn::kDepth, nn::kColumn,
                                      nn::kColumn};
+
+constexpr unsigned kBatchLoops[] = {nn::kBatch, nn::kHead, nn::kGroup};
+
+int64_t StaticAttention::getAlignment(unsigned map, Type element) const {
+  Builder b(op.getContext());
+  SmallVector<unsigned> loops(ArrayRef<unsigned>{kBatchLoops});
+  loops.push_back(kRowLoops[map]);
+  return tile::getAlignment(
+      element, llvm::map_to_vector(loops, [&](unsigned loop) {
+        return tile::Size(b.getI64IntegerAttr(strideDivisor(map, loop)));
+      }));
+}
+
+tile::AttentionTraits StaticAttention::getTraits() const {
+  Type element = typeOf(op.getQuery()).getElementType();
+  auto isMappable = [&](unsigned map) {
+    return getAlignment(map, element) == tile::kChunkBytes;
+  };
+  return {getSize(0, nn::kDepth), getSize(2, nn::kColumn),
+          !op.getScore().empty() || !op.getMask().empty(),
+          element.getIntOrFloatBitWidth() / 8, isMappable(1) && isMappable(2)};
+}
+
+SmallVector<unsigned> StaticAttention::getMapBatch(unsigned map) const {
+  SmallVector<unsigned> dims;
+  for (auto [i, loop] : llvm::enumerate(kBatchLoops)) {
+    if (getPlace(map, loop)) {
+      dims.push_back(i);
+    }
+  }
+  return dims;
+}
+
+GPUTensorMap StaticAttention::getMap(DispatchContext &context, unsigned map,
+                                     const tile::MapBox &box) const {
+  Value tensor = getTensor(map);
+  GPUTensorMap made;
+  made.buffer = cast<BlockArgument>(tensor).getArgNumber();
+  made.elementBytes = typeOf(tensor).getElementTypeBitWidth() / 8;
+  made.box = box;
+  made.sizes.push_back(context.math.constant(getSize(map, kColumnLoops[map])));
+  auto add = [&](unsigned loop) {
+    std::optional<unsigned> place = getPlace(map, loop);
+    made.sizes.push_back(place ? context.size(tensor, *place)
+                               : context.math.constant(1));
+    made.strides.push_back(
+        place ? context.math.mul(context.stride(tensor, *place),
+                                 made.elementBytes)
+              : context.math.constant(0));
+  };
+  add(kRowLoops[map]);
+  for (unsigned i : getMapBatch(map)) {
+    add(kBatchLoops[i]);
+  }
+  return made;
+}
 
 OpFoldResult getLoopSize(DispatchContext &context, const StaticAttention &known,
                          unsigned loop) {
@@ -79,20 +138,20 @@ public:
         schedule(schedule) {}
 
   FailureOr<tile::KernelOp> emit() {
+    builder.signature.maps = schedule.getBulk() ? 2 : 0;
     return tile::buildAttentionKernel(
         builder.b, builder.signature, schedule, builder.limits,
         [&](ImplicitLocOpBuilder &b, const tile::KernelArguments &arguments) {
           builder.start(b, arguments);
-          return makeSpec();
+          return makeSpec(arguments.maps);
         });
   }
 
 private:
-  tile::AttentionSpec makeSpec();
+  tile::AttentionSpec makeSpec(ValueRange maps);
   tile::Size stride(unsigned map, unsigned loop);
   tile::OffsetFn makeOffset(unsigned map);
-  int64_t getAlignment(unsigned map, Type element);
-  tile::MatrixSpec makeOperand(unsigned map);
+  tile::MatrixSpec makeOperand(unsigned map, ValueRange maps);
   tile::KeyBoundFn makeBound(const RowBound &bound, int64_t distance);
   void setBounds(tile::AttentionSpec &spec);
   void setRegions(tile::AttentionSpec &spec);
@@ -117,7 +176,7 @@ tile::Size AttentionEmitter::stride(unsigned map, unsigned loop) {
 
 tile::OffsetFn AttentionEmitter::makeOffset(unsigned map) {
   SmallVector<tile::Size> strides;
-  for (unsigned loop : {nn::kBatch, nn::kHead, nn::kGroup}) {
+  for (unsigned loop : kBatchLoops) {
     strides.push_back(stride(map, loop));
   }
   return [strides](ImplicitLocOpBuilder &b, ValueRange batch) -> tile::Size {
@@ -130,24 +189,19 @@ tile::OffsetFn AttentionEmitter::makeOffset(unsigned map) {
   };
 }
 
-int64_t AttentionEmitter::getAlignment(unsigned map, Type element) {
-  SmallVector<tile::Size> strides;
-  for (unsigned loop : {unsigned(nn::kBatch), unsigned(nn::kHead),
-                        unsigned(nn::kGroup), kRowLoops[map]}) {
-    strides.push_back(
-        builder.b.getI64IntegerAttr(known.strideDivisor(map, loop)));
-  }
-  return tile::getAlignment(element, strides);
-}
-
-tile::MatrixSpec AttentionEmitter::makeOperand(unsigned map) {
+/// `maps` are those of keys and values.
+tile::MatrixSpec AttentionEmitter::makeOperand(unsigned map, ValueRange maps) {
   tile::MatrixSpec matrix;
   matrix.base = builder.getPointer(known.getTensor(map));
   matrix.element = typeOf(known.getTensor(map)).getElementType();
   matrix.rowStride = stride(map, kRowLoops[map]);
   matrix.columnStride = builder.b.getI64IntegerAttr(1);
   matrix.offset = makeOffset(map);
-  matrix.alignment = getAlignment(map, matrix.element);
+  matrix.alignment = known.getAlignment(map, matrix.element);
+  if (map > 0 && !maps.empty()) {
+    matrix.map = maps[map - 1];
+    matrix.mapBatch = known.getMapBatch(map);
+  }
   return matrix;
 }
 
@@ -159,7 +213,7 @@ Value AttentionEmitter::emitRegion(ImplicitLocOpBuilder &b,
   kb.b.restoreInsertionPoint(b.saveInsertionPoint());
   KernelBuilder::MemoScope scope(kb);
   SmallVector<Value> loops(nn::kNumAttentionLoops);
-  for (unsigned loop : {nn::kBatch, nn::kHead, nn::kGroup}) {
+  for (unsigned loop : kBatchLoops) {
     loops[loop] = builder.getIndex(kb.b, place.batch[loop]);
   }
   loops[nn::kRow] = builder.getIndex(kb.b, place.row);
@@ -247,10 +301,10 @@ void AttentionEmitter::setLogSum(tile::AttentionSpec &spec) {
   };
 }
 
-tile::AttentionSpec AttentionEmitter::makeSpec() {
+tile::AttentionSpec AttentionEmitter::makeSpec(ValueRange maps) {
   KernelBuilder &kb = builder.kb();
   tile::AttentionSpec spec;
-  for (unsigned loop : {nn::kBatch, nn::kHead, nn::kGroup}) {
+  for (unsigned loop : kBatchLoops) {
     spec.batch.push_back(builder.getSize(getLoopSize(kb, known, loop)));
   }
   spec.rows = builder.getSize(getLoopSize(kb, known, nn::kRow));
@@ -258,15 +312,15 @@ tile::AttentionSpec AttentionEmitter::makeSpec() {
   tile::AttentionTraits traits = known.getTraits();
   spec.head = traits.head;
   spec.valueHead = traits.valueHead;
-  spec.query = makeOperand(0);
-  spec.key = makeOperand(1);
-  spec.value = makeOperand(2);
+  spec.query = makeOperand(0, maps);
+  spec.key = makeOperand(1, maps);
+  spec.value = makeOperand(2, maps);
   Type element = typeOf(op.getResult()).getElementType();
   spec.result.base = builder.getResultPointer();
   spec.result.element = element;
   spec.result.rowStride = stride(3, nn::kRow);
   spec.result.offset = makeOffset(3);
-  spec.result.alignment = getAlignment(3, element);
+  spec.result.alignment = known.getAlignment(3, element);
   spec.scale =
       emitConstant(kb.b, kb.b.getF32Type(), op.getScale().convertToDouble());
   spec.emptyRow = op.getEmptyRow() == nn::EmptyRow::zero ? tile::EmptyRow::Zero
@@ -288,8 +342,9 @@ public:
     std::optional<unsigned> place = known.getPlace(0, nn::kRow);
     int64_t rows =
         place ? getTypicalSize(dispatch, known.getTensor(0), *place) : 1;
-    return chooseAttentionSchedule(dispatch.getContext(), rows,
-                                   known.getTraits(), limits);
+    tile::AttentionTraits traits = known.getTraits();
+    remarkWithoutBulk(dispatch, limits, tile::getBulkObstacle(traits));
+    return chooseAttentionSchedule(dispatch.getContext(), rows, traits, limits);
   }
 
   FailureOr<tile::KernelOp> build(TileKernelBuilder &builder) const override {
@@ -298,6 +353,17 @@ public:
 
 protected:
   std::string findObstacle(nn::DispatchOp dispatch) const override;
+
+  SmallVector<GPUTensorMap> getMaps(DispatchContext &context) const override {
+    auto schedule = getSchedule(context.getDispatch());
+    if (!schedule.getBulk()) {
+      return {};
+    }
+    StaticAttention known(context.getDispatch());
+    tile::AttentionTraits traits = known.getTraits();
+    return {known.getMap(context, 1, getBoxOfKeys(schedule, traits)),
+            known.getMap(context, 2, getBoxOfValues(schedule, traits))};
+  }
 
   tile::AttentionTraits getTraits(nn::DispatchOp dispatch) const override {
     return StaticAttention(dispatch).getTraits();
@@ -309,7 +375,7 @@ protected:
     StaticAttention known(context.getDispatch());
     OpFoldResult blocks = math.ceilDiv(getLoopSize(context, known, nn::kRow),
                                        math.constant(schedule.getQueries()));
-    for (unsigned loop : {nn::kBatch, nn::kHead, nn::kGroup}) {
+    for (unsigned loop : kBatchLoops) {
       blocks = math.mul(blocks, getLoopSize(context, known, loop));
     }
     return blocks;

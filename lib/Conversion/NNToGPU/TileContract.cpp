@@ -227,14 +227,9 @@ public:
                            const tile::BlockLimits &limits) const override {
     StaticContract contract(dispatch);
     tile::ProductTraits traits = contract.getTraits();
-    tile::GemmScheduleAttr chosen = chooseGemmSchedule(
-        dispatch.getContext(), contract.getSizes(), traits, limits);
-    StringRef obstacle = tile::getBulkObstacle(traits);
-    if (chosen && limits.bulkCopies && !obstacle.empty()) {
-      dispatch.emitRemark() << "operands copied without tensor maps: "
-                            << obstacle;
-    }
-    return chosen;
+    remarkWithoutBulk(dispatch, limits, tile::getBulkObstacle(traits));
+    return chooseGemmSchedule(dispatch.getContext(), contract.getSizes(),
+                              traits, limits);
   }
 
   FailureOr<tile::KernelOp> build(TileKernelBuilder &builder) const override {

@@ -202,6 +202,14 @@ GPULaunch TileKernelFamily::getLaunch(DispatchContext &context) const {
   return launch;
 }
 
+void remarkWithoutBulk(nn::DispatchOp dispatch, const tile::BlockLimits &limits,
+                       StringRef obstacle) {
+  if (limits.bulkCopies && !obstacle.empty()) {
+    dispatch.emitRemark() << "operands copied without tensor maps: "
+                          << obstacle;
+  }
+}
+
 /// Of a dispatch whose sum was cut.
 static const SplitSumFamily &getSplitSum(Operation *root) {
   return *findTileKernelFamily(root)->getSplitSum();

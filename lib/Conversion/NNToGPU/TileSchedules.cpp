@@ -184,8 +184,10 @@ chooseAttentionSchedule(MLIRContext *context, int64_t rows,
         continue;
       }
       for (auto [keys, stages] : kKeys) {
-        candidates.push_back(tile::AttentionScheduleAttr::get(
-            context, queries, keys, stages, warps));
+        for (bool bulk : {true, false}) {
+          candidates.push_back(tile::AttentionScheduleAttr::get(
+              context, queries, keys, stages, warps, bulk));
+        }
       }
     }
   }

@@ -141,10 +141,16 @@ Value AttentionBuilder::loadQueries() {
   createCopy(b, view, row, size(0), slot, spec.rows,
              b.getI64IntegerAttr(spec.head));
   CommitOp::create(b);
-  if (spec.head * traits.elementBytes > kMaxRowInRegisters) {
+  bool staysShared = spec.head * traits.elementBytes > kMaxRowInRegisters;
+  // The first wait of the pipeline's copies is one for these, too, unless
+  // those are bulk copies.
+  if (staysShared && !schedule.getBulk()) {
     return slot;
   }
   WaitOp::create(b, b.getI32IntegerAttr(0));
+  if (staysShared) {
+    return slot;
+  }
   return LoadOp::create(
       b,
       getTileType(spec.query.element, tile.getShape(), MemorySpace::Registers),
@@ -383,7 +389,8 @@ buildAttentionKernel(ImplicitLocOpBuilder &b, const KernelSignature &signature,
   KernelOp kernel = createKernel(b, signature, schedule.getWarps(), 1);
   AttentionSpec spec = makeSpec(b, getArguments(kernel, signature));
   AttentionTraits traits{spec.head, spec.valueHead, spec.score || spec.mask,
-                         spec.query.element.getIntOrFloatBitWidth() / 8};
+                         spec.query.element.getIntOrFloatBitWidth() / 8,
+                         spec.key.map && spec.value.map};
   if (failed(checkSchedule(schedule, traits, limits,
                            [&] { return emitError(b.getLoc()); }))) {
     kernel.erase();

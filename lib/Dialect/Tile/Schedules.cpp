@@ -118,9 +118,12 @@ bool hasStaging(int64_t tileM, int64_t tileN, const BlockLimits &limits) {
   return tileM * tileN * 4 <= limits.sharedBytes;
 }
 
+static constexpr StringLiteral kUnalignedRows =
+    "rows that do not begin at multiples of 16 bytes";
+
 StringRef getBulkObstacle(const ProductTraits &traits) {
   if (!traits.areMappable) {
-    return "rows that do not begin at multiples of 16 bytes";
+    return kUnalignedRows;
   }
   bool isContiguous = traits.contiguousKOfA && traits.contiguousKOfB;
   return traits.elementBytes == 4 && !isContiguous
@@ -128,33 +131,57 @@ StringRef getBulkObstacle(const ProductTraits &traits) {
              : "";
 }
 
-/// Rules of operands that bulk copies bring.
-static LogicalResult checkBulk(GemmScheduleAttr schedule,
-                               const ProductTraits &traits,
-                               const BlockLimits &limits,
+StringRef getBulkObstacle(const AttentionTraits &traits) {
+  if (!traits.areMappable) {
+    return kUnalignedRows;
+  }
+  return traits.elementBytes == 4 ? "f32" : "";
+}
+
+/// Whether there are bulk copies, and nothing keeps the operands from them.
+static LogicalResult checkBulk(StringRef obstacle, const BlockLimits &limits,
                                EmitErrorFn emitError) {
   if (!limits.bulkCopies) {
     return emitError() << "expected no 'bulk' copies before sm_90";
   }
-  if (StringRef obstacle = getBulkObstacle(traits); !obstacle.empty()) {
+  if (!obstacle.empty()) {
     return emitError() << "expected no 'bulk' copies of " << obstacle;
   }
-  auto check = [&](StringRef name, int64_t side, bool contiguousK) {
-    int64_t k = schedule.getTileK(), e = traits.elementBytes;
-    bool fits =
-        contiguousK ? MapBox::canCopy(side, k, e) : MapBox::canCopy(k, side, e);
-    return fits ? success()
-                : LogicalResult(emitError()
-                                << "expected 'bulk' copies of at most "
-                                << kMaxBoxSide
-                                << " rows of 32, 64 or a multiple of "
-                                << kMaxBoxRowBytes << " bytes for '" << name
-                                << "', got " << (contiguousK ? side : k)
-                                << " of " << (contiguousK ? k : side) * e);
-  };
+  return success();
+}
+
+/// Whether bulk copies can write a tile that `name` of the schedule decides.
+static LogicalResult checkBox(EmitErrorFn emitError, StringRef name,
+                              int64_t rows, int64_t columns,
+                              int64_t elementBytes) {
+  if (MapBox::canCopy(rows, columns, elementBytes)) {
+    return success();
+  }
+  return emitError() << "expected 'bulk' copies of at most " << kMaxBoxSide
+                     << " rows of 32, 64 or a multiple of " << kMaxBoxRowBytes
+                     << " bytes for '" << name << "', got " << rows << " of "
+                     << columns * elementBytes;
+}
+
+/// The same of a product's operand with `side` rows or columns.
+static LogicalResult checkOperandBox(EmitErrorFn emitError, StringRef name,
+                                     int64_t side, int64_t k, bool contiguousK,
+                                     int64_t elementBytes) {
+  return contiguousK ? checkBox(emitError, name, side, k, elementBytes)
+                     : checkBox(emitError, name, k, side, elementBytes);
+}
+
+static LogicalResult checkBulk(GemmScheduleAttr schedule,
+                               const ProductTraits &traits,
+                               const BlockLimits &limits,
+                               EmitErrorFn emitError) {
+  int64_t k = schedule.getTileK(), bytes = traits.elementBytes;
   return success(
-      succeeded(check("tile_m", schedule.getTileM(), traits.contiguousKOfA)) &&
-      succeeded(check("tile_n", schedule.getTileN(), traits.contiguousKOfB)));
+      succeeded(checkBulk(getBulkObstacle(traits), limits, emitError)) &&
+      succeeded(checkOperandBox(emitError, "tile_m", schedule.getTileM(), k,
+                                traits.contiguousKOfA, bytes)) &&
+      succeeded(checkOperandBox(emitError, "tile_n", schedule.getTileN(), k,
+                                traits.contiguousKOfB, bytes)));
 }
 
 LogicalResult checkSchedule(GemmScheduleAttr schedule,
@@ -273,11 +300,44 @@ int64_t AttentionTraits::getPaddedValueHead() const {
 
 int64_t getSharedBytes(AttentionScheduleAttr schedule,
                        const AttentionTraits &traits) {
-  int64_t head = traits.getPaddedHead();
-  int64_t q = schedule.getQueries() * head;
-  int64_t kv = schedule.getStages() * schedule.getKeys() *
-               (head + traits.getPaddedValueHead());
-  return traits.elementBytes * (q + kv);
+  int64_t bytes = traits.elementBytes, head = traits.getPaddedHead();
+  int64_t stage = schedule.getStages() * schedule.getKeys() * bytes;
+  int64_t queries = schedule.getQueries() * head * bytes;
+  int64_t keys = stage * head, values = stage * traits.getPaddedValueHead();
+  if (!schedule.getBulk()) {
+    return queries + keys + values;
+  }
+  int64_t barriers =
+      llvm::alignTo(kBarrierBytes * schedule.getStages(), kRingAlignment);
+  return llvm::alignTo(llvm::alignTo(queries, kBulkRingAlignment) + keys,
+                       kBulkRingAlignment) +
+         llvm::alignTo(values, kRingAlignment) + 2 * barriers;
+}
+
+MapBox getBoxOfKeys(AttentionScheduleAttr schedule,
+                    const AttentionTraits &traits) {
+  return MapBox::get(schedule.getKeys(), traits.getPaddedHead(),
+                     traits.elementBytes);
+}
+
+MapBox getBoxOfValues(AttentionScheduleAttr schedule,
+                      const AttentionTraits &traits) {
+  return MapBox::get(schedule.getKeys(), traits.getPaddedValueHead(),
+                     traits.elementBytes);
+}
+
+static LogicalResult checkBulk(AttentionScheduleAttr schedule,
+                               const AttentionTraits &traits,
+                               const BlockLimits &limits,
+                               EmitErrorFn emitError) {
+  auto check = [&](int64_t columns) {
+    return checkBox(emitError, "keys", schedule.getKeys(), columns,
+                    traits.elementBytes);
+  };
+  return success(
+      succeeded(checkBulk(getBulkObstacle(traits), limits, emitError)) &&
+      succeeded(check(traits.getPaddedHead())) &&
+      succeeded(check(traits.getPaddedValueHead())));
 }
 
 LogicalResult checkSchedule(AttentionScheduleAttr schedule,
@@ -291,11 +351,15 @@ LogicalResult checkSchedule(AttentionScheduleAttr schedule,
       failed(checkSide(emitError, "keys", schedule.getKeys(), 16))) {
     return failure();
   }
+  if (schedule.getBulk() &&
+      failed(checkBulk(schedule, traits, limits, emitError))) {
+    return failure();
+  }
   int64_t valueHead = traits.getPaddedValueHead();
   int64_t widest = std::max(traits.getPaddedHead(), valueHead);
   int64_t chunks = schedule.getKeys() * widest * traits.elementBytes /
                    (kChunkBytes * 32 * schedule.getWarps());
-  if (chunks > kMaxCopyChunks) {
+  if (!schedule.getBulk() && chunks > kMaxCopyChunks) {
     return emitError() << "expected keys of at most " << kMaxCopyChunks
                        << " chunks of 16 bytes for each thread, got " << chunks;
   }

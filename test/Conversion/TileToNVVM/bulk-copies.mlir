@@ -13,9 +13,9 @@
 // LAYOUT-LABEL: tile.kernel @product(
 // LAYOUT-SAME: shared_bytes = 27776 : i64
 // CODE-LABEL: llvm.func @product(
-// CODE-SAME: %[[A:[^:]+]]: !llvm.ptr {llvm.align = 64 : i64, llvm.byval = !llvm.array<128 x i8>, nvvm.grid_constant}
-tile.kernel @product(%a: !llvm.ptr {llvm.align = 64 : i64, llvm.byval = !llvm.array<128 x i8>},
-                     %b: !llvm.ptr {llvm.align = 64 : i64, llvm.byval = !llvm.array<128 x i8>},
+// CODE-SAME: %[[A:[^:]+]]: !llvm.ptr {llvm.align = 128 : i64, llvm.byval = !llvm.array<128 x i8>, nvvm.grid_constant}
+tile.kernel @product(%a: !llvm.ptr {llvm.align = 128 : i64, llvm.byval = !llvm.array<128 x i8>},
+                     %b: !llvm.ptr {llvm.align = 128 : i64, llvm.byval = !llvm.array<128 x i8>},
                      %upper: i32, %batch: i32) attributes {warps = array<i64: 1, 1>} {
   %zero = arith.constant 0 : i32
   %f0 = arith.constant 0.0 : f32
