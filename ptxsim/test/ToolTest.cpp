@@ -2,6 +2,7 @@
 // The tool as a user runs it: results, refused command lines and files. A
 // refusal is one line with the reason, and exit status 2.
 //   ToolTest <tool> <folder to write to>
+#include "AsyncKernels.h"
 #include "Driver.h"
 #include <fstream>
 #include <sys/wait.h>
@@ -164,6 +165,89 @@ static void arrays() {
   Refuse(std::string("\x93NUMPY\x02\0\0\0", 10), "cut short");
 }
 
+/// Copies the box of u16 from (8, 2) on and hands out its 256 bytes as they
+/// lie.
+static std::string mapKernel() {
+  return kernelOf(
+      ".param .align 64 .b8 map[128], .param .u64 x, .param .u64 out",
+      "mov.u32 %r2, smem;\nadd.u32 %r1, %r2, 256;\nmov.b64 %rd1, map;\n"
+      "mov.u32 %r3, %tid.x;\nsetp.ne.u32 %p2, %r3, 0;\n@%p2 bra J;\n"
+      "mbarrier.init.shared::cta.b64 [%r1], 1;\n"
+      "fence.mbarrier_init.release.cluster;\n"
+      "mbarrier.arrive.expect_tx.shared::cta.b64 %rd2, [%r1], 256;\n"
+      "mov.u32 %r10, 8;\nmov.u32 %r11, 2;\n"
+      "cp.async.bulk.tensor.2d.shared::cluster.global.tile"
+      ".mbarrier::complete_tx::bytes [%r2], [%rd1, {%r10, %r11}], [%r1];\n"
+      "J:\nbar.sync 0;\n" +
+          std::string(WaitPhase0) +
+          "ld.param.u64 %rd3, [out];\nmul.wide.u32 %rd4, %r3, 8;\n"
+          "add.u64 %rd5, %rd3, %rd4;\nshl.b32 %r4, %r3, 3;\n"
+          "add.u32 %r5, %r2, %r4;\nld.shared.b64 %rd6, [%r5];\n"
+          "st.global.b64 [%rd5], %rd6;\n");
+}
+
+static void tensorMaps() {
+  // 5 rows of 20 elements and 4 that must not be read.
+  constexpr uint32_t Rows = 5, Columns = 20, Pitch = 24;
+  std::vector<uint16_t> X(Rows * Pitch, 0xdead);
+  for (uint32_t R = 0; R < Rows; ++R)
+    for (uint32_t C = 0; C < Columns; ++C)
+      X[R * Pitch + C] = uint16_t(100 * R + C + 1);
+  auto Array = [](const std::vector<uint16_t> &V) {
+    return npy(
+        "'<u2'", "False", "(" + std::to_string(V.size()) + ",)",
+        std::string(reinterpret_cast<const char *>(V.data()), V.size() * 2));
+  };
+  write("map.ptx", mapKernel());
+  write("mapped.npy", Array(X));
+  write("box.npy", Array(std::vector<uint16_t>(128, 0xbeef)));
+  std::string Run = "map.ptx --entry=k --block=32 --shared=264 --race --arg ";
+  std::string Arrays = " --arg mapped.npy --arg box.npy";
+  const char *Swizzles[] = {"", ":32", ":64", ":128"};
+  for (int Mode : {0, 2, 3}) {
+    std::vector<uint16_t> Want(128);
+    for (uint32_t E = 0; E < 128; ++E) {
+      uint32_t R = 2 + E / 32, C = 8 + E % 32;
+      Want[swizzled(Mode, E * 2) / 2] =
+          R < Rows && C < Columns ? X[R * Pitch + C] : 0;
+    }
+    Outcome O = tool(Run + "map:1:u16:20x5:48:32x4" + Swizzles[Mode] + Arrays +
+                     " --out 2:box_out.npy");
+    check(O.Status == 0 && readText(Folder + "/box_out.npy") == Array(Want),
+          "a box of swizzle " + std::to_string(Mode) + ", got " + O.Text);
+  }
+  auto Refuse = [&](const std::string &Map, const std::string &Part) {
+    refused(Run + Map + Arrays, Part);
+  };
+  Refuse("map:", "BOX[:SWIZZLE], got 1 field");
+  Refuse("map:1:u16:20x5:48", "BOX[:SWIZZLE], got 4 fields");
+  Refuse("map:1:u16:20x5:48:32x4:64:1", "BOX[:SWIZZLE], got 7 fields");
+  Refuse("map:x:u16:20x5:48:32x4", "number of an array argument, got 'x'");
+  Refuse("map:-1:u16:20x5:48:32x4", "number of an array argument, got '-1'");
+  Refuse("map:0:u16:20x5:48:32x4", "argument 0 is no array");
+  Refuse("map:3:u16:20x5:48:32x4", "argument 3 is no array");
+  Refuse("map:1:u17:20x5:48:32x4", "expected a type of u8 u16");
+  for (const char *Sizes :
+       {"", "20x", "x5", "20*5", "20x-5", "20x18446744073709551616"})
+    Refuse("map:1:u16:" + std::string(Sizes) + ":48:32x4",
+           "expected sizes as 520x200, innermost first, got '");
+  Refuse("map:1:u16:20x5:4.8:32x4", "expected strides in bytes");
+  Refuse("map:1:u16:20x5::32x4", "size but the first, 1, got 0");
+  Refuse("map:1:u16:20:48:32", "size but the first, 0, got 1");
+  Refuse("map:1:u16:20x5:48:32x4294967296", "expected a box as 32x16");
+  Refuse("map:1:u16:20x5:48:32", "a box of as many sizes, 2, got 1");
+  Refuse("map:1:u16:20x5:48:32x4:16", "expected a swizzle of 0, 32, 64 or 128");
+  // What the driver says.
+  Refuse("map:1:u16:20x5:50:32x4", "stride is no multiple of 16 bytes");
+  Refuse("map:1:u16:20x5:48:32x257", "box extent out of 1 to 256");
+  Refuse("map:1:u16:20x5:48:32x4:32", "inner box row does not fit the swizzle");
+  Refuse("map:1:u16:20x0:48:32x4", "size out of 1 to 2^32");
+  Refuse("map:1:u16:20x5x1x1x1x1:48x48x48x48x48:32x4x1x1x1x1",
+         "rank out of 1 to 5");
+  refused("k.ptx --entry=k --arg x.npy --arg y.npy --arg map:0:u8:16::16",
+          "argument 2: expected 4 bytes, got a tensor map of 128");
+}
+
 int main(int, char **Argv) {
   Tool = Argv[1];
   Folder = Argv[2];
@@ -172,5 +256,6 @@ int main(int, char **Argv) {
   arguments();
   options();
   arrays();
+  tensorMaps();
   return finish("ToolTest");
 }

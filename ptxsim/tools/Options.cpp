@@ -14,6 +14,12 @@ const char *const ptxsim::Usage =
     "  --shared=BYTES        dynamic shared memory\n"
     "  --arg FILE.npy        array argument: its device address is passed\n"
     "  --arg VALUE:TYPE      scalar: i8 i16 i32 i64 u8 u16 u32 u64 f32 f64\n"
+    "  --arg map:BUFFER:TYPE:SIZES:STRIDES:BOX[:SWIZZLE]\n"
+    "        a tensor map (cuTensorMapEncodeTiled) of array argument BUFFER,\n"
+    "        counted from 0; TYPE: u8 u16 u32 i32 u64 i64 f16 f32 f64 bf16\n"
+    "        f32ftz tf32 tf32ftz; SIZES, BOX: in elements as 520x200, the\n"
+    "        innermost first; STRIDES: in bytes, of the others; SWIZZLE: 0\n"
+    "        (default), 32, 64 or 128 bytes\n"
     "  --out FILE.npy        writes the last array argument back here\n"
     "  --out N:FILE.npy      writes argument N (counted from 0)\n"
     "  --race                checks for races and uninitialised reads\n"
@@ -103,12 +109,19 @@ static bool parseShared(const std::string &Text, unsigned &Out) {
 }
 
 // ---- arguments -----------------------------------------------------------
+constexpr size_t TensorMapBytes = 128;
+
 static bool parseArgument(const std::string &Text, Options &O,
                           std::string &Why) {
   auto A = std::make_unique<Argument>();
   A->Text = Text;
   bool File = Text.size() > 4 && Text.substr(Text.size() - 4) == ".npy";
-  if (File ? !readNpy(Text, A->Array, Why) : !parseScalar(Text, A->Scalar)) {
+  if (isTensorMap(Text)) {
+    A->Scalar.resize(TensorMapBytes);
+    if (!parseTensorMap(Text, A->Map.emplace(), Why))
+      return false;
+  } else if (File ? !readNpy(Text, A->Array, Why)
+                  : !parseScalar(Text, A->Scalar)) {
     if (Why.empty())
       Why = "expected FILE.npy or VALUE:TYPE with a value that the type holds, "
             "got '" +
@@ -116,6 +129,19 @@ static bool parseArgument(const std::string &Text, Options &O,
     return false;
   }
   O.Args.push_back(std::move(A));
+  return true;
+}
+
+/// Whether tensor maps describe arrays, which may stand behind them.
+static bool checkTensorMaps(const Options &O, std::string &Why) {
+  for (auto &A : O.Args) {
+    uint64_t Buffer = A->Map ? A->Map->Buffer : 0;
+    if (A->Map && (Buffer >= O.Args.size() || !O.Args[Buffer]->isArray())) {
+      Why = "tensor map '" + A->Text + "': argument " + std::to_string(Buffer) +
+            " is no array";
+      return false;
+    }
+  }
   return true;
 }
 
@@ -249,5 +275,5 @@ bool ptxsim::parseOptions(int Argc, char **Argv, Options &O, std::string &Why) {
     Why = "expected a PTX file (--help tells more)";
   else if (!O.Check && O.Entry.empty())
     Why = "expected --entry=NAME";
-  return Why.empty();
+  return Why.empty() && checkTensorMaps(O, Why);
 }

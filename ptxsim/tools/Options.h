@@ -4,14 +4,17 @@
 #define PTXSIM_TOOLS_OPTIONS_H
 
 #include "Npy.h"
+#include "TensorMapText.h"
 #include <memory>
+#include <optional>
 
 namespace ptxsim {
 
 /// An argument of the kernel.
 struct Argument {
   std::string Text;         // as given
-  std::vector<char> Scalar; // its bytes; empty for an array
+  std::vector<char> Scalar; // its bytes, or a tensor map's; empty for an array
+  std::optional<TensorMapText> Map; // encoded once the array has an address
   NpyArray Array;
   uint64_t Address = 0; // of the array, on the device
   bool isArray() const { return Scalar.empty(); }

@@ -83,8 +83,10 @@ static bool fitParameters(const Options &O, CUfunction F, std::string &Why) {
       continue;
     Why = "kernel '" + O.Entry + "', argument " + std::to_string(K) +
           ": expected " + count(Size, "byte") + ", got " +
-          (A.isArray() ? "an address of " : "") + std::to_string(Got) + " ('" +
-          A.Text + "')";
+          (A.isArray() ? "an address of "
+           : A.Map     ? "a tensor map of "
+                       : "") +
+          std::to_string(Got) + " ('" + A.Text + "')";
     return false;
   }
   return true;
@@ -122,6 +124,20 @@ static bool upload(Options &O) {
   return true;
 }
 
+/// Gives tensor maps the addresses of their arrays.
+static bool encodeTensorMaps(Options &O, std::string &Why) {
+  for (auto &A : O.Args)
+    if (A->Map) {
+      A->Scalar =
+          encodeTensorMap(*A->Map, O.Args[A->Map->Buffer]->Address, Why);
+      if (A->Scalar.empty()) {
+        Why = "'" + A->Text + "': " + Why;
+        return false;
+      }
+    }
+  return true;
+}
+
 static CUresult launch(Options &O, CUfunction F) {
   std::vector<void *> Params;
   for (auto &A : O.Args)
@@ -147,6 +163,8 @@ static int run(Options &O, CUmodule M) {
     return die(2, Why);
   if (!upload(O))
     return die(1, "out of device memory");
+  if (!encodeTensorMaps(O, Why))
+    return die(2, Why);
   if (CUresult R = launch(O, F)) {
     std::string Report = ptxsimLastReport();
     return die(1, O.File + ": " +

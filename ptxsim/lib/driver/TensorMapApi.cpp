@@ -12,17 +12,22 @@ constexpr int NumTypes = 13, NumSwizzles = 4;
 constexpr uint64_t MaxStride = uint64_t(1) << 40, MaxExtent = uint64_t(1) << 32;
 } // namespace
 
-/// Checks and fills what both modes have in common.
-static bool encodeCommon(TensorMap &M, int Type, uint32_t Rank,
-                         const void *Base, const uint64_t *Extent,
-                         const uint64_t *Stride, const uint32_t *ElementStride,
-                         int Interleave, int Swizzling, int Promotion,
-                         int Fill) {
-  if (Type < 0 || Type >= NumTypes || !Rank || Rank > 5 || !Base || !Extent ||
-      !ElementStride || (Rank > 1 && !Stride) || Swizzling < 0 ||
+/// Checks and fills what both modes have in common. Null, or what is wrong.
+static const char *encodeCommon(TensorMap &M, int Type, uint32_t Rank,
+                                const void *Base, const uint64_t *Extent,
+                                const uint64_t *Stride,
+                                const uint32_t *ElementStride, int Interleave,
+                                int Swizzling, int Promotion, int Fill) {
+  if (!Rank || Rank > 5)
+    return "rank out of 1 to 5";
+  if (!Base || !Extent || !ElementStride || (Rank > 1 && !Stride))
+    return "null argument";
+  if (uint64_t(Base) % 16)
+    return "address is no multiple of 16 bytes";
+  if (Type < 0 || Type >= NumTypes || Swizzling < 0 ||
       Swizzling >= NumSwizzles || Promotion < 0 || Promotion > 3 || Fill < 0 ||
-      Fill > 1 || Interleave != 0 || uint64_t(Base) % 16)
-    return false;
+      Fill > 1 || Interleave != 0)
+    return "type or mode out of range";
   M = TensorMap();
   M.Magic = TensorMap::MagicValue;
   M.Rank = uint8_t(Rank);
@@ -32,20 +37,21 @@ static bool encodeCommon(TensorMap &M, int Type, uint32_t Rank,
   M.Base = uint64_t(Base);
   bool IsFloat = M.Type >= TensorType::F16;
   if (Fill && !IsFloat)
-    return false;
+    return "NaN to fill integers with";
   for (uint32_t D = 0; D < Rank; ++D) {
-    if (!Extent[D] || Extent[D] > MaxExtent || !ElementStride[D] ||
-        ElementStride[D] > 8)
-      return false;
+    if (!Extent[D] || Extent[D] > MaxExtent)
+      return "size out of 1 to 2^32";
+    if (!ElementStride[D] || ElementStride[D] > 8)
+      return "element stride out of 1 to 8";
     M.LastIndex[D] = uint32_t(Extent[D] - 1);
     M.ElementStride[D] = uint8_t(ElementStride[D]);
   }
   for (uint32_t D = 0; D + 1 < Rank; ++D) {
     if (Stride[D] % 16 || Stride[D] >= MaxStride)
-      return false;
+      return "stride is no multiple of 16 bytes below 2^40";
     M.Stride[D] = Stride[D];
   }
-  return true;
+  return nullptr;
 }
 
 static bool failsOnRequest() {
@@ -82,9 +88,10 @@ cuTensorMapEncodeTiled(CUtensorMap *Out, int Type, uint32_t Rank, void *Base,
     return refuse("null or misaligned argument");
   if (Interleave > 0 && Interleave <= 2)
     return CUDA_ERROR_NOT_SUPPORTED;
-  if (!encodeCommon(M, Type, Rank, Base, Extent, Stride, ElementStride,
-                    Interleave, Swizzling, Promotion, Fill))
-    return refuse("type, rank, extent, stride or mode out of range");
+  if (const char *Why =
+          encodeCommon(M, Type, Rank, Base, Extent, Stride, ElementStride,
+                       Interleave, Swizzling, Promotion, Fill))
+    return refuse(Why);
   for (uint32_t D = 0; D < Rank; ++D) {
     if (!Box[D] || Box[D] > 256)
       return refuse("box extent out of 1 to 256");
@@ -108,10 +115,12 @@ PTXSIM_API CUresult cuTensorMapEncodeIm2col(
     return refuse("null or misaligned argument");
   if (Interleave > 0 && Interleave <= 2)
     return CUDA_ERROR_NOT_SUPPORTED;
-  if (Rank < 3 ||
-      !encodeCommon(M, Type, Rank, Base, Extent, Stride, ElementStride,
-                    Interleave, Swizzling, Promotion, Fill))
-    return refuse("type, rank, extent, stride or mode out of range");
+  if (Rank < 3)
+    return refuse("rank out of 3 to 5");
+  if (const char *Why =
+          encodeCommon(M, Type, Rank, Base, Extent, Stride, ElementStride,
+                       Interleave, Swizzling, Promotion, Fill))
+    return refuse(Why);
   if (!Channels || Channels > 256 || !Pixels || Pixels > 1024)
     return refuse("channels or pixels out of range");
   M.Im2col = 1;
