@@ -116,8 +116,9 @@ MapBox getBoxOfValues(AttentionScheduleAttr schedule,
                       const AttentionTraits &traits);
 
 /// Whether the results go through shared memory on their way out, for longer
-/// accesses: where an f32 tile of them fits.
-bool hasStaging(int64_t tileM, int64_t tileN, const BlockLimits &limits);
+/// accesses: where an f32 tile of them fits, beside mbarriers.
+bool hasStaging(GemmScheduleAttr schedule, const BlockLimits &limits);
+bool hasStaging(ConvScheduleAttr schedule, const BlockLimits &limits);
 
 /// The legal schedules among the usual values: tiles of 32 to 256 by powers of
 /// two, 16 to 64 of k, 2 to 6 stages, 1 to 8 warps.

@@ -117,33 +117,25 @@ static LogicalResult assignSwizzle(AllocOp alloc) {
   return success();
 }
 
-/// Allocations one after the other; those that overlay others start at 0.
+/// Rings one after the other, those that overlay others at 0. Mbarriers are
+/// behind all of them: nothing may be written over one (PTX ISA, "mbarrier").
 static LogicalResult assignOffsets(KernelOp kernel, int64_t maxSharedBytes) {
   int64_t next = 0, total = 0;
-  auto place = [&](int64_t bytes, int64_t alignment) {
-    int64_t begin = llvm::alignTo(next, alignment);
-    next = llvm::alignTo(begin + bytes, kRingAlignment);
-    total = std::max(total, next);
-    return begin;
-  };
-  kernel.walk([&](Operation *op) {
-    if (auto barriers = dyn_cast<AllocBarriersOp>(op)) {
-      int64_t stages = barriers.getBarriers().getType().getStages();
-      barriers.setOffset(place(kBarrierBytes * stages, kBarrierBytes));
-    }
-    auto alloc = dyn_cast<AllocOp>(op);
-    if (!alloc) {
-      return;
-    }
+  kernel.walk([&](AllocOp alloc) {
     RingType ring = alloc.getRing().getType();
     int64_t bytes = ring.getStages() * ring.getTile().getBytes();
-    if (alloc.getOverlay()) {
-      alloc.setOffset(0);
-      total = std::max<int64_t>(total, llvm::alignTo(bytes, kRingAlignment));
-    } else {
-      alloc.setOffset(place(bytes, isBulkFilled(alloc) ? kBulkRingAlignment
-                                                       : kRingAlignment));
-    }
+    int64_t alignment =
+        isBulkFilled(alloc) ? kBulkRingAlignment : kRingAlignment;
+    int64_t begin = alloc.getOverlay() ? 0 : llvm::alignTo(next, alignment);
+    int64_t end = llvm::alignTo(begin + bytes, kRingAlignment);
+    next = alloc.getOverlay() ? next : end;
+    total = std::max(total, end);
+    alloc.setOffset(begin);
+  });
+  kernel.walk([&](AllocBarriersOp barriers) {
+    int64_t stages = barriers.getBarriers().getType().getStages();
+    barriers.setOffset(total);
+    total = llvm::alignTo(total + kBarrierBytes * stages, kRingAlignment);
   });
   if (total > maxSharedBytes) {
     return kernel.emitOpError("needs ")

@@ -277,8 +277,7 @@ void ConvBuilder::emit() {
   Value sums = multiply();
   ResultSpec result = schedule.getSplitK() > 1 ? getPartialSums() : spec.output;
   emitResults(b, result, {}, sums, row, column, countPixels(),
-              size(spec.outputChannels),
-              hasStaging(schedule.getTileM(), schedule.getTileN(), limits),
+              size(spec.outputChannels), hasStaging(schedule, limits),
               firstColumn);
 }
 

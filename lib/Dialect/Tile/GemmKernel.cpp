@@ -173,7 +173,7 @@ void GemmBuilder::emit() {
   Value sums = multiply();
   ResultSpec result = schedule.getSplitK() > 1 ? getPartialSums() : spec.c;
   emitResults(b, result, batch, sums, row, column, spec.m, spec.n,
-              hasStaging(schedule.getTileM(), schedule.getTileN(), limits));
+              hasStaging(schedule, limits));
 }
 
 FailureOr<KernelOp>

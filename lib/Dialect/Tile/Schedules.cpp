@@ -89,6 +89,14 @@ static LogicalResult checkRegisters(EmitErrorFn emitError, int64_t tiles,
                      << " more than it may have";
 }
 
+/// Of a product's mbarriers.
+static int64_t getBarrierBytes(GemmScheduleAttr schedule) {
+  return schedule.getBulk()
+             ? llvm::alignTo(kBarrierBytes * schedule.getStages(),
+                             kRingAlignment)
+             : 0;
+}
+
 int64_t getSharedBytes(GemmScheduleAttr schedule, const ProductTraits &traits) {
   int64_t alignment = schedule.getBulk() ? kBulkRingAlignment : kRingAlignment;
   int64_t a = llvm::alignTo(schedule.getStages() * schedule.getTileM() *
@@ -97,9 +105,7 @@ int64_t getSharedBytes(GemmScheduleAttr schedule, const ProductTraits &traits) {
   int64_t b = llvm::alignTo(schedule.getStages() * schedule.getTileN() *
                                 schedule.getTileK() * traits.elementBytes,
                             kRingAlignment);
-  int64_t barriers =
-      schedule.getBulk() ? kBarrierBytes * schedule.getStages() : 0;
-  return a + b + llvm::alignTo(barriers, kRingAlignment);
+  return a + b + getBarrierBytes(schedule);
 }
 
 MapBox getBoxOfA(GemmScheduleAttr schedule, const ProductTraits &traits) {
@@ -114,8 +120,14 @@ MapBox getBoxOfB(GemmScheduleAttr schedule, const ProductTraits &traits) {
                                : MapBox::get(k, n, traits.elementBytes);
 }
 
-bool hasStaging(int64_t tileM, int64_t tileN, const BlockLimits &limits) {
-  return tileM * tileN * 4 <= limits.sharedBytes;
+bool hasStaging(GemmScheduleAttr schedule, const BlockLimits &limits) {
+  return schedule.getTileM() * schedule.getTileN() * 4 +
+             getBarrierBytes(schedule) <=
+         limits.sharedBytes;
+}
+
+bool hasStaging(ConvScheduleAttr schedule, const BlockLimits &limits) {
+  return schedule.getTileM() * schedule.getTileN() * 4 <= limits.sharedBytes;
 }
 
 static constexpr StringLiteral kUnalignedRows =

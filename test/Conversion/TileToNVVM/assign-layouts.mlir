@@ -28,6 +28,19 @@ tile.kernel @halves(%stage: i32, %one: f32) attributes {warps = array<i64: 4, 1>
   tile.return
 }
 
+// Mbarriers are behind what overlays the rings, too.
+// CHECK-LABEL: tile.kernel @barriers
+// CHECK-SAME: shared_bytes = 16512 : i64
+tile.kernel @barriers() attributes {warps = array<i64: 1, 1>} {
+  // CHECK: tile.alloc at 0 : !tile.ring<2,
+  %a = tile.alloc : !tile.ring<2, !tile.tile<64x16xbf16, shared>>
+  // CHECK: tile.alloc_barriers at 16384 : !tile.barriers<2>
+  %barriers = tile.alloc_barriers : !tile.barriers<2>
+  // CHECK: tile.alloc overlay at 0 : !tile.ring<1,
+  %c = tile.alloc overlay : !tile.ring<1, !tile.tile<64x64xf32, shared>>
+  tile.return
+}
+
 // Sums of f32 keep their lanes as an operand, so the other operand's rows are read in pairs: rows 0, 2, 4, 6 at once.
 // CHECK-LABEL: tile.kernel @paired
 tile.kernel @paired(%stage: i32, %one: f32) attributes {warps = array<i64: 1, 1>} {
