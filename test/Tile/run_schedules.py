@@ -17,18 +17,20 @@ import re
 import subprocess
 import sys
 import tempfile
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from schedule_sample import long_points, short_points
-from tile_points import Launch, load
+from tile_data import load
+from tile_points import BULK_SHARED_BYTES, SHARED_BYTES, Launch
 
 MODES = ("eager", "late", "seed:1")
 PASSES = """
     --dlc-test-build-tile-kernels --dlc-lower-tile-pipelines
-    --dlc-assign-tile-layouts --dlc-convert-tile-to-nvvm
-    --dlc-lower-to-nvvm --dlc-emit-ptx -o /dev/null
-""".split()
+    --dlc-assign-tile-layouts=max-shared-bytes={shared} --dlc-convert-tile-to-nvvm
+    --dlc-lower-to-nvvm --dlc-emit-ptx=arch={arch} -o /dev/null
+"""
 # Wavefronts of shared memory over those that the accesses need at least.
 MAX_WAVEFRONTS = 1.05
 # Kernels of one PTX file: keeps the compiler's memory and a fault's reach small.
@@ -36,7 +38,22 @@ BATCH = 16
 REFUSED = re.compile(r"C75(08|10|12|14)")
 
 
-def lower(points: list, folder: Path, build: Path) -> Path:
+@dataclass(frozen=True)
+class Target:
+    """What kernels are compiled for, and the simulator's device."""
+
+    arch: str
+    device: str
+    shared: int
+
+    @staticmethod
+    def of(point) -> Target:
+        if getattr(point, "bulk", False):
+            return Target("sm_90", "sm_90a", BULK_SHARED_BYTES)
+        return Target("sm_80", "sm_80", SHARED_BYTES)
+
+
+def lower(points: list, target: Target, folder: Path, build: Path) -> Path:
     """All points' kernels in one PTX file."""
     source = folder / "kernels.mlir"
     for number, point in enumerate(points):
@@ -45,17 +62,19 @@ def lower(points: list, folder: Path, build: Path) -> Path:
     source.write_text(
         f"module attributes {{tile.test_kernels = [\n{requests}]}} {{}}\n"
     )
-    ptx = folder / "kernels.ptx"
+    ptx = folder / f"kernels_{target.arch}.ptx"
+    passes = PASSES.format(**vars(target)).split()
     with ptx.open("wb") as output:
         subprocess.run(
-            [build / "bin/dlc-opt", source, *PASSES], stdout=output, check=True
+            [build / "bin/dlc-opt", source, *passes], stdout=output, check=True
         )
     return ptx
 
 
-def run(ptx: Path, name: str, launch: Launch, mode: str, build: Path):
+def run(ptx: Path, point, launch: Launch, mode: str, build: Path):
     """Results and counters of one launch; a text instead where it failed."""
-    command = [build / "bin/ptxsim", ptx, f"--entry={name}"]
+    command = [build / "bin/ptxsim", ptx, f"--entry={point.name}"]
+    command += [f"--device={Target.of(point).device}"]
     command += [f"--grid={launch.grid}", f"--block={launch.block}"]
     command += [f"--shared={launch.shared}", "--race", f"--mode={mode}"]
     command += ["--counters=json"]
@@ -65,6 +84,8 @@ def run(ptx: Path, name: str, launch: Launch, mode: str, build: Path):
         command += ["--arg", path]
     for size in launch.sizes:
         command += ["--arg", f"{size}:i64"]
+    for text in launch.maps:
+        command += ["--arg", text]
     numbers = [len(launch.buffers) - 1, *(number for number, *_ in launch.others)]
     outputs = [ptx.parent / f"out{number}.npy" for number in numbers]
     for number, out in zip(numbers, outputs, strict=True):
@@ -102,8 +123,8 @@ def check(launch: Launch, results) -> list[str]:
     return faults
 
 
-def check_ptxas(ptxas: str, ptx: Path, points: list) -> list[str]:
-    command = [ptxas, "-arch=sm_80", "-v", ptx, "-o", "/dev/null"]
+def check_ptxas(ptxas: str, target: Target, ptx: Path, points: list) -> list[str]:
+    command = [ptxas, f"-arch={target.arch}", "-v", ptx, "-o", "/dev/null"]
     done = subprocess.run(command, capture_output=True, text=True)
     kernel, faults = None, []
     by_name = {point.name: point for point in points}
@@ -116,19 +137,27 @@ def check_ptxas(ptxas: str, ptx: Path, points: list) -> list[str]:
     return faults
 
 
-def run_points(points: list, options, folder: Path) -> int:
+def run_points(points: list, target: Target, options, folder: Path) -> int:
+    """Of points of one target."""
     faults = []
-    ptx = lower(points, folder, options.build)
+    ptx = lower(points, target, folder, options.build)
     if options.ptxas:
-        faults += check_ptxas(options.ptxas, ptx, points)
+        faults += check_ptxas(options.ptxas, target, ptx, points)
     for number, point in enumerate(points):
         launch = point.launch(np.random.default_rng(number))
         for mode in MODES:
-            results = run(ptx, point.name, launch, mode, options.build)
+            results = run(ptx, point, launch, mode, options.build)
             faults += [f"{point}: {mode}: {fault}" for fault in check(launch, results)]
     for fault in faults:
         print(fault, flush=True)
     return len(faults)
+
+
+def by_target(points: list) -> dict[Target, list]:
+    groups: dict[Target, list] = {}
+    for point in points:
+        groups.setdefault(Target.of(point), []).append(point)
+    return groups
 
 
 def main() -> int:
@@ -143,9 +172,10 @@ def main() -> int:
     points = [point for point in points if options.only in str(point)]
     faults = 0
     with tempfile.TemporaryDirectory() as name:
-        for first in range(0, len(points), BATCH):
-            batch = points[first : first + BATCH]
-            faults += run_points(batch, options, options.keep or Path(name))
+        for target, group in by_target(points).items():
+            for first in range(0, len(group), BATCH):
+                batch = group[first : first + BATCH]
+                faults += run_points(batch, target, options, options.keep or Path(name))
     print(f"{len(points)} points, {faults} faults")
     return min(faults, 1)
 

@@ -4,15 +4,19 @@
 from __future__ import annotations
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from tile_data import BYTES, INTEGERS
 from tile_points import (
-    BYTES,
+    BULK_SHARED_BYTES,
+    MAP_ALIGNMENT,
     AttentionPoint,
     ConvPoint,
     GemmPoint,
     SplitSumPoint,
+    bulk_shared,
     ceil_div,
 )
 
@@ -98,7 +102,51 @@ def short_points() -> list:
         ),
         *few_channel_convs(),
         *short_attentions(),
+        *bulk_gemms(),
     ]  # fmt: skip
+
+
+def bulk_gemms() -> list:
+    """Bulk copies into rows of 32 to 512 bytes, in panels of 128; rows of memory are
+    multiples of 16 bytes with their gaps."""
+    points = [
+        GemmPoint(256, 128, 96),
+        GemmPoint(
+            100, 76, 50, transpose_a=True, gap=4, schedule=(64, 64, 64, 3, 2, 2)
+        ),
+        GemmPoint(
+            65, 33, 41, "f16", "f32", batch=2, gap=7, dynamic=True, epilogue=True,
+            schedule=(64, 32, 16, 2, 2, 1),
+        ),
+        # Fewer steps than stages.
+        GemmPoint(40, 300, 20, gap=4, schedule=(64, 256, 16, 8, 1, 4)),
+        GemmPoint(
+            33, 50, 129, "f16", "f16", transpose_a=True, transpose_b=True, gap=7,
+            batch=3, schedule=(16, 64, 128, 2, 1, 4),
+        ),
+        # The last part is empty.
+        GemmPoint(20, 40, 160, batch=2, schedule=(32, 32, 32, 3, 2, 1, 4)),
+        GemmPoint(
+            64, 100, 36, "f32", "f32", transpose_b=True, schedule=(64, 64, 16, 3, 1, 2)
+        ),
+        GemmPoint(
+            70, 33, 147, "f32", "f32", transpose_b=True, gap=1, batch=2, dynamic=True,
+            epilogue=True, schedule=(32, 32, 64, 2, 2, 1),
+        ),
+        GemmPoint(
+            100, 72, 80, "i8", "i32", transpose_b=True, schedule=(64, 64, 32, 3, 2, 2)
+        ),
+        GemmPoint(
+            65, 33, 41, "ui8", "i32", batch=2, transpose_b=True, gap=7, dynamic=True,
+            epilogue=True, element_b="i8", zero_a=True, zero_b=True,
+            schedule=(64, 32, 64, 6, 2, 1),
+        ),
+        GemmPoint(
+            48, 40, 500, "i8", "i32", transpose_b=True, gap=12, element_b="ui8",
+            zero_b=True, schedule=(32, 32, 128, 4, 2, 1, 3),
+        ),
+    ]  # fmt: skip
+    return [replace(point, bulk=True) for point in points]
 
 
 def few_channel_convs() -> list:
@@ -226,6 +274,59 @@ def random_gemms(rng: np.random.Generator, build: Path, count: int) -> list:
     return points
 
 
+def padded_sizes(
+    rng: np.random.Generator, element: str, padded: str
+) -> tuple[dict[str, int], int]:
+    """Of m, n and k, and a gap that makes rows of the `padded` ones multiples of 16
+    bytes."""
+    unit = MAP_ALIGNMENT // BYTES[element]
+    gap = int(rng.integers(0, unit))
+    sizes = {name: int(rng.choice([1, 7, 16, 33, 64, 100, 200])) for name in "mnk"}
+    for name in padded:
+        sizes[name] = unit * int(rng.choice([1, 2, 5, 9, 25])) - gap
+    return sizes, gap
+
+
+def stretch(
+    rng: np.random.Generator, schedule: tuple[int, ...], element: str
+) -> tuple[int, ...]:
+    """A schedule with other stages and maybe twice the k, where there is memory, and
+    with a split_k."""
+    m, n, k, _, *warps = schedule
+    longer = (m, n, k * int(rng.choice([1, 2])), int(rng.integers(2, 9)), *warps)
+    split = int(rng.choice([1, 1, 3, 5]))
+    fits = bulk_shared(longer, element) <= BULK_SHARED_BYTES
+    return (*(longer if fits else schedule), split)
+
+
+def random_bulks(rng: np.random.Generator, build: Path, count: int) -> list:
+    points = []
+    for _ in range(count):
+        element = str(rng.choice(["bf16", "f16", "f32", "i8", "ui8"]))
+        turn_a, turn_b, dynamic, epilogue = (bool(x) for x in rng.integers(0, 2, 4))
+        zeros = dict.fromkeys(["zero_a", "zero_b"], False)
+        result, element_b = str(rng.choice([element, "f32"])), element
+        if element in INTEGERS:
+            zeros = {name: bool(rng.integers(0, 2)) for name in zeros}
+            result, element_b = "i32", str(rng.choice(list(INTEGERS)[:2]))
+        if element in INTEGERS or element == "f32":
+            turn_a, turn_b = False, True
+        padded = ("m" if turn_a else "k") + ("k" if turn_b else "n")
+        sizes, gap = padded_sizes(rng, element, padded)
+        schedules = legal_schedules(build, element, not turn_a, turn_b)
+        schedule = stretch(rng, schedules[rng.integers(len(schedules))], element)
+        points.append(
+            GemmPoint(
+                **sizes, element=element, result=result, element_b=element_b,
+                batch=int(rng.integers(1, 4)), transpose_a=turn_a,
+                transpose_b=turn_b, gap=gap, dynamic=dynamic,
+                epilogue=epilogue and schedule[6] == 1,  # of partial sums there is none
+                schedule=schedule, bulk=True, **zeros,
+            )
+        )  # fmt: skip
+    return points
+
+
 def random_convs(rng: np.random.Generator, build: Path, count: int) -> list:
     points = []
     while len(points) < count:
@@ -320,11 +421,12 @@ def random_attentions(rng: np.random.Generator, count: int) -> list:
 
 
 def long_points(build: Path) -> list:
-    """220 points beside the short ones; always the same."""
+    """260 points beside the short ones; always the same."""
     rng = np.random.default_rng(2026)
     return [
         *random_gemms(rng, build, 80),
         *random_convs(rng, build, 40),
         *random_attentions(rng, 40),
         *random_integers(rng, build, 60),
+        *random_bulks(rng, build, 40),
     ]

@@ -12,64 +12,18 @@ from dataclasses import dataclass, field
 from math import gcd
 
 import numpy as np
+from tile_data import BYTES, INTEGERS, ROUNDING, load, operand, random, unwritten
 
-BYTES = {"bf16": 2, "f16": 2, "f32": 4, "i8": 1, "ui8": 1}
-INTEGERS = {"i8": np.int8, "ui8": np.uint8, "i32": np.int32}
-# Relative distance of a rounded value: half a unit in the last place.
-ROUNDING = {"bf16": 2.0**-8, "f16": 2.0**-11, "f32": 2.0**-24}
 SHARED_BYTES = 166912
-
-
-def round_bf16(x: np.ndarray) -> np.ndarray:
-    """float32 rounded to bf16, to nearest even, as float32."""
-    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
-    rounded = bits + np.uint32(0x7FFF) + ((bits >> 16) & np.uint32(1))
-    rounded = np.where(np.isnan(x), bits, rounded)
-    return (rounded & np.uint32(0xFFFF0000)).view(np.float32)
-
-
-def round_tf32(x: np.ndarray) -> np.ndarray:
-    """float32 rounded to tf32, ties away from zero, as float32."""
-    bits = np.ascontiguousarray(x, np.float32).view(np.uint32) + np.uint32(0x1000)
-    return (bits & np.uint32(0xFFFFE000)).view(np.float32)
-
-
-def store(x: np.ndarray, element: str) -> np.ndarray:
-    """The array that holds `x` in memory; bf16 as 16-bit integers."""
-    if element == "bf16":
-        return (round_bf16(x).view(np.uint32) >> 16).astype(np.uint16)
-    if element in INTEGERS:
-        return x.astype(INTEGERS[element])
-    return x.astype(np.float16 if element == "f16" else np.float32)
-
-
-def load(x: np.ndarray, element: str) -> np.ndarray:
-    """float64 of a stored array."""
-    if element == "bf16":
-        x = (x.astype(np.uint32) << 16).view(np.float32)
-    return x.astype(np.float64)
-
-
-def operand(x: np.ndarray, element: str) -> np.ndarray:
-    """float64 of a stored array, as the tensor cores see it."""
-    x = load(x, element)
-    return round_tf32(x).astype(np.float64) if element == "f32" else x
-
-
-def random(rng: np.random.Generator, shape, element: str) -> np.ndarray:
-    if element == "i32":
-        return rng.integers(-(10**6), 10**6, shape, np.int32)
-    if element in INTEGERS:
-        limits = np.iinfo(INTEGERS[element])
-        return rng.integers(limits.min, limits.max, shape, limits.dtype, endpoint=True)
-    return store(rng.standard_normal(shape), element)
-
-
-def unwritten(shape, element: str) -> np.ndarray:
-    """Memory with values that no one should see."""
-    if element in INTEGERS:
-        return np.full(shape, 0x55, INTEGERS[element])
-    return store(np.full(shape, np.nan), element)
+# Of sm_90, for kernels with bulk copies, whose rings begin at multiples of
+# RING_ALIGNMENT; other memory at multiples of MEMORY_ALIGNMENT.
+BULK_SHARED_BYTES = 232448
+RING_ALIGNMENT = 1024
+MEMORY_ALIGNMENT = 128
+BARRIER_BYTES = 8
+# The longest row of a box, and what rows and the strides of a tensor map keep.
+BOX_ROW_BYTES = 128
+MAP_ALIGNMENT = 16
 
 
 def ceil_div(x: int, y: int) -> int:
@@ -96,6 +50,22 @@ def product_schedule(values: tuple[int, ...]) -> str:
     return ", ".join(f"{k} = {v}" for k, v in zip(names, values, strict=False))
 
 
+def align(x: int, alignment: int) -> int:
+    return ceil_div(x, alignment) * alignment
+
+
+def bulk_shared(values: tuple[int, ...], element: str) -> int:
+    """Of a product with bulk copies: two rings or results, then mbarriers."""
+    tile_m, tile_n, tile_k, stages = values[:4]
+    row = stages * tile_k * BYTES[element]
+    rings = align(tile_m * row, RING_ALIGNMENT) + align(tile_n * row, MEMORY_ALIGNMENT)
+    barriers = align(BARRIER_BYTES * stages, MEMORY_ALIGNMENT)
+    staging = 4 * tile_m * tile_n
+    return (
+        max(rings, staging if staging + barriers <= BULK_SHARED_BYTES else 0) + barriers
+    )
+
+
 def product_shared(values: tuple[int, ...], element: str) -> int:
     tile_m, tile_n, tile_k, stages = values[:4]
     staging = 4 * tile_m * tile_n
@@ -118,6 +88,8 @@ class Launch:
     element: str
     # Other results: number of the buffer, right values of f32, error allowed.
     others: list[tuple[int, np.ndarray, np.ndarray]] = field(default_factory=list)
+    # Tensor maps, as ptxsim wants them.
+    maps: list[str] = field(default_factory=list)
 
 
 class Sums:
@@ -172,6 +144,8 @@ class GemmPoint:
     zero_b: bool = False
     # tile m, n, k, stages, warps m, n, and maybe split_k.
     schedule: tuple[int, ...] = (128, 128, 32, 4, 2, 2)
+    # Bulk copies by tensor maps, on sm_90.
+    bulk: bool = False
     name: str = field(default="", compare=False)
 
     @property
@@ -182,8 +156,28 @@ class GemmPoint:
         self.element_b = self.element_b or self.element
 
     def request(self) -> str:
-        values = {k: v for k, v in vars(self).items() if k != "schedule"}
-        return request("gemm", product_schedule(self.schedule), values)
+        values = {k: v for k, v in vars(self).items() if k not in ("schedule", "bulk")}
+        schedule = product_schedule(self.schedule)
+        return request("gemm", schedule + ", bulk = true" * self.bulk, values)
+
+    def _map(
+        self, buffer: int, shape: tuple[int, int], tile: tuple[int, int], turn: bool
+    ) -> str:
+        """A tensor map of matrices, a box of which is a tile, or a panel of it."""
+        if turn:
+            shape, tile = shape[::-1], tile[::-1]
+        size = BYTES[self.element]
+        row = min(tile[1] * size, BOX_ROW_BYTES)
+        pitch = (shape[1] + self.gap) * size
+        assert pitch % MAP_ALIGNMENT == 0, self
+        sizes, strides, box = [*shape[::-1]], [pitch], [row // size, tile[0]]
+        if self.batch > 1 or self.dynamic:
+            sizes.append(self.batch)
+            strides.append(pitch * shape[0])
+            box.append(1)
+        kind = "u8" if self.element in INTEGERS else self.element
+        lists = ["x".join(map(str, values)) for values in (sizes, strides, box)]
+        return ":".join(["map", str(buffer), kind, *lists, str(row)])
 
     def _matrix(
         self, rng: np.random.Generator, shape: tuple[int, int], turn: bool, element: str
@@ -231,15 +225,23 @@ class GemmPoint:
             results.epilogue(rng, element)
         memory = results.finish(element)
         tiles = ceil_div(self.m, tile_m) * ceil_div(self.n, tile_n)
+        shared, maps = product_shared(self.schedule, self.element), []
+        if self.bulk:
+            shared = bulk_shared(self.schedule, self.element)
+            maps = [
+                self._map(0, (self.m, self.k), (tile_m, tile_k), self.transpose_a),
+                self._map(1, (self.k, self.n), (tile_k, tile_n), self.transpose_b),
+            ]
         return Launch(
             buffers=[a, b, *zeros, *results.operands, memory],
             sizes=[self.batch, self.m, self.n, self.k] if self.dynamic else [],
             grid=self.batch * tiles * self.split,
             block=32 * warps_m * warps_n,
-            shared=product_shared(self.schedule, self.element),
+            shared=shared,
             expected=results.values,
             tolerance=results.tolerance,
             element=element,
+            maps=maps,
         )
 
 

@@ -7,7 +7,6 @@
 #include "Dialect/Tile/ConvKernel.h"
 #include "Dialect/Tile/GemmKernel.h"
 #include "mlir/Dialect/Vector/IR/VectorOps.h"
-#include "llvm/Support/raw_ostream.h"
 
 #include <cmath>
 
@@ -15,7 +14,6 @@ using namespace mlir;
 
 namespace dlc {
 #define GEN_PASS_DEF_TESTBUILDTILEKERNELSPASS
-#define GEN_PASS_DEF_TESTPRINTTILESCHEDULESPASS
 #include "Conversion/TileToNVVM/Passes.h.inc"
 
 using namespace tile;
@@ -150,6 +148,29 @@ static MatrixSpec makeMatrix(ImplicitLocOpBuilder &b, Value base, Type element,
   return matrix;
 }
 
+/// Shared memory of a block on sm_90.
+static constexpr int64_t kSharedBytesOfSM90 = 232448;
+
+static bool isBulk(const KernelRequest &request) {
+  auto schedule = request.schedule<GemmScheduleAttr>();
+  return schedule && schedule.getBulk();
+}
+
+/// Tensor maps of operands whose rows begin where maps want it. The batch is a
+/// dim of them unless it is one product.
+static void addMaps(GemmSpec &spec, const KernelRequest &request,
+                    const KernelArguments &arguments) {
+  for (auto [matrix, map] :
+       llvm::zip_equal(std::array{&spec.a, &spec.b}, arguments.maps)) {
+    if (request.flag("dynamic") || matrix->alignment == kChunkBytes) {
+      matrix->map = map;
+    }
+    if (!isConstantIntValue(spec.batch[0], 1)) {
+      matrix->mapBatch.push_back(0);
+    }
+  }
+}
+
 static GemmSpec makeGemm(ImplicitLocOpBuilder &b, const KernelRequest &request,
                          const KernelArguments &arguments) {
   Sizes sizes(b, request, arguments);
@@ -164,6 +185,9 @@ static GemmSpec makeGemm(ImplicitLocOpBuilder &b, const KernelRequest &request,
                       request.flag("transpose_a"), gap);
   spec.b = makeMatrix(b, buffers[1], request.type("element_b", "element"),
                       spec.k, spec.n, request.flag("transpose_b"), gap);
+  if (isBulk(request)) {
+    addMaps(spec, request, arguments);
+  }
   ValueRange rest = buffers.drop_front(2);
   if (request.flag("zero_a")) {
     spec.zeros.a = makeZeroPoint(rest.front(), spec.m);
@@ -435,6 +459,11 @@ static LogicalResult buildKernel(ImplicitLocOpBuilder &b,
   if (kind == "gemm") {
     signature.buffers = 3 + extra;
     signature.sizes = dynamic ? 4 : 0;
+    if (isBulk(request)) {
+      signature.maps = 2;
+      limits.sharedBytes = kSharedBytesOfSM90;
+      limits.bulkCopies = !request.flag("sm_80");
+    }
     return buildGemmKernel(b, signature, request.schedule<GemmScheduleAttr>(),
                            limits, bind(makeGemm));
   }
@@ -477,41 +506,6 @@ struct TestBuildTileKernelsPass final
         return signalPassFailure();
       }
     }
-  }
-};
-
-struct TestPrintTileSchedulesPass final
-    : impl::TestPrintTileSchedulesPassBase<TestPrintTileSchedulesPass> {
-  using TestPrintTileSchedulesPassBase::TestPrintTileSchedulesPassBase;
-
-  void runOnOperation() override {
-    ProductTraits traits{elementBytes, contiguousKOfA, contiguousKOfB};
-    // Those that zero points leave registers for.
-    traits.sumsRows = traits.sumsColumns = elementBytes == 1;
-    // And the places of single elements.
-    traits.taps = 2;
-    for (GemmScheduleAttr schedule :
-         getGemmSchedules(&getContext(), traits, BlockLimits())) {
-      if (forConv && !isLegalForConv(schedule, traits)) {
-        continue;
-      }
-      llvm::outs() << schedule.getTileM() << ' ' << schedule.getTileN() << ' '
-                   << schedule.getTileK() << ' ' << schedule.getStages() << ' '
-                   << schedule.getWarpsM() << ' ' << schedule.getWarpsN()
-                   << '\n';
-    }
-  }
-
-private:
-  bool isLegalForConv(GemmScheduleAttr schedule, const ProductTraits &traits) {
-    ScopedDiagnosticHandler silent(&getContext(), [](Diagnostic &) {});
-    auto conv = ConvScheduleAttr::get(
-        &getContext(), schedule.getTileM(), schedule.getTileN(),
-        schedule.getTileK(), schedule.getStages(), schedule.getWarpsM(),
-        schedule.getWarpsN(), schedule.getSplitK());
-    return succeeded(checkSchedule(conv, traits, BlockLimits(), [&] {
-      return emitError(UnknownLoc::get(&getContext()));
-    }));
   }
 };
 } // namespace

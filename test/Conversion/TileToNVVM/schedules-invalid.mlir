@@ -74,3 +74,78 @@ module attributes {tile.test_kernels = [{kind = "gemm", name = "k", element = i8
 // expected-error @below {{expected 'tile_k' to be a multiple of 32, got 16}}
 module attributes {tile.test_kernels = [{kind = "gemm", name = "k", element = ui8, result = i32, m = 8, n = 8, k = 8, batch = 1, transpose_b,
   schedule = #tile.gemm_schedule<tile_m = 32, tile_n = 32, tile_k = 16, stages = 2, warps_m = 1, warps_n = 1>}]} {}
+
+// -----
+
+// expected-error @below {{expected no 'bulk' copies before sm_90}}
+module attributes {tile.test_kernels = [{kind = "gemm", name = "k", element = bf16, result = bf16, m = 8, n = 8, k = 8, batch = 1, sm_80,
+  schedule = #tile.gemm_schedule<tile_m = 32, tile_n = 32, tile_k = 32, stages = 2, warps_m = 1, warps_n = 1, bulk = true>}]} {}
+
+// -----
+
+// Rows of A are 24 bytes.
+// expected-error @below {{expected no 'bulk' copies of operands whose rows do not begin at multiples of 16 bytes}}
+module attributes {tile.test_kernels = [{kind = "gemm", name = "k", element = bf16, result = bf16, m = 8, n = 8, k = 12, batch = 1,
+  schedule = #tile.gemm_schedule<tile_m = 32, tile_n = 32, tile_k = 32, stages = 2, warps_m = 1, warps_n = 1, bulk = true>}]} {}
+
+// -----
+
+// Those of B are.
+// expected-error @below {{expected no 'bulk' copies of operands whose rows do not begin at multiples of 16 bytes}}
+module attributes {tile.test_kernels = [{kind = "gemm", name = "k", element = bf16, result = bf16, m = 8, n = 12, k = 8, batch = 1,
+  schedule = #tile.gemm_schedule<tile_m = 32, tile_n = 32, tile_k = 32, stages = 2, warps_m = 1, warps_n = 1, bulk = true>}]} {}
+
+// -----
+
+// expected-error @below {{expected no 'bulk' copies of f32 operands without neighbours along k}}
+module attributes {tile.test_kernels = [{kind = "gemm", name = "k", element = f32, result = f32, m = 8, n = 8, k = 8, batch = 1, transpose_a, transpose_b,
+  schedule = #tile.gemm_schedule<tile_m = 32, tile_n = 32, tile_k = 32, stages = 2, warps_m = 1, warps_n = 1, bulk = true>}]} {}
+
+// -----
+
+// expected-error @below {{expected no 'bulk' copies of f32 operands without neighbours along k}}
+module attributes {tile.test_kernels = [{kind = "gemm", name = "k", element = f32, result = f32, m = 8, n = 8, k = 8, batch = 1,
+  schedule = #tile.gemm_schedule<tile_m = 32, tile_n = 32, tile_k = 32, stages = 2, warps_m = 1, warps_n = 1, bulk = true>}]} {}
+
+// -----
+
+// expected-error @below {{expected 'bulk' copies of at most 256 rows of 32, 64 or a multiple of 128 bytes for 'tile_m', got 320 of 64}}
+module attributes {tile.test_kernels = [{kind = "gemm", name = "k", element = bf16, result = bf16, m = 8, n = 8, k = 8, batch = 1,
+  schedule = #tile.gemm_schedule<tile_m = 320, tile_n = 32, tile_k = 32, stages = 2, warps_m = 4, warps_n = 1, bulk = true>}]} {}
+
+// -----
+
+// expected-error @below {{expected 'bulk' copies of at most 256 rows of 32, 64 or a multiple of 128 bytes for 'tile_n', got 512 of 32}}
+module attributes {tile.test_kernels = [{kind = "gemm", name = "k", element = bf16, result = bf16, m = 8, n = 8, k = 8, batch = 1, transpose_b,
+  schedule = #tile.gemm_schedule<tile_m = 32, tile_n = 512, tile_k = 16, stages = 2, warps_m = 1, warps_n = 8, bulk = true>}]} {}
+
+// -----
+
+// expected-error @below {{expected 'bulk' copies of at most 256 rows of 32, 64 or a multiple of 128 bytes for 'tile_m', got 272 of 64}}
+module attributes {tile.test_kernels = [{kind = "gemm", name = "k", element = bf16, result = bf16, m = 8, n = 8, k = 8, batch = 1, transpose_a,
+  schedule = #tile.gemm_schedule<tile_m = 32, tile_n = 32, tile_k = 272, stages = 2, warps_m = 1, warps_n = 1, bulk = true>}]} {}
+
+// -----
+
+// expected-error @below {{expected 'bulk' copies of at most 256 rows of 32, 64 or a multiple of 128 bytes for 'tile_m', got 32 of 96}}
+module attributes {tile.test_kernels = [{kind = "gemm", name = "k", element = bf16, result = bf16, m = 8, n = 8, k = 8, batch = 1,
+  schedule = #tile.gemm_schedule<tile_m = 32, tile_n = 32, tile_k = 48, stages = 2, warps_m = 1, warps_n = 1, bulk = true>}]} {}
+
+// -----
+
+// expected-error @below {{expected 'bulk' copies of at most 256 rows of 32, 64 or a multiple of 128 bytes for 'tile_n', got 32 of 96}}
+module attributes {tile.test_kernels = [{kind = "gemm", name = "k", element = bf16, result = bf16, m = 8, n = 8, k = 8, batch = 1,
+  schedule = #tile.gemm_schedule<tile_m = 32, tile_n = 48, tile_k = 32, stages = 2, warps_m = 1, warps_n = 1, bulk = true>}]} {}
+
+// -----
+
+// expected-error @below {{expected 'bulk' copies of at most 256 rows of 32, 64 or a multiple of 128 bytes for 'tile_m', got 32 of 160}}
+module attributes {tile.test_kernels = [{kind = "gemm", name = "k", element = i8, result = i32, m = 16, n = 16, k = 16, batch = 1, transpose_b,
+  schedule = #tile.gemm_schedule<tile_m = 32, tile_n = 32, tile_k = 160, stages = 2, warps_m = 1, warps_n = 1, bulk = true>}]} {}
+
+// -----
+
+// Two rings of 128 KiB, and eight mbarriers.
+// expected-error @below {{schedule needs 262272 bytes of shared memory, 29824 more than the 232448 that a block may have}}
+module attributes {tile.test_kernels = [{kind = "gemm", name = "k", element = bf16, result = bf16, m = 8, n = 8, k = 8, batch = 1,
+  schedule = #tile.gemm_schedule<tile_m = 128, tile_n = 128, tile_k = 64, stages = 8, warps_m = 2, warps_n = 2, bulk = true>}]} {}
