@@ -101,6 +101,9 @@ mlir::LogicalResult checkSchedule(AttentionScheduleAttr schedule,
 int64_t getSharedBytes(GemmScheduleAttr schedule, const ProductTraits &traits);
 int64_t getSharedBytes(AttentionScheduleAttr schedule,
                        const AttentionTraits &traits);
+/// Of queries, keys and values alone.
+int64_t getRingBytes(AttentionScheduleAttr schedule,
+                     const AttentionTraits &traits);
 
 /// What keeps operands from bulk copies under every schedule; empty: nothing.
 llvm::StringRef getBulkObstacle(const ProductTraits &traits);

@@ -374,7 +374,7 @@ void AttentionBuilder::emit() {
   Value values = normalize(state);
   // The queries' and keys' memory is at least as large as the results'.
   int64_t staging = 4 * schedule.getQueries() * valueHead;
-  bool staged = staging <= getSharedBytes(schedule, traits);
+  bool staged = staging <= getRingBytes(schedule, traits);
   emitResults(b, spec.result, batch, values, row, size(0), spec.rows,
               b.getI64IntegerAttr(spec.valueHead), staged);
 }

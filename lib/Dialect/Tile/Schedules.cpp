@@ -89,12 +89,9 @@ static LogicalResult checkRegisters(EmitErrorFn emitError, int64_t tiles,
                      << " more than it may have";
 }
 
-/// Of a product's mbarriers.
-static int64_t getBarrierBytes(GemmScheduleAttr schedule) {
-  return schedule.getBulk()
-             ? llvm::alignTo(kBarrierBytes * schedule.getStages(),
-                             kRingAlignment)
-             : 0;
+/// Of the mbarriers of a channel with bulk copies.
+static int64_t getBarrierBytes(bool bulk, int64_t stages) {
+  return bulk ? llvm::alignTo(kBarrierBytes * stages, kRingAlignment) : 0;
 }
 
 int64_t getSharedBytes(GemmScheduleAttr schedule, const ProductTraits &traits) {
@@ -105,7 +102,7 @@ int64_t getSharedBytes(GemmScheduleAttr schedule, const ProductTraits &traits) {
   int64_t b = llvm::alignTo(schedule.getStages() * schedule.getTileN() *
                                 schedule.getTileK() * traits.elementBytes,
                             kRingAlignment);
-  return a + b + getBarrierBytes(schedule);
+  return a + b + getBarrierBytes(schedule.getBulk(), schedule.getStages());
 }
 
 MapBox getBoxOfA(GemmScheduleAttr schedule, const ProductTraits &traits) {
@@ -122,7 +119,7 @@ MapBox getBoxOfB(GemmScheduleAttr schedule, const ProductTraits &traits) {
 
 bool hasStaging(GemmScheduleAttr schedule, const BlockLimits &limits) {
   return schedule.getTileM() * schedule.getTileN() * 4 +
-             getBarrierBytes(schedule) <=
+             getBarrierBytes(schedule.getBulk(), schedule.getStages()) <=
          limits.sharedBytes;
 }
 
@@ -310,20 +307,21 @@ int64_t AttentionTraits::getPaddedValueHead() const {
   return llvm::alignTo(valueHead, elementBytes == 4 ? 32 : 16);
 }
 
-int64_t getSharedBytes(AttentionScheduleAttr schedule,
-                       const AttentionTraits &traits) {
+int64_t getRingBytes(AttentionScheduleAttr schedule,
+                     const AttentionTraits &traits) {
   int64_t bytes = traits.elementBytes, head = traits.getPaddedHead();
+  int64_t alignment = schedule.getBulk() ? kBulkRingAlignment : kRingAlignment;
   int64_t stage = schedule.getStages() * schedule.getKeys() * bytes;
   int64_t queries = schedule.getQueries() * head * bytes;
   int64_t keys = stage * head, values = stage * traits.getPaddedValueHead();
-  if (!schedule.getBulk()) {
-    return queries + keys + values;
-  }
-  int64_t barriers =
-      llvm::alignTo(kBarrierBytes * schedule.getStages(), kRingAlignment);
-  return llvm::alignTo(llvm::alignTo(queries, kBulkRingAlignment) + keys,
-                       kBulkRingAlignment) +
-         llvm::alignTo(values, kRingAlignment) + 2 * barriers;
+  return llvm::alignTo(llvm::alignTo(queries, alignment) + keys, alignment) +
+         llvm::alignTo(values, kRingAlignment);
+}
+
+int64_t getSharedBytes(AttentionScheduleAttr schedule,
+                       const AttentionTraits &traits) {
+  return getRingBytes(schedule, traits) +
+         2 * getBarrierBytes(schedule.getBulk(), schedule.getStages());
 }
 
 MapBox getBoxOfKeys(AttentionScheduleAttr schedule,
