@@ -15,6 +15,8 @@ import pytest
 from onnx import TensorProto, helper
 from test_gpu_clusters import run, variants
 
+from common import relative_error
+
 pytestmark = pytest.mark.usefixtures("compiler", "simulator")
 
 
@@ -84,7 +86,7 @@ PRODUCTS = {
 }
 
 
-def compile_product(tool, folder: Path, product: Product, *options: str) -> Path:
+def compile_product(tool, folder: Path, product: Product | Heads, *options: str) -> Path:
     path = folder / "product.onnx"
     onnx.save(product.model(), path)
     command = [tool("dlc-compile"), path, "-o", folder / "product.dlc"]
@@ -166,3 +168,84 @@ def test_one_architecture(tool, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "expected no 'bulk' copies before sm_90" in done.stderr
     check(tool, tmp_path / "given.dlc", product, DEVICE="sm_90a")
+
+
+@dataclass
+class Heads:
+    """Attention of ONNX: sizes, heads of queries and of keys, columns of a head."""
+
+    rows: int
+    keys: int
+    heads: tuple[int, int] = (4, 4)
+    columns: tuple[int, int] = (64, 64)
+    is_causal: int = 0
+    precision: str = "bf16"
+    open_keys: bool = False
+
+    def model(self) -> onnx.ModelProto:
+        keys = "keys" if self.open_keys else self.keys
+        width, depth = self.columns
+        shapes = {
+            "q": [2, self.heads[0], self.rows, width],
+            "k": [2, self.heads[1], keys, width],
+            "v": [2, self.heads[1], keys, depth],
+            "y": [2, self.heads[0], self.rows, depth],
+        }
+        values = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
+            for name, shape in shapes.items()
+        ]
+        node = helper.make_node(
+            "Attention", ["q", "k", "v"], ["y"], is_causal=self.is_causal
+        )
+        graph = helper.make_graph([node], "attention", values[:3], values[3:])
+        opset = [helper.make_opsetid("", 23)]
+        return helper.make_model(graph, opset_imports=opset, ir_version=10)
+
+    def feeds(self) -> dict[str, np.ndarray]:
+        rng = np.random.default_rng(1)
+        width, depth = self.columns
+        shapes = {
+            "q": (2, self.heads[0], self.rows, width),
+            "k": (2, self.heads[1], self.keys, width),
+            "v": (2, self.heads[1], self.keys, depth),
+        }
+        return {
+            name: rng.integers(-16, 17, shape).astype(np.float32) / 8
+            for name, shape in shapes.items()
+        }
+
+
+# One box a row, and panels; rows padded to one; heads that share keys; keys that end
+# inside of a block, and fewer than one; queries that stay in shared memory.
+ATTENTION = {
+    "heads": Heads(40, 200),
+    "narrow": Heads(33, 77, columns=(32, 32), precision="fp16"),
+    "padded": Heads(33, 130, columns=(56, 56)),
+    "panels": Heads(70, 100, columns=(128, 128), precision="fp16"),
+    "two widths": Heads(20, 90, columns=(128, 64)),
+    "widest": Heads(20, 70, columns=(256, 256)),
+    "shared keys": Heads(65, 150, heads=(6, 2), is_causal=1),
+    "few keys": Heads(5, 3),
+    "open": Heads(40, 130, is_causal=1, open_keys=True),
+}
+
+
+@pytest.mark.parametrize("name", ATTENTION)
+def test_attention(tool, tmp_path, name):
+    heads = ATTENTION[name]
+    binary = compile_product(tool, tmp_path, heads)
+    assert is_bulk(tmp_path)
+    feeds = heads.feeds()
+    repeats = heads.heads[0] // heads.heads[1]
+    q, k, v = (feeds[x].astype(np.float64) for x in "qkv")
+    k, v = (np.repeat(x, repeats, axis=1) for x in (k, v))
+    scores = q @ k.swapaxes(2, 3) / np.sqrt(heads.columns[0])
+    if heads.is_causal:
+        scores = np.where(np.tri(*scores.shape[2:], dtype=bool), scores, -np.inf)
+    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
+    reference = weights @ v / weights.sum(axis=-1, keepdims=True)
+    for mode in ["eager", "late", "seed:5"]:
+        checks = {"RACE": "1", "UNINITIALISED": "1", "MODE": mode}
+        (result,) = run(tool, binary, feeds, ["y"], DEVICE="sm_90a", **checks)
+        assert relative_error(result, reference) <= 1e-2
