@@ -108,11 +108,12 @@ def short_points() -> list:
 
 def bulk_gemms() -> list:
     """Bulk copies into rows of 32 to 512 bytes, in panels of 128; rows of memory are
-    multiples of 16 bytes with their gaps."""
+    multiples of 16 bytes with their gaps. Rings are filled less than once, and up to
+    four times."""
     points = [
-        GemmPoint(256, 128, 96),
+        GemmPoint(256, 128, 320),
         GemmPoint(
-            100, 76, 50, transpose_a=True, gap=4, schedule=(64, 64, 64, 3, 2, 2)
+            100, 76, 331, transpose_a=True, gap=4, schedule=(64, 64, 64, 3, 2, 2)
         ),
         GemmPoint(
             65, 33, 41, "f16", "f32", batch=2, gap=7, dynamic=True, epilogue=True,
@@ -134,7 +135,7 @@ def bulk_gemms() -> list:
             epilogue=True, schedule=(32, 32, 64, 2, 2, 1),
         ),
         GemmPoint(
-            100, 72, 80, "i8", "i32", transpose_b=True, schedule=(64, 64, 32, 3, 2, 2)
+            100, 72, 400, "i8", "i32", transpose_b=True, schedule=(64, 64, 32, 3, 2, 2)
         ),
         GemmPoint(
             65, 33, 41, "ui8", "i32", batch=2, transpose_b=True, gap=7, dynamic=True,

@@ -86,7 +86,9 @@ PRODUCTS = {
 }
 
 
-def compile_product(tool, folder: Path, product: Product | Heads, *options: str) -> Path:
+def compile_product(
+    tool, folder: Path, product: Product | Heads, *options: str
+) -> Path:
     path = folder / "product.onnx"
     onnx.save(product.model(), path)
     command = [tool("dlc-compile"), path, "-o", folder / "product.dlc"]

@@ -46,7 +46,7 @@ struct GPULaunch {
   /// see GPUKernelBuilder::getDynamicShared.
   int64_t dynamicBytes = 0;
   /// Parameters behind the sizes.
-  llvm::SmallVector<GPUTensorMap> maps;
+  llvm::SmallVector<GPUTensorMap> maps = {};
 };
 
 /// What kernels may ask of the GPUs that their code runs on.

@@ -384,7 +384,6 @@ protected:
 
 std::string TileAttentionFamily::findObstacle(nn::DispatchOp dispatch) const {
   StaticAttention known(dispatch);
-  nn::AttentionOp op = known.op;
   for (unsigned map = 0; map < 4; ++map) {
     if (!known.isInnermost(map, kColumnLoops[map])) {
       return "neighbours in an operand or the result are not of one row";

@@ -84,26 +84,26 @@ module attributes {tile.test_kernels = [{kind = "gemm", name = "k", element = bf
 // -----
 
 // Rows of A are 24 bytes.
-// expected-error @below {{expected no 'bulk' copies of operands whose rows do not begin at multiples of 16 bytes}}
+// expected-error @below {{expected no 'bulk' copies of rows that do not begin at multiples of 16 bytes}}
 module attributes {tile.test_kernels = [{kind = "gemm", name = "k", element = bf16, result = bf16, m = 8, n = 8, k = 12, batch = 1,
   schedule = #tile.gemm_schedule<tile_m = 32, tile_n = 32, tile_k = 32, stages = 2, warps_m = 1, warps_n = 1, bulk = true>}]} {}
 
 // -----
 
 // Those of B are.
-// expected-error @below {{expected no 'bulk' copies of operands whose rows do not begin at multiples of 16 bytes}}
+// expected-error @below {{expected no 'bulk' copies of rows that do not begin at multiples of 16 bytes}}
 module attributes {tile.test_kernels = [{kind = "gemm", name = "k", element = bf16, result = bf16, m = 8, n = 12, k = 8, batch = 1,
   schedule = #tile.gemm_schedule<tile_m = 32, tile_n = 32, tile_k = 32, stages = 2, warps_m = 1, warps_n = 1, bulk = true>}]} {}
 
 // -----
 
-// expected-error @below {{expected no 'bulk' copies of f32 operands without neighbours along k}}
+// expected-error @below {{expected no 'bulk' copies of f32 without neighbours along k}}
 module attributes {tile.test_kernels = [{kind = "gemm", name = "k", element = f32, result = f32, m = 8, n = 8, k = 8, batch = 1, transpose_a, transpose_b,
   schedule = #tile.gemm_schedule<tile_m = 32, tile_n = 32, tile_k = 32, stages = 2, warps_m = 1, warps_n = 1, bulk = true>}]} {}
 
 // -----
 
-// expected-error @below {{expected no 'bulk' copies of f32 operands without neighbours along k}}
+// expected-error @below {{expected no 'bulk' copies of f32 without neighbours along k}}
 module attributes {tile.test_kernels = [{kind = "gemm", name = "k", element = f32, result = f32, m = 8, n = 8, k = 8, batch = 1,
   schedule = #tile.gemm_schedule<tile_m = 32, tile_n = 32, tile_k = 32, stages = 2, warps_m = 1, warps_n = 1, bulk = true>}]} {}
 
