@@ -116,7 +116,9 @@ void dlc_cuda_close(dlc_context *c) {
   free_blocks(c);
   dlc_cuda_profile_free(c);
   dlc_cuda_graphs_free(c);
-  dlc_cuda_maps_free(cuda);
+  for (int i = 0; i < DLC_CONTEXT_SHAPES; i++) {
+    dlc_cuda_maps_free(&cuda->maps[i]);
+  }
   if (cuda->owns_stream) {
     cuda->driver->stream_destroy(cuda->stream);
   }

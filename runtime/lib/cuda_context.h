@@ -23,6 +23,13 @@ typedef struct dlc_cuda_graph {
 /* An encoded tensor map, and what it was made of. */
 typedef struct dlc_cuda_map dlc_cuda_map;
 
+/* Those of one shape's run, in the order of its launches. */
+typedef struct dlc_cuda_maps {
+  dlc_cuda_map *entries;
+  uint32_t used; /* by the run until now; more are of runs before */
+  uint32_t room;
+} dlc_cuda_maps;
+
 struct dlc_cuda {
   dlc_cuda_model *model;
   dlc_cuda_device *device;
@@ -42,9 +49,7 @@ struct dlc_cuda {
   dlc_cuda_graph graphs[DLC_CONTEXT_SHAPES]; /* as the context's shapes */
   cu_stream recorder;
 
-  dlc_cuda_map *maps; /* of the run, in the order of its launches */
-  uint32_t num_maps;  /* of the run until now; more are of runs before */
-  uint32_t room_maps;
+  dlc_cuda_maps maps[DLC_CONTEXT_SHAPES]; /* as the context's shapes */
 
   cu_event *events; /* of profiles: the run's begin, then two per launch */
   uint32_t num_events, room_events;
@@ -90,17 +95,21 @@ void dlc_cuda_bind_exec(dlc_context *context);
 int32_t dlc_cuda_run(dlc_context *context);
 void dlc_cuda_graphs_free(dlc_context *context);
 
-/* cuda_maps.c: the tensor maps of a run, of which those that the run before had
-   are there already. */
+/* cuda_maps.c: the tensor maps of a run, of which those that the shape's run
+   before had are there already. */
+static inline dlc_cuda_maps *dlc_cuda_maps_of_run(dlc_context *context) {
+  return &context->cuda->maps[context->shape - context->shapes];
+}
 /* Makes room for the maps of a launch, which stay where they are until the next
    launch; false without memory. */
-bool dlc_cuda_maps_reserve(dlc_cuda *cuda, uint32_t count);
+bool dlc_cuda_maps_reserve(dlc_cuda_maps *maps, uint32_t count);
 bool dlc_cuda_map_is_valid(const dlc_tensor_map *map, uint32_t num_buffers);
 /* The run's next map, which is valid, of the buffer at `address`; a kernel's
    parameter is at `encoded`. */
-cu_result dlc_cuda_map_encode(dlc_cuda *cuda, const dlc_tensor_map *map,
+cu_result dlc_cuda_map_encode(const dlc_cuda_driver *driver,
+                              dlc_cuda_maps *maps, const dlc_tensor_map *map,
                               void *address, void **encoded);
-void dlc_cuda_maps_free(dlc_cuda *cuda);
+void dlc_cuda_maps_free(dlc_cuda_maps *maps);
 
 /* cuda_profile.c: notes times on the device; begin_run and end_run do nothing
    without a profile. */

@@ -184,14 +184,15 @@ static dlc_status check(const dlc_context *c, const dlc_device_launch *l) {
 static dlc_status make_maps(dlc_context *c, const dlc_device_launch *l,
                             void **params) {
   uint32_t num_maps = num_maps_of(l);
-  if (!dlc_cuda_maps_reserve(c->cuda, num_maps)) {
+  dlc_cuda_maps *maps = dlc_cuda_maps_of_run(c);
+  if (!dlc_cuda_maps_reserve(maps, num_maps)) {
     return dlc_fail(DLC_RESOURCE, "no memory for the tensor maps of %s",
                     name_of(c, l).bytes);
   }
   for (uint32_t i = 0; i < num_maps; i++) {
     const dlc_tensor_map *map = &l->maps[i];
-    cu_result error =
-        dlc_cuda_map_encode(c->cuda, map, l->buffers[map->buffer], &params[i]);
+    cu_result error = dlc_cuda_map_encode(c->cuda->driver, maps, map,
+                                          l->buffers[map->buffer], &params[i]);
     if (error) {
       return map_failed(c, l, i, error);
     }

@@ -67,7 +67,7 @@ static dlc_cuda_graph *find(dlc_context *c) {
 }
 
 static int32_t run_code(dlc_context *c) {
-  c->cuda->num_maps = 0;
+  dlc_cuda_maps_of_run(c)->used = 0;
   return c->code.run(&c->exec);
 }
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 WITH LLVM-exception */
 /*
  * Tensor maps of launches. So that launches need not wait for the driver to
- * encode, each map of a run is kept, and encoded again only where the next
- * run's differs.
+ * encode, each map of a shape's run is kept, and encoded again only where the
+ * shape's next run has another one.
  */
 #include "cuda_context.h"
 
@@ -25,10 +25,10 @@ _Static_assert(sizeof(dlc_cuda_map) % _Alignof(cu_tensor_map) == 0,
 
 /* ---- The table ----------------------------------------------------------- */
 
-bool dlc_cuda_maps_reserve(dlc_cuda *cuda, uint32_t count) {
-  uint64_t needed = (uint64_t)cuda->num_maps + count;
-  uint64_t room = cuda->room_maps ? cuda->room_maps : 8;
-  if (needed <= cuda->room_maps) {
+bool dlc_cuda_maps_reserve(dlc_cuda_maps *maps, uint32_t count) {
+  uint64_t needed = (uint64_t)maps->used + count;
+  uint64_t room = maps->room ? maps->room : 8;
+  if (needed <= maps->room) {
     return true;
   }
   while (room < needed) {
@@ -37,25 +37,24 @@ bool dlc_cuda_maps_reserve(dlc_cuda *cuda, uint32_t count) {
   if (room > UINT32_MAX) {
     return false;
   }
-  dlc_cuda_map *maps =
-      aligned_alloc(_Alignof(dlc_cuda_map), (size_t)room * sizeof *maps);
-  if (!maps) {
+  dlc_cuda_map *entries =
+      aligned_alloc(_Alignof(dlc_cuda_map), (size_t)room * sizeof *entries);
+  if (!entries) {
     return false;
   }
-  memset(maps, 0, (size_t)room * sizeof *maps);
-  if (cuda->room_maps) {
-    memcpy(maps, cuda->maps, cuda->room_maps * sizeof *maps);
+  memset(entries, 0, (size_t)room * sizeof *entries);
+  if (maps->room) {
+    memcpy(entries, maps->entries, maps->room * sizeof *entries);
   }
-  free(cuda->maps);
-  cuda->maps = maps;
-  cuda->room_maps = (uint32_t)room;
+  free(maps->entries);
+  maps->entries = entries;
+  maps->room = (uint32_t)room;
   return true;
 }
 
-void dlc_cuda_maps_free(dlc_cuda *cuda) {
-  free(cuda->maps);
-  cuda->maps = NULL;
-  cuda->num_maps = cuda->room_maps = 0;
+void dlc_cuda_maps_free(dlc_cuda_maps *maps) {
+  free(maps->entries);
+  *maps = (dlc_cuda_maps){0};
 }
 
 /* ---- Encoding ------------------------------------------------------------ */
@@ -127,9 +126,10 @@ static cu_result encode(const dlc_cuda_driver *driver, dlc_cuda_map *entry) {
       DLC_CU_TENSOR_MAP_L2_128B, DLC_CU_TENSOR_MAP_FILL_ZEROS);
 }
 
-cu_result dlc_cuda_map_encode(dlc_cuda *cuda, const dlc_tensor_map *map,
+cu_result dlc_cuda_map_encode(const dlc_cuda_driver *driver,
+                              dlc_cuda_maps *maps, const dlc_tensor_map *map,
                               void *address, void **encoded) {
-  dlc_cuda_map *entry = &cuda->maps[cuda->num_maps++];
+  dlc_cuda_map *entry = &maps->entries[maps->used++];
   dlc_tensor_map wanted = normalize(map);
   *encoded = &entry->encoded;
   if (!address && is_empty(map)) {
@@ -141,7 +141,7 @@ cu_result dlc_cuda_map_encode(dlc_cuda *cuda, const dlc_tensor_map *map,
   }
   entry->made_of = wanted;
   entry->address = address;
-  cu_result error = encode(cuda->driver, entry);
+  cu_result error = encode(driver, entry);
   if (error) {
     entry->made_of.rank = 0;
   }

@@ -13,9 +13,13 @@ void KernelEmitter::emitByOneThread(llvm::function_ref<void()> body) {
   Value isFirst = arith::CmpIOp::create(b, arith::CmpIPredicate::eq, thread,
                                         math.constant(0));
   auto branch = scf::IfOp::create(b, isFirst, /*withElseRegion=*/false);
-  OpBuilder::InsertionGuard guard(b);
-  b.setInsertionPointToStart(branch.thenBlock());
-  body();
+  {
+    OpBuilder::InsertionGuard guard(b);
+    b.setInsertionPointToStart(branch.thenBlock());
+    body();
+  }
+  // What follows may be for whole warps.
+  NVVM::SyncWarpOp::create(b, math.constant(-1));
 }
 
 Value KernelEmitter::getBarrier(Value barriers, Value stage) {

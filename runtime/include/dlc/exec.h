@@ -68,8 +68,8 @@ typedef struct dlc_tensor_map {
  * One execution of a device kernel; read during the call of
  * dlc_exec.device_launch only. The kernel's parameters are, in this order: one
  * pointer per buffer, one int64_t per size, one CUtensorMap per map (128 bytes,
- * by value, 64-byte aligned), one pointer to the scratch memory (which a kernel
- * that never has any need not declare).
+ * by value, 128-byte aligned), one pointer to the scratch memory (which a
+ * kernel that never has any need not declare).
  */
 typedef struct dlc_device_launch {
   uint32_t kernel;   /* index among the kernels of the variant, with

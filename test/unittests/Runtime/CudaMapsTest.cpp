@@ -66,22 +66,21 @@ protected:
   CudaMapsTest() {
     requests.clear();
     driver.tensor_map_encode = note;
-    cuda.driver = &driver;
   }
-  ~CudaMapsTest() override { dlc_cuda_maps_free(&cuda); }
+  ~CudaMapsTest() override { dlc_cuda_maps_free(&maps); }
 
-  void beginRun() { cuda.num_maps = 0; }
+  void beginRun() { maps.used = 0; }
   /// The number of the request that gave the run's next map.
   uint64_t encode(const dlc_tensor_map &map, void *address) {
-    EXPECT_TRUE(dlc_cuda_maps_reserve(&cuda, 1));
+    EXPECT_TRUE(dlc_cuda_maps_reserve(&maps, 1));
     void *encoded = nullptr;
-    EXPECT_EQ(dlc_cuda_map_encode(&cuda, &map, address, &encoded),
+    EXPECT_EQ(dlc_cuda_map_encode(&driver, &maps, &map, address, &encoded),
               DLC_CU_SUCCESS);
     return static_cast<cu_tensor_map *>(encoded)->opaque[0];
   }
 
   dlc_cuda_driver driver{};
-  dlc_cuda cuda{};
+  dlc_cuda_maps maps{};
   char memory[64];
 };
 
@@ -176,10 +175,10 @@ TEST_F(CudaMapsTest, NoMemoryForMore) {
   EXPECT_EQ(encode(makeMap(), memory), 0u);
   {
     AllocationFault fault(0);
-    EXPECT_FALSE(dlc_cuda_maps_reserve(&cuda, 1000));
-    EXPECT_FALSE(dlc_cuda_maps_reserve(&cuda, UINT32_MAX));
+    EXPECT_FALSE(dlc_cuda_maps_reserve(&maps, 1000));
+    EXPECT_FALSE(dlc_cuda_maps_reserve(&maps, UINT32_MAX));
   }
-  EXPECT_FALSE(dlc_cuda_maps_reserve(&cuda, UINT32_MAX));
+  EXPECT_FALSE(dlc_cuda_maps_reserve(&maps, UINT32_MAX));
   beginRun();
   EXPECT_EQ(encode(makeMap(), memory), 0u);
 }

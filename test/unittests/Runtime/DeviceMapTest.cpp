@@ -112,8 +112,7 @@ TEST_F(DeviceMapTest, EncodesOnce) {
   expectMap(6, 8);
   expectMap(6, 8);
   expectMap(6, 8);
-  // Of the two launches' maps, the other one is of the arena.
-  fault("map:2");
+  fault("map:3"); // of another shape
   expectMap(5, 8);
   fault("map:1");
   expectMap(5, 8);
@@ -123,6 +122,18 @@ TEST_F(DeviceMapTest, EncodesOnce) {
   EXPECT_EQ(runMap(4, 8), DLC_INTERNAL);
   fault("");
   expectMap(4, 8);
+}
+
+TEST_F(DeviceMapTest, EncodesOnceForEachShape) {
+  CurrentContext current;
+  create();
+  DeviceFloats a(countUp(6, 8));
+  ASSERT_EQ(runOn(a.get(), 6, 8), DLC_OK) << dlc_message();
+  ASSERT_EQ(runOn(a.get(), 4, 8), DLC_OK) << dlc_message();
+  fault("map:1");
+  ASSERT_EQ(runOn(a.get(), 6, 8), DLC_OK) << dlc_message();
+  ASSERT_EQ(runOn(a.get(), 4, 8), DLC_OK) << dlc_message();
+  fault("");
 }
 
 TEST_F(DeviceMapTest, EncodesAnewWhereTensorsMove) {
@@ -177,7 +188,7 @@ TEST_F(DeviceMapTest, DriversErrorNamesKernelAndTensor) {
   expectMessage("(CUDA_ERROR_INVALID_VALUE)");
   // The context stays usable.
   expectMap(3, 8);
-  fault("map:2");
+  fault("map:3");
   EXPECT_EQ(runMap(4, 8), DLC_OK);
   fault("map:1");
   EXPECT_EQ(runMap(5, 8), DLC_INTERNAL);
