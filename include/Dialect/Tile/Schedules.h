@@ -86,6 +86,8 @@ struct AttentionTraits {
   /// f32 in whole rows of its banks.
   int64_t getPaddedHead() const;
   int64_t getPaddedValueHead() const;
+  /// Wider queries stay in shared memory, the accumulator needs the registers.
+  bool keepsQueriesInRegisters() const;
 };
 
 /// Rules for attention: queries are a multiple of 16 * warps, keys of 16;

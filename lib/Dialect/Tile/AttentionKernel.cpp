@@ -10,10 +10,6 @@ using namespace mlir;
 
 namespace dlc::tile {
 
-/// Queries with more bytes in a row stay in shared memory, the accumulator
-/// needs the registers.
-static constexpr int64_t kMaxRowInRegisters = 256;
-
 namespace {
 
 /// What a row knows of the keys so far: weighted values, maximum, sum.
@@ -141,7 +137,7 @@ Value AttentionBuilder::loadQueries() {
   createCopy(b, view, row, size(0), slot, spec.rows,
              b.getI64IntegerAttr(spec.head));
   CommitOp::create(b);
-  bool staysShared = spec.head * traits.elementBytes > kMaxRowInRegisters;
+  bool staysShared = !traits.keepsQueriesInRegisters();
   // The first wait of the pipeline's copies is one for these, too, unless
   // those are bulk copies.
   if (staysShared && !schedule.getBulk()) {

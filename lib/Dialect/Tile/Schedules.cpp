@@ -27,6 +27,10 @@ static constexpr int64_t kPieceRegisters = 4;
 /// under way at once. With 64, ptxas spilled.
 static constexpr int64_t kMaxCopyPieces = 32;
 
+/// Rows of a warp's queries whose registers kOtherRegisters has room for; with
+/// 32 rows, ptxas spilled.
+static constexpr int64_t kMeasuredQueries = 16;
+
 /// Chunks of one copy that a thread of attention has addresses for beside its
 /// tiles; with 12 and more, ptxas spilled.
 static constexpr int64_t kMaxCopyChunks = 8;
@@ -299,6 +303,11 @@ LogicalResult checkSchedule(ConvScheduleAttr schedule,
                         threads, limits);
 }
 
+bool AttentionTraits::keepsQueriesInRegisters() const {
+  constexpr int64_t kMaxRowBytes = 256;
+  return head * elementBytes <= kMaxRowBytes;
+}
+
 int64_t AttentionTraits::getPaddedHead() const {
   return llvm::alignTo(head, 16);
 }
@@ -378,6 +387,10 @@ LogicalResult checkSchedule(AttentionScheduleAttr schedule,
   int64_t tiles = rows * (valueHead + schedule.getKeys()) / 32 +
                   rows * schedule.getKeys() * traits.elementBytes / 128;
   tiles += traits.hasScoreCode ? kScoreRegisters : 0;
+  if (traits.keepsQueriesInRegisters()) {
+    tiles += (rows - kMeasuredQueries) * traits.getPaddedHead() *
+             traits.elementBytes / 128;
+  }
   // For tf32 they are rounded on their way; measured.
   tiles += traits.elementBytes == 4 ? rows * schedule.getKeys() / 128 : 0;
   if (failed(

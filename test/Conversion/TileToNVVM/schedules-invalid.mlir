@@ -65,6 +65,14 @@ module attributes {tile.test_kernels = [{kind = "attention", name = "k", element
 
 // -----
 
+// A warp's queries take 64 registers.
+// expected-error @below {{schedule needs 208 registers of a thread for tiles, 9 more than it may have}}
+module attributes {tile.test_kernels = [{kind = "attention", name = "k", element = bf16, result = bf16, batch = 1, heads = 1, shared = 1,
+  rows = 8, keys = 8, head = 128, value_head = 128,
+  schedule = #tile.attention_schedule<queries = 64, keys = 32, stages = 2, warps = 2>}]} {}
+
+// -----
+
 // expected-error @below {{expected 8-bit operands with neighbours along k}}
 module attributes {tile.test_kernels = [{kind = "gemm", name = "k", element = i8, result = i32, m = 8, n = 8, k = 8, batch = 1,
   schedule = #tile.gemm_schedule<tile_m = 32, tile_n = 32, tile_k = 32, stages = 2, warps_m = 1, warps_n = 1>}]} {}
