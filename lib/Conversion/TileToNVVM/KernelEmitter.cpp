@@ -101,7 +101,11 @@ int64_t KernelEmitter::countResidentBlocks() {
   constexpr int64_t kMostBlocks = 8;
   int64_t registers = llvm::alignTo(
       countProductRegisters() + kOtherRegisters + kMaskRegisters, 8);
-  int64_t blocks = BlockLimits().registers / (registers * kernel.getThreads());
+  // A warp's registers are those of its scheduler. Schedulers have equally many
+  // warps, so ptxas leaves fewer registers to 10 warps than a tenth of all.
+  constexpr int64_t kSchedulers = 4;
+  int64_t warps = BlockLimits().registers / kSchedulers / (registers * 32);
+  int64_t blocks = kSchedulers * warps / (kernel.getThreads() / 32);
   return std::clamp<int64_t>(blocks, 1, kMostBlocks);
 }
 
