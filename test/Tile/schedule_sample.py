@@ -8,16 +8,20 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from attention_sample import (
+    bulk_attentions,
+    random_attentions,
+    random_bulk_attentions,
+    short_attentions,
+)
 from tile_data import BYTES, INTEGERS
 from tile_points import (
     BULK_SHARED_BYTES,
     MAP_ALIGNMENT,
-    AttentionPoint,
     ConvPoint,
     GemmPoint,
     SplitSumPoint,
     bulk_shared,
-    ceil_div,
 )
 
 
@@ -103,6 +107,7 @@ def short_points() -> list:
         *few_channel_convs(),
         *short_attentions(),
         *bulk_gemms(),
+        *bulk_attentions(),
     ]  # fmt: skip
 
 
@@ -197,43 +202,6 @@ def few_channel_convs() -> list:
         ConvPoint(
             1, (7, 9), 48, 16, element="i8", result="i32", zero_a=True,
             schedule=(32, 32, 32, 2, 2, 1),
-        ),
-    ]  # fmt: skip
-
-
-def short_attentions() -> list:
-    return [
-        AttentionPoint(128, 128, 64, causal=True),
-        AttentionPoint(
-            37, 101, 40, 24, heads=2, shared=2, element="f16", bias=True,
-            dynamic=True, schedule=(32, 32, 3, 2),
-        ),
-        AttentionPoint(33, 70, 256, mask=True, schedule=(32, 16, 2, 2)),
-        AttentionPoint(
-            65, 65, 36, causal=True, window=20, cap=True, result="f32",
-            schedule=(64, 16, 2, 2),
-        ),
-        AttentionPoint(70, 90, 64, element="f32", result="f32", causal=True),
-        AttentionPoint(
-            37, 101, 40, 24, heads=2, shared=2, element="f32", result="f32",
-            bias=True, dynamic=True, schedule=(32, 32, 3, 2),
-        ),
-        AttentionPoint(
-            33, 40, 256, element="f32", result="f32", mask=True,
-            schedule=(64, 16, 2, 4),
-        ),
-        AttentionPoint(
-            65, 65, 33, 80, element="f32", result="bf16", window=20, cap=True,
-            schedule=(32, 16, 2, 2),
-        ),
-        AttentionPoint(75, 90, 64, log_sums=True, causal=True),
-        AttentionPoint(
-            37, 101, 40, 24, heads=2, shared=2, element="f16", mask=True,
-            log_sums=True, dynamic=True, schedule=(32, 32, 3, 2),
-        ),
-        AttentionPoint(
-            50, 33, 64, batch=2, element="f32", result="f32", bias=True,
-            log_sums=True, schedule=(64, 16, 2, 4),
         ),
     ]  # fmt: skip
 
@@ -389,40 +357,8 @@ def random_integers(rng: np.random.Generator, build: Path, count: int) -> list:
     return points
 
 
-def random_attentions(rng: np.random.Generator, count: int) -> list:
-    points = []
-    for number in range(count):
-        element = str(rng.choice(["bf16", "f16", "f32"]))
-        head = int(rng.choice([32, 48, 64, 80, 96, 128, 192, 256, 36, 33]))
-        value_head = int(rng.choice([head, head, head, 64]))
-        # Wide heads leave registers for few rows and keys at a time.
-        wide = max(head, value_head) > 128
-        warps = int(rng.choice([1, 2, 4]))
-        keys = 16 if wide else int(rng.choice([16, 32, 64]))
-        # A thread copies at most 8 chunks of 16 bytes of keys or values.
-        row = ceil_div(max(head, value_head), 32) * 2 * BYTES[element]
-        while keys * row > 8 * 32 * warps:
-            keys, warps = (keys // 2, warps) if keys > 16 else (keys, 2 * warps)
-        flags = dict.fromkeys(["bias", "mask", "cap"], False)
-        if rng.integers(0, 2):
-            flags[str(rng.choice(list(flags)))] = True
-        points.append(
-            AttentionPoint(
-                int(rng.integers(1, 150)), int(rng.integers(1, 150)), head, value_head,
-                batch=int(rng.integers(1, 3)), heads=int(rng.integers(1, 3)),
-                shared=int(rng.integers(1, 3)),
-                element=element, result=str(rng.choice(["bf16", "f16", "f32"])),
-                causal=bool(rng.integers(0, 2)),
-                window=int(rng.choice([0, 0, 17, 64])), log_sums=number % 3 == 0,
-                dynamic=bool(rng.integers(0, 2)),
-                schedule=(16 * warps, keys, int(rng.choice([2, 3])), warps), **flags,
-            )
-        )  # fmt: skip
-    return points
-
-
 def long_points(build: Path) -> list:
-    """260 points beside the short ones; always the same."""
+    """275 points beside the short ones; always the same."""
     rng = np.random.default_rng(2026)
     return [
         *random_gemms(rng, build, 80),
@@ -430,4 +366,5 @@ def long_points(build: Path) -> list:
         *random_attentions(rng, 40),
         *random_integers(rng, build, 60),
         *random_bulks(rng, build, 40),
+        *random_bulk_attentions(rng, 15),
     ]

@@ -45,6 +45,18 @@ def request(kind: str, schedule: str, values: dict) -> str:
     return "{" + ", ".join(fields) + "}"
 
 
+def map_argument(
+    buffer: int, kind: str, sizes: list[int], strides: list[int], box: list[int]
+) -> str:
+    """A tensor map as ptxsim wants it: dims from the innermost one on, strides of the
+    others in bytes. The swizzle is as long as the box's rows."""
+    row = box[0] * BYTES[kind]
+    assert all(stride % MAP_ALIGNMENT == 0 for stride in strides), (buffer, strides)
+    lists = ["x".join(map(str, values)) for values in (sizes, strides, box)]
+    element = "u8" if kind in INTEGERS else kind
+    return ":".join(["map", str(buffer), element, *lists, str(row)])
+
+
 def product_schedule(values: tuple[int, ...]) -> str:
     names = ("tile_m", "tile_n", "tile_k", "stages", "warps_m", "warps_n", "split_k")
     return ", ".join(f"{k} = {v}" for k, v in zip(names, values, strict=False))
@@ -167,17 +179,14 @@ class GemmPoint:
         if turn:
             shape, tile = shape[::-1], tile[::-1]
         size = BYTES[self.element]
-        row = min(tile[1] * size, BOX_ROW_BYTES)
         pitch = (shape[1] + self.gap) * size
-        assert pitch % MAP_ALIGNMENT == 0, self
-        sizes, strides, box = [*shape[::-1]], [pitch], [row // size, tile[0]]
+        sizes, strides = [*shape[::-1]], [pitch]
+        box = [min(tile[1], BOX_ROW_BYTES // size), tile[0]]
         if self.batch > 1 or self.dynamic:
             sizes.append(self.batch)
             strides.append(pitch * shape[0])
             box.append(1)
-        kind = "u8" if self.element in INTEGERS else self.element
-        lists = ["x".join(map(str, values)) for values in (sizes, strides, box)]
-        return ":".join(["map", str(buffer), kind, *lists, str(row)])
+        return map_argument(buffer, self.element, sizes, strides, box)
 
     def _matrix(
         self, rng: np.random.Generator, shape: tuple[int, int], turn: bool, element: str
@@ -428,115 +437,4 @@ class ConvPoint:
             expected=results.values,
             tolerance=results.tolerance,
             element=element,
-        )
-
-
-@dataclass
-class AttentionPoint:
-    rows: int
-    keys: int
-    head: int
-    value_head: int = 0
-    batch: int = 1
-    heads: int = 1
-    shared: int = 1
-    element: str = "bf16"
-    result: str = "bf16"
-    causal: bool = False
-    window: int = 0
-    bias: bool = False
-    mask: bool = False
-    cap: bool = False
-    # The logarithms of the rows' sums are a result, too.
-    log_sums: bool = False
-    dynamic: bool = False
-    # queries, keys, stages, warps.
-    schedule: tuple[int, ...] = (64, 64, 2, 4)
-    name: str = field(default="", compare=False)
-
-    def __post_init__(self) -> None:
-        self.value_head = self.value_head or self.head
-
-    def request(self) -> str:
-        names = ("queries", "keys", "stages", "warps")
-        pairs = zip(names, self.schedule, strict=True)
-        schedule = ", ".join(f"{name} = {value}" for name, value in pairs)
-        values = {k: v for k, v in vars(self).items() if k != "schedule"}
-        return request("attention", schedule, values)
-
-    def _seen(self, operand: np.ndarray) -> np.ndarray:
-        """Which keys each row sees."""
-        row, key = np.arange(self.rows)[:, None], np.arange(self.keys)
-        end = row + self.keys - self.rows + 1
-        seen = np.ones((self.rows, self.keys), bool)
-        if self.causal:
-            seen &= key < end
-        if self.window:
-            seen &= key >= end - self.window
-        if self.mask:
-            seen &= operand != 0
-        return seen
-
-    def _log_sums(self, scores: np.ndarray, absolute: np.ndarray):
-        """The right logarithms of the rows' sums, and the error allowed."""
-        top = scores.max(-1, initial=-1e30)
-        with np.errstate(divide="ignore"):
-            logs = top + np.log(np.exp(scores - top[..., None]).sum(-1))
-        rounding = 2.0**-23 * (self.head * absolute.max(-1) + self.keys)
-        return logs, rounding + 2.0**-20 * (4 + np.abs(np.maximum(logs, -1e3)))
-
-    def launch(self, rng: np.random.Generator) -> Launch:
-        heads = (self.batch, self.heads)
-        query = random(rng, (*heads, self.shared, self.rows, self.head), self.element)
-        key = random(rng, (*heads, self.keys, self.head), self.element)
-        value = random(rng, (*heads, self.keys, self.value_head), self.element)
-        extra = np.zeros(1, np.float32)
-        if self.bias:
-            extra = random(rng, (self.rows, self.keys), "f32")
-        if self.mask:
-            extra = rng.integers(0, 2, (self.rows, self.keys), np.uint8)
-            extra[self.rows // 2] = 0
-        q, k, v = (operand(x, self.element) for x in (query, key, value))
-        scores = np.einsum("bhgmd,bhnd->bhgmn", q, k) / np.sqrt(self.head)
-        if self.bias:
-            scores = scores + extra
-        if self.cap:
-            scores = scores / (1 + np.abs(scores) / 4)
-        scores = np.where(self._seen(extra), scores, -np.inf)
-        absolute = np.einsum("bhgmd,bhnd->bhgmn", np.abs(q), np.abs(k))
-        logs, log_errors = self._log_sums(scores, absolute)
-        top = scores.max(-1, keepdims=True, initial=-1e30)
-        weights = np.exp(scores - top)
-        total = weights.sum(-1, keepdims=True)
-        weights = np.where(total > 0, weights / np.where(total > 0, total, 1), 0)
-        results = Sums(
-            np.einsum("bhgmn,bhne->bhgme", weights, v),
-            np.einsum("bhgmn,bhne->bhgme", weights, np.abs(v)),
-            self.keys + self.head,
-        )
-        # Weights are rounded to the element; the sum of their errors is at worst
-        # that much of the absolute result.
-        rounding = 2.0**-11 if self.element == "f32" else ROUNDING[self.element]
-        slack = 1.1 * rounding + 1e-5
-        spread = np.einsum("bhgmn,bhne->bhgme", weights, np.abs(v))
-        results.tolerance = results.tolerance + slack * spread
-        memory = results.finish(self.result)
-        log_memory = [unwritten(logs.shape, "f32")] if self.log_sums else []
-        queries, step, stages, warps = self.schedule
-        head = ceil_div(self.head, 16) * 16
-        unit = 32 if self.element == "f32" else 16
-        value_head = ceil_div(self.value_head, unit) * unit
-        ring = queries * head + stages * step * (head + value_head)
-        count = self.batch * self.heads * self.shared
-        sizes = [self.batch, self.heads, self.shared, self.rows, self.keys]
-        return Launch(
-            buffers=[query, key, value, extra, *log_memory, memory],
-            sizes=sizes if self.dynamic else [],
-            grid=count * ceil_div(self.rows, queries),
-            block=32 * warps,
-            shared=BYTES[self.element] * ring,
-            expected=results.values,
-            tolerance=results.tolerance,
-            element=self.result,
-            others=[(4, logs, log_errors)] if self.log_sums else [],
         )

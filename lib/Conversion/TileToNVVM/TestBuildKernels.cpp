@@ -152,21 +152,26 @@ static MatrixSpec makeMatrix(ImplicitLocOpBuilder &b, Value base, Type element,
 static constexpr int64_t kSharedBytesOfSM90 = 232448;
 
 static bool isBulk(const KernelRequest &request) {
+  if (auto schedule = request.schedule<AttentionScheduleAttr>()) {
+    return schedule.getBulk();
+  }
   auto schedule = request.schedule<GemmScheduleAttr>();
   return schedule && schedule.getBulk();
 }
 
-/// Tensor maps of operands whose rows begin where maps want it. The batch is a
-/// dim of them unless it is one product.
-static void addMaps(GemmSpec &spec, const KernelRequest &request,
-                    const KernelArguments &arguments) {
-  for (auto [matrix, map] :
-       llvm::zip_equal(std::array{&spec.a, &spec.b}, arguments.maps)) {
-    if (request.flag("dynamic") || matrix->alignment == kChunkBytes) {
+/// Tensor maps of operands whose rows begin where maps want it, which `aligned`
+/// says of rows with run-time strides. Sizes of `batch` are dims of them unless
+/// they are one.
+static void addMaps(std::array<MatrixSpec *, 2> matrices, ValueRange maps,
+                    ArrayRef<Size> batch, bool aligned) {
+  for (auto [matrix, map] : llvm::zip_equal(matrices, maps)) {
+    if (aligned || matrix->alignment == kChunkBytes) {
       matrix->map = map;
     }
-    if (!isConstantIntValue(spec.batch[0], 1)) {
-      matrix->mapBatch.push_back(0);
+    for (auto [index, size] : llvm::enumerate(batch)) {
+      if (!isConstantIntValue(size, 1)) {
+        matrix->mapBatch.push_back(index);
+      }
     }
   }
 }
@@ -186,7 +191,8 @@ static GemmSpec makeGemm(ImplicitLocOpBuilder &b, const KernelRequest &request,
   spec.b = makeMatrix(b, buffers[1], request.type("element_b", "element"),
                       spec.k, spec.n, request.flag("transpose_b"), gap);
   if (isBulk(request)) {
-    addMaps(spec, request, arguments);
+    addMaps({&spec.a, &spec.b}, arguments.maps, spec.batch,
+            request.flag("dynamic"));
   }
   ValueRange rest = buffers.drop_front(2);
   if (request.flag("zero_a")) {
@@ -423,6 +429,11 @@ static AttentionSpec makeAttention(ImplicitLocOpBuilder &b,
                       spec.head, false);
   spec.value = makeHead(b, buffers[2], element, heads, shared, spec.keys,
                         spec.valueHead, false);
+  if (isBulk(request)) {
+    // Query heads share keys and values.
+    addMaps({&spec.key, &spec.value}, arguments.maps,
+            ArrayRef(spec.batch).drop_back(), /*aligned=*/false);
+  }
   MatrixSpec result = makeHead(b, buffers.back(), request.type("result"), heads,
                                shared, spec.rows, spec.valueHead, true);
   spec.result.base = result.base;
@@ -450,6 +461,11 @@ static LogicalResult buildKernel(ImplicitLocOpBuilder &b,
                    request.flag("zero_b");
   bool dynamic = request.flag("dynamic");
   BlockLimits limits;
+  if (isBulk(request)) {
+    signature.maps = 2;
+    limits.sharedBytes = kSharedBytesOfSM90;
+    limits.bulkCopies = !request.flag("sm_80");
+  }
   auto bind = [&](auto make) {
     return [&request, make](ImplicitLocOpBuilder &b,
                             const KernelArguments &arguments) {
@@ -459,11 +475,6 @@ static LogicalResult buildKernel(ImplicitLocOpBuilder &b,
   if (kind == "gemm") {
     signature.buffers = 3 + extra;
     signature.sizes = dynamic ? 4 : 0;
-    if (isBulk(request)) {
-      signature.maps = 2;
-      limits.sharedBytes = kSharedBytesOfSM90;
-      limits.bulkCopies = !request.flag("sm_80");
-    }
     return buildGemmKernel(b, signature, request.schedule<GemmScheduleAttr>(),
                            limits, bind(makeGemm));
   }

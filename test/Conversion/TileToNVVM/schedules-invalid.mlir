@@ -157,3 +157,64 @@ module attributes {tile.test_kernels = [{kind = "gemm", name = "k", element = i8
 // expected-error @below {{schedule needs 262272 bytes of shared memory, 29824 more than the 232448 that a block may have}}
 module attributes {tile.test_kernels = [{kind = "gemm", name = "k", element = bf16, result = bf16, m = 8, n = 8, k = 8, batch = 1,
   schedule = #tile.gemm_schedule<tile_m = 128, tile_n = 128, tile_k = 64, stages = 8, warps_m = 2, warps_n = 2, bulk = true>}]} {}
+
+// -----
+
+// expected-error @below {{expected no 'bulk' copies before sm_90}}
+module attributes {tile.test_kernels = [{kind = "attention", name = "k", element = bf16, result = bf16, batch = 1, heads = 1, shared = 1, sm_80,
+  rows = 8, keys = 8, head = 64, value_head = 64,
+  schedule = #tile.attention_schedule<queries = 64, keys = 64, stages = 2, warps = 4, bulk = true>}]} {}
+
+// -----
+
+// Rows of keys are 120 bytes.
+// expected-error @below {{expected no 'bulk' copies of rows that do not begin at multiples of 16 bytes}}
+module attributes {tile.test_kernels = [{kind = "attention", name = "k", element = bf16, result = bf16, batch = 1, heads = 1, shared = 1,
+  rows = 8, keys = 8, head = 60, value_head = 64,
+  schedule = #tile.attention_schedule<queries = 64, keys = 64, stages = 2, warps = 4, bulk = true>}]} {}
+
+// -----
+
+// Those of values are.
+// expected-error @below {{expected no 'bulk' copies of rows that do not begin at multiples of 16 bytes}}
+module attributes {tile.test_kernels = [{kind = "attention", name = "k", element = bf16, result = bf16, batch = 1, heads = 1, shared = 1,
+  rows = 8, keys = 8, head = 64, value_head = 60,
+  schedule = #tile.attention_schedule<queries = 64, keys = 64, stages = 2, warps = 4, bulk = true>}]} {}
+
+// -----
+
+// expected-error @below {{expected no 'bulk' copies of f32}}
+module attributes {tile.test_kernels = [{kind = "attention", name = "k", element = f32, result = f32, batch = 1, heads = 1, shared = 1,
+  rows = 8, keys = 8, head = 64, value_head = 64,
+  schedule = #tile.attention_schedule<queries = 64, keys = 64, stages = 2, warps = 4, bulk = true>}]} {}
+
+// -----
+
+// expected-error @below {{expected 'bulk' copies of at most 256 rows of 32, 64 or a multiple of 128 bytes for 'keys', got 272 of 128}}
+module attributes {tile.test_kernels = [{kind = "attention", name = "k", element = bf16, result = bf16, batch = 1, heads = 1, shared = 1,
+  rows = 8, keys = 8, head = 64, value_head = 64,
+  schedule = #tile.attention_schedule<queries = 64, keys = 272, stages = 2, warps = 4, bulk = true>}]} {}
+
+// -----
+
+// In shared memory, keys have 48 columns.
+// expected-error @below {{expected 'bulk' copies of at most 256 rows of 32, 64 or a multiple of 128 bytes for 'keys', got 64 of 96}}
+module attributes {tile.test_kernels = [{kind = "attention", name = "k", element = bf16, result = bf16, batch = 1, heads = 1, shared = 1,
+  rows = 8, keys = 8, head = 40, value_head = 64,
+  schedule = #tile.attention_schedule<queries = 64, keys = 64, stages = 2, warps = 4, bulk = true>}]} {}
+
+// -----
+
+// Values have 80.
+// expected-error @below {{expected 'bulk' copies of at most 256 rows of 32, 64 or a multiple of 128 bytes for 'keys', got 64 of 160}}
+module attributes {tile.test_kernels = [{kind = "attention", name = "k", element = bf16, result = bf16, batch = 1, heads = 1, shared = 1,
+  rows = 8, keys = 8, head = 64, value_head = 72,
+  schedule = #tile.attention_schedule<queries = 64, keys = 64, stages = 2, warps = 4, bulk = true>}]} {}
+
+// -----
+
+// Queries of 32 KiB, two rings of 112 KiB, and four mbarriers for each of these.
+// expected-error @below {{schedule needs 262400 bytes of shared memory, 29952 more than the 232448 that a block may have}}
+module attributes {tile.test_kernels = [{kind = "attention", name = "k", element = bf16, result = bf16, batch = 1, heads = 1, shared = 1,
+  rows = 8, keys = 8, head = 128, value_head = 128,
+  schedule = #tile.attention_schedule<queries = 128, keys = 112, stages = 4, warps = 8, bulk = true>}]} {}
