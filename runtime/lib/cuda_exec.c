@@ -68,7 +68,7 @@ static dlc_status map_failed(const dlc_context *c, const dlc_device_launch *l,
   dlc_text text = name_of(c, l);
   dlc_text_add(&text,
                " has a tensor map that cannot be made, of buffer %" PRIu32
-               " at %p, sizes ",
+               " at %p, sizes from the innermost on ",
                map->buffer, l->buffers[map->buffer]);
   for (uint32_t d = 0; d < map->rank; d++) {
     dlc_text_add(&text, "%s%" PRId64, d ? "x" : "", map->sizes[d]);

@@ -36,8 +36,9 @@ struct ProductTraits {
   /// Of a convolution: taps, and channels of a group.
   int64_t taps = 1, channels = 1;
   /// Whether tensor maps can describe A and B: rows (or columns, where those
-  /// are contiguous) begin at multiples of 16 bytes.
-  bool areMappable = false;
+  /// are contiguous) begin at multiples of 16 bytes, and the batch has few
+  /// dims.
+  bool areAligned = false, haveMapRank = true;
 };
 
 using EmitErrorFn = llvm::function_ref<mlir::InFlightDiagnostic()>;

@@ -141,6 +141,7 @@ def Tile_BulkCopiesOp : Tile_Op<"bulk_copies", [RecursiveMemoryEffects, NoTermin
     ```
     The bytes of all copies within are announced, then the copies start (PTX ISA,
     "cp.async.bulk.tensor"). c1: the copies' sources are of `tile.mapped_view`.
+    c2: there are no other ops with effects, and no arguments.
   }];
   let arguments = (ins Tile_BarriersType:$barriers, I32:$stage);
   let regions = (region SizedRegion<1>:$body);

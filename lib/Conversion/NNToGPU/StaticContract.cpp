@@ -118,15 +118,18 @@ int64_t StaticContract::getAlignment(const Operand &operand) const {
 tile::ProductTraits StaticContract::getTraits() const {
   Type element = getElementTypeOrSelf(op.getLhs());
   Operand a = getA(), b = getB();
-  auto isMappable = [&](const Operand &operand) {
-    return getAlignment(operand) == tile::kChunkBytes &&
-           getMapBatch(operand).size() <= tile::kMaxMapRank - 2;
+  auto isAligned = [&](const Operand &operand) {
+    return getAlignment(operand) == tile::kChunkBytes;
+  };
+  auto hasMapRank = [&](const Operand &operand) {
+    return getMapBatch(operand).size() <= tile::kMaxMapRank - 2;
   };
   tile::ProductTraits traits{
       static_cast<int64_t>(element.getIntOrFloatBitWidth() / 8),
       hasContiguousK(a), hasContiguousK(b), getNonZero(getZeroB()) != nullptr,
       getNonZero(getZeroA()) != nullptr};
-  traits.areMappable = isMappable(a) && isMappable(b);
+  traits.areAligned = isAligned(a) && isAligned(b);
+  traits.haveMapRank = hasMapRank(a) && hasMapRank(b);
   return traits;
 }
 

@@ -75,8 +75,7 @@ struct StaticContract {
 
   /// The dims of the batch that move an operand.
   llvm::SmallVector<unsigned> getMapBatch(const Operand &operand) const;
-  /// The operand for bulk copies of `box`; areMappable of the traits says
-  /// whether there is one.
+  /// The operand for bulk copies of `box`; the traits say whether there is one.
   GPUTensorMap getMap(DispatchContext &context, const Operand &operand,
                       const tile::MapBox &box) const;
 

@@ -101,6 +101,14 @@ static LogicalResult assignSwizzle(AllocOp alloc) {
   SwizzleAttr matrix = getMatrixSwizzle(ring.getTile());
   swizzle = swizzle ? swizzle : matrix;
   if (isBulkFilled(alloc)) {
+    TileType tile = ring.getTile();
+    int64_t rows = tile.getShape()[0], bytes = tile.getElementBytes();
+    if (!MapBox::canCopy(rows, tile.getShape()[1], bytes)) {
+      return alloc.emitOpError("expected at most ")
+             << kMaxBoxSide << " rows of 32, 64 or a multiple of "
+             << kMaxBoxRowBytes << " bytes where bulk copies fill a ring, got "
+             << tile;
+    }
     if (swizzle != matrix) {
       return alloc.emitOpError("expected the layout of matrix loads where bulk "
                                "copies fill a ring, got ")

@@ -48,9 +48,9 @@ Value KernelEmitter::chunkOffset(TileType tile, Value row, int64_t addRow,
   int64_t someChunks = addChunk % group;
   row = math.add(row, someRows);
   chunk = math.add(chunk, someChunks);
-  Value offset = math.mul(row, pitch);
+  Value panelOffset;
   if (panel < rowChunks) {
-    offset = math.add(offset, math.mul(math.div(chunk, panel), panelBytes));
+    panelOffset = math.mul(math.div(chunk, panel), panelBytes);
     chunk = math.rem(chunk, panel);
   }
   if (swizzle.getCount() > 1) {
@@ -58,7 +58,8 @@ Value KernelEmitter::chunkOffset(TileType tile, Value row, int64_t addRow,
         math.rem(math.div(row, swizzle.getPeriod()), swizzle.getCount());
     chunk = math.exclusiveOr(chunk, math.mul(turn, swizzle.getStep()));
   }
-  offset = math.add(offset, math.mul(chunk, kChunkBytes));
+  Value offset = math.add(math.mul(row, pitch), math.mul(chunk, kChunkBytes));
+  offset = panelOffset ? math.add(offset, panelOffset) : offset;
   int64_t groups = (addChunk - someChunks) / group;
   int64_t groupBytes = panel < rowChunks ? panelBytes : group * kChunkBytes;
   return math.add(offset, (addRow - someRows) * pitch + groups * groupBytes);

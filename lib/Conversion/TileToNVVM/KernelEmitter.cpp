@@ -83,12 +83,15 @@ int64_t KernelEmitter::countProductRegisters() {
 /// Blocks of a multiprocessor whose registers shall fit. Left to itself, ptxas
 /// aims at more than shared memory may have room for, and spills for it.
 int64_t KernelEmitter::countResidentBlocks() {
-  bool isWide = false, copiesPieces = false;
+  bool isWide = false, copiesPieces = false, isBulk = false, loadsMask = false;
   kernel.walk([&](Operation *op) {
     auto view = dyn_cast<ViewOp>(op);
     copiesPieces |= view && view.getAlignment() < kChunkBytes;
     auto mma = dyn_cast<MmaOp>(op);
     isWide |= mma && mma.getB().getType().getElementBytes() == 4;
+    isBulk |= isa<MappedViewOp>(op);
+    loadsMask |=
+        isa<MapOp>(op->getParentOp()) && hasEffect<MemoryEffects::Read>(op);
   });
   // Where rows are reduced between products of 16-bit floats (attention), code
   // between them may take more registers than it needs: several blocks are
@@ -96,11 +99,12 @@ int64_t KernelEmitter::countResidentBlocks() {
   if (!reducesRows() || isWide || copiesPieces) {
     return 1;
   }
-  // For scores and masks; with 0, ptxas spilled.
-  constexpr int64_t kMaskRegisters = 8;
+  // For scores and masks; with 0, ptxas spilled. Without copies between them,
+  // it has more of a mask's loads under way at once.
+  int64_t maskRegisters = isBulk && loadsMask ? 32 : 8;
   constexpr int64_t kMostBlocks = 8;
   int64_t registers = llvm::alignTo(
-      countProductRegisters() + kOtherRegisters + kMaskRegisters, 8);
+      countProductRegisters() + kOtherRegisters + maskRegisters, 8);
   // A warp's registers are those of its scheduler. Schedulers have equally many
   // warps, so ptxas leaves fewer registers to 10 warps than a tenth of all.
   constexpr int64_t kSchedulers = 4;

@@ -190,7 +190,7 @@ buildGemmKernel(ImplicitLocOpBuilder &b, const KernelSignature &signature,
       static_cast<int64_t>(spec.a.element.getIntOrFloatBitWidth() / 8),
       spec.a.hasContiguousRows(), spec.b.hasContiguousColumns(),
       spec.zeros.b != nullptr, spec.zeros.a != nullptr};
-  traits.areMappable = spec.a.map && spec.b.map;
+  traits.areAligned = spec.a.map && spec.b.map;
   if (failed(checkSchedule(schedule, traits, limits,
                            [&] { return emitError(b.getLoc()); }))) {
     kernel.erase();

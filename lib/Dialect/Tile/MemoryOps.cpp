@@ -89,6 +89,15 @@ LogicalResult CopyOp::verify() {
 }
 
 LogicalResult BulkCopiesOp::verify() {
+  if (getBody().getNumArguments() != 0) {
+    return emitOpError("expected a region without arguments");
+  }
+  for (Operation &op : getBody().front()) {
+    if (!isa<CopyOp>(op) && !isMemoryEffectFree(&op)) {
+      return op.emitOpError("expected only copies and ops without effects in "
+                            "'tile.bulk_copies'");
+    }
+  }
   for (CopyOp copy : getBody().getOps<CopyOp>()) {
     if (!copy.isBulk()) {
       return copy.emitOpError("expected a source of 'tile.mapped_view' in "

@@ -135,8 +135,11 @@ static constexpr StringLiteral kUnalignedRows =
     "rows that do not begin at multiples of 16 bytes";
 
 StringRef getBulkObstacle(const ProductTraits &traits) {
-  if (!traits.areMappable) {
+  if (!traits.areAligned) {
     return kUnalignedRows;
+  }
+  if (!traits.haveMapRank) {
+    return "more dims than a tensor map has";
   }
   bool isContiguous = traits.contiguousKOfA && traits.contiguousKOfB;
   return traits.elementBytes == 4 && !isContiguous
@@ -148,7 +151,15 @@ StringRef getBulkObstacle(const AttentionTraits &traits) {
   if (!traits.areMappable) {
     return kUnalignedRows;
   }
-  return traits.elementBytes == 4 ? "f32" : "";
+  if (traits.elementBytes == 4) {
+    return "f32";
+  }
+  bool fits =
+      MapBox::canCopy(1, traits.getPaddedHead(), traits.elementBytes) &&
+      MapBox::canCopy(1, traits.getPaddedValueHead(), traits.elementBytes);
+  return fits ? ""
+              : "heads whose rows are not 32, 64 or a multiple of 128 "
+                "bytes in shared memory";
 }
 
 /// Whether there are bulk copies, and nothing keeps the operands from them.

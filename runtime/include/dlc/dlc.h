@@ -324,12 +324,12 @@ DLC_API dlc_status dlc_context_set_arena(dlc_context *context, void *arena,
  * call returns when the run is done, else it may return before: then
  * dlc_context_synchronize, or the stream, tells the end. Inputs may have any
  * strides and offsets; such that are not dense are copied. An output with data
- * == NULL, or as an earlier run set it, is allocated by the context, on the CPU
- * unless its device is the context's GPU: the call sets all its fields; data
- * and shape stay valid until the context's next run, prepare or free. An output
- * with data != NULL is the caller's memory: dtype and ndim must be the model's,
- * shape the dims the run gives, strides as the caller likes; it must not
- * overlap an input or another output; no tensor may overlap the arena of
+ * == NULL, or as the context's last run set it, is allocated by the context, on
+ * the CPU unless its device is the context's GPU: the call sets all its fields;
+ * data and shape stay valid until the context's next run, prepare or free. An
+ * output with data != NULL is the caller's memory: dtype and ndim must be the
+ * model's, shape the dims the run gives, strides as the caller likes; it must
+ * not overlap an input or another output; no tensor may overlap the arena of
  * dlc_context_set_arena. For an output sized by data, shape gives
  * room instead: its element count is the capacity, strides are dense, and the
  * call writes the dims found into shape. After an error the content of outputs

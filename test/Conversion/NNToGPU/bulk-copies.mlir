@@ -27,3 +27,18 @@ func.func @odd_rows(%x: tensor<2x40x71xbf16>, %y: tensor<71x64xbf16>) -> tensor<
   %r = nn.contract %x, %y maps [#a, #w, #c] : tensor<2x40x71xbf16>, tensor<71x64xbf16> -> tensor<2x40x64xf32>
   return %r : tensor<2x40x64xf32>
 }
+
+// A tensor map has five dims.
+func.func @many_dims(%x: tensor<2x3x5x7x40x72xbf16>, %y: tensor<7x5x3x2x72x64xbf16>) -> tensor<2x3x5x7x40x64xf32> {
+  // expected-remark @below {{operands copied without tensor maps: more dims than a tensor map has}}
+  %r = nn.contract %x, %y maps [affine_map<(a, b, c, d, m, n, k) -> (a, b, c, d, m, k)>, affine_map<(a, b, c, d, m, n, k) -> (d, c, b, a, k, n)>, affine_map<(a, b, c, d, m, n, k) -> (a, b, c, d, m, n)>] : tensor<2x3x5x7x40x72xbf16>, tensor<7x5x3x2x72x64xbf16> -> tensor<2x3x5x7x40x64xf32>
+  return %r : tensor<2x3x5x7x40x64xf32>
+}
+
+func.func @padded_heads(%q: tensor<50x80xbf16>, %k: tensor<50x80xbf16>, %v: tensor<50x80xbf16>) -> tensor<50x80xf32> {
+  // expected-remark @below {{operands copied without tensor maps: heads whose rows are not 32, 64 or a multiple of 128 bytes in shared memory}}
+  %0 = nn.attention %q, %k, %v scale 1.250000e-01 maps [affine_map<(b, h, g, m, n, d, e) -> (m, d)>, affine_map<(b, h, g, m, n, d, e) -> (n, d)>, affine_map<(b, h, g, m, n, d, e) -> (n, e)>, affine_map<(b, h, g, m, n, d, e) -> (m, e)>] attributes {nn.product_type = bf16} score {
+  } mask {
+  } : tensor<50x80xbf16>, tensor<50x80xbf16>, tensor<50x80xbf16> -> tensor<50x80xf32>
+  return %0 : tensor<50x80xf32>
+}

@@ -38,3 +38,17 @@ tile.kernel @several_warps_share_an_operand(%b: !tile.ring<1, !tile.tile<32x32xf
   %o = tile.mma %p, %s, %c : !tile.tile<32x32xf16, registers>, !tile.tile<32x32xf16, shared>, !tile.tile<32x32xf32, registers> -> !tile.tile<32x32xf32, registers>
   tile.return
 }
+
+// -----
+
+tile.kernel @rows_for_bulk_copies(%map: !llvm.ptr, %i: i32) attributes {warps = array<i64: 1, 1>} {
+  %view = tile.mapped_view %map : !llvm.ptr -> !tile.tile<?x?xf16, global>
+  // expected-error @below {{expected at most 256 rows of 32, 64 or a multiple of 128 bytes where bulk copies fill a ring, got '!tile.tile<16x160xf16, shared>'}}
+  %ring = tile.alloc : !tile.ring<2, !tile.tile<16x160xf16, shared>>
+  %barriers = tile.alloc_barriers : !tile.barriers<2>
+  tile.bulk_copies %barriers[%i] : !tile.barriers<2> {
+    %slot = tile.slot %ring[%i] : !tile.ring<2, !tile.tile<16x160xf16, shared>> -> !tile.tile<16x160xf16, shared>
+    tile.copy %view[%i, %i] to %slot : !tile.tile<?x?xf16, global> to !tile.tile<16x160xf16, shared>
+  }
+  tile.return
+}

@@ -198,7 +198,7 @@ module attributes {tile.test_kernels = [{kind = "attention", name = "k", element
 // -----
 
 // In shared memory, keys have 48 columns.
-// expected-error @below {{expected 'bulk' copies of at most 256 rows of 32, 64 or a multiple of 128 bytes for 'keys', got 64 of 96}}
+// expected-error @below {{expected no 'bulk' copies of heads whose rows are not 32, 64 or a multiple of 128 bytes in shared memory}}
 module attributes {tile.test_kernels = [{kind = "attention", name = "k", element = bf16, result = bf16, batch = 1, heads = 1, shared = 1,
   rows = 8, keys = 8, head = 40, value_head = 64,
   schedule = #tile.attention_schedule<queries = 64, keys = 64, stages = 2, warps = 4, bulk = true>}]} {}
@@ -206,7 +206,7 @@ module attributes {tile.test_kernels = [{kind = "attention", name = "k", element
 // -----
 
 // Values have 80.
-// expected-error @below {{expected 'bulk' copies of at most 256 rows of 32, 64 or a multiple of 128 bytes for 'keys', got 64 of 160}}
+// expected-error @below {{expected no 'bulk' copies of heads whose rows are not 32, 64 or a multiple of 128 bytes in shared memory}}
 module attributes {tile.test_kernels = [{kind = "attention", name = "k", element = bf16, result = bf16, batch = 1, heads = 1, shared = 1,
   rows = 8, keys = 8, head = 64, value_head = 72,
   schedule = #tile.attention_schedule<queries = 64, keys = 64, stages = 2, warps = 4, bulk = true>}]} {}

@@ -468,6 +468,17 @@ tile.kernel @bulk_copies_c1(%view: !tile.tile<?x?xf16, global>, %i: i32) attribu
 
 // -----
 
+tile.kernel @bulk_copies_c2(%i: i32) attributes {warps = array<i64: 1, 1>} {
+  %barriers = tile.alloc_barriers : !tile.barriers<2>
+  tile.bulk_copies %barriers[%i] : !tile.barriers<2> {
+    // expected-error @below {{expected only copies and ops without effects in 'tile.bulk_copies'}}
+    tile.await_bulk %barriers[%i] phase %i : !tile.barriers<2>
+  }
+  tile.return
+}
+
+// -----
+
 tile.kernel @pipeline_c5(%map: !llvm.ptr, %view: !tile.tile<?x?xf16, global>, %i: i32) attributes {warps = array<i64: 1, 1>} {
   %mapped = tile.mapped_view %map : !llvm.ptr -> !tile.tile<?x?xf16, global>
   %ring = tile.alloc : !tile.ring<2, !tile.tile<16x16xf16, shared>>

@@ -184,7 +184,7 @@ TEST_F(DeviceMapTest, DriversErrorNamesKernelAndTensor) {
   EXPECT_EQ(runMap(3, 5), DLC_INTERNAL);
   expectMessage("ptxsim:0: kernel 'box' (nodes 'Outer_0') has a tensor map "
                 "that cannot be made, of buffer 0 at 0x");
-  expectMessage(", sizes 5x3, strides 20: ");
+  expectMessage(", sizes from the innermost on 5x3, strides 20: ");
   expectMessage("(CUDA_ERROR_INVALID_VALUE)");
   // The context stays usable.
   expectMap(3, 8);
@@ -192,7 +192,7 @@ TEST_F(DeviceMapTest, DriversErrorNamesKernelAndTensor) {
   EXPECT_EQ(runMap(4, 8), DLC_OK);
   fault("map:1");
   EXPECT_EQ(runMap(5, 8), DLC_INTERNAL);
-  expectMessage(", sizes 8x5, strides 32: ");
+  expectMessage(", sizes from the innermost on 8x5, strides 32: ");
 }
 
 TEST_F(DeviceMapTest, NoMemoryForTheTable) {
