@@ -223,7 +223,8 @@ Value RegionEmitter::emit(Region &region, Value score, ValueRange inputs,
   if (score) {
     mapping.map(*argument++, score);
   }
-  for (Value index : ArrayRef(view.loopIndices(at)).drop_back()) {
+  SmallVector<Value> loops = view.loopIndices(at);
+  for (Value index : ArrayRef(loops).drop_back()) {
     mapping.map(*argument++, index);
   }
   Value step =
