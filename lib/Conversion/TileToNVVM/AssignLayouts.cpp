@@ -28,11 +28,31 @@ static SwizzleAttr getMatrixSwizzle(TileType tile) {
 /// whose swizzles of rows of 32, 64 and 128 bytes are those of matrix loads
 /// (CUDA programming guide, "The Swizzle Modes").
 static SwizzleAttr getPanelSwizzle(TileType tile) {
-  bool isWide = tile.getRowBytes() > kMaxBoxRowBytes;
-  int64_t panel = isWide ? kMaxBoxRowBytes / kChunkBytes : 0;
   SwizzleAttr rows = getMatrixSwizzle(tile);
-  return SwizzleAttr::get(tile.getContext(), rows.getPeriod(), rows.getCount(),
-                          rows.getStep(), panel);
+  return tile.getRowBytes() <= kMaxBoxRowBytes
+             ? rows
+             : SwizzleAttr::get(tile.getContext(), rows.getPeriod(),
+                                rows.getCount(), rows.getStep(),
+                                kMaxBoxRowBytes / kChunkBytes);
+}
+
+/// The swizzle of a ring that bulk copies fill, whose readers want `wanted`.
+static FailureOr<SwizzleAttr> getBulkSwizzle(AllocOp alloc,
+                                             SwizzleAttr wanted) {
+  TileType tile = alloc.getRing().getType().getTile();
+  if (!MapBox::canCopy(tile.getShape()[0], tile.getShape()[1],
+                       tile.getElementBytes())) {
+    return alloc.emitOpError("expected at most ")
+           << kMaxBoxSide << " rows of 32, 64 or a multiple of "
+           << kMaxBoxRowBytes << " bytes where bulk copies fill a ring, got "
+           << tile;
+  }
+  if (wanted != getMatrixSwizzle(tile)) {
+    return alloc.emitOpError("expected the layout of matrix loads where bulk "
+                             "copies fill a ring, got ")
+           << wanted;
+  }
+  return getPanelSwizzle(tile);
 }
 
 /// Whether bulk copies fill a ring.
@@ -98,23 +118,13 @@ static LogicalResult assignSwizzle(AllocOp alloc) {
     }
   }
   RingType ring = alloc.getRing().getType();
-  SwizzleAttr matrix = getMatrixSwizzle(ring.getTile());
-  swizzle = swizzle ? swizzle : matrix;
+  swizzle = swizzle ? swizzle : getMatrixSwizzle(ring.getTile());
   if (isBulkFilled(alloc)) {
-    TileType tile = ring.getTile();
-    int64_t rows = tile.getShape()[0], bytes = tile.getElementBytes();
-    if (!MapBox::canCopy(rows, tile.getShape()[1], bytes)) {
-      return alloc.emitOpError("expected at most ")
-             << kMaxBoxSide << " rows of 32, 64 or a multiple of "
-             << kMaxBoxRowBytes << " bytes where bulk copies fill a ring, got "
-             << tile;
+    FailureOr<SwizzleAttr> bulk = getBulkSwizzle(alloc, swizzle);
+    if (failed(bulk)) {
+      return failure();
     }
-    if (swizzle != matrix) {
-      return alloc.emitOpError("expected the layout of matrix loads where bulk "
-                               "copies fill a ring, got ")
-             << swizzle;
-    }
-    swizzle = getPanelSwizzle(ring.getTile());
+    swizzle = *bulk;
   }
   TileType tile = ring.getTile().withLayout(swizzle);
   alloc.getRing().setType(

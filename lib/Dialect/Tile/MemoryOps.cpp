@@ -93,15 +93,14 @@ LogicalResult BulkCopiesOp::verify() {
     return emitOpError("expected a region without arguments");
   }
   for (Operation &op : getBody().front()) {
-    if (!isa<CopyOp>(op) && !isMemoryEffectFree(&op)) {
-      return op.emitOpError("expected only copies and ops without effects in "
-                            "'tile.bulk_copies'");
-    }
-  }
-  for (CopyOp copy : getBody().getOps<CopyOp>()) {
-    if (!copy.isBulk()) {
+    auto copy = dyn_cast<CopyOp>(op);
+    if (copy && !copy.isBulk()) {
       return copy.emitOpError("expected a source of 'tile.mapped_view' in "
                               "'tile.bulk_copies'");
+    }
+    if (!copy && !isMemoryEffectFree(&op)) {
+      return op.emitOpError("expected only copies and ops without effects in "
+                            "'tile.bulk_copies'");
     }
   }
   return success();

@@ -44,7 +44,8 @@ Simulator &test::Simulator::get() {
   return simulator;
 }
 
-static Header kernelsHeader(const std::string &prefix) {
+Header test::ptxHeader(const std::string &prefix, const std::string &file,
+                       uint32_t arch) {
   Header header;
   header.modelName = prefix;
   header.compilerVersion = "0.1.0";
@@ -52,12 +53,17 @@ static Header kernelsHeader(const std::string &prefix) {
   variant.name = "cuda";
   variant.prefix = prefix;
   variant.deviceType = DLC_DEVICE_CUDA;
-  std::vector<char> ptx = readFile(DLC_TEST_PTX "/device.ptx");
-  variant.images = {{DLC_IMAGE_PTX, 80, 0, {ptx.begin(), ptx.end()}}};
-  variant.kernels = {{"add", 0, 0, 128},
-                     {"twice", 0, 512, 128},
-                     {"compact", 0, 0, 1},
-                     {"crash", 0, 0, 32}};
+  std::vector<char> ptx = readFile(DLC_TEST_PTX "/" + file);
+  variant.images = {{DLC_IMAGE_PTX, arch, 0, {ptx.begin(), ptx.end()}}};
+  return header;
+}
+
+static Header kernelsHeader(const std::string &prefix) {
+  Header header = ptxHeader(prefix, "device.ptx", 80);
+  header.variants[0].kernels = {{"add", 0, 0, 128},
+                                {"twice", 0, 512, 128},
+                                {"compact", 0, 0, 1},
+                                {"crash", 0, 0, 32}};
   return header;
 }
 

@@ -30,6 +30,11 @@ struct Simulator {
   int (*destroyStream)(void *stream);
 };
 
+/// A model with the PTX of a file among the tests' models, for one
+/// architecture, and nothing else.
+binary::Header ptxHeader(const std::string &prefix, const std::string &file,
+                         uint32_t arch);
+
 /// y = 2 * (x + 3), one f32[n]. `prefix` picks the host code: "device" or
 /// "crash".
 binary::Header deviceHeader(const std::string &prefix = "device");

@@ -12,16 +12,8 @@ namespace {
 
 /// A model of maps.c: y f32[4, 8] of x f32[h, w].
 Header mapsHeader(const std::string &prefix) {
-  Header header;
-  header.modelName = prefix;
-  header.compilerVersion = "0.1.0";
-  Variant &variant = header.variants.emplace_back();
-  variant.name = "cuda";
-  variant.prefix = prefix;
-  variant.deviceType = DLC_DEVICE_CUDA;
-  std::vector<char> ptx = readFile(DLC_TEST_PTX "/maps.ptx");
-  variant.images = {{DLC_IMAGE_PTX, 90, 0, {ptx.begin(), ptx.end()}}};
-  variant.kernels = {{"box", 0, 0, 32}};
+  Header header = ptxHeader(prefix, "maps.ptx", 90);
+  header.variants[0].kernels = {{"box", 0, 0, 32}};
   header.inputs = {{"x", DLC_FLOAT, 32, {Dim::unknown(), Dim::unknown()}}};
   header.outputs = {{"y", DLC_FLOAT, 32, {Dim::fixed(4), Dim::fixed(8)}}};
   header.buffers = {{DLC_BYTES_AT_SIZING, 256, 0, 1}};
